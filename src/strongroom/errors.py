@@ -1,0 +1,63 @@
+"""Every exception of Strongroom, sorted by who is to blame.
+
+    StrongroomError
+    ├── ClientError     the client broke the protocol, its credentials or a limit
+    ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
+    ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    ├── Denied          a statement or value was understood, or could not be, and may not pass
+    └── Bug             an invariant of ours does not hold
+
+Each has a stable ``code`` (its anchor in docs/errors.md), the SQLSTATE that a PostgreSQL client sees
+(manual, appendix "PostgreSQL Error Codes"), and says what to do next in ``hint``. No message carries a
+row value, a literal or a parameter (rule 6 of the design).
+"""
+
+from typing import ClassVar
+
+
+class StrongroomError(Exception):
+    """The root of the tree; never raised itself."""
+
+    code: ClassVar[str] = "strongroom"
+    sqlstate: str = "XX000"  # internal_error
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+
+
+class ClientError(StrongroomError):
+    """The client broke the protocol, its credentials or a limit."""
+
+    code = "client"
+    sqlstate = "08P01"  # protocol_violation
+
+
+class UpstreamError(StrongroomError):
+    """The database, or the way to it, failed or spoke nonsense."""
+
+    code = "upstream"
+    sqlstate = "08006"  # connection_failure
+
+
+class ConfigError(StrongroomError):
+    """The configuration, the state or the machine must be mended by the operator."""
+
+    code = "config"
+    sqlstate = "F0000"  # config_file_error
+
+
+class Denied(StrongroomError):
+    """A statement or value was understood, or could not be, and may not pass."""
+
+    code = "denied"
+    sqlstate = "42501"  # insufficient_privilege
+
+
+class Bug(StrongroomError):
+    """An invariant of ours does not hold; the session ends rather than guess."""
+
+    code = "bug"
+    sqlstate = "XX000"  # internal_error

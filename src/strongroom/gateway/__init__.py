@@ -1,0 +1,1 @@
+"""The shell of the gateway: sockets, TLS, processes and the one file that performs effects."""

@@ -1,0 +1,1 @@
+"""The conversation between one client and its upstream: events in, effects out; pure."""

@@ -1,0 +1,1 @@
+"""A public test kit: playbooks for conversations, and real servers to run them against."""
