@@ -2,6 +2,8 @@
 
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
+    │   ├── MalformedMessage
+    │   └── MessageTooLarge
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     ├── Denied          a statement or value was understood, or could not be, and may not pass
@@ -33,6 +35,19 @@ class ClientError(StrongroomError):
 
     code = "client"
     sqlstate = "08P01"  # protocol_violation
+
+
+class MalformedMessage(ClientError):
+    """A message does not have the form that the manual gives it."""
+
+    code = "malformed-message"
+
+
+class MessageTooLarge(ClientError):
+    """A message is longer than `limits.message_bytes`."""
+
+    code = "message-too-large"
+    sqlstate = "54000"  # program_limit_exceeded
 
 
 class UpstreamError(StrongroomError):
