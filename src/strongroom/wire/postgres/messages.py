@@ -281,9 +281,7 @@ class RowDescription:
 
     def serialise(self) -> bytes:
         """Return the message."""
-        return message(
-            b"T", int16(len(self.fields)) + b"".join(field.serialise() for field in self.fields)
-        )
+        return message(b"T", int16(len(self.fields)) + b"".join(field.serialise() for field in self.fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,9 +386,7 @@ class ErrorResponse:
         return cls(fields)
 
     @classmethod
-    def of(
-        cls, severity: str, sqlstate: str, text: str, *, detail: str = "", hint: str = ""
-    ) -> Self:
+    def of(cls, severity: str, sqlstate: str, text: str, *, detail: str = "", hint: str = "") -> Self:
         """Make one of the fields that every client reads; an empty detail or hint is left out."""
         fields = {"S": severity, "V": severity, "C": sqlstate, "M": text}
         if detail:
