@@ -371,7 +371,7 @@ class NegotiateProtocolVersion:
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An ErrorResponse or NoticeResponse: field codes as in the manual ("Error and Notice Message Fields")."""
+    """An ErrorResponse or NoticeResponse; field codes are those of "Error and Notice Message Fields"."""
 
     fields: dict[str, str]
 
@@ -381,7 +381,7 @@ class ErrorResponse:
         reader = Reader(body)
         fields: dict[str, str] = {}
         while code := reader.byte():
-            fields[chr(code)] = reader.cstring()
+            fields[chr(code)] = reader.cstring(errors="replace")  # before log-in, any encoding may come
         reader.end()
         return cls(fields)
 

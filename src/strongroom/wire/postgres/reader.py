@@ -51,7 +51,7 @@ class Reader:
         length = self.int32()
         return None if length == NULL else self._take(length)
 
-    def cstring(self) -> str:
+    def cstring(self, errors: str = "strict") -> str:
         """Read a zero-terminated string."""
         end = self._body.find(0, self._at)
         if end < 0:
@@ -59,7 +59,7 @@ class Reader:
         raw = self._body[self._at : end]
         self._at = end + 1
         try:
-            return raw.decode()
+            return raw.decode(errors=errors)
         except UnicodeDecodeError:
             raise MalformedMessage("a string in a message is not UTF-8") from None
 
