@@ -1,5 +1,7 @@
 """Framing: where messages begin and end, whatever the chunks."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_chunks_do_not_matter(sent: list[tuple[bytes, bytes]], cuts: list[int]) 
     """However the octets are cut into chunks, the same messages are found."""
     octets = b"".join(message(tag, body) for tag, body in sent)
     edges = sorted({0, len(octets), *(min(cut, len(octets)) for cut in cuts)})
-    chunks = [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [octets[a:b] for a, b in itertools.pairwise(edges)]
     assert pieces(Framer(LIMIT, whole), chunks) == [(tag[0], message(tag, body)) for tag, body in sent]
 
 
