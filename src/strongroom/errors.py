@@ -9,7 +9,18 @@
     │   └── Draining
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   └── UpstreamGone
+    │   ├── LoginMalformed
+    │   ├── LoginRefused
+    │   ├── MalformedMessage
+    │   └── MessageTooLarge
+    ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
+    │   ├── UpstreamLoginMalformed
+    │   ├── UpstreamLoginRefused
+    │   └── UpstreamUntrusted
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── InvalidTlsSettings
+    │   ├── InvalidUpstreamAddress
+    │   └── InvalidVerifier
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     └── Bug             an invariant of ours does not hold
 
@@ -121,6 +132,17 @@ class Draining(ClientError):
 
     code = "draining"
     sqlstate = "57P01"  # admin_shutdown
+class LoginMalformed(ClientError):
+    """What the client sent while logging in is no message of the SASL exchange that it began."""
+
+    code = "login-malformed"
+
+
+class LoginRefused(ClientError):
+    """Unknown account or wrong proof; never said which."""
+
+    code = "login-refused"
+    sqlstate = "28P01"  # invalid_password
 
 
 class UpstreamError(StrongroomError):
@@ -134,6 +156,30 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+class UpstreamLoginMalformed(UpstreamError):
+    """What the database sent while we logged in breaks the protocol, or a limit of ours."""
+
+    code = "upstream-login-malformed"
+
+
+class UpstreamLoginRefused(UpstreamError):
+    """The database refused our login; ``upstream_sqlstate`` is its reason, where it gave one."""
+
+    code = "upstream-login-refused"
+    sqlstate = "08004"  # sqlserver_rejected_establishment_of_sqlconnection
+
+    def __init__(
+        self, message: str, *, upstream_sqlstate: str = "", sqlstate: str = "08004", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.upstream_sqlstate = upstream_sqlstate
+        self.sqlstate = sqlstate
+
+
+class UpstreamUntrusted(UpstreamError):
+    """The peer did not prove to be our database, or asked for a proof that we do not give to it."""
+
+    code = "upstream-untrusted"
 
 
 class ConfigError(StrongroomError):
@@ -141,6 +187,24 @@ class ConfigError(StrongroomError):
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class InvalidTlsSettings(ConfigError):
+    """A certificate, key, authority or pin cannot be used."""
+
+    code = "invalid-tls-settings"
+
+
+class InvalidUpstreamAddress(ConfigError):
+    """The connection string of a database cannot be used."""
+
+    code = "invalid-upstream-address"
+
+
+class InvalidVerifier(ConfigError):
+    """A password verifier is not in PostgreSQL's form, or out of limits."""
+
+    code = "invalid-verifier"
 
 
 class Denied(StrongroomError):
