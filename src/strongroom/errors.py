@@ -3,20 +3,15 @@
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired
-    │   ├── DatabaseUnknown
+    │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
     │   └── Draining
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
-    │   └── UpstreamGone
-    │   ├── LoginMalformed
-    │   ├── LoginRefused
-    │   ├── MalformedMessage
-    │   └── MessageTooLarge
-    ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
-    │   └── UpstreamUntrusted
+    │   ├── UpstreamUntrusted
+    │   └── UpstreamGone
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
