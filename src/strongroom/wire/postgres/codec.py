@@ -1,0 +1,120 @@
+"""Bytes to message spans: the framing of PostgreSQL's protocol, one direction at a time.
+
+After start-up each message is a type byte, an Int32 length that counts itself but not the type byte, and a
+body (manual, "Message Formats"). `Framer` finds where messages begin and end in the chunks that arrive; it
+copies only when a message is torn across chunks, and lets messages that need no thought flow through in
+parts, so that a large row or COPY chunk is never held whole.
+
+Called by `session/`, once per chunk and side.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from strongroom.errors import MalformedMessage, MessageTooLarge
+
+HEADER = 5
+"""Octets of type byte and length."""
+
+SMALLEST_LENGTH = 4
+"""The length counts its own four octets (PostgreSQL: pqcomm.c, pq_getmessage)."""
+
+CONTINUATION = 0
+"""The tag of a span that goes on with a message whose beginning was passed before."""
+
+
+class Span(NamedTuple):
+    """A message, or a part of one that flows through: ``data[start:end]``; ``tag`` is its type byte."""
+
+    tag: int
+    start: int
+    end: int
+
+
+class Framer:
+    """Finds the messages of one direction.
+
+    ``limit`` bounds the length of a message in octets, type byte left out. ``flows(tag)`` says whether a
+    message of that type may be passed in parts at this moment; it is asked only for messages that have not
+    arrived whole. ``held`` is the number of octets kept back for a message that is not whole yet.
+    """
+
+    __slots__ = ("_flowing", "_flows", "_limit", "_missing", "_parts", "held")
+
+    def __init__(self, limit: int, flows: Callable[[int], bool]) -> None:
+        self._limit = limit
+        self._flows = flows
+        self._parts: list[bytes] = []
+        self._missing = 0  # octets until the kept message, or its header, is whole
+        self._flowing = 0  # octets still to come of a message that is passed in parts
+        self.held = 0
+
+    def feed(self, chunk: bytes) -> tuple[bytes, list[Span]]:
+        """Return the octets to look at and the spans in them, in order and without gaps.
+
+        Raises `MalformedMessage` for a length that cannot be, `MessageTooLarge` for one over the limit.
+        """
+        if len(chunk) < self._missing:
+            self._keep(chunk)
+            return b"", []
+        data = self._join(chunk) if self._parts else chunk
+        spans: list[Span] = []
+        start = self._continue(data, spans) if self._flowing else 0
+        end = len(data)
+        while end - start >= HEADER:
+            length = int.from_bytes(data[start + 1 : start + HEADER])
+            if not SMALLEST_LENGTH <= length <= self._limit:
+                raise self._bad_length(data[start], length)
+            after = start + 1 + length
+            if after > end:
+                if self._flows(data[start]):
+                    spans.append(Span(data[start], start, end))
+                    self._flowing = after - end
+                    return data, spans
+                self._missing = after - end
+                break
+            spans.append(Span(data[start], start, after))
+            start = after
+        else:
+            self._missing = HEADER - (end - start)
+        if start < end:
+            self._keep_rest(data[start:])
+        else:
+            self._missing = 0
+        return data, spans
+
+    def _continue(self, data: bytes, spans: list[Span]) -> int:
+        end = min(self._flowing, len(data))
+        self._flowing -= end
+        spans.append(Span(CONTINUATION, 0, end))
+        return end
+
+    def _keep(self, chunk: bytes) -> None:
+        self._parts.append(chunk)
+        self._missing -= len(chunk)
+        self.held += len(chunk)
+
+    def _keep_rest(self, rest: bytes) -> None:
+        self._parts = [rest]
+        self.held = len(rest)
+
+    def _join(self, chunk: bytes) -> bytes:
+        self._parts.append(chunk)
+        data = b"".join(self._parts)
+        self._parts = []
+        self._missing = 0
+        self.held = 0
+        return data
+
+    def _bad_length(self, tag: int, length: int) -> MalformedMessage | MessageTooLarge:
+        if length < SMALLEST_LENGTH:
+            return MalformedMessage(f"a message of type {chr(tag)!r} gives its length as {length}")
+        return MessageTooLarge(
+            f"a message of type {chr(tag)!r} has {length} octets, more than the limit of {self._limit}",
+            hint="Raise `limits.message_bytes`, or send less at a time.",
+        )
+
+
+def message(tag: bytes, body: bytes) -> bytes:
+    """Return a whole message: type byte, length, body."""
+    return tag + (len(body) + SMALLEST_LENGTH).to_bytes(4) + body
