@@ -2,40 +2,32 @@
 
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
-    │   └── InvalidValue           a value is outside the declared type of its column
-    │       ├── InvalidText        its text is not one that the type accepts
-    │       ├── InvalidBinary      its binary form is malformed
-    │       ├── InvalidEncoding    not UTF-8, or with a NUL
-    │       ├── InvalidUnicode     an escape that jsonb cannot hold
-    │       ├── InvalidDatetime    not a date or time
-    │       ├── DatetimeOverflow   a date or time outside the range
-    │       ├── ValueOutOfRange    a number outside the range
-    │       ├── ValueTooLong       longer than varchar(n) or char(n)
-    │       ├── InvalidArray       an array whose dimensions do not agree
-    │       └── TypeMismatch       of a type that is not converted to the column's by assignment
-    ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
-    │   └── InvalidCiphertext      a stored value does not open
-    │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
-    │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    ├── ConfigError     the configuration, the state or the machine must be mended by the operator
-    │   ├── UnknownType, InvalidScheme              a column of the configuration
-    │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
-    │   └── KeysetError            keysets, columns and database do not agree
-    │       └── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, IllegalTransition, KeyUsesSpent
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
-    │   └── Draining
+    │   ├── Draining
+    │   └── InvalidValue           a value is outside the declared type of its column
+    │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
+    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow
+    │       └── ValueOutOfRange, ValueTooLong, InvalidArray, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
-    │   └── UpstreamGone
+    │   ├── UpstreamGone
+    │   └── InvalidCiphertext      a stored value does not open
+    │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
+    │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
-    │   └── InvalidVerifier
+    │   ├── InvalidVerifier
+    │   ├── UnknownType, InvalidScheme
+    │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   └── KeysetError            keysets, columns and database do not agree
+    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
+    │       └── IllegalTransition, KeyUsesSpent
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
@@ -148,6 +140,8 @@ class Draining(ClientError):
 
     code = "draining"
     sqlstate = "57P01"  # admin_shutdown
+
+
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -172,6 +166,8 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+
+
 class UpstreamLoginMalformed(UpstreamError):
     """What the database sent while we logged in breaks the protocol, or a limit of ours."""
 
@@ -287,6 +283,13 @@ class DatetimeOverflow(InvalidValue):
 
     code = "value-datetime-range"
     sqlstate = "22008"  # datetime_field_overflow
+
+
+class IntervalOverflow(InvalidValue):
+    """An interval outside the range of the type, or a field outside its own."""
+
+    code = "value-interval-range"
+    sqlstate = "22015"  # interval_field_overflow
 
 
 class ValueOutOfRange(InvalidValue):

@@ -12,7 +12,17 @@ from types import MappingProxyType
 
 from strongroom.errors import InvalidPlaintext, StrongroomError, TypeMismatch
 from strongroom.protect.conversions import CONVERSIONS
-from strongroom.protect.forms import arrays, integers, strings
+from strongroom.protect.forms import (
+    arrays,
+    dates,
+    documents,
+    floats,
+    integers,
+    intervals,
+    numerics,
+    strings,
+    times,
+)
 from strongroom.protect.forms.form import Form
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
@@ -29,6 +39,17 @@ FORMS: Mapping[int, Form] = MappingProxyType(
         types.BPCHAR: strings.BPCHAR,
         types.BYTEA: strings.BYTEA,
         types.UUID: strings.UUID,
+        types.FLOAT4: floats.FLOAT4,
+        types.FLOAT8: floats.FLOAT8,
+        types.NUMERIC: numerics.NUMERIC,
+        types.DATE: dates.DATE_FORM,
+        types.TIME: times.TIME_FORM,
+        types.TIMETZ: times.TIMETZ,
+        types.TIMESTAMP: times.TIMESTAMP,
+        types.TIMESTAMPTZ: times.TIMESTAMPTZ,
+        types.INTERVAL: intervals.INTERVAL,
+        types.JSON: documents.JSON,
+        types.JSONB: documents.JSONB,
     }
 )
 TEXT_FORMAT, BINARY_FORMAT = 0, 1
