@@ -11,7 +11,7 @@
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
-    │   └── UpstreamGone
+    │   └── UpstreamGone, UpstreamUnreachable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
@@ -175,6 +175,13 @@ class UpstreamUntrusted(UpstreamError):
     """The peer did not prove to be our database, or asked for a proof that we do not give to it."""
 
     code = "upstream-untrusted"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """There is no connection to the database: address, network or TLS."""
+
+    code = "upstream-unreachable"
+    sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
 
 
 class ConfigError(StrongroomError):
