@@ -2,14 +2,16 @@
 
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
-    │   ├── LoginMalformed
-    │   ├── LoginRefused
-    │   ├── MalformedMessage
-    │   └── MessageTooLarge
+    │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired
+    │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
+    │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
+    │   ├── PinnedSettingChanged
+    │   └── Draining
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
-    │   └── UpstreamUntrusted
+    │   ├── UpstreamUntrusted
+    │   └── UpstreamGone
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
@@ -58,6 +60,73 @@ class MessageTooLarge(ClientError):
     sqlstate = "54000"  # program_limit_exceeded
 
 
+class StartupPacketTooLarge(ClientError):
+    """The first packet is longer than `limits.startup_packet_bytes`."""
+
+    code = "startup-packet-too-large"
+
+
+class UnsupportedMessage(ClientError):
+    """A message that the gateway does not pass, whatever it holds."""
+
+    code = "unsupported-message"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class UnsupportedProtocol(ClientError):
+    """Another protocol version, or a replication connection."""
+
+    code = "unsupported-protocol"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class TlsRequired(ClientError):
+    """The listener takes connections over TLS only."""
+
+    code = "tls-required"
+    sqlstate = "28000"  # invalid_authorization_specification
+
+
+class DatabaseUnknown(ClientError):
+    """The listener stands before another database."""
+
+    code = "database-unknown"
+    sqlstate = "3D000"  # invalid_catalog_name
+
+
+class StatementLimitReached(ClientError):
+    """The session holds `limits.statements_per_session` prepared statements."""
+
+    code = "statement-limit-reached"
+    sqlstate = "53400"  # configuration_limit_exceeded
+
+
+class LimitReached(ClientError):
+    """A limit on connections is reached."""
+
+    code = "limit-reached"
+    sqlstate = "53300"  # too_many_connections
+
+
+class TimeLimitReached(ClientError):
+    """The time to log in, or to be idle, is over."""
+
+    code = "time-limit-reached"
+    sqlstate = "57P05"  # idle_session_timeout
+
+
+class PinnedSettingChanged(ClientError):
+    """A setting under which statements are read was changed."""
+
+    code = "pinned-setting-changed"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class Draining(ClientError):
+    """The gateway is shutting down; nobody is to blame, the client should connect again."""
+
+    code = "draining"
+    sqlstate = "57P01"  # admin_shutdown
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -78,6 +147,10 @@ class UpstreamError(StrongroomError):
     sqlstate = "08006"  # connection_failure
 
 
+class UpstreamGone(UpstreamError):
+    """The database closed the connection, or it broke."""
+
+    code = "upstream-gone"
 class UpstreamLoginMalformed(UpstreamError):
     """What the database sent while we logged in breaks the protocol, or a limit of ours."""
 

@@ -1,0 +1,91 @@
+"""What a session wants done: its outputs, performed in order by `gateway/driver.py` alone."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SendClient:
+    """Write to the client."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendUpstream:
+    """Write to the database."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpAccount:
+    """Ask the configuration and the state for an account; answered by `AccountKnown`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Ask for a place among the connections of all workers; answered by `Admitted`."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpstream:
+    """Connect to the database; answered by `UpstreamConnected` or `UpstreamFailed`.
+
+    ``version`` and ``parameters`` are the protocol and the run-time parameters that the client asked for.
+    """
+
+    account: str
+    version: int
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCancel:
+    """Remember what cancels this session upstream."""
+
+    process_id: int
+    secret_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Find the session whose client was given this key, in any worker, and cancel what it runs."""
+
+    process_id: int
+    secret_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The session is authenticated and open: the time to log in no longer runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Write a line to the log; ``fields`` holds names and numbers, never a value of a row."""
+
+    event: str
+    fields: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Flush and close both sides."""
+
+
+Effect = (
+    SendClient
+    | SendUpstream
+    | LookUpAccount
+    | Admit
+    | OpenUpstream
+    | RegisterCancel
+    | Cancel
+    | LoggedIn
+    | Log
+    | Close
+)

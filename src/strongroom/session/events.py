@@ -1,0 +1,97 @@
+"""What can happen to a session: its inputs.
+
+`gateway/driver.py` makes them from sockets and timers; tests write them down by hand.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.errors import StrongroomError
+from strongroom.session.login import Credentials, Peer
+from strongroom.session.upstream_login import UpstreamLogin
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A client has connected and, where it asked for TLS, finished its handshake."""
+
+    tls: bool
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class ClientData:
+    """Octets from the client."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamData:
+    """Octets from the database."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """The client is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamClosed:
+    """The database closed the connection, or it broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKnown:
+    """Answers `LookUpAccount`: how the account may log in to this database, or None."""
+
+    credentials: Credentials | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Answers `Admit`: ``refusal`` is None, or names the limit that is reached."""
+
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConnected:
+    """Answers `OpenUpstream`: connected, TLS verified and pinned where configured; ``login`` comes next."""
+
+    login: UpstreamLogin
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailed:
+    """Answers `OpenUpstream`: there is no connection, and why."""
+
+    error: StrongroomError
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """A limit of time is reached; ``limit`` is its name in the configuration."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The gateway is stopping: end when the session is idle."""
+
+
+Event = (
+    Accepted
+    | ClientData
+    | UpstreamData
+    | ClientClosed
+    | UpstreamClosed
+    | AccountKnown
+    | Admitted
+    | UpstreamConnected
+    | UpstreamFailed
+    | TimedOut
+    | Drain
+)

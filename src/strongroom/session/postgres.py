@@ -1,0 +1,358 @@
+"""One PostgreSQL session from its first octet to its last: events in, effects out.
+
+    STARTUP ─ LOOKING_UP ─ LOGIN ─ ADMITTING ─ OPENING ─ UPSTREAM_LOGIN ─ OPEN ─ CLOSED
+
+`Session.handle` looks up what to do in `STEPS`; what is absent there is ignored only where `Session.handle`
+says so, and is a `Bug` otherwise. While the session is OPEN the work is `relay`'s. Randomness comes in with
+`Entropy`, time as events, settings as `Rules`.
+
+Driven by `gateway/driver.py`; written down as playbooks in the tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from strongroom.errors import (
+    Bug,
+    ClientError,
+    DatabaseUnknown,
+    Draining,
+    LimitReached,
+    MalformedMessage,
+    StrongroomError,
+    TimeLimitReached,
+    TlsRequired,
+    UnsupportedProtocol,
+    UpstreamError,
+    UpstreamGone,
+)
+from strongroom.session import effects as do
+from strongroom.session import events as ev
+from strongroom.session import login, upstream_login
+from strongroom.session.relay import Limits, Relay, to_wire
+from strongroom.session.startup import Encryption, first_packet, negotiate
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres.codec import HEADER, Framer
+
+REPLICATION_OFF = frozenset({"false", "off", "no", "0"})
+"""The words for which PostgreSQL does not start a walsender (manual, "Streaming Replication Protocol")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all sessions of one listener."""
+
+    database: str
+    limits: Limits
+    startup_packet_bytes: int
+    tls_required: bool = False
+    mock_secret: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """Random things for one session, drawn by the shell."""
+
+    login_nonce: str = field(repr=False)
+    process_id: int
+    secret_key: bytes = field(repr=False)
+    """32 octets; protocol 3.0 has room for the first four."""
+
+
+class Phase(Enum):
+    """Where a session is."""
+
+    STARTUP = auto()
+    LOOKING_UP = auto()
+    LOGIN = auto()
+    ADMITTING = auto()
+    OPENING = auto()
+    UPSTREAM_LOGIN = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """One session. ``wants_client`` says whether more should be read from the client."""
+
+    def __init__(self, rules: Rules, entropy: Entropy) -> None:
+        self._rules = rules
+        self._entropy = entropy
+        self._effects: list[do.Effect] = []
+        self._phase = Phase.STARTUP
+        self._draining = False
+        self._early = b""  # octets that came before their time
+        self._accepted: ev.Accepted | None = None
+        self._startup = m.StartupMessage(0, {})
+        self._version = 0
+        self._account = ""
+        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
+        self._login: login.ClientLogin | None = None
+        self._upstream_login: upstream_login.UpstreamLogin | None = None
+        self._relay = Relay(rules.limits)
+
+    @property
+    def wants_client(self) -> bool:
+        """Whether there is room for more from the client."""
+        if self._phase is Phase.OPEN:
+            return not self._relay.waiting
+        return self._phase in (Phase.STARTUP, Phase.LOGIN)
+
+    @property
+    def held(self) -> int:
+        """Octets kept back inside the session, on both sides."""
+        return len(self._early) + self._frames.held + self._relay.held
+
+    def handle(self, event: ev.Event) -> list[do.Effect]:
+        """Take one event and return what is to be done, in order. Never raises for what a peer sent."""
+        if self._phase is Phase.CLOSED:
+            return []
+        self._effects = []
+        try:
+            step = STEPS.get((self._phase, type(event))) or ANYWHERE.get(type(event))
+            if step is None:
+                raise Bug(f"{type(event).__name__} has no place in phase {self._phase.name}")
+            step(self, event)
+        except StrongroomError as error:
+            self._fail(error)
+        return self._effects
+
+    # ---------------------------------------------------------------- start-up and login
+
+    def _on_accepted(self, event: ev.Accepted) -> None:
+        self._accepted = event
+
+    def _on_first_octets(self, event: ev.ClientData) -> None:
+        self._early += event.data
+        found = first_packet(self._early, self._rules.startup_packet_bytes)
+        if found is None:
+            return
+        packet, length = found
+        self._early = self._early[length:]
+        if isinstance(packet, Encryption):
+            raise MalformedMessage("encryption was asked for a second time")
+        if self._rules.tls_required and self._accepted is not None and not self._accepted.tls:
+            raise TlsRequired(
+                "this listener takes connections over TLS only",
+                hint="Connect with sslmode=verify-full and the listener's CA in sslrootcert.",
+            )
+        if isinstance(packet, m.CancelRequest):
+            self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
+            self._close()
+        else:
+            self._on_startup(packet)
+
+    def _on_startup(self, startup: m.StartupMessage) -> None:
+        if self._early:
+            raise MalformedMessage("octets follow the start-up packet before it was answered")
+        self._version, answer = negotiate(startup)
+        self._account = startup.parameters.get("user", "")
+        if not self._account:
+            raise MalformedMessage("the start-up packet names no user")
+        if startup.parameters.get("replication", "off").lower() not in REPLICATION_OFF:
+            raise UnsupportedProtocol(
+                "replication connections are not supported: the WAL holds other tables' rows too",
+                hint="Connect to the database itself for replication; protected columns stay sealed there.",
+            )
+        self._startup = startup
+        self._send_client(answer)
+        self._phase = Phase.LOOKING_UP
+        self._effects.append(do.LookUpAccount(self._account))
+
+    def _on_account(self, event: ev.AccountKnown) -> None:
+        assert self._accepted is not None
+        self._login = login.ClientLogin(
+            self._account,
+            event.credentials,
+            self._accepted.peer,
+            nonce=self._entropy.login_nonce,
+            mock_secret=self._rules.mock_secret,
+        )
+        self._phase = Phase.LOGIN
+        self._go_on(self._login.start())
+
+    def _on_login_octets(self, event: ev.ClientData) -> None:
+        assert self._login is not None
+        data, spans = self._frames.feed(event.data)
+        for tag, start, end in spans:
+            if self._phase is not Phase.LOGIN:
+                raise MalformedMessage("octets follow the last message of the login before it was answered")
+            self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+
+    def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
+        self._send_client(outcome.send)
+        if isinstance(outcome, login.Admitted):
+            self._check_database()
+            self._phase = Phase.ADMITTING
+            self._effects.append(do.Admit(self._account))
+
+    def _check_database(self) -> None:
+        wanted = self._startup.parameters.get("database") or self._account
+        if wanted != self._rules.database:
+            raise DatabaseUnknown(
+                "there is no such database at this listener",
+                hint="Use the name under `databases:` in strongroom.yaml as the database's name.",
+            )
+
+    def _on_admitted(self, event: ev.Admitted) -> None:
+        if event.refusal is not None:
+            raise LimitReached(
+                f"there are too many connections: `limits.{event.refusal}` is reached",
+                hint="Close idle connections, use a pool in the application, or raise the limit.",
+            )
+        settings = {
+            name: value
+            for name, value in self._startup.parameters.items()
+            if name not in upstream_login.RESERVED and not name.startswith("_pq_.")
+        }
+        self._phase = Phase.OPENING
+        self._effects.append(do.OpenUpstream(self._account, self._version, settings))
+
+    # ---------------------------------------------------------------- upstream
+
+    def _on_connected(self, event: ev.UpstreamConnected) -> None:
+        self._upstream_login = event.login
+        self._frames = Framer(self._rules.limits.message_bytes, lambda _tag: False)
+        self._phase = Phase.UPSTREAM_LOGIN
+        self._effects.append(do.SendUpstream(event.login.start()))
+
+    def _on_upstream_failed(self, event: ev.UpstreamFailed) -> None:
+        raise event.error
+
+    def _on_upstream_login_octets(self, event: ev.UpstreamData) -> None:
+        assert self._upstream_login is not None
+        try:
+            data, spans = self._frames.feed(event.data)
+        except ClientError as error:  # the codec cannot know which side it reads
+            raise UpstreamError(f"from the database: {error.message}") from error
+        for i, (tag, start, end) in enumerate(spans):
+            outcome = self._upstream_login.receive(tag, data[start + HEADER : end])
+            if isinstance(outcome, upstream_login.LoggedIn):
+                if spans[i + 1 :] or self._frames.held:
+                    raise UpstreamError("the database went on talking behind its first ReadyForQuery")
+                self._on_open(outcome)
+            elif outcome.send:
+                self._effects.append(do.SendUpstream(outcome.send))
+
+    def _on_open(self, upstream: upstream_login.LoggedIn) -> None:
+        entropy = self._entropy
+        key = entropy.secret_key if self._version >= m.PROTOCOL_3_2 else entropy.secret_key[:4]
+        greeting = [m.ParameterStatus(*item).serialise() for item in upstream.parameters.items()]
+        greeting += [m.BackendKeyData(entropy.process_id, key).serialise(), m.ready_for_query("I")]
+        self._effects.append(do.RegisterCancel(upstream.process_id, upstream.secret_key))
+        self._effects.append(do.LoggedIn())
+        self._send_client(b"".join(greeting))
+        self._phase = Phase.OPEN
+        self._drain_if_idle()
+
+    # ---------------------------------------------------------------- open
+
+    def _on_client_data(self, event: ev.ClientData) -> None:
+        self._relay.client(event.data)
+        self._flush()
+
+    def _on_upstream_data(self, event: ev.UpstreamData) -> None:
+        self._relay.upstream(event.data)
+        self._flush()
+        self._drain_if_idle()
+
+    def _flush(self) -> None:
+        relay = self._relay
+        if relay.to_upstream:
+            self._effects.append(do.SendUpstream(b"".join(relay.to_upstream)))
+            relay.to_upstream.clear()
+        if relay.to_client:
+            self._effects.append(do.SendClient(b"".join(relay.to_client)))
+            relay.to_client.clear()
+        for code in relay.refused:
+            self._effects.append(do.Log("statement refused", {"account": self._account, "code": code}))
+        relay.refused.clear()
+        if relay.ended:
+            self._close()
+
+    def _on_idle_timeout(self, event: ev.TimedOut) -> None:
+        if self._relay.idle or event.limit != "idle_seconds":
+            self._on_timeout(event)
+
+    # ---------------------------------------------------------------- the end
+
+    def _on_drain(self, _event: ev.Drain) -> None:
+        self._draining = True
+        if self._phase is Phase.STARTUP:
+            self._close()
+        elif self._phase is Phase.OPEN:
+            self._drain_if_idle()
+
+    def _drain_if_idle(self) -> None:
+        if self._draining and self._phase is Phase.OPEN and self._relay.idle:
+            raise Draining("the gateway is shutting down", hint="Connect again.")
+
+    def _on_timeout(self, event: ev.TimedOut) -> None:
+        raise TimeLimitReached(f"`limits.{event.limit}` is over", hint="Connect again, or raise the limit.")
+
+    def _on_upstream_closed(self, _event: ev.UpstreamClosed) -> None:
+        raise UpstreamGone(
+            "the database closed the connection",
+            hint="Whether the last statements took effect is not known. Connect again and look.",
+        )
+
+    def _on_client_closed(self, _event: ev.ClientClosed) -> None:
+        if self._phase is Phase.OPEN:
+            self._effects.append(do.SendUpstream(m.TERMINATE))
+        self._close()
+
+    def _fail(self, error: StrongroomError) -> None:
+        if self._phase is Phase.OPEN:
+            self._flush_quietly()
+        self._send_client(to_wire(error, "FATAL").serialise())
+        self._effects.append(
+            do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
+        )
+        self._close()
+
+    def _flush_quietly(self) -> None:
+        """What was ready for the client before the fault still goes to it; nothing more goes upstream."""
+        if self._relay.to_client:
+            self._send_client(b"".join(self._relay.to_client))
+
+    def _send_client(self, data: bytes) -> None:
+        if data:
+            self._effects.append(do.SendClient(data))
+
+    def _close(self) -> None:
+        self._phase = Phase.CLOSED
+        self._effects.append(do.Close())
+
+
+_Step = Callable[[Session, ev.Event], None]
+
+STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
+    (Phase.STARTUP, ev.Accepted): Session._on_accepted,
+    (Phase.STARTUP, ev.ClientData): Session._on_first_octets,
+    (Phase.LOOKING_UP, ev.AccountKnown): Session._on_account,
+    (Phase.LOGIN, ev.ClientData): Session._on_login_octets,
+    (Phase.ADMITTING, ev.Admitted): Session._on_admitted,
+    (Phase.OPENING, ev.UpstreamConnected): Session._on_connected,
+    (Phase.OPENING, ev.UpstreamFailed): Session._on_upstream_failed,
+    (Phase.UPSTREAM_LOGIN, ev.UpstreamData): Session._on_upstream_login_octets,
+    (Phase.UPSTREAM_LOGIN, ev.UpstreamClosed): Session._on_upstream_closed,
+    (Phase.OPEN, ev.ClientData): Session._on_client_data,
+    (Phase.OPEN, ev.UpstreamData): Session._on_upstream_data,
+    (Phase.OPEN, ev.UpstreamClosed): Session._on_upstream_closed,
+    (Phase.OPEN, ev.TimedOut): Session._on_idle_timeout,
+}
+"""What happens where."""
+
+
+def _speaks_too_early(_session: Session, _event: ev.ClientData) -> None:
+    raise MalformedMessage("the client went on talking before it was answered")
+
+
+ANYWHERE: dict[type, Callable[..., None]] = {
+    ev.ClientData: _speaks_too_early,
+    ev.ClientClosed: Session._on_client_closed,
+    ev.TimedOut: Session._on_timeout,
+    ev.Drain: Session._on_drain,
+}
+"""What can happen in every phase that `STEPS` does not name."""

@@ -1,0 +1,355 @@
+"""The open session: messages from the client go upstream, replies come back, each to what it answers.
+
+Most chunks pass as they came: the relay looks at each message's type, keeps its books (`replies`,
+`statements`) and hands the chunk on without a copy. Where a message must be replaced, what stood before it
+goes first, so that the order on the wire is always the order in which the client spoke.
+
+A message that may not pass is replaced upstream by one that PostgreSQL itself rejects, and PostgreSQL's
+ErrorResponse by ours (rule 3 of the design): transaction state, skipping and savepoints so stay PostgreSQL's
+own.
+
+Called by `session/postgres.py`; pure.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from strongroom.errors import (
+    MalformedMessage,
+    PinnedSettingChanged,
+    StatementLimitReached,
+    StrongroomError,
+    UnsupportedMessage,
+    UpstreamError,
+)
+from strongroom.session.replies import Owed, Replies, Request
+from strongroom.session.statements import Names, Portal, Statement
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
+from strongroom.wire.postgres.reader import Reader
+
+PINNED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+"""Settings that must hold for what is analysed to be what runs, as upstream reports them (rule 1)."""
+
+REFUSED = "strongroom refused"
+"""The text that PostgreSQL is given in place of what may not pass; no SQL begins so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may use; the names are those of the configuration."""
+
+    message_bytes: int
+    statements_per_session: int
+
+
+class Relay:
+    """One open session. ``client()`` and ``upstream()`` take chunks; ``to_client`` and ``to_upstream`` fill.
+
+    ``waiting`` is true while the client's next message must not be looked at before upstream has answered;
+    what the client sent since is kept, and no more should be read from it.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
+        self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client)
+        self._replies = Replies()
+        self._statements: Names[Statement] = Names()
+        self._portals: Names[Portal] = Names()
+        self._segment = 0
+        self._refusals = 0
+        self._kept: list[tuple[bytes, list[Span]]] = []
+        self.transaction = "I"
+        self.waiting = False
+        self.ended = False
+        self.refused: list[str] = []
+        self.to_client: list[bytes] = []
+        self.to_upstream: list[bytes] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: no transaction, no reply owed, nothing kept."""
+        return self.transaction == "I" and self._replies.quiet and not self._kept
+
+    @property
+    def held(self) -> int:
+        """Octets kept back on either side."""
+        kept = sum(len(data) for data, _ in self._kept)
+        return kept + self._client_frames.held + self._upstream_frames.held
+
+    # ---------------------------------------------------------------- the client's messages
+
+    def client(self, chunk: bytes) -> None:
+        """Take octets from the client. Raises `ClientError` where they break the protocol."""
+        data, spans = self._client_frames.feed(chunk)
+        if self.waiting:
+            self._kept.append((data, spans))
+        else:
+            self._pass_upstream(data, spans)
+
+    def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
+        clean = 0  # from here on nothing was changed
+        for i, (tag, start, end) in enumerate(spans):
+            handler = _FROM_CLIENT.get(tag)
+            if handler is None:
+                raise UnsupportedMessage(
+                    f"the client sent a message of type {chr(tag)!r}, which does not exist"
+                )
+            replacement = handler(self, data[start + HEADER : end])
+            if self.waiting:
+                self._send_upstream(data, clean, start)
+                self.to_upstream.append(m.FLUSH)  # upstream must not wait for a Sync to answer
+                self._kept.append((data, spans[i:]))
+                return
+            if replacement is not None:
+                self._send_upstream(data, clean, start)
+                self.to_upstream.append(replacement)
+                clean = end
+            if self.ended:
+                break
+        self._send_upstream(data, clean, len(data) if not spans else spans[-1].end)
+
+    def _send_upstream(self, data: bytes, start: int, end: int) -> None:
+        if start < end:
+            self.to_upstream.append(data if end - start == len(data) else data[start:end])
+
+    def _resume(self) -> None:
+        self.waiting = False
+        kept, self._kept = self._kept, []
+        for i, (data, spans) in enumerate(kept):
+            start = spans[0].start if spans else 0
+            shifted = [Span(tag, a - start, b - start) for tag, a, b in spans]
+            self._pass_upstream(data[start:], shifted)
+            if self.waiting:
+                self._kept += kept[i + 1 :]
+                return
+
+    def _query(self, body: bytes) -> bytes | None:
+        m.Query.parse(body)
+        self._replies.ask(Owed(Request.QUERY))
+        return None
+
+    def _parse(self, body: bytes) -> bytes | None:
+        parse = m.Parse.parse(body)
+        if not self._replies.skipping and self._statement_limit_reached(parse.name):
+            return self._refuse_parse(
+                parse,
+                StatementLimitReached(
+                    f"this session holds {self._limits.statements_per_session} prepared statements already",
+                    hint="Close those that are no longer used, or raise `limits.statements_per_session`.",
+                ),
+            )
+        statement = Statement(parse.name, parse.text, parse.parameter_types)
+        undo = self._put_statement(parse.name, statement)
+        self._replies.ask(Owed(Request.PARSE, parse.name, undo=undo))
+        return None
+
+    def _statement_limit_reached(self, name: str) -> bool:
+        return (
+            bool(name)
+            and len(self._statements) >= self._limits.statements_per_session
+            and self._statements.find(name) is None
+        )
+
+    def _bind(self, body: bytes) -> bytes | None:
+        # What follows the names is not looked at before there is something to seal in it.
+        reader = Reader(body)
+        name, statement_name = reader.cstring(), reader.cstring()
+        portal = Portal(name, self._statements.find(statement_name))
+        undo = self._put_portal(name, portal)
+        self._replies.ask(Owed(Request.BIND, name, undo=undo))
+        return None
+
+    def _describe(self, body: bytes) -> bytes | None:
+        target = m.Target.parse(body)
+        request = Request.DESCRIBE_STATEMENT if target.kind == "S" else Request.DESCRIBE_PORTAL
+        self._replies.ask(Owed(request, target.name))
+        return None
+
+    def _execute(self, body: bytes) -> bytes | None:
+        execute = m.Execute.parse(body)
+        self._replies.ask(Owed(Request.EXECUTE, self._portals.find(execute.portal)))
+        return None
+
+    def _close(self, body: bytes) -> bytes | None:
+        target = m.Target.parse(body)
+        put = self._put_statement if target.kind == "S" else self._put_portal
+        self._replies.ask(Owed(Request.CLOSE, target, undo=put(target.name, None)))
+        return None
+
+    def _put_statement(self, name: str, statement: Statement | None) -> Callable[[], None] | None:
+        return None if self._replies.skipping else self._statements.put(name, statement, self._segment)
+
+    def _put_portal(self, name: str, portal: Portal | None) -> Callable[[], None] | None:
+        return None if self._replies.skipping else self._portals.put(name, portal, self._segment)
+
+    def _sync(self, _body: bytes) -> bytes | None:
+        self._replies.sync()
+        self._segment += 1
+        return None
+
+    def _flows_upstream(self, tag: int) -> bool:
+        return tag == _COPY_DATA and self._replies.copying_in and not self.waiting
+
+    def _copy_data(self, _body: bytes) -> bytes | None:
+        return self._unless_copying()
+
+    def _copy_end(self, _body: bytes) -> bytes | None:
+        replacement = self._unless_copying()
+        if replacement is None and not self.waiting:
+            self._replies.copy_end()
+        return replacement
+
+    def _unless_copying(self) -> bytes | None:
+        """COPY data passes when upstream has asked for it; before, we wait; otherwise it is dropped.
+
+        PostgreSQL ignores COPY data that it did not ask for (manual, "COPY Operations"), so that dropping it
+        changes nothing.
+        """
+        if self._replies.copying_in:
+            return None
+        if not self._replies.quiet and not self._replies.skipping:
+            self.waiting = True
+        return b""
+
+    def _terminate(self, _body: bytes) -> bytes | None:
+        self.ended = True
+        return None
+
+    def _function_call(self, _body: bytes) -> bytes | None:
+        error = UnsupportedMessage(
+            "FunctionCall is not supported",
+            hint="Call the function in a SELECT; large objects have functions for that too.",
+        )
+        refusal = self._refusal(error)
+        self._replies.ask(Owed(Request.QUERY, refusal=refusal))
+        return m.Query(self._rejected()).serialise()
+
+    def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
+        self._replies.ask(Owed(Request.PARSE, parse.name, refusal=self._refusal(error)))
+        return m.Parse(parse.name, self._rejected()).serialise()
+
+    def _refusal(self, error: StrongroomError) -> bytes:
+        self._refusals += 1
+        self.refused.append(error.code)
+        return to_wire(error).serialise()
+
+    def _rejected(self) -> str:
+        return f"{REFUSED} {self._refusals}"
+
+    # ---------------------------------------------------------------- upstream's messages
+
+    def upstream(self, chunk: bytes) -> None:
+        """Take octets from upstream. Raises `UpstreamError` where they break the protocol."""
+        try:
+            data, spans = self._upstream_frames.feed(chunk)
+            self._pass_to_client(data, spans)
+        except MalformedMessage as error:
+            raise UpstreamError(f"from the database: {error.message}") from error
+        if self.waiting and (self._replies.quiet or self._replies.copying_in or self._replies.skipping):
+            self._resume()
+
+    def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
+        clean = 0
+        run = CONTINUATION  # rows that follow a row answer the same request
+        for tag, start, end in spans:
+            if tag in (run, CONTINUATION):
+                continue
+            run = tag if tag in _ROWS else CONTINUATION
+            if tag in _ASYNCHRONOUS:
+                if tag == _PARAMETER_STATUS:
+                    self._check_pinned(data[start + HEADER : end])
+                continue
+            if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
+                self.ended = True
+                continue
+            owed = self._replies.answer(tag)
+            if tag == _READY:
+                self._ready(data[start + HEADER : end])
+            elif tag in _SETTLES:
+                self._settle(owed, tag)
+            if owed.mine or (tag == _ERROR and owed.refusal):
+                self._send_client(data, clean, start)
+                if tag == _ERROR and owed.refusal:
+                    self.to_client.append(owed.refusal)
+                clean = end
+        self._send_client(data, clean, spans[-1].end if spans else 0)
+
+    def _flows_to_client(self, tag: int) -> bool:
+        return tag in _ROWS
+
+    def _send_client(self, data: bytes, start: int, end: int) -> None:
+        if start < end:
+            self.to_client.append(data if end - start == len(data) else data[start:end])
+
+    def _ready(self, body: bytes) -> None:
+        self.transaction = body.decode("ascii", "replace")
+        if self.transaction not in ("I", "T", "E"):
+            raise UpstreamError("the database reports a transaction status that does not exist")
+        if self.transaction == "I":
+            self._portals.forget_all()
+
+    def _settle(self, owed: Owed, tag: int) -> None:
+        if owed.request is Request.PARSE:
+            self._statements.confirm(str(owed.subject))
+        elif owed.request is Request.BIND:
+            self._portals.confirm(str(owed.subject))
+        elif owed.request is Request.CLOSE and isinstance(owed.subject, m.Target):
+            names = self._statements if owed.subject.kind == "S" else self._portals
+            names.confirm(owed.subject.name)
+
+    def _check_pinned(self, body: bytes) -> None:
+        status = m.ParameterStatus.parse(body)
+        if PINNED.get(status.name, status.value) != status.value:
+            raise PinnedSettingChanged(
+                f"the setting {status.name} was changed, which Strongroom needs as {PINNED[status.name]!r}",
+                hint="Leave it as it is: the gateway reads statements under it. The session was ended.",
+            )
+
+    def _is_fatal(self, body: bytes) -> bool:
+        severity = m.ErrorResponse.parse(body).fields.get("V", "")
+        return severity in ("FATAL", "PANIC")
+
+
+def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
+    """Return the ErrorResponse that a client sees for an error of ours."""
+    return m.ErrorResponse.of(
+        severity,
+        error.sqlstate,
+        f"strongroom: {error.message} [{error.code}]",
+        detail=error.detail,
+        hint=error.hint,
+    )
+
+
+_Handler = Callable[[Relay, bytes], bytes | None]
+
+
+def _passes(_relay: Relay, _body: bytes) -> bytes | None:
+    return None
+
+
+_FROM_CLIENT: dict[int, _Handler] = {
+    CONTINUATION: _passes,
+    ord("Q"): Relay._query,
+    ord("P"): Relay._parse,
+    ord("B"): Relay._bind,
+    ord("D"): Relay._describe,
+    ord("E"): Relay._execute,
+    ord("C"): Relay._close,
+    ord("S"): Relay._sync,
+    ord("H"): _passes,
+    ord("d"): Relay._copy_data,
+    ord("c"): Relay._copy_end,
+    ord("f"): Relay._copy_end,
+    ord("X"): Relay._terminate,
+    ord("F"): Relay._function_call,
+}
+"""Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
+
+_ASYNCHRONOUS = frozenset(b"NAS")
+_SETTLES = frozenset(b"123")
+_ROWS = frozenset(b"Dd")
+_COPY_DATA = ord("d")
+_PARAMETER_STATUS, _ERROR, _READY = ord("S"), ord("E"), ord("Z")

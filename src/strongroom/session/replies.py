@@ -1,0 +1,232 @@
+"""The replies that upstream owes, in order: which message of ours each of its messages answers.
+
+PostgreSQL answers in the order in which it was asked; after an error in the extended protocol it skips
+everything up to the next Sync, and while it takes COPY data it ignores Sync and Flush (manual, "Message
+Flow"). `Replies` keeps one `Owed` for each message that will be answered and says, for each message that
+comes, whose it is. What fits no entry of `REPLIES` is an error of the upstream, never guessed at.
+
+INVARIANT: a reply is never attributed to another request than its own. Where the protocol leaves it open
+whether a Sync will be answered (sent while a COPY was failing), the entry is `MAYBE_SYNC` and yields to any
+reply that fits the next one.
+
+Called by `session/relay.py`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from strongroom.errors import UpstreamError
+
+
+class Request(Enum):
+    """The kinds of messages that upstream answers."""
+
+    PARSE = auto()
+    BIND = auto()
+    DESCRIBE_STATEMENT = auto()
+    DESCRIBE_PORTAL = auto()
+    EXECUTE = auto()
+    CLOSE = auto()
+    SYNC = auto()
+    MAYBE_SYNC = auto()
+    QUERY = auto()
+    COPY_END = auto()  # CopyDone or CopyFail: answered by what ends the COPY, or by nothing
+
+
+class Turn(Enum):
+    """What a reply does to the entry at the head."""
+
+    STAYS = auto()
+    DONE = auto()
+    COPY_IN = auto()
+    FAILS = auto()
+
+
+_R, _T = Request, Turn
+
+REPLIES: dict[tuple[Request, str], Turn] = {
+    (_R.PARSE, "1"): _T.DONE,
+    (_R.BIND, "2"): _T.DONE,
+    (_R.CLOSE, "3"): _T.DONE,
+    (_R.DESCRIBE_STATEMENT, "t"): _T.STAYS,
+    (_R.DESCRIBE_STATEMENT, "T"): _T.DONE,
+    (_R.DESCRIBE_STATEMENT, "n"): _T.DONE,
+    (_R.DESCRIBE_PORTAL, "T"): _T.DONE,
+    (_R.DESCRIBE_PORTAL, "n"): _T.DONE,
+    (_R.EXECUTE, "D"): _T.STAYS,
+    (_R.EXECUTE, "C"): _T.DONE,
+    (_R.EXECUTE, "I"): _T.DONE,
+    (_R.EXECUTE, "s"): _T.DONE,
+    (_R.EXECUTE, "G"): _T.COPY_IN,
+    (_R.EXECUTE, "H"): _T.STAYS,
+    (_R.EXECUTE, "d"): _T.STAYS,
+    (_R.EXECUTE, "c"): _T.STAYS,
+    (_R.SYNC, "Z"): _T.DONE,
+    (_R.MAYBE_SYNC, "Z"): _T.DONE,
+    (_R.QUERY, "T"): _T.STAYS,
+    (_R.QUERY, "D"): _T.STAYS,
+    (_R.QUERY, "C"): _T.STAYS,
+    (_R.QUERY, "I"): _T.STAYS,
+    (_R.QUERY, "G"): _T.COPY_IN,
+    (_R.QUERY, "H"): _T.STAYS,
+    (_R.QUERY, "d"): _T.STAYS,
+    (_R.QUERY, "c"): _T.STAYS,
+    (_R.QUERY, "Z"): _T.DONE,
+} | {(request, "E"): _T.FAILS for request in Request if request not in (_R.MAYBE_SYNC, _R.COPY_END)}
+"""Every reply that may come, by what it answers; anything else is not of the protocol.
+
+A Sync commits, so that a deferred constraint may fail then; its ReadyForQuery comes all the same."""
+
+_TURNS = {(request, ord(tag)): turn for (request, tag), turn in REPLIES.items()}
+
+_END_OF_SKIPPING = (Request.SYNC, Request.MAYBE_SYNC)
+_UNCERTAIN = (Request.MAYBE_SYNC, Request.COPY_END)
+_COMMAND_COMPLETE = ord("C")
+
+
+class Owed:
+    """One request that awaits its reply.
+
+    ``undo`` takes back what the request did to the session's maps, should upstream not carry it out.
+    ``mine`` marks a request that the gateway made for itself: its replies do not go to the client.
+    ``refusal`` is the ErrorResponse that replaces upstream's, where the request was made to fail.
+    """
+
+    __slots__ = ("mine", "refusal", "request", "subject", "undo")
+
+    def __init__(
+        self,
+        request: Request,
+        subject: object = None,
+        *,
+        undo: Callable[[], None] | None = None,
+        mine: bool = False,
+        refusal: bytes | None = None,
+    ) -> None:
+        self.request = request
+        self.subject = subject
+        self.undo = undo
+        self.mine = mine
+        self.refusal = refusal
+
+
+SYNC = Owed(Request.SYNC)
+MAYBE_SYNC = Owed(Request.MAYBE_SYNC)
+COPY_END = Owed(Request.COPY_END)
+
+
+class Replies:
+    """The queue of what upstream owes.
+
+    While upstream takes COPY data, the Syncs that the client sends before its CopyDone are ignored, unless
+    the COPY fails before upstream reads them: they stand as `MAYBE_SYNC` until the COPY is through.
+    """
+
+    __slots__ = ("_copy_running", "_owed", "copying_in", "skipping")
+
+    def __init__(self) -> None:
+        self._owed: deque[Owed] = deque()
+        self._copy_running = False
+        self.copying_in = False
+        """Whether the client's messages, at the point they have reached, are COPY data."""
+        self.skipping = False
+        """Whether upstream skips what comes, up to the next Sync: nothing before it is owed."""
+
+    @property
+    def head(self) -> Owed | None:
+        """The request whose reply comes next."""
+        return self._owed[0] if self._owed else None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is owed for certain."""
+        return all(owed.request in _UNCERTAIN for owed in self._owed)
+
+    def ask(self, owed: Owed) -> None:
+        """Note a request that was sent, unless upstream will skip it."""
+        if not self.skipping:
+            self._owed.append(owed)
+
+    def sync(self) -> None:
+        """Note a Sync, which upstream ignores while it takes COPY data."""
+        self.skipping = False
+        self._owed.append(MAYBE_SYNC if self.copying_in else SYNC)
+
+    def copy_end(self) -> None:
+        """Note a CopyDone or CopyFail; upstream ignores one that ends nothing."""
+        if self.copying_in:
+            self.copying_in = False
+            self._owed.append(COPY_END)
+
+    def answer(self, tag: int) -> Owed:
+        """Return the request that a message of type ``tag`` answers, and move on.
+
+        Raises `UpstreamError` where it answers nothing that was asked.
+        """
+        head = self._fitting(tag)
+        turn = _TURNS[head.request, tag]
+        if turn is Turn.DONE:
+            self._owed.popleft()
+            if head.request is Request.MAYBE_SYNC:
+                self._hand_on_doubt()
+        elif turn is Turn.COPY_IN:
+            self._begin_copy(head)
+        elif turn is Turn.FAILS:
+            self._fail(head)
+        if tag == _COMMAND_COMPLETE and self._copy_running:
+            self._end_copy(head)
+        return head
+
+    def _fitting(self, tag: int) -> Owed:
+        owed = self._owed
+        while owed:
+            head = owed[0]
+            if (head.request, tag) in _TURNS:
+                return head
+            if head.request not in _UNCERTAIN:
+                break
+            owed.popleft()
+        raise UpstreamError(
+            f"the database sent a message of type {chr(tag)!r} where the protocol has no place for it",
+            hint="The session was ended. If it happens again, see what stands between gateway and database.",
+        )
+
+    def _begin_copy(self, head: Owed) -> None:
+        self._copy_running = self.copying_in = True
+        for i in range(1, len(self._owed)):  # what the client sent before it could know of the COPY
+            request = self._owed[i].request
+            if request is Request.SYNC:
+                self._owed[i] = MAYBE_SYNC
+            else:  # a message that makes the COPY fail
+                self.copying_in = False
+                return
+
+    def _end_copy(self, head: Owed) -> None:
+        """The COPY is through, so upstream has read, and ignored, every Sync up to the end of its data."""
+        self._copy_running = self.copying_in = False
+        position = 1 if head.request is Request.QUERY else 0
+        while len(self._owed) > position and self._owed[position].request is Request.MAYBE_SYNC:
+            del self._owed[position]
+        if len(self._owed) > position and self._owed[position].request is Request.COPY_END:
+            del self._owed[position]
+
+    def _hand_on_doubt(self) -> None:
+        """One of the Syncs still to come may stay without its answer; which one cannot be seen."""
+        for i, owed in enumerate(self._owed):
+            if owed.request is Request.SYNC:
+                self._owed[i] = MAYBE_SYNC
+                return
+
+    def _fail(self, head: Owed) -> None:
+        """Forget what upstream skips after an error: all up to the next Sync. A query ends by itself."""
+        self._copy_running = self.copying_in = False
+        if head.request in (Request.QUERY, Request.SYNC):
+            return
+        skipped: list[Owed] = []
+        while self._owed and self._owed[0].request not in _END_OF_SKIPPING:
+            skipped.append(self._owed.popleft())
+        self.skipping = not self._owed
+        for owed in reversed(skipped):
+            if owed.undo is not None:
+                owed.undo()

@@ -1,0 +1,73 @@
+"""The first packet of a connection: what the client wants (manual, "Start-up" and "SSL Session Encryption").
+
+It has no type byte. `first_packet` is fed what has arrived and says what it is once it is whole; who reads
+the octets decides what to do with a request for encryption, since only the shell has a socket.
+
+Called by `session/postgres.py` and `gateway/preamble.py`.
+"""
+
+from enum import Enum
+
+from strongroom.errors import MalformedMessage, StartupPacketTooLarge, UnsupportedProtocol
+from strongroom.wire.postgres.messages import (
+    CANCEL_REQUEST,
+    GSSENC_REQUEST,
+    PROTOCOL_3_2,
+    SSL_REQUEST,
+    CancelRequest,
+    NegotiateProtocolVersion,
+    StartupMessage,
+)
+
+SMALLEST_PACKET = 8
+"""Length and code."""
+
+OPTION_PREFIX = "_pq_."
+"""Start-up parameters with this prefix ask for protocol extensions."""
+
+
+class Encryption(Enum):
+    """A request to encrypt the connection, answered with one octet before anything else."""
+
+    TLS = SSL_REQUEST
+    GSSAPI = GSSENC_REQUEST
+
+
+def first_packet(data: bytes, limit: int) -> tuple[Encryption | CancelRequest | StartupMessage, int] | None:
+    """Return the packet at the beginning of ``data`` and its length in octets, or None: more must come."""
+    if len(data) < SMALLEST_PACKET:
+        return None
+    length, code = int.from_bytes(data[:4]), int.from_bytes(data[4:8])
+    if length < SMALLEST_PACKET:
+        raise MalformedMessage(f"a start-up packet gives its length as {length}")
+    if length > limit:
+        raise StartupPacketTooLarge(
+            f"the start-up packet has {length} octets, more than the limit of {limit}",
+            hint="Is this a PostgreSQL client? If so, raise `limits.startup_packet_bytes`.",
+        )
+    if code in (SSL_REQUEST, GSSENC_REQUEST):
+        if length != SMALLEST_PACKET:
+            raise MalformedMessage("a request for encryption has octets that it should not have")
+        return Encryption(code), length
+    if len(data) < length:
+        return None
+    body = data[4:length]
+    packet = CancelRequest.parse(body) if code == CANCEL_REQUEST else StartupMessage.parse(body)
+    return packet, length
+
+
+def negotiate(startup: StartupMessage) -> tuple[int, bytes]:
+    """Return the version to speak and what to say about it: nothing, or a NegotiateProtocolVersion.
+
+    Raises `UnsupportedProtocol` for another major version.
+    """
+    if startup.version >> 16 != PROTOCOL_3_2 >> 16:
+        raise UnsupportedProtocol(
+            f"protocol {startup.version >> 16}.{startup.version & 0xFFFF} is not supported: 3.0 and 3.2 are",
+            hint="Use a client of PostgreSQL 7.4 or newer.",
+        )
+    unknown = tuple(name for name in startup.parameters if name.startswith(OPTION_PREFIX))
+    version = min(startup.version, PROTOCOL_3_2)
+    if version == startup.version and not unknown:
+        return version, b""
+    return version, NegotiateProtocolVersion(version, unknown).serialise()
