@@ -11,7 +11,7 @@ disable. Called by ``config`` and by whoever takes a URI from a command line.
 import ipaddress
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 
 _PROTOCOLS = {"3.0": PROTOCOL_3_0, "3.2": PROTOCOL_3_2, "latest": PROTOCOL_3_2}
 _TLS_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-_TLS_KEYWORDS = ("sslrootcert", "sslcert", "sslkey", "sslnegotiation")
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Upstream:
     port: int
     credentials: UpstreamCredentials
     address: str | None = None
-    tls: UpstreamTls = UpstreamTls()
-    rules: LoginRules = LoginRules()
+    tls: UpstreamTls = field(default_factory=UpstreamTls)
+    rules: LoginRules = field(default_factory=LoginRules)
     parameters: tuple[tuple[str, str], ...] = ()
     protocol: int = PROTOCOL_3_0
     connect_seconds: float = DEFAULT_CONNECT_SECONDS
@@ -91,7 +91,7 @@ def parse_upstream(
 ) -> Upstream:
     """Read a URI or keywords; files are relative to ``base``. Raises ``InvalidUpstreamAddress``.
 
-    ``password`` (``upstream_password``) wins over one in the string. No message repeats a value of the string.
+    ``password`` (``upstream_password``) wins over one in the string. No message repeats a value of it.
     """
     given = _taken_apart(text)
     _check_keywords(given)
@@ -173,7 +173,8 @@ def _host(given: Mapping[str, str]) -> tuple[str, str | None]:
 def _tls(
     given: Mapping[str, str], base: Path, pins: tuple[Pin, ...], host: str, address: str | None
 ) -> UpstreamTls:
-    asked = bool(pins) or any(name in given for name in _TLS_KEYWORDS)
+    direct = _choice(given, "sslnegotiation", {"postgres": False, "direct": True}, "postgres")
+    asked = bool(pins) or direct or any(name in given for name in _TLS_FILES)
     if host.startswith("/"):
         if asked or given.get("sslmode", "disable") != "disable":
             raise _refused("sslmode", "or a pin is given for a Unix socket, which has no TLS", "remove it")
@@ -191,7 +192,7 @@ def _tls(
         root=root,
         certificate=_file(given, "sslcert", base),
         key=_file(given, "sslkey", base),
-        direct=_choice(given, "sslnegotiation", {"postgres": False, "direct": True}, "postgres"),
+        direct=direct,
         minimum=_choice(given, "ssl_min_protocol_version", _TLS_VERSIONS, "TLSv1.2"),
         pins=pins,
     )
