@@ -127,6 +127,8 @@ class Draining(ClientError):
 
     code = "draining"
     sqlstate = "57P01"  # admin_shutdown
+
+
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -151,6 +153,8 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+
+
 class UpstreamLoginMalformed(UpstreamError):
     """What the database sent while we logged in breaks the protocol, or a limit of ours."""
 
