@@ -13,6 +13,7 @@
     │   ├── UpstreamUntrusted
     │   └── UpstreamGone, UpstreamUnreachable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── CannotListen, WorkersFail
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   └── InvalidVerifier
@@ -200,6 +201,18 @@ class ConfigError(StrongroomError):
     sqlstate = "F0000"  # config_file_error
 
 
+class CannotListen(ConfigError):
+    """An address in the configuration cannot be listened on."""
+
+    code = "cannot-listen"
+
+
+class WorkersFail(ConfigError):
+    """Workers die as fast as they are started."""
+
+    code = "workers-fail"
+
+
 class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
@@ -216,6 +229,8 @@ class InvalidVerifier(ConfigError):
     """A password verifier is not in PostgreSQL's form, or out of limits."""
 
     code = "invalid-verifier"
+
+
 class UnreadableConfiguration(ConfigError):
     """The file is missing, not readable, or not YAML."""
 

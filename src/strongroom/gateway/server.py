@@ -228,7 +228,8 @@ class Server:
     async def admit(self, driver: Driver, account: str) -> str | None:
         """Ask the supervisor for a place."""
         number = next(self._numbers)
-        answer = self._admissions[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._admissions[number] = answer
         self._line.tell("admit", number=number, account=account)
         refusal = await answer
         if refusal is None:
@@ -281,4 +282,3 @@ def _peer(transport: asyncio.BaseTransport, gate: Gate, preamble: Preamble) -> P
     connection = transport.get_extra_info("ssl_object")
     check_client_alpn(connection.selected_alpn_protocol(), direct=preamble.direct)
     return client_peer(connection, gate.tls, gate.binding)
-
