@@ -198,14 +198,20 @@ class Server:
             idle_seconds=gate.settings.limits.idle_seconds,
             login_seconds=max(deadline - loop.time(), 0),
         )
-        transport, _ = await loop.connect_accepted_socket(
+        driver.client.on_made = partial(self._connected, driver, gate, preamble)
+        await loop.connect_accepted_socket(
             lambda: driver.client, sock, ssl=gate.context if preamble.tls else None
         )
+
+    def _connected(
+        self, driver: Driver, gate: Gate, preamble: Preamble, transport: asyncio.Transport
+    ) -> None:
         try:
             peer = _peer(transport, gate, preamble)
-        except StrongroomError:
+        except StrongroomError as error:
+            _log.info("connection ended before its session", session=driver.name, code=error.code)
             transport.abort()
-            raise
+            return
         self._drivers.add(driver)
         self._empty.clear()
         driver.accepted(ev.Accepted(preamble.tls, peer), preamble.octets)
