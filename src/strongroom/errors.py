@@ -19,7 +19,9 @@
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
+    │   └── UpstreamGone, UpstreamUnreachable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── CannotListen, WorkersFail
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
@@ -28,6 +30,12 @@
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
     │       └── IllegalTransition, KeyUsesSpent
+    │   └── InvalidVerifier
+    │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
+    │   ├── DuplicateKey             a key stands twice in one mapping
+    │   ├── MissingVariable          ${NAME} names an environment variable that is not set
+    │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
+    │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
@@ -194,11 +202,30 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class UpstreamUnreachable(UpstreamError):
+    """There is no connection to the database: address, network or TLS."""
+
+    code = "upstream-unreachable"
+    sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
+
+
 class ConfigError(StrongroomError):
     """The configuration, the state or the machine must be mended by the operator."""
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class CannotListen(ConfigError):
+    """An address in the configuration cannot be listened on."""
+
+    code = "cannot-listen"
+
+
+class WorkersFail(ConfigError):
+    """Workers die as fast as they are started."""
+
+    code = "workers-fail"
 
 
 class InvalidTlsSettings(ConfigError):
@@ -217,6 +244,36 @@ class InvalidVerifier(ConfigError):
     """A password verifier is not in PostgreSQL's form, or out of limits."""
 
     code = "invalid-verifier"
+
+
+class UnreadableConfiguration(ConfigError):
+    """The file is missing, not readable, or not YAML."""
+
+    code = "configuration-unreadable"
+
+
+class DuplicateKey(ConfigError):
+    """A key stands twice in one mapping; YAML would silently keep the last."""
+
+    code = "configuration-duplicate-key"
+
+
+class MissingVariable(ConfigError):
+    """``${NAME}`` names an environment variable that is not set."""
+
+    code = "configuration-missing-variable"
+
+
+class InvalidConfiguration(ConfigError):
+    """A key or value is not one that Strongroom knows."""
+
+    code = "configuration-invalid"
+
+
+class StateUnusable(ConfigError):
+    """The state database cannot be opened, or is not safe to open."""
+
+    code = "state-unusable"
 
 
 class Denied(StrongroomError):
