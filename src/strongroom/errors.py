@@ -9,8 +9,9 @@
     │   ├── Draining
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
-    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow
-    │       └── ValueOutOfRange, ValueTooLong, InvalidArray, TypeMismatch
+    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
+    │       ├── ValueOutOfRange, ValueTooLong, InvalidHex
+    │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
@@ -356,6 +357,20 @@ class ValueOutOfRange(InvalidValue):
     sqlstate = "22003"  # numeric_value_out_of_range
 
 
+class ZoneOverflow(InvalidValue):
+    """A time zone further from UTC than PostgreSQL allows."""
+
+    code = "value-zone-range"
+    sqlstate = "22009"  # invalid_time_zone_displacement_value
+
+
+class InvalidHex(InvalidValue):
+    """The hexadecimal form of a bytea with an odd number of digits, or with something else among them."""
+
+    code = "value-hex"
+    sqlstate = "22023"  # invalid_parameter_value
+
+
 class ValueTooLong(InvalidValue):
     """Longer than varchar(n) or char(n) allows."""
 
@@ -368,6 +383,13 @@ class InvalidArray(InvalidValue):
 
     code = "value-array"
     sqlstate = "2202E"  # array_subscript_error
+
+
+class ArrayTooLarge(InvalidValue):
+    """An array of more dimensions or elements than PostgreSQL allows."""
+
+    code = "value-array-limit"
+    sqlstate = "54000"  # program_limit_exceeded
 
 
 class TypeMismatch(InvalidValue):
