@@ -11,11 +11,16 @@
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
-    │   └── UpstreamGone
+    │   └── UpstreamGone, UpstreamUnreachable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   └── InvalidVerifier
+    │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
+    │   ├── DuplicateKey             a key stands twice in one mapping
+    │   ├── MissingVariable          ${NAME} names an environment variable that is not set
+    │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
+    │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     └── Bug             an invariant of ours does not hold
 
@@ -181,6 +186,13 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class UpstreamUnreachable(UpstreamError):
+    """There is no connection to the database: address, network or TLS."""
+
+    code = "upstream-unreachable"
+    sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
+
+
 class ConfigError(StrongroomError):
     """The configuration, the state or the machine must be mended by the operator."""
 
@@ -204,6 +216,34 @@ class InvalidVerifier(ConfigError):
     """A password verifier is not in PostgreSQL's form, or out of limits."""
 
     code = "invalid-verifier"
+class UnreadableConfiguration(ConfigError):
+    """The file is missing, not readable, or not YAML."""
+
+    code = "configuration-unreadable"
+
+
+class DuplicateKey(ConfigError):
+    """A key stands twice in one mapping; YAML would silently keep the last."""
+
+    code = "configuration-duplicate-key"
+
+
+class MissingVariable(ConfigError):
+    """``${NAME}`` names an environment variable that is not set."""
+
+    code = "configuration-missing-variable"
+
+
+class InvalidConfiguration(ConfigError):
+    """A key or value is not one that Strongroom knows."""
+
+    code = "configuration-invalid"
+
+
+class StateUnusable(ConfigError):
+    """The state database cannot be opened, or is not safe to open."""
+
+    code = "state-unusable"
 
 
 class Denied(StrongroomError):

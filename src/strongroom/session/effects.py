@@ -45,10 +45,11 @@ class OpenUpstream:
 
 @dataclass(frozen=True, slots=True)
 class RegisterCancel:
-    """Remember what cancels this session upstream."""
+    """Remember what cancels this session upstream, and the key that the client was given for it."""
 
     process_id: int
     secret_key: bytes
+    client_key: bytes
 
 
 @dataclass(frozen=True, slots=True)

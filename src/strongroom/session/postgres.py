@@ -240,7 +240,7 @@ class Session:
         key = entropy.secret_key if self._version >= m.PROTOCOL_3_2 else entropy.secret_key[:4]
         greeting = [m.ParameterStatus(*item).serialise() for item in upstream.parameters.items()]
         greeting += [m.BackendKeyData(entropy.process_id, key).serialise(), m.ready_for_query("I")]
-        self._effects.append(do.RegisterCancel(upstream.process_id, upstream.secret_key))
+        self._effects.append(do.RegisterCancel(upstream.process_id, upstream.secret_key, key))
         self._effects.append(do.LoggedIn())
         self._send_client(b"".join(greeting))
         self._phase = Phase.OPEN

@@ -1,0 +1,38 @@
+"""What the commands print: tables or JSON on standard output, errors on standard error."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from strongroom.errors import StrongroomError
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+    """The rows as a table with these columns, or as a JSON list of objects."""
+    if as_json:
+        print(json.dumps(rows, indent=2, default=str))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console(markup=False, highlight=False).print(table)
+
+
+def print_error(error: StrongroomError) -> None:
+    """What happened, what to do next, and where to read more."""
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console.print("error: ", style="bold red", end="")
+    console.print(error.message)
+    for line in filter(None, (error.detail, error.hint)):
+        console.print(f"  {line}")
+    console.print(f"  See docs/errors.md#{error.code}", style="dim")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

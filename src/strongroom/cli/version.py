@@ -1,0 +1,27 @@
+"""``strongroom version``: what is running, for a report of a defect."""
+
+import platform
+
+import pgparse
+import psycopg
+from cryptography.hazmat.backends.openssl import backend
+
+import strongroom
+from strongroom.cli.options import Json
+from strongroom.cli.output import print_table
+
+
+def version(json: Json = False) -> None:
+    """Print the versions of Strongroom and of what it stands on.
+
+    Example: strongroom version --json
+    """
+    versions = {
+        "strongroom": strongroom.__version__,
+        "python": platform.python_version(),
+        "openssl": backend.openssl_version_text(),
+        "libpq": str(psycopg.pq.version()),
+        "pgparse": getattr(pgparse, "__version__", "unknown"),
+    }
+    rows = [{"part": part, "version": text} for part, text in versions.items()]
+    print_table(["part", "version"], rows, as_json=json)

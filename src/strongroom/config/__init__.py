@@ -1,0 +1,59 @@
+"""The configuration: strongroom.yaml and the environment, parsed once into frozen settings.
+
+``load(path)`` reads the file (``source``), checks it against the model (``model``) and puts what is wrong in
+words (``problems``). This room alone reads configuration files and the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from strongroom.config.model import (
+    Account,
+    Address,
+    Column,
+    ColumnName,
+    Database,
+    Keys,
+    Limits,
+    RootKey,
+    SessionLimits,
+    Settings,
+    StateAddress,
+    Tls,
+)
+from strongroom.config.problems import invalid_configuration
+from strongroom.config.source import read_source
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Account",
+    "Address",
+    "Column",
+    "ColumnName",
+    "Database",
+    "Keys",
+    "Limits",
+    "RootKey",
+    "SessionLimits",
+    "Settings",
+    "StateAddress",
+    "Tls",
+    "load",
+]
+
+DEFAULT_FILE = Path("strongroom.yaml")
+
+
+def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in ``path``; raises a ``ConfigError`` that names file, line, key and remedy.
+
+    ``environment`` is what ``${NAME}`` is read from; the process's own when left out.
+    """
+    source = read_source(path, os.environ if environment is None else environment)
+    try:
+        return Settings.model_validate(source.data, context=path.absolute())
+    except ValidationError as error:
+        raise invalid_configuration(source, error) from None

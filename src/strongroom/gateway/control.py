@@ -1,0 +1,45 @@
+"""The line between the supervisor and a worker: one JSON object a line over a socket pair.
+
+    worker → supervisor    admit, release, cancel, ready
+    supervisor → worker    admitted, cancel, reload, drain
+
+The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line
+breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.
+
+Used by `worker` and `supervisor`.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+LINE_BYTES = 4096
+"""More than any message needs: the longest carries an account name and a key of 64 hexadecimal digits."""
+
+
+class Line:
+    """One end of the line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, sock: socket.socket) -> "Line":
+        """Make an end from a connected socket."""
+        return cls(*await asyncio.open_unix_connection(sock=sock, limit=LINE_BYTES))
+
+    def tell(self, what: str, **fields: Any) -> None:
+        """Send a message; a broken line is noticed by who reads it."""
+        self._writer.write(json.dumps({"what": what, **fields}).encode() + b"\n")
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Give what the other end sends, until it is gone."""
+        while line := await self._reader.readline():
+            yield json.loads(line)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()

@@ -1,0 +1,313 @@
+"""The one file that performs effects: a client's socket, an upstream's socket and the session between them.
+
+A `Driver` turns what the event loop tells it into events, hands them to the pure `Session`, and carries out
+the effects that come back, in order. It decides nothing about the protocol.
+
+Back-pressure: what one side does not take fills its transport's buffer up to `buffer_bytes`; then the other
+side is no longer read. A slow client so slows its own upstream and nothing else.
+
+INVARIANT: `Session.handle` is never entered while it runs: effects that are answered later are answered from
+tasks or callbacks, never from inside `_perform`.
+
+Made by `server` for each accepted connection.
+"""
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import structlog
+
+from strongroom.errors import StrongroomError
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.tasks import Tasks
+from strongroom.session import effects as do
+from strongroom.session import events as ev
+from strongroom.session.login import Credentials
+from strongroom.session.postgres import Entropy, Rules, Session
+from strongroom.wire.postgres.scram import NONCE_BYTES, nonce_of
+
+_log = structlog.get_logger("strongroom.session")
+
+SECRET_KEY_BYTES = 32
+"""Length of the key that a client of protocol 3.2 gets for cancelling; PostgreSQL 18 gives as much."""
+
+LINGER_SECONDS = 5.0
+"""How long a closing connection may take to accept its last octets."""
+
+
+class House(Protocol):
+    """What a driver needs of the server it belongs to."""
+
+    tasks: Tasks
+
+    async def look_up(self, database: str, account: str) -> Credentials | None:
+        """Return how the account may log in, or None."""
+
+    async def admit(self, driver: "Driver", account: str) -> str | None:
+        """Take a place; return None, or the limit that is reached."""
+
+    def connector(self, database: str, account: str) -> Connector:
+        """Return the way to the database for an account."""
+
+    async def cancel(self, process_id: int, secret_key: bytes) -> None:
+        """Cancel what the session with this key runs, whichever worker has it."""
+
+    def left(self, driver: "Driver") -> None:
+        """The connection is over on both sides."""
+
+
+class Driver:
+    """One connection. ``name`` stands in log lines and task names."""
+
+    def __init__(
+        self,
+        house: House,
+        rules: Rules,
+        name: str,
+        *,
+        buffer_bytes: int,
+        idle_seconds: float,
+        login_seconds: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.name = name
+        self.account = ""
+        self.idle_seconds = idle_seconds
+        self._process_id = secrets.randbits(31)
+        self._client_key = b""
+        self._upstream_key: tuple[int, bytes] | None = None
+        self.last_heard = loop.time()
+        self.client = _Side(self._client_data, self._client_lost, self._adjust_reading)
+        self._upstream = _Side(self._upstream_data, self._upstream_lost, self._adjust_reading)
+        self._house = house
+        self._rules = rules
+        self._connector: Connector | None = None
+        self._buffer_bytes = buffer_bytes
+        self._session = Session(rules, self._entropy())
+        self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
+        self._left = False
+
+    def _entropy(self) -> Entropy:
+        nonce = nonce_of(secrets.token_bytes(NONCE_BYTES))
+        return Entropy(nonce, self._process_id, secrets.token_bytes(SECRET_KEY_BYTES))
+
+    # ---------------------------------------------------------------- what happens
+
+    def accepted(self, event: ev.Accepted, octets: bytes) -> None:
+        """The preamble is over; ``octets`` are what it read of the session's."""
+        self.client.limit(self._buffer_bytes)
+        self.dispatch(event)
+        if octets:
+            self._client_data(octets)
+
+    def time_out(self, limit: str) -> None:
+        """A limit of time is reached."""
+        self.dispatch(ev.TimedOut(limit))
+
+    def drain(self) -> None:
+        """End as soon as the session is idle."""
+        self.dispatch(ev.Drain())
+
+    def _client_data(self, data: bytes) -> None:
+        self.last_heard = asyncio.get_running_loop().time()
+        self.dispatch(ev.ClientData(data))
+
+    def _upstream_data(self, data: bytes) -> None:
+        self.last_heard = asyncio.get_running_loop().time()
+        self.dispatch(ev.UpstreamData(data))
+
+    def _client_lost(self) -> None:
+        self.dispatch(ev.ClientClosed())
+        self._leave_if_over()
+
+    def _upstream_lost(self) -> None:
+        self.dispatch(ev.UpstreamClosed())
+        self._leave_if_over()
+
+    def dispatch(self, event: ev.Event) -> None:
+        """Hand an event to the session and perform what it wants."""
+        try:
+            for effect in self._session.handle(event):
+                _PERFORM[type(effect)](self, effect)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this session ends and no other
+            _log.error("session broke", session=self.name, error=type(error).__name__, exc_info=error)
+            self.abort()
+            return
+        self._adjust_reading()
+
+    def abort(self) -> None:
+        """Close both sides at once."""
+        self.client.abort()
+        self._upstream.abort()
+
+    # ---------------------------------------------------------------- what is to be done
+
+    def _send_client(self, effect: do.SendClient) -> None:
+        self.client.write(effect.data)
+
+    def _send_upstream(self, effect: do.SendUpstream) -> None:
+        self._upstream.write(effect.data)
+
+    def _look_up(self, effect: do.LookUpAccount) -> None:
+        self._house.tasks.start(f"{self.name} look up", self._looking_up(effect.name))
+
+    async def _looking_up(self, account: str) -> None:
+        self.dispatch(ev.AccountKnown(await self._house.look_up(self._rules.database, account)))
+
+    def _admit(self, effect: do.Admit) -> None:
+        self.account = effect.account
+        self._house.tasks.start(f"{self.name} admit", self._admitting(effect.account))
+
+    async def _admitting(self, account: str) -> None:
+        self.dispatch(ev.Admitted(await self._house.admit(self, account)))
+
+    def _open_upstream(self, effect: do.OpenUpstream) -> None:
+        self._house.tasks.start(f"{self.name} open upstream", self._opening(effect))
+
+    async def _opening(self, effect: do.OpenUpstream) -> None:
+        try:
+            self._connector = self._house.connector(self._rules.database, effect.account)
+            _, _, peer = await self._connector.open(lambda: self._upstream)
+        except StrongroomError as error:
+            self.dispatch(ev.UpstreamFailed(error))
+            return
+        if self.client.lost:
+            self._upstream.abort()
+            return
+        self._upstream.limit(self._buffer_bytes)
+        login = self._connector.login(peer, version=effect.version, parameters=effect.parameters)
+        self.dispatch(ev.UpstreamConnected(login))
+
+    def _register_cancel(self, effect: do.RegisterCancel) -> None:
+        self._upstream_key = (effect.process_id, effect.secret_key)
+        self._client_key = effect.client_key
+
+    def has_key(self, process_id: int, secret_key: bytes) -> bool:
+        """Whether the client of this session was given this key, in this length."""
+        known = self._client_key
+        return bool(known) and process_id == self._process_id and hmac.compare_digest(known, secret_key)
+
+    def _cancel(self, effect: do.Cancel) -> None:
+        work = self._house.cancel(effect.process_id, effect.secret_key)
+        self._house.tasks.start(f"{self.name} cancel", work)
+
+    async def cancel_upstream(self) -> None:
+        """Cancel what this session runs, over a connection made as its own was."""
+        if self._connector is None or self._upstream_key is None:
+            return
+        try:
+            await self._connector.cancel(*self._upstream_key)
+        except StrongroomError as error:
+            _log.warning("cancel failed", session=self.name, code=error.code, why=error.message)
+
+    def _logged_in(self, _effect: do.LoggedIn) -> None:
+        self._login_timer.cancel()
+
+    def _write_log(self, effect: do.Log) -> None:
+        _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
+
+    def _close(self, _effect: do.Close) -> None:
+        self._login_timer.cancel()
+        self.client.close()
+        self._upstream.close()
+
+    def _leave_if_over(self) -> None:
+        if not self._left and self.client.lost and self._upstream.over:
+            self._left = True
+            self._login_timer.cancel()
+            self._house.left(self)
+
+    def _adjust_reading(self) -> None:
+        """Read from a side only while the other takes, and the session has room."""
+        self.client.read(self._session.wants_client and self._upstream.takes)
+        self._upstream.read(self.client.takes)
+
+
+class _Side(asyncio.Protocol):
+    """One of the two sockets, with its flow control."""
+
+    def __init__(
+        self, on_data: Callable[[bytes], None], on_lost: Callable[[], None], on_room: Callable[[], None]
+    ) -> None:
+        self._on_data = on_data
+        self._on_lost = on_lost
+        self._on_room = on_room
+        self._transport: asyncio.Transport | None = None
+        self._reading = True
+        self.takes = True
+        """Whether the peer takes what is written, so that more may be."""
+        self.lost = False
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no connection, any more or at all."""
+        return self.lost or self._transport is None
+
+    def limit(self, buffer_bytes: int) -> None:
+        """Let so many octets wait for the peer before it counts as not taking."""
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=buffer_bytes)
+
+    def read(self, wanted: bool) -> None:
+        """Read from the peer, or leave what it sends in the kernel."""
+        if wanted is self._reading or self._transport is None or self._transport.is_closing():
+            return
+        self._reading = wanted
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def write(self, data: bytes) -> None:
+        """Write, unless the connection is over."""
+        if self._transport is not None and not self.lost:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close when what waits is written, or after `LINGER_SECONDS`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None and not self.lost:
+            self._transport.abort()
+
+    # What the event loop calls (asyncio's Protocol).
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._on_data(data)
+
+    def pause_writing(self) -> None:
+        self.takes = False
+        self._on_room()
+
+    def resume_writing(self) -> None:
+        self.takes = True
+        self._on_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # why a peer is gone changes nothing
+        self.lost = self.takes = True
+        self._on_lost()
+
+
+_PERFORM: dict[type, Callable[[Driver, Any], None]] = {
+    do.SendClient: Driver._send_client,
+    do.SendUpstream: Driver._send_upstream,
+    do.LookUpAccount: Driver._look_up,
+    do.Admit: Driver._admit,
+    do.OpenUpstream: Driver._open_upstream,
+    do.RegisterCancel: Driver._register_cancel,
+    do.Cancel: Driver._cancel,
+    do.LoggedIn: Driver._logged_in,
+    do.Log: Driver._write_log,
+    do.Close: Driver._close,
+}

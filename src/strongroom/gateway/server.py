@@ -1,0 +1,284 @@
+"""One worker's server: accepts connections on the listeners it was given and runs a `Driver` for each.
+
+Settings are an immutable snapshot, swapped whole on reload: sessions keep the rules under which they began,
+new ones get the new.
+
+Made by `worker`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import ssl
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from strongroom.config import Database, Settings
+from strongroom.errors import ClientError, StrongroomError
+from strongroom.gateway.certificate import parse_pin
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.control import Line
+from strongroom.gateway.driver import Driver
+from strongroom.gateway.preamble import Preamble, read_preamble
+from strongroom.gateway.tasks import Tasks
+from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
+from strongroom.gateway.upstream_address import parse_upstream
+from strongroom.session import events as ev
+from strongroom.session.login import Credentials, Peer
+from strongroom.session.postgres import Rules
+from strongroom.session.relay import Limits
+from strongroom.state import State
+from strongroom.wire.postgres.verifier import parse_verifier
+
+_log = structlog.get_logger("strongroom.server")
+
+SWEEP_SECONDS = 5.0
+"""How often idle sessions are looked for; `idle_seconds` holds to this exactness."""
+
+ACCEPT_PAUSE_SECONDS = 0.1
+"""Pause after the system has no descriptor or memory left for another connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One database as a listener needs it: how clients come in, and the way to upstream."""
+
+    name: str
+    settings: Database
+    rules: Rules
+    tls: ServerTls | None
+    context: ssl.SSLContext | None
+    binding: bytes | None
+    connector: Connector
+
+
+def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
+    """Build a gate; reads certificates and keys. Raises `ConfigError`."""
+    database = settings.databases[name]
+    tls = None
+    if database.tls is not None:
+        tls = ServerTls(database.tls.certificate, database.tls.key, database.tls.client_ca)
+    upstream = parse_upstream(
+        database.upstream,
+        base=settings.file.parent,
+        password=database.upstream_password,
+        pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
+    )
+    limits = database.limits
+    return Gate(
+        name=name,
+        settings=database,
+        rules=Rules(
+            database=name,
+            limits=Limits(limits.message_bytes, limits.statements_per_session),
+            startup_packet_bytes=limits.startup_packet_bytes,
+            tls_required=tls is not None and database.plaintext is None,
+            mock_secret=mock_secret,
+        ),
+        tls=tls,
+        context=None if tls is None else server_context(tls),
+        binding=None if tls is None else server_binding(tls),
+        connector=Connector.to(upstream),
+    )
+
+
+class Server:
+    """All connections of one worker. ``line`` leads to the supervisor."""
+
+    def __init__(self, settings: Settings, state: State, line: Line) -> None:
+        self.tasks = Tasks()
+        self._line = line
+        self._state = state
+        self._drivers: set[Driver] = set()
+        self._numbers = itertools.count(1)
+        self._admissions: dict[int, asyncio.Future[str | None]] = {}
+        self._admitted: dict[Driver, str] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self._settings = settings
+        self._gates = self._open_gates(settings)
+
+    # ---------------------------------------------------------------- life
+
+    def listen(self, name: str, listener: socket.socket) -> None:
+        """Accept connections to the database ``name``."""
+        self.tasks.start(f"accept {name}", self._accept(name, listener))
+
+    def sweep_idle(self) -> None:
+        """Look for idle sessions, again and again."""
+        self.tasks.start("sweep", self._sweep())
+
+    def reload(self, settings: Settings) -> None:
+        """Use new settings for new connections; raises `ConfigError` and keeps the old."""
+        gates = self._open_gates(settings)
+        self._settings, self._gates = settings, gates
+
+    async def drain(self, seconds: float) -> None:
+        """Let sessions end when they are idle; end what is left after ``seconds``."""
+        self._draining = True
+        for driver in list(self._drivers):
+            driver.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        for driver in list(self._drivers):
+            driver.abort()
+        await self.tasks.cancel_all()
+
+    def heard(self, message: dict[str, object]) -> None:
+        """Take a message of the supervisor's that concerns connections."""
+        if message["what"] == "admitted":
+            waiting = self._admissions.pop(int(str(message["number"])), None)
+            if waiting is not None and not waiting.done():
+                refusal = message["refusal"]
+                waiting.set_result(None if refusal is None else str(refusal))
+        elif message["what"] == "cancel":
+            key = bytes.fromhex(str(message["key"]))
+            self._cancel_here(int(str(message["process_id"])), key)
+
+    def _open_gates(self, settings: Settings) -> dict[str, Gate]:
+        secret = self._state.installation_secret
+        return {name: gate_of(name, settings, secret) for name in settings.databases}
+
+    # ---------------------------------------------------------------- accepting
+
+    async def _accept(self, name: str, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                _log.warning("cannot accept", database=name, why=error.strerror)
+                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                continue
+            number = next(self._numbers)
+            self.tasks.start(f"{name}/{number}", self._welcome(name, f"{name}/{number}", sock))
+
+    async def _welcome(self, name: str, session: str, sock: socket.socket) -> None:
+        """Settle encryption, then hand the connection to a driver."""
+        gate = self._gates.get(name)
+        if gate is None or self._draining:
+            sock.close()
+            return
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        limits = gate.settings.limits
+        deadline = asyncio.get_running_loop().time() + limits.login_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                preamble = await read_preamble(
+                    sock, tls_offered=gate.context is not None, limit=limits.startup_packet_bytes
+                )
+                if preamble is None:
+                    sock.close()
+                    return
+                await self._begin(gate, session, sock, preamble, deadline)
+        except (TimeoutError, StrongroomError, OSError) as error:  # ssl.SSLError is an OSError
+            code = error.code if isinstance(error, StrongroomError) else type(error).__name__
+            _log.info("connection ended before its session", session=session, code=code)
+            sock.close()
+
+    async def _begin(
+        self, gate: Gate, session: str, sock: socket.socket, preamble: Preamble, deadline: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if preamble.tls and gate.context is None:
+            raise ClientError("TLS was begun on a listener that has none")
+        driver = Driver(
+            self,
+            gate.rules,
+            session,
+            buffer_bytes=gate.settings.limits.buffer_bytes,
+            idle_seconds=gate.settings.limits.idle_seconds,
+            login_seconds=max(deadline - loop.time(), 0),
+        )
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: driver.client, sock, ssl=gate.context if preamble.tls else None
+        )
+        try:
+            peer = _peer(transport, gate, preamble)
+        except StrongroomError:
+            transport.abort()
+            raise
+        self._drivers.add(driver)
+        self._empty.clear()
+        driver.accepted(ev.Accepted(preamble.tls, peer), preamble.octets)
+
+    # ---------------------------------------------------------------- what drivers ask (driver.House)
+
+    async def look_up(self, gate: str, account: str) -> Credentials | None:
+        """Return how the account may log in to the database, or None."""
+        configured = self._settings.accounts.get(account)
+        if configured is None or gate not in configured.databases:
+            return None
+        secret = configured.password
+        if secret is None:
+            find = partial(self._state.verifier, account)
+            secret = await asyncio.get_running_loop().run_in_executor(None, find)
+        names = frozenset() if configured.certificate is None else frozenset([configured.certificate])
+        verifier = None if secret is None else parse_verifier(secret.danger_reveal())
+        return Credentials(verifier, names)
+
+    async def admit(self, driver: Driver, account: str) -> str | None:
+        """Ask the supervisor for a place."""
+        number = next(self._numbers)
+        answer = self._admissions[number] = asyncio.get_running_loop().create_future()
+        self._line.tell("admit", number=number, account=account)
+        refusal = await answer
+        if refusal is None:
+            self._admitted[driver] = account
+            if driver not in self._drivers:  # gone meanwhile
+                self.left(driver)
+        return refusal
+
+    def connector(self, gate: str, account: str) -> Connector:
+        """Return the way to the database: as the account's own upstream user, where it has one."""
+        connector = self._gates[gate].connector
+        configured = self._settings.accounts[account]
+        if configured.upstream_user is None:
+            return connector
+        return connector.as_user(configured.upstream_user, configured.upstream_password)
+
+    async def cancel(self, process_id: int, secret_key: bytes) -> None:
+        """Cancel here, or let the supervisor ask the other workers."""
+        if not self._cancel_here(process_id, secret_key):
+            self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
+
+    def left(self, driver: Driver) -> None:
+        """Give a connection's place back."""
+        self._drivers.discard(driver)
+        account = self._admitted.pop(driver, None)
+        if account is not None:
+            self._line.tell("release", account=account)
+        if not self._drivers:
+            self._empty.set()
+
+    def _cancel_here(self, process_id: int, secret_key: bytes) -> bool:
+        for driver in self._drivers:
+            if driver.has_key(process_id, secret_key):
+                self.tasks.start(f"{driver.name} cancel", driver.cancel_upstream())
+                return True
+        return False
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for driver in list(self._drivers):
+                if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:
+                    driver.time_out("idle_seconds")
+
+
+def _peer(transport: asyncio.BaseTransport, gate: Gate, preamble: Preamble) -> Peer:
+    if gate.tls is None or not preamble.tls:
+        return Peer()
+    connection = transport.get_extra_info("ssl_object")
+    check_client_alpn(connection.selected_alpn_protocol(), direct=preamble.direct)
+    return client_peer(connection, gate.tls, gate.binding)
+

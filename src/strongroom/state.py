@@ -1,0 +1,199 @@
+"""The state: what Strongroom keeps for itself, in one SQLite file that only its own user can read.
+
+Here live the password verifiers of accounts and the secret behind mock salts; other rooms add their tables
+to ``metadata`` and reach them through ``State.engine`` (``keys`` keeps its wrapped keysets so). ``serve``,
+``password`` and the key commands open it, several processes at a time: each transaction begins by taking
+SQLite's write lock (BEGIN IMMEDIATE), so that what is read in it still holds when it commits, and is on the
+disk after it.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from strongroom.config import StateAddress
+from strongroom.errors import StateUnusable
+from strongroom.secret import Secret
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 10
+"""How long a process waits for another one's write before it gives up."""
+
+metadata = MetaData()
+"""The tables of all rooms; a room that keeps something declares its tables on this."""
+
+_meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+_accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("verifier", Text, nullable=False),
+    Column("updated", DateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account whose verifier is in the state; ``updated`` is in UTC."""
+
+    name: str
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The open state."""
+
+    engine: Engine
+    installation_secret: bytes
+    """32 random bytes, made once; unknown accounts get their mock salts from it."""
+
+    def verifier(self, account: str) -> Secret | None:
+        """The SCRAM verifier that ``strongroom password`` stored for the account."""
+        with self.engine.begin() as connection:
+            found = connection.scalar(select(_accounts.c.verifier).where(_accounts.c.name == account))
+        return None if found is None else Secret(found)
+
+    def store_verifier(self, account: str, verifier: Secret) -> None:
+        """Keeps the account's verifier, in place of the one before."""
+        row = {"verifier": verifier.danger_reveal(), "updated": datetime.now(UTC).replace(tzinfo=None)}
+        statement = insert(_accounts).values(name=account, **row)
+        with self.engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        """The accounts with a stored verifier, by name."""
+        query = select(_accounts.c.name, _accounts.c.updated).order_by(_accounts.c.name)
+        with self.engine.begin() as connection:
+            rows = connection.execute(query).all()
+        return [StoredAccount(name, updated.replace(tzinfo=UTC)) for name, updated in rows]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.engine.dispose()
+
+
+def open_state(address: StateAddress) -> State:
+    """Opens the state, and makes it where there is none; raises ``StateUnusable``."""
+    path = address.path
+    _refuse_unsafe_place(path)
+    try:
+        _create_private(path)
+        _refuse_shared_file(path)
+        return _open(path)
+    except OSError as error:
+        raise StateUnusable(
+            f"{path}: the state cannot be opened: {error.strerror}",
+            hint="Let the user that runs strongroom read and write the file and its folder.",
+        ) from None
+    except DatabaseError as error:
+        raise StateUnusable(
+            f"{path}: the state cannot be opened: {error.orig}",
+            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
+        ) from None
+
+
+def _open(path: Path) -> State:
+    engine = _engine(path)
+    try:
+        with engine.begin() as connection:
+            return State(engine, _prepare(connection, path))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _refuse_unsafe_place(path: Path) -> None:
+    """Who may rename files in the folder may put another state there."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise StateUnusable(
+            f"{path}: the folder of the state does not exist",
+            hint=f"Make it, for the user that runs strongroom alone: install -d -m 0700 {folder}",
+        )
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        raise StateUnusable(
+            f"{path}: others may write in the folder of the state", hint=f"Run: chmod go-w {folder}"
+        )
+
+
+def _create_private(path: Path) -> None:
+    """SQLite would make the file readable for all; its journal files take the mode of this one."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+
+
+def _refuse_shared_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StateUnusable(f"{path}: the state is not a file", hint="Name a file in state: sqlite:")
+    if status.st_uid != os.geteuid():
+        raise StateUnusable(
+            f"{path}: the state belongs to another user", hint="Run strongroom as the user that made it."
+        )
+    if status.st_mode & 0o077:
+        raise StateUnusable(f"{path}: others may read the state", hint=f"Run: chmod 0600 {path}")
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """SQLite's manual, "PRAGMA Statements"; with FULL a commit is on the disk when it returns."""
+    connection.isolation_level = None  # leaves BEGIN to _begin
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.cursor().execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare(connection: Connection, path: Path) -> bytes:
+    """Makes what is missing, checks the version; returns the installation secret."""
+    metadata.create_all(connection)
+    for name, value in (("schema", b"%d" % SCHEMA_VERSION), ("installation-secret", secrets.token_bytes(32))):
+        connection.execute(insert(_meta).values(name=name, value=value).on_conflict_do_nothing())
+    known: dict[str, bytes] = {row.name: row.value for row in connection.execute(select(_meta))}
+    if int(known["schema"]) != SCHEMA_VERSION:
+        raise StateUnusable(
+            f"{path}: the state has schema {int(known['schema'])}, this Strongroom knows {SCHEMA_VERSION}",
+            hint="Run the version of Strongroom that wrote it, or a newer one.",
+        )
+    return known["installation-secret"]
