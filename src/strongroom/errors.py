@@ -16,12 +16,10 @@
     │   ├── CannotListen, WorkersFail
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
-    │   └── InvalidVerifier
-    │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
-    │   ├── DuplicateKey             a key stands twice in one mapping
-    │   ├── MissingVariable          ${NAME} names an environment variable that is not set
-    │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
-    │   └── StateUnusable            the state database cannot be opened, or is not safe to open
+    │   ├── InvalidVerifier
+    │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
+    │   ├── StateUnusable
+    │   └── ServerFailed
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     └── Bug             an invariant of ours does not hold
 
@@ -259,6 +257,12 @@ class StateUnusable(ConfigError):
     """The state database cannot be opened, or is not safe to open."""
 
     code = "state-unusable"
+
+
+class ServerFailed(ConfigError):
+    """A server that the demo or the test kit wanted did not start on this machine."""
+
+    code = "server-failed"
 
 
 class Denied(StrongroomError):
