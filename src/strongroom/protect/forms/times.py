@@ -162,7 +162,7 @@ def rounded(microseconds: int, digits: int | None) -> int:
     """To so many digits of a second, halves away from zero (AdjustTimestampForTypmod)."""
     if digits is None:
         return microseconds
-    scale = 10 ** (types.MAX_TIME_PRECISION - digits)
+    scale: int = 10 ** (types.MAX_TIME_PRECISION - digits)
     size = (abs(microseconds) + scale // 2) // scale * scale
     return size if microseconds >= 0 else -size
 
