@@ -146,9 +146,12 @@ class ScramClient:
 
     ``binding`` is the tls-server-end-point data of the server's certificate, None where there is no TLS,
     no digest, or binding was switched off. ``plus_offered``: the server's list had SCRAM-SHA-256-PLUS.
+    ``username`` stays empty for PostgreSQL, which has it from the start-up packet; RFC vectors have one.
     """
 
-    def __init__(self, password: Secret, nonce: str, *, plus_offered: bool, binding: bytes | None) -> None:
+    def __init__(
+        self, password: Secret, nonce: str, *, plus_offered: bool, binding: bytes | None, username: str = ""
+    ) -> None:
         bound = plus_offered and binding is not None
         self.mechanism = SCRAM_PLUS if bound else SCRAM
         flag = _BINDING_FLAG if bound else b"n" if binding is None else b"y"
@@ -156,13 +159,14 @@ class ScramClient:
         self._bound = self._header + (binding if bound and binding is not None else b"")
         self._password = password
         self._nonce = nonce.encode("ascii")
-        self._bare = b"n=,r=" + self._nonce
+        name = username.replace("=", "=3D").replace(",", "=2C").encode()  # RFC 5802, section 5.1
+        self._bare = b"n=" + name + b",r=" + self._nonce
         self._server_signature = b""
         self.verified = False  # the server has proved itself
         self._expects = _Expects.FIRST
 
     def first(self) -> bytes:
-        """The client-first-message; its user name is empty, as PostgreSQL has it from the start-up packet."""
+        """The client-first-message."""
         self._step(_Expects.FIRST, _Expects.FINAL)
         return self._header + self._bare
 
@@ -249,9 +253,12 @@ def _parse_server_first(message: bytes) -> tuple[bytes, bytes, int]:
 
 def _base64(encoded: bytes, blame: type[StrongroomError]) -> bytes:
     try:
-        return a2b_base64(encoded, strict_mode=True)
+        decoded = a2b_base64(encoded, strict_mode=True)
     except Base64Invalid:
         raise blame("a SCRAM attribute is not base64") from None
+    if b64encode(decoded) != encoded:  # stray bits in the last character: one proof, one text
+        raise blame("a SCRAM attribute is not canonical base64")
+    return decoded
 
 
 def _is_attribute(part: bytes) -> bool:
