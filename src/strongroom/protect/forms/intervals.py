@@ -33,6 +33,8 @@ for _names, _number, _size in (
 ):
     _UNITS |= dict.fromkeys(_names.split(), (_number, _size, _names))
 
+_LARGER = frozenset("dec decs decade decades c cent century centuries mil mils millennia millennium".split())
+
 _ITEM = re.compile(
     r"\s*(?:(?P<sign>[+-]?)(?P<hour>\d+):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:\.(?P<fraction>\d*))?)?(?![\d:.])"
     r"|(?P<number>[+-]?\d+)(?:\.(?P<part>\d*))?\s*(?P<unit>[A-Za-z]+|$))",
@@ -101,8 +103,10 @@ def _item(match: re.Match[str]) -> tuple[str, int, set[str]]:
         used = {_UNITS[unit][2] for unit in ("h", "m", "s")}
         return "time", -time if match["sign"] == "-" else time, used
     unit = match["unit"].lower() or "s"  # a number alone, at the end, is of seconds
+    if unit in _LARGER:
+        raise unsupported("interval", "a unit longer than a year")
     if unit not in _UNITS:
-        raise not_iso("interval", unit)
+        raise InvalidDatetime("invalid input syntax for type interval", hint=SPEC)
     number, size, names = _UNITS[unit]
     value = _whole(match["number"]) * size
     if (match["part"] or "").strip("0"):
