@@ -17,6 +17,7 @@
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
     │   ├── UpstreamGone
+    │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
@@ -561,6 +562,13 @@ class UnsupportedInput(Denied):
 
 
 # --- sealed values, as they come back from the database ---
+
+
+class MalformedRow(UpstreamError):
+    """A DataRow of the database that its RowDescription does not describe."""
+
+    code = "row-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class InvalidCiphertext(UpstreamError):

@@ -33,7 +33,7 @@ for _names, _number, _size in (
 ):
     _UNITS |= dict.fromkeys(_names.split(), (_number, _size, _names))
 
-_LARGER = frozenset("dec decs decade decades c cent century centuries mil mils millennia millennium".split())
+_LARGER = re.compile(r"dec(?:s|ades?)?|c|cent(?:ury|uries)?|mils?|millenni(?:a|um)")
 
 _ITEM = re.compile(
     r"\s*(?:(?P<sign>[+-]?)(?P<hour>\d+):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:\.(?P<fraction>\d*))?)?(?![\d:.])"
@@ -103,7 +103,7 @@ def _item(match: re.Match[str]) -> tuple[str, int, set[str]]:
         used = {_UNITS[unit][2] for unit in ("h", "m", "s")}
         return "time", -time if match["sign"] == "-" else time, used
     unit = match["unit"].lower() or "s"  # a number alone, at the end, is of seconds
-    if unit in _LARGER:
+    if _LARGER.fullmatch(unit):
         raise unsupported("interval", "a unit longer than a year")
     if unit not in _UNITS:
         raise InvalidDatetime("invalid input syntax for type interval", hint=SPEC)
