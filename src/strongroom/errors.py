@@ -216,6 +216,8 @@ class UpstreamUnreachable(UpstreamError):
 
     code = "upstream-unreachable"
     sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
+
+
 class CatalogUnreadable(UpstreamError):
     """The database's answer to the catalog query is not what that query returns."""
 
