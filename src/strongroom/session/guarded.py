@@ -185,7 +185,7 @@ class GuardedRelay(Relay):
             wanted = max((one.client for one in resolved.parameters), default=0)
             if len(bind.values) != wanted:
                 raise ParameterCount(
-                    f"bind message supplies {len(bind.values)} parameters, but the statement requires {wanted}"
+                    f"bind message supplies {len(bind.values)} parameters, the statement requires {wanted}"
                 )
             sealed: list[bytes | None] = []
             sealed_formats: list[int] = []
