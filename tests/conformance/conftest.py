@@ -1,7 +1,7 @@
 """Where the clients connect to: the same database, straight and through a gateway.
 
 Each test runs against every endpoint and finds an empty schema ``public`` that its user owns. The endpoints
-with a version in their name have TLS on both legs. That a test passes ``direct``, too, shows that it is right.
+with a version in their name have TLS on both legs. That a test passes ``direct`` shows that it is right.
 """
 
 import ssl

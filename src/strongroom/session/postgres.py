@@ -133,8 +133,8 @@ class Session:
         if isinstance(packet, Encryption):
             raise MalformedMessage("encryption was asked for a second time")
         if isinstance(packet, m.CancelRequest):
-            # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that it
-            # shows cancels a statement, no more.
+            # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that
+            # it shows cancels a statement, no more.
             self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
             self._close()
             return
