@@ -132,16 +132,18 @@ class Session:
         self._early = self._early[length:]
         if isinstance(packet, Encryption):
             raise MalformedMessage("encryption was asked for a second time")
+        if isinstance(packet, m.CancelRequest):
+            # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that
+            # it shows cancels a statement, no more.
+            self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
+            self._close()
+            return
         if self._rules.tls_required and self._accepted is not None and not self._accepted.tls:
             raise TlsRequired(
                 "this listener takes connections over TLS only",
                 hint="Connect with sslmode=verify-full and the listener's CA in sslrootcert.",
             )
-        if isinstance(packet, m.CancelRequest):
-            self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
-            self._close()
-        else:
-            self._on_startup(packet)
+        self._on_startup(packet)
 
     def _on_startup(self, startup: m.StartupMessage) -> None:
         if self._early:
