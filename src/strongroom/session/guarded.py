@@ -22,6 +22,7 @@ from strongroom.errors import (
     StrongroomError,
     UpstreamError,
 )
+from strongroom.protect.batch import open_rows
 from strongroom.session import rows
 from strongroom.session.guard import Guard, Snapshot
 from strongroom.session.relay import Limits, Relay
@@ -383,7 +384,7 @@ class GuardedRelay(Relay):
     ) -> bytes | None:
         current = run.current
         if letter == "D":
-            return None if run.rows is None else rows.open_rows(message, run.rows)
+            return None if run.rows is None else open_rows(run.rows, message)
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
