@@ -1,5 +1,6 @@
 """The gateway's login to the database: every state with every input, and what is never sent to whom."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -446,7 +447,7 @@ def over() -> UpstreamLogin:
     return conversation
 
 
-STATES = {
+STATES: dict[str, Callable[[], UpstreamLogin]] = {
     "new": login,
     "started": started,
     "continue": in_continue,
@@ -490,7 +491,7 @@ UNTRUSTED = {
 @pytest.mark.parametrize("given_input", INPUTS)
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_with_every_input(state: str, given_input: str) -> None:
-    """What goes on is listed; the rest is untrusted, refused, malformed or, outside a login, a bug of ours."""
+    """What goes on is listed; the rest is untrusted, refused or malformed, or a bug outside a login."""
     conversation = STATES[state]()
     if (state, given_input) in GOES_ON:
         feed(conversation, INPUTS[given_input])
