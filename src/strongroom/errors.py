@@ -6,15 +6,34 @@
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
-    │   └── Draining
+    │   ├── Draining
+    │   └── InvalidValue           a value is outside the declared type of its column
+    │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
+    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow
+    │       └── ValueOutOfRange, ValueTooLong, InvalidArray, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
+    │   ├── UpstreamGone
+    │   └── InvalidCiphertext      a stored value does not open
+    │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
+    │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     │   └── UpstreamGone, UpstreamUnreachable
+    │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── CannotListen, WorkersFail
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
+    │   ├── InvalidVerifier
+    │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
+    │   ├── StateUnusable
+    │   └── ServerFailed
+    │   ├── UnknownType, InvalidScheme
+    │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   └── KeysetError            keysets, columns and database do not agree
+    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
+    │       └── IllegalTransition, KeyUsesSpent
     │   └── InvalidVerifier
     │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
     │   ├── DuplicateKey             a key stands twice in one mapping
@@ -22,6 +41,12 @@
     │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
     │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
+    │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
+    │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
+    │   ├── ComparisonRefused, OrderRefused, FunctionRefused
+    │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
+    │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
+    │   └── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
     └── Bug             an invariant of ours does not hold
 
 Each has a stable ``code`` (its anchor in docs/errors.md), the SQLSTATE that a PostgreSQL client sees
@@ -193,11 +218,29 @@ class UpstreamUnreachable(UpstreamError):
     sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
 
 
+class CatalogUnreadable(UpstreamError):
+    """The database's answer to the catalog query is not what that query returns."""
+
+    code = "catalog-unreadable"
+
+
 class ConfigError(StrongroomError):
     """The configuration, the state or the machine must be mended by the operator."""
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class CannotListen(ConfigError):
+    """An address in the configuration cannot be listened on."""
+
+    code = "cannot-listen"
+
+
+class WorkersFail(ConfigError):
+    """Workers die as fast as they are started."""
+
+    code = "workers-fail"
 
 
 class InvalidTlsSettings(ConfigError):
@@ -216,6 +259,8 @@ class InvalidVerifier(ConfigError):
     """A password verifier is not in PostgreSQL's form, or out of limits."""
 
     code = "invalid-verifier"
+
+
 class UnreadableConfiguration(ConfigError):
     """The file is missing, not readable, or not YAML."""
 
@@ -246,6 +291,12 @@ class StateUnusable(ConfigError):
     code = "state-unusable"
 
 
+class ServerFailed(ConfigError):
+    """A server that the demo or the test kit wanted did not start on this machine."""
+
+    code = "server-failed"
+
+
 class Denied(StrongroomError):
     """A statement or value was understood, or could not be, and may not pass."""
 
@@ -253,8 +304,356 @@ class Denied(StrongroomError):
     sqlstate = "42501"  # insufficient_privilege
 
 
+class SyntaxNotUnderstood(Denied):
+    """The text could not be parsed, so what it touches is unknown."""
+
+    code = "syntax-not-understood"
+    sqlstate = "42601"  # syntax_error
+
+
+class StatementTooComplex(Denied):
+    """The text is longer or more deeply nested than analysis allows."""
+
+    code = "statement-too-complex"
+    sqlstate = "54001"  # statement_too_complex
+
+
+class ConstructRefused(Denied):
+    """A construct near a protected table that analysis does not treat."""
+
+    code = "construct-refused"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class ComparisonRefused(Denied):
+    """A comparison or operator that sealed values do not have."""
+
+    code = "comparison-refused"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class OrderRefused(Denied):
+    """Sealed values would be put in order."""
+
+    code = "order-refused"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class FunctionRefused(Denied):
+    """A function or expression would be given a sealed value."""
+
+    code = "function-refused"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class ValueMoves(Denied):
+    """A protected value would move where it is not protected, or not by the same key."""
+
+    code = "value-moves"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class ValueComputed(Denied):
+    """The database would compute a value for a protected column, and so see it."""
+
+    code = "value-computed"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class TypeRefused(Denied):
+    """A cast or declared type would change the value that is sealed."""
+
+    code = "type-refused"
+    sqlstate = "42804"  # datatype_mismatch
+
+
+class ParameterTypeUnknown(Denied):
+    """A parameter used both sealed and not has no certain type."""
+
+    code = "parameter-type-unknown"
+    sqlstate = "42P18"  # indeterminate_datatype
+
+
+class UserCodeRefused(Denied):
+    """Code that cannot be seen into might touch a protected table."""
+
+    code = "user-code-refused"
+    sqlstate = "42501"  # insufficient_privilege
+
+
+class SettingPinned(Denied):
+    """A setting on whose value the meaning of statements rests may not change."""
+
+    code = "setting-pinned"
+    sqlstate = "55P02"  # cant_change_runtime_param
+
+
+class DefinitionRefused(Denied):
+    """A change of definition that a protected column does not survive."""
+
+    code = "definition-refused"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class BarrierInBatch(Denied):
+    """A statement follows, in one text, another that may change what it means."""
+
+    code = "barrier-in-batch"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class UndefinedTable(Denied):
+    """A name that is no relation, beside a protected table."""
+
+    code = "undefined-table"
+    sqlstate = "42P01"  # undefined_table
+
+
+class UndefinedColumn(Denied):
+    """A name that is no column of the relations in sight."""
+
+    code = "undefined-column"
+    sqlstate = "42703"  # undefined_column
+
+
+class AmbiguousColumn(Denied):
+    """A name that more than one relation in sight has."""
+
+    code = "ambiguous-column"
+    sqlstate = "42702"  # ambiguous_column
+
+
+class UndefinedStatement(Denied):
+    """No prepared statement has this name."""
+
+    code = "undefined-statement"
+    sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class UndefinedCursor(Denied):
+    """No cursor has this name."""
+
+    code = "undefined-cursor"
+    sqlstate = "34000"  # invalid_cursor_name
+
+
 class Bug(StrongroomError):
     """An invariant of ours does not hold; the session ends rather than guess."""
 
     code = "bug"
     sqlstate = "XX000"  # internal_error
+
+
+# --- values: what a client sends for a protected column ---
+
+
+class InvalidValue(ClientError):
+    """A value is outside the declared type of its column; never raised itself."""
+
+    code = "value-invalid"
+    sqlstate = "22000"  # data_exception
+
+
+class InvalidText(InvalidValue):
+    """Its text is not one that the type accepts."""
+
+    code = "value-text"
+    sqlstate = "22P02"  # invalid_text_representation
+
+
+class InvalidBinary(InvalidValue):
+    """Its binary form is malformed."""
+
+    code = "value-binary"
+    sqlstate = "22P03"  # invalid_binary_representation
+
+
+class InvalidEncoding(InvalidValue):
+    """It is not UTF-8, or holds a NUL."""
+
+    code = "value-encoding"
+    sqlstate = "22021"  # character_not_in_repertoire
+
+
+class InvalidUnicode(InvalidValue):
+    """A Unicode escape that jsonb cannot hold."""
+
+    code = "value-unicode"
+    sqlstate = "22P05"  # untranslatable_character
+
+
+class InvalidDatetime(InvalidValue):
+    """It is not a date, time or interval."""
+
+    code = "value-datetime"
+    sqlstate = "22007"  # invalid_datetime_format
+
+
+class DatetimeOverflow(InvalidValue):
+    """A date, time or interval outside the range of the type, or a field outside its own."""
+
+    code = "value-datetime-range"
+    sqlstate = "22008"  # datetime_field_overflow
+
+
+class IntervalOverflow(InvalidValue):
+    """An interval outside the range of the type, or a field outside its own."""
+
+    code = "value-interval-range"
+    sqlstate = "22015"  # interval_field_overflow
+
+
+class ValueOutOfRange(InvalidValue):
+    """A number outside the range of the type."""
+
+    code = "value-range"
+    sqlstate = "22003"  # numeric_value_out_of_range
+
+
+class ValueTooLong(InvalidValue):
+    """Longer than varchar(n) or char(n) allows."""
+
+    code = "value-length"
+    sqlstate = "22001"  # string_data_right_truncation
+
+
+class InvalidArray(InvalidValue):
+    """An array whose dimensions do not agree."""
+
+    code = "value-array"
+    sqlstate = "2202E"  # array_subscript_error
+
+
+class TypeMismatch(InvalidValue):
+    """It is of a type that PostgreSQL does not convert to the column's by assignment, or that we do not."""
+
+    code = "value-type"
+    sqlstate = "42804"  # datatype_mismatch
+
+
+class UnsupportedInput(Denied):
+    """An input form that PostgreSQL accepts and Strongroom does not; docs/spec/ciphertext.md lists ours."""
+
+    code = "value-form"
+    sqlstate = "0A000"  # feature_not_supported
+
+
+# --- sealed values, as they come back from the database ---
+
+
+class InvalidCiphertext(UpstreamError):
+    """A stored value does not open; raised itself where no nearer class fits."""
+
+    code = "ciphertext-invalid"
+    sqlstate = "XX001"  # data_corrupted
+
+
+class TruncatedCiphertext(InvalidCiphertext):
+    """Shorter than any sealed value."""
+
+    code = "ciphertext-truncated"
+
+
+class UnknownVersion(InvalidCiphertext):
+    """Its first byte is not that of a sealed value: plaintext, or another format."""
+
+    code = "ciphertext-version"
+
+
+class UnknownKey(InvalidCiphertext):
+    """It names a key that the keyset of its column does not have, or may not use."""
+
+    code = "ciphertext-key"
+
+
+class WrongTag(InvalidCiphertext):
+    """It was changed, or sealed for another column."""
+
+    code = "ciphertext-tag"
+
+
+class InvalidPlaintext(InvalidCiphertext):
+    """It opened, but does not hold a value of the column's declared type."""
+
+    code = "plaintext-invalid"
+
+
+# --- the configuration of columns, keys and their root ---
+
+
+class UnknownType(ConfigError):
+    """A configured type that a protected column cannot have."""
+
+    code = "type-unknown"
+
+
+class InvalidScheme(ConfigError):
+    """The configuration of a column asks for what its type or key does not allow."""
+
+    code = "scheme-invalid"
+
+
+class RootKeyMissing(ConfigError):
+    """The file of the root key is not there, though keysets exist that it must unwrap."""
+
+    code = "root-key-missing"
+
+
+class RootKeyUnsafe(ConfigError):
+    """The file of the root key can be read by others, or lies where what it protects is."""
+
+    code = "root-key-unsafe"
+
+
+class RootKeyInvalid(ConfigError):
+    """The file of the root key does not hold one."""
+
+    code = "root-key-invalid"
+
+
+class WrongRoot(ConfigError):
+    """A wrapped keyset does not open with this root key."""
+
+    code = "root-key-wrong"
+
+
+class KeysetError(ConfigError):
+    """Keysets, configured columns and database do not agree; never raised itself."""
+
+    code = "keyset"
+
+
+class KeysetMissing(KeysetError):
+    """A protected column whose keyset is in neither the state nor the database."""
+
+    code = "keyset-missing"
+
+
+class KeysetOrphaned(KeysetError):
+    """A keyset for which no column is configured."""
+
+    code = "keyset-orphaned"
+
+
+class KeysetMismatch(KeysetError):
+    """The keyset was made for another type, encryption or padding than configured, or its copies differ."""
+
+    code = "keyset-mismatch"
+
+
+class InvalidKeyset(KeysetError):
+    """A stored or imported keyset is malformed."""
+
+    code = "keyset-invalid"
+
+
+class IllegalTransition(KeysetError):
+    """A key cannot go from its state to the one asked for."""
+
+    code = "key-transition"
+
+
+class KeyUsesSpent(KeysetError):
+    """A key has sealed as many values as is safe for its algorithm."""
+
+    code = "key-uses-spent"

@@ -122,9 +122,7 @@ class Connector:
 async def _connect(upstream: Upstream) -> socket.socket:
     """Try the addresses of the host in the resolver's order (RFC 6724), as libpq does."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        upstream.address or upstream.host, upstream.port, type=socket.SOCK_STREAM
-    )
+    found = await loop.getaddrinfo(upstream.address or upstream.host, upstream.port, type=socket.SOCK_STREAM)
     failure: OSError = ConnectionRefusedError("no address")
     for family, kind, number, _, address in found:
         sock = socket.socket(family, kind, number)

@@ -80,8 +80,8 @@ class Driver:
         self._client_key = b""
         self._upstream_key: tuple[int, bytes] | None = None
         self.last_heard = loop.time()
-        self.client = _Side(self._client_data, self._client_lost, self._adjust_reading)
-        self._upstream = _Side(self._upstream_data, self._upstream_lost, self._adjust_reading)
+        self.client = Side(self._client_data, self._client_lost, self._adjust_reading)
+        self._upstream = Side(self._upstream_data, self._upstream_lost, self._adjust_reading)
         self._house = house
         self._rules = rules
         self._connector: Connector | None = None
@@ -97,7 +97,10 @@ class Driver:
     # ---------------------------------------------------------------- what happens
 
     def accepted(self, event: ev.Accepted, octets: bytes) -> None:
-        """The preamble is over; ``octets`` are what it read of the session's."""
+        """The client is connected; ``octets`` are what the preamble read of the session's.
+
+        Called from `connection_made`, so that nothing the client sent can overtake them.
+        """
         self.client.limit(self._buffer_bytes)
         self.dispatch(event)
         if octets:
@@ -226,12 +229,13 @@ class Driver:
         self._upstream.read(self.client.takes)
 
 
-class _Side(asyncio.Protocol):
-    """One of the two sockets, with its flow control."""
+class Side(asyncio.Protocol):
+    """One of the two sockets, with its flow control. ``on_made`` hears of the connection first."""
 
     def __init__(
         self, on_data: Callable[[bytes], None], on_lost: Callable[[], None], on_room: Callable[[], None]
     ) -> None:
+        self.on_made: Callable[[asyncio.Transport], None] | None = None
         self._on_data = on_data
         self._on_lost = on_lost
         self._on_room = on_room
@@ -281,6 +285,8 @@ class _Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if self.on_made is not None:
+            self.on_made(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)

@@ -16,7 +16,7 @@ from strongroom.errors import MalformedMessage
 from strongroom.session.startup import SMALLEST_PACKET, Encryption, first_packet
 
 TLS_HANDSHAKE = b"\x16"
-"""The record type that begins a TLS handshake (RFC 8446, 5.1); no start-up packet begins so, being shorter."""
+"""The record type that begins a TLS handshake (RFC 8446, 5.1); start-up packets are too short to begin so."""
 
 ANSWERS_AT_MOST = 3
 """A client may ask for GSSAPI, then for TLS; more requests than that are no client's."""

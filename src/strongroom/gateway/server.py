@@ -198,14 +198,20 @@ class Server:
             idle_seconds=gate.settings.limits.idle_seconds,
             login_seconds=max(deadline - loop.time(), 0),
         )
-        transport, _ = await loop.connect_accepted_socket(
+        driver.client.on_made = partial(self._connected, driver, gate, preamble)
+        await loop.connect_accepted_socket(
             lambda: driver.client, sock, ssl=gate.context if preamble.tls else None
         )
+
+    def _connected(
+        self, driver: Driver, gate: Gate, preamble: Preamble, transport: asyncio.Transport
+    ) -> None:
         try:
             peer = _peer(transport, gate, preamble)
-        except StrongroomError:
+        except StrongroomError as error:
+            _log.info("connection ended before its session", session=driver.name, code=error.code)
             transport.abort()
-            raise
+            return
         self._drivers.add(driver)
         self._empty.clear()
         driver.accepted(ev.Accepted(preamble.tls, peer), preamble.octets)
@@ -228,7 +234,8 @@ class Server:
     async def admit(self, driver: Driver, account: str) -> str | None:
         """Ask the supervisor for a place."""
         number = next(self._numbers)
-        answer = self._admissions[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._admissions[number] = answer
         self._line.tell("admit", number=number, account=account)
         refusal = await answer
         if refusal is None:
@@ -281,4 +288,3 @@ def _peer(transport: asyncio.BaseTransport, gate: Gate, preamble: Preamble) -> P
     connection = transport.get_extra_info("ssl_object")
     check_client_alpn(connection.selected_alpn_protocol(), direct=preamble.direct)
     return client_peer(connection, gate.tls, gate.binding)
-

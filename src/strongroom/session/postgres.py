@@ -220,6 +220,9 @@ class Session:
     def _on_upstream_failed(self, event: ev.UpstreamFailed) -> None:
         raise event.error
 
+    def _on_early_upstream(self, _event: ev.UpstreamData) -> None:
+        raise UpstreamError("the database spoke before it was spoken to")
+
     def _on_upstream_login_octets(self, event: ev.UpstreamData) -> None:
         assert self._upstream_login is not None
         try:
@@ -335,6 +338,8 @@ STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.ADMITTING, ev.Admitted): Session._on_admitted,
     (Phase.OPENING, ev.UpstreamConnected): Session._on_connected,
     (Phase.OPENING, ev.UpstreamFailed): Session._on_upstream_failed,
+    (Phase.OPENING, ev.UpstreamClosed): Session._on_upstream_closed,
+    (Phase.OPENING, ev.UpstreamData): Session._on_early_upstream,
     (Phase.UPSTREAM_LOGIN, ev.UpstreamData): Session._on_upstream_login_octets,
     (Phase.UPSTREAM_LOGIN, ev.UpstreamClosed): Session._on_upstream_closed,
     (Phase.OPEN, ev.ClientData): Session._on_client_data,

@@ -61,6 +61,7 @@ class Relay:
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
         self.transaction = "I"
+        self._flushed = False
         self.waiting = False
         self.ended = False
         self.refused: list[str] = []
@@ -99,8 +100,8 @@ class Relay:
             replacement = handler(self, data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
-                self.to_upstream.append(m.FLUSH)  # upstream must not wait for a Sync to answer
                 self._kept.append((data, spans[i:]))
+                self._wait()
                 return
             if replacement is not None:
                 self._send_upstream(data, clean, start)
@@ -108,11 +109,22 @@ class Relay:
                 clean = end
             if self.ended:
                 break
-        self._send_upstream(data, clean, len(data) if not spans else spans[-1].end)
+        self._send_upstream(data, clean, spans[-1].end if spans else 0)
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
             self.to_upstream.append(data if end - start == len(data) else data[start:end])
+
+    def _hold(self) -> bytes:
+        """Look at this message again when upstream has answered more; what handlers return when they wait."""
+        self.waiting = True
+        return b""
+
+    def _wait(self) -> None:
+        """Upstream must not wait for a Sync before it answers."""
+        if not self._flushed:
+            self._flushed = True
+            self.to_upstream.append(m.FLUSH)
 
     def _resume(self) -> None:
         self.waiting = False
@@ -124,6 +136,7 @@ class Relay:
             if self.waiting:
                 self._kept += kept[i + 1 :]
                 return
+        self._flushed = False
 
     def _query(self, body: bytes) -> bytes | None:
         m.Query.parse(body)
@@ -210,7 +223,7 @@ class Relay:
         if self._replies.copying_in:
             return None
         if not self._replies.quiet and not self._replies.skipping:
-            self.waiting = True
+            return self._hold()
         return b""
 
     def _terminate(self, _body: bytes) -> bytes | None:
@@ -247,34 +260,46 @@ class Relay:
             self._pass_to_client(data, spans)
         except MalformedMessage as error:
             raise UpstreamError(f"from the database: {error.message}") from error
-        if self.waiting and (self._replies.quiet or self._replies.copying_in or self._replies.skipping):
+        if self.waiting:
             self._resume()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0
-        run = CONTINUATION  # rows that follow a row answer the same request
-        for tag, start, end in spans:
-            if tag in (run, CONTINUATION):
-                continue
-            run = tag if tag in _ROWS else CONTINUATION
-            if tag in _ASYNCHRONOUS:
-                if tag == _PARAMETER_STATUS:
-                    self._check_pinned(data[start + HEADER : end])
-                continue
-            if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
-                self.ended = True
-                continue
-            owed = self._replies.answer(tag)
-            if tag == _READY:
-                self._ready(data[start + HEADER : end])
-            elif tag in _SETTLES:
-                self._settle(owed, tag)
-            if owed.mine or (tag == _ERROR and owed.refusal):
+        clean = i = 0
+        while i < len(spans):
+            tag, start, end = spans[i]
+            i += 1
+            if tag in _ROWS:  # rows that follow a row answer the same request
+                while i < len(spans) and spans[i].tag == tag:
+                    end = spans[i].end
+                    i += 1
+            replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
+            if replacement is not None:
                 self._send_client(data, clean, start)
-                if tag == _ERROR and owed.refusal:
-                    self.to_client.append(owed.refusal)
+                self.to_client.append(replacement)
                 clean = end
         self._send_client(data, clean, spans[-1].end if spans else 0)
+
+    def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        """Take one message, or a run of rows; return what the client gets instead, None for the same."""
+        if tag in _ASYNCHRONOUS:
+            if tag == _PARAMETER_STATUS:
+                self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
+            return None
+        if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
+            self.ended = True
+            return None
+        owed = self._replies.answer(tag)
+        return self._answered(owed, tag, data, start, end)
+
+    def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        """Take the answer, or a run of rows, to a request."""
+        if tag == _READY:
+            self._ready(data[start + HEADER : end])
+        elif tag in _SETTLES:
+            self._settle(owed)
+        if tag == _ERROR and owed.refusal:
+            return owed.refusal
+        return b"" if owed.mine else None
 
     def _flows_to_client(self, tag: int) -> bool:
         return tag in _ROWS
@@ -290,7 +315,7 @@ class Relay:
         if self.transaction == "I":
             self._portals.forget_all()
 
-    def _settle(self, owed: Owed, tag: int) -> None:
+    def _settle(self, owed: Owed) -> None:
         if owed.request is Request.PARSE:
             self._statements.confirm(str(owed.subject))
         elif owed.request is Request.BIND:
@@ -299,8 +324,7 @@ class Relay:
             names = self._statements if owed.subject.kind == "S" else self._portals
             names.confirm(owed.subject.name)
 
-    def _check_pinned(self, body: bytes) -> None:
-        status = m.ParameterStatus.parse(body)
+    def _reported(self, status: m.ParameterStatus) -> None:
         if PINNED.get(status.name, status.value) != status.value:
             raise PinnedSettingChanged(
                 f"the setting {status.name} was changed, which Strongroom needs as {PINNED[status.name]!r}",

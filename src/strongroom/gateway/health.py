@@ -1,0 +1,67 @@
+"""Health and readiness over HTTP, for orchestrators: 200 or 503, and why.
+
+``/healthz``: every worker is alive. ``/readyz``: every worker takes connections and the gateway is not
+draining. Answers hold states and counts, nothing else; still, bind it to loopback or a private address.
+
+Started by `supervisor`; requests are answered by a thread that reads one immutable snapshot.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from strongroom.config import Address
+
+REQUEST_SECONDS = 5
+"""How long a client of this endpoint may take for its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The gateway as it is now."""
+
+    workers: int
+    alive: int
+    ready: int
+    draining: bool
+    connections: int
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every worker is alive."""
+        return self.alive == self.workers
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker takes connections."""
+        return self.ready == self.workers and not self.draining
+
+
+def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPServer:
+    """Start answering on ``address``; ``look`` gives the current state and is called from other threads."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_SECONDS
+        server_version = "strongroom"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            health = look()
+            well = {"/healthz": health.is_healthy, "/readyz": health.is_ready}.get(self.path)
+            status = 404 if well is None else 200 if well else 503
+            body = b"" if well is None else json.dumps(asdict(health)).encode() + b"\n"
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Say nothing: probes come every second."""
+
+    server = ThreadingHTTPServer((address.host, address.port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

@@ -1,0 +1,238 @@
+"""`strongroom serve`: one supervisor, which owns the listening sockets, and the workers that use them.
+
+The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts connections
+for all of them (`control`), passes on CancelRequests, and obeys signals: SIGHUP reloads, SIGTERM and SIGINT
+drain. It never sees a byte of a session.
+
+Called by the command line through `serve`.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from strongroom.config import Address, Settings, load
+from strongroom.errors import CannotListen, StrongroomError, WorkersFail
+from strongroom.gateway.control import Line
+from strongroom.gateway.health import Health, serve_health
+from strongroom.gateway.log import set_up_log
+from strongroom.gateway.server import gate_of
+from strongroom.gateway.tasks import Tasks
+from strongroom.state import open_state
+
+_log = structlog.get_logger("strongroom.supervisor")
+
+BACKLOG = 1024
+RESTARTS_AT_MOST = 5
+"""So many workers may die within `RESTART_WINDOW_SECONDS` before the gateway gives up."""
+RESTART_WINDOW_SECONDS = 30.0
+STOP_GRACE_SECONDS = 10.0
+"""What a worker gets beyond `drain_seconds` before it is killed."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop; raises `ConfigError` before anything is accepted."""
+    set_up_log()
+    _check(settings)
+    uvloop.run(Supervisor(settings).run())
+
+
+def _check(settings: Settings) -> None:
+    """Read what the workers will read, so that a mistake shows at once and in one place."""
+    state = open_state(settings.state)
+    try:
+        for name in settings.databases:
+            gate_of(name, settings, state.installation_secret)
+    finally:
+        state.close()
+
+
+@dataclass(eq=False)
+class _Worker:
+    number: int
+    process: asyncio.subprocess.Process
+    line: Line
+    ready: bool = False
+    admitted: Counter[str] = field(default_factory=Counter)
+
+
+class Supervisor:
+    """Runs the workers of one gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._config: Path = settings.file
+        self._tasks = Tasks()
+        self._listeners: dict[str, socket.socket] = {}
+        self._workers: dict[int, _Worker] = {}
+        self._deaths: list[float] = []
+        self._stop = asyncio.Event()
+        self._failure: StrongroomError | None = None
+
+    async def run(self) -> None:
+        """Start, serve, drain."""
+        self._listen()
+        health = None
+        if self._settings.health is not None:
+            health = serve_health(self._settings.health, self._health)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stop, self._stop.set)
+        for number in range(self._settings.workers):
+            await self._start(number)
+        await self._stop.wait()
+        await self._drain()
+        if health is not None:
+            health.shutdown()
+        if self._failure is not None:
+            raise self._failure
+
+    # ---------------------------------------------------------------- listening
+
+    def _listen(self) -> None:
+        for name, database in self._settings.databases.items():
+            self._listeners[name] = _bind(database.listen)
+            _log.info("listening", database=name, address=str(database.listen))
+
+    # ---------------------------------------------------------------- workers
+
+    async def _start(self, number: int) -> None:
+        mine, theirs = socket.socketpair()
+        listeners = [f"--listener={name}={sock.fileno()}" for name, sock in self._listeners.items()]
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "strongroom.gateway.worker"),
+                *(f"--config={self._config}", f"--number={number}", f"--line={theirs.fileno()}"),
+                *listeners,
+                pass_fds=[theirs.fileno(), *(sock.fileno() for sock in self._listeners.values())],
+                start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
+            )
+        worker = _Worker(number, process, await Line.over(mine))
+        self._workers[number] = worker
+        self._tasks.start(f"worker {number}", self._attend(worker))
+
+    async def _attend(self, worker: _Worker) -> None:
+        """Listen to a worker until its line breaks, then start another in its place."""
+        async for message in worker.line.messages():
+            self._heard(worker, message)
+        status = await worker.process.wait()
+        worker.line.close()
+        self._workers.pop(worker.number, None)
+        if self._stop.is_set():
+            return
+        _log.error("worker died", number=worker.number, status=status)
+        if self._may_restart():
+            await self._start(worker.number)
+
+    def _may_restart(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._deaths = [then for then in self._deaths if now - then < RESTART_WINDOW_SECONDS] + [now]
+        if len(self._deaths) <= RESTARTS_AT_MOST:
+            return True
+        self._failure = WorkersFail(
+            f"{len(self._deaths)} workers died within {RESTART_WINDOW_SECONDS:.0f} s",
+            hint="The lines before this one say why.",
+        )
+        self._stop.set()
+        return False
+
+    def _heard(self, worker: _Worker, message: dict[str, Any]) -> None:
+        what = message["what"]
+        if what == "ready":
+            worker.ready = True
+            _log.info("worker ready", number=worker.number, process_id=worker.process.pid)
+        elif what == "admit":
+            refusal = self._admit(worker, message["account"])
+            worker.line.tell("admitted", number=message["number"], refusal=refusal)
+        elif what == "release":
+            worker.admitted[message["account"]] -= 1
+        elif what == "cancel":
+            for other in self._workers.values():
+                if other is not worker:
+                    other.line.tell("cancel", process_id=message["process_id"], key=message["key"])
+
+    def _admit(self, worker: _Worker, account: str) -> str | None:
+        """Take a place; return None, or the limit that is reached."""
+        limits = self._settings.limits
+        if sum(other.admitted.total() for other in self._workers.values()) >= limits.connections:
+            return "connections"
+        if sum(other.admitted[account] for other in self._workers.values()) >= limits.connections_per_account:
+            return "connections_per_account"
+        worker.admitted[account] += 1
+        return None
+
+    # ---------------------------------------------------------------- signals
+
+    def _reload(self) -> None:
+        """Take new settings, if they are good; listeners stay as they are until the next start."""
+        try:
+            settings = load(self._config)
+            _check(settings)
+        except StrongroomError as error:
+            _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
+            return
+        for name, database in settings.databases.items():
+            before = self._settings.databases.get(name)
+            if before is None or before.listen != database.listen:
+                _log.warning("a listener changes only at the next start", database=name)
+        self._settings = settings
+        for worker in self._workers.values():
+            worker.line.tell("reload")
+
+    async def _drain(self) -> None:
+        _log.info("draining", connections=self._health().connections)
+        for sock in self._listeners.values():
+            sock.close()
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.line.tell("drain")
+        patience = self._settings.limits.drain_seconds + STOP_GRACE_SECONDS
+        await asyncio.gather(*(_end(worker, patience) for worker in workers))
+        await self._tasks.cancel_all()
+        _log.info("stopped")
+
+    def _health(self) -> Health:
+        workers = list(self._workers.values())
+        return Health(
+            workers=self._settings.workers,
+            alive=len(workers),
+            ready=sum(worker.ready for worker in workers),
+            draining=self._stop.is_set(),
+            connections=sum(worker.admitted.total() for worker in workers),
+        )
+
+
+async def _end(worker: _Worker, patience: float) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            await worker.process.wait()
+    except TimeoutError:
+        _log.error("worker killed", number=worker.number)
+        with contextlib.suppress(ProcessLookupError):
+            worker.process.kill()
+        await worker.process.wait()
+
+
+def _bind(address: Address) -> socket.socket:
+    """Listen on the address; raises `CannotListen`."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        found = socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM)
+        sock = socket.create_server(found[0][4][:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {address}: {error.strerror}",
+            hint="Is another gateway running there? Change `listen`, or stop the other one.",
+        ) from error
+    sock.setblocking(False)
+    return sock

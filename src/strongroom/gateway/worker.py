@@ -1,0 +1,82 @@
+"""A worker process: a `Server` on the listening sockets that the supervisor handed down.
+
+Started by `supervisor` as ``python -m strongroom.gateway.worker``, with the sockets as inherited file
+descriptors; a fresh process rather than a fork, so that it begins with nothing of another's. It ends when the
+line to the supervisor breaks: nobody would count its connections any more.
+"""
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from strongroom.config import Settings, load
+from strongroom.errors import StrongroomError
+from strongroom.gateway.control import Line
+from strongroom.gateway.log import set_up_log
+from strongroom.gateway.server import Server
+from strongroom.state import open_state
+
+_log = structlog.get_logger("strongroom.worker")
+
+
+def main() -> int:
+    """Run until told to drain; 2 if the configuration cannot be used."""
+    arguments = _arguments()
+    set_up_log(worker=arguments.number)
+    try:
+        settings = load(arguments.config)
+    except StrongroomError as error:
+        _log.error("cannot start", code=error.code, why=error.message)
+        return 2
+    return uvloop.run(_work(settings, arguments))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A worker of `strongroom serve`, which starts it.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--number", type=int, required=True)
+    parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the supervisor")
+    parser.add_argument("--listener", action="append", default=[], help="DATABASE=DESCRIPTOR")
+    return parser.parse_args()
+
+
+async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
+    line = await Line.over(socket.socket(fileno=arguments.line))
+    try:
+        server = Server(settings, open_state(settings.state), line)
+    except StrongroomError as error:
+        _log.error("cannot start", code=error.code, why=error.message)
+        return 2
+    for listener in arguments.listener:
+        name, _, descriptor = listener.rpartition("=")
+        sock = socket.socket(fileno=int(descriptor))
+        sock.setblocking(False)
+        server.listen(name, sock)
+    server.sweep_idle()
+    line.tell("ready")
+    async for message in line.messages():
+        if message["what"] == "reload":
+            _reload(server, arguments.config)
+        elif message["what"] == "drain":
+            break
+        else:
+            server.heard(message)
+    await server.drain(settings.limits.drain_seconds)
+    return 0
+
+
+def _reload(server: Server, config: Path) -> None:
+    try:
+        server.reload(load(config))
+    except StrongroomError as error:
+        _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
+    else:
+        _log.info("configuration reloaded")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

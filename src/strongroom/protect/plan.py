@@ -1,0 +1,118 @@
+"""What the session calls: one ``ColumnCodec`` per protected column, sealing values and opening them again.
+
+A codec is a ``Scheme`` and the column's ``Keyset``; it holds ciphers and is made once per snapshot of the
+keys. ``seal`` takes a client's value as it stood in Bind, in a literal or in COPY; ``open`` gives the bytes
+that PostgreSQL would have sent on a plaintext table. ``opener`` settles everything but the value, for
+``batch.py``. Called by ``session/``; nothing here waits.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from strongroom.errors import KeysetMismatch
+from strongroom.keys.model import Algorithm, Keyset
+from strongroom.protect import canonical, padding
+from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
+from strongroom.protect.deterministic import Deterministic
+from strongroom.protect.forms import arrays
+from strongroom.protect.randomized import Randomized
+from strongroom.protect.scheme import Scheme
+from strongroom.protect.style import TextStyle
+from strongroom.wire.postgres import types
+from strongroom.wire.postgres.types import DeclaredType
+
+__all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "Sent", "Use", "Uses"]
+
+Opener = Callable[[bytes], bytes]
+
+
+class Uses(Protocol):
+    """Where each use of a key is counted before it happens (``keys/uses.py``)."""
+
+    def take(self, keyset: str, key_id: int, count: int) -> None:
+        """Counts ``count`` more values; raises ``KeyUsesSpent``."""
+
+
+class ColumnCodec:
+    """Seals and opens the values of one column."""
+
+    __slots__ = ("_aead", "_keyset", "_uses", "scheme")
+
+    def __init__(self, scheme: Scheme, keyset: Keyset, uses: Uses) -> None:
+        if mismatch := scheme.mismatch(keyset):
+            raise KeysetMismatch(f"{scheme.database}: column {scheme.column}: {mismatch}")
+        randomized = keyset.algorithm is Algorithm.AES256_GCM
+        self._aead: Randomized | Deterministic = Randomized(keyset) if randomized else Deterministic(keyset)
+        self._keyset = keyset
+        self._uses = uses
+        self.scheme = scheme
+
+    def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
+        """The sealed bytes of a client's value; NULL stays NULL.
+
+        Raises ``InvalidValue`` or ``UnsupportedInput`` where the value is not one of the declared type, and
+        ``KeyUsesSpent`` where its key has sealed as many as it may.
+        """
+        if value is None:
+            return None
+        return self._sealed(canonical.encode(self.scheme.type, value, sent))
+
+    def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
+        """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
+
+        ``sent.client_oid`` is that of the array, 0 where the client left it open; dimensions and NULLs stay.
+        """
+        if value is None:
+            return None
+        left_open = sent.client_oid in (0, types.UNKNOWN)
+        array_oid = self.scheme.type.array_oid if left_open else sent.client_oid
+        element_oid = types.declared(array_oid).base_oid
+        each = replace(sent, client_oid=element_oid)
+        parsed = arrays.parse(value, element_oid, sent.format_code)
+        sealed = parsed.mapped(lambda item: self._sealed(canonical.encode(self.scheme.type, item, each)))
+        return arrays.send(sealed, types.BYTEA)
+
+    def open(self, sealed: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
+        """The value as PostgreSQL would send it; raises ``InvalidCiphertext``. NULL stays NULL."""
+        return None if sealed is None else self.opener(format_code, style)(sealed)
+
+    def opener(self, format_code: int, style: TextStyle) -> Opener:
+        """``open`` for a column of many rows: a function of the sealed bytes alone."""
+        open_one = self._aead.open
+        block = self.scheme.pad
+        unpad: Opener | None = (lambda padded: padding.unpadded(padded, block)) if block else None
+        decode = (
+            None
+            if canonical.is_verbatim(self.scheme.type)
+            else canonical.decoder(self.scheme.type, format_code, style)
+        )
+        steps = [step for step in (unpad, decode) if step is not None]
+        match steps:
+            case []:
+                return open_one
+            case [only]:
+                return lambda sealed: only(open_one(sealed))
+            case _:
+                first, second = steps
+                return lambda sealed: second(first(open_one(sealed)))
+
+    def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
+        """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
+        if value is None:
+            return None
+        opened = arrays.receive(value, types.BYTEA).mapped(self.opener(format_code, style))
+        if format_code == BINARY_FORMAT:
+            return arrays.send(opened, self.scheme.type.oid)
+        return arrays.output(opened)
+
+    @property
+    def client_type(self) -> DeclaredType:
+        """The type that the client sees."""
+        return self.scheme.type
+
+    def _sealed(self, plaintext: bytes) -> bytes:
+        self._uses.take(self._keyset.name, self._keyset.primary, 1)
+        if self.scheme.pad:
+            plaintext = padding.padded(plaintext, self.scheme.pad)
+        return self._aead.seal(plaintext)

@@ -1,0 +1,63 @@
+"""Sealing where equal values must not look equal: AES-256-GCM with a nonce drawn for each value.
+
+The bytes are those of Tink's AES256_GCM with its TINK prefix (docs/spec/ciphertext.md). The nonce is drawn
+here and never taken from a caller; ``_seal`` serves the vectors. Called by ``plan.py``.
+"""
+
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from strongroom.errors import TruncatedCiphertext, WrongTag
+from strongroom.keys.model import OPENING, Keyset
+from strongroom.protect.envelope import (
+    MIN_RANDOMIZED,
+    NONCE_SIZE,
+    PLAINTEXT_HINT,
+    PREFIX_SIZE,
+    WRONG_TAG_HINT,
+    associated_data,
+    key_id_of,
+    prefix,
+    unknown_key,
+)
+
+_NONCE_END = PREFIX_SIZE + NONCE_SIZE
+
+
+class Randomized:
+    """Seals and opens under the keys of one keyset; its ciphers are made once."""
+
+    __slots__ = ("_associated", "_by_prefix", "_keyset", "_primary")
+
+    def __init__(self, keyset: Keyset) -> None:
+        self._keyset = keyset
+        self._associated = associated_data(keyset.context)
+        self._by_prefix: Mapping[bytes, AESGCM] = {
+            prefix(version.key_id): version.dek.aead()
+            for version in keyset.versions
+            if version.dek is not None and version.state in OPENING
+        }
+        self._primary = prefix(keyset.primary)
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """The sealed value, 33 bytes longer than the plaintext."""
+        return self._seal(os.urandom(NONCE_SIZE), plaintext)
+
+    def open(self, sealed: bytes) -> bytes:
+        """The plaintext; raises a subclass of ``InvalidCiphertext``."""
+        cipher = self._by_prefix.get(sealed[:PREFIX_SIZE])
+        if cipher is None:
+            raise unknown_key(self._keyset.name, key_id_of(sealed))
+        if len(sealed) < MIN_RANDOMIZED:
+            raise TruncatedCiphertext("a stored value is shorter than any sealed one", hint=PLAINTEXT_HINT)
+        try:
+            return cipher.decrypt(sealed[PREFIX_SIZE:_NONCE_END], sealed[_NONCE_END:], self._associated)
+        except InvalidTag:
+            raise WrongTag("a stored value does not open under its key", hint=WRONG_TAG_HINT) from None
+
+    def _seal(self, nonce: bytes, plaintext: bytes) -> bytes:
+        cipher = self._by_prefix[self._primary]
+        return self._primary + nonce + cipher.encrypt(nonce, plaintext, self._associated)

@@ -1,0 +1,182 @@
+"""The catalog as analysis sees it: an immutable snapshot, read by one statement.
+
+The shell sends `CATALOG_QUERY`, which returns one JSON value on PostgreSQL 15 to 18, and makes a `Schema` of
+it by `Schema.from_catalog`. A snapshot is swapped whole, never changed. What the configuration says of columns
+is not in it, nor is the search path of a session; `ground.py` puts these together. (`path` is the path of the
+session that read the catalog, because the names in `definition` of views are as seen from there.)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from strongroom.errors import CatalogUnreadable
+
+ColumnId = tuple[int, int]
+"""(pg_class.oid, pg_attribute.attnum)"""
+
+CATALOG_QUERY = resources.files("strongroom.sql").joinpath("catalog.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How one column is protected, as far as analysis must know; built from configuration by the shell."""
+
+    column: str  # as configured: schema.table.column
+    keyset: str  # columns of one keyset may be compared with, and copied to, each other
+    type_oid: int  # the declared type, which the client sees
+    typmod: int  # its modifier; -1 if none
+    comparable: bool  # deterministic: equal values have equal ciphertexts
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A live column of a relation."""
+
+    attnum: int
+    name: str
+    type_oid: int
+    typmod: int
+    has_default: bool = False  # other than by identity or generation
+    identity: str = ""  # pg_attribute.attidentity
+    generated: str = ""  # pg_attribute.attgenerated
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, partition, view, materialized view or foreign table."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_class.relkind
+    columns: tuple[Column, ...]  # in the order of attnum
+    temporary: bool = False
+    parents: tuple[int, ...] = ()  # by inheritance or partitioning
+    triggers: tuple[tuple[str, int], ...] = ()  # (name, function) of those that users made
+    rules: tuple[str, ...] = ()  # other than a view's own
+    definition: str | None = None  # of a view
+    depends: tuple[int, ...] = ()  # relations that its view, rules, policies and expressions name
+    calls: tuple[int, ...] = ()  # functions of users that these, and triggers, call
+    column_order: tuple[int, ...] | None = None  # attnums in the order before `protect` swapped a column
+
+    def ordered(self) -> tuple[Column, ...]:
+        """The columns in the order that clients know."""
+        if self.column_order is None:
+            return self.columns
+        place = {attnum: index for index, attnum in enumerate(self.column_order)}
+        return tuple(
+            sorted(self.columns, key=lambda column: (place.get(column.attnum, len(place)), column.attnum))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function, procedure or aggregate that is not PostgreSQL's own."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_proc.prokind
+    language: str
+    source: str = field(repr=False)
+    parts: tuple[int, ...] = ()  # an aggregate's own functions
+
+
+@dataclass(frozen=True, slots=True)
+class UserType:
+    """A type that is not PostgreSQL's own; `relation` is the table whose rows it describes, or 0."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_type.typtype
+    relation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator that is not PostgreSQL's own."""
+
+    schema: str
+    name: str
+    left: int
+    right: int
+    function: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """One snapshot; compared by identity."""
+
+    relations: Mapping[int, Relation]
+    path: tuple[str, ...] = ("pg_catalog", "public")
+    system: frozenset[tuple[str, str]] = frozenset()  # (schema, name) of PostgreSQL's own relations
+    types: tuple[UserType, ...] = ()
+    functions: Mapping[int, Function] = field(default_factory=dict)
+    operators: tuple[Operator, ...] = ()
+    casts: tuple[tuple[int, int, int], ...] = ()  # (source, target, function) of casts that users made
+    version: int = 180000
+    names: Mapping[tuple[str, str], Relation] = field(init=False)  # by schema and name
+
+    def __post_init__(self) -> None:
+        names = {(relation.schema, relation.name): relation for relation in self.relations.values()}
+        object.__setattr__(self, "names", names)
+
+    def find(self, schema: str | None, name: str, path: tuple[str, ...]) -> Relation | tuple[str, str] | None:
+        """The relation that a name means under a search path; (schema, name) for one of PostgreSQL's own.
+
+        Source: manual, "The Schema Search Path": the first schema of the path that has the name.
+        """
+        for candidate in path if schema is None else (schema,):
+            if candidate == "pg_temp":
+                continue  # an alias: the path holds the schema's real name too, if it exists
+            relation = self.names.get((candidate, name))
+            if relation is not None:
+                return relation
+            if (candidate, name) in self.system:
+                return candidate, name
+        return None
+
+    @classmethod
+    def from_catalog(cls, catalog: Mapping[str, Any]) -> "Schema":
+        """The snapshot of what `CATALOG_QUERY` returned, decoded from JSON."""
+        try:
+            return cls(
+                relations={item["oid"]: _relation(item) for item in catalog["relations"]},
+                path=tuple(catalog["path"]),
+                system=frozenset((schema, name) for schema, name in catalog["system"]),
+                types=tuple(UserType(*item) for item in catalog["types"]),
+                functions={item[0]: _function(item) for item in catalog["functions"]},
+                operators=tuple(Operator(*item) for item in catalog["operators"]),
+                casts=tuple((source, target, function) for source, target, function in catalog["casts"]),
+                version=catalog["version"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CatalogUnreadable(
+                "the answer to the catalog query is not understood",
+                hint="check that the upstream is PostgreSQL 15 to 18 and that nothing rewrites its answers",
+            ) from error
+
+
+def _function(item: Sequence[Any]) -> Function:
+    oid, schema, name, kind, language, source, parts = item
+    return Function(oid, schema, name, kind, language, source, tuple(parts))
+
+
+def _relation(item: Mapping[str, Any]) -> Relation:
+    return Relation(
+        oid=item["oid"],
+        schema=item["schema"],
+        name=item["name"],
+        kind=item["kind"],
+        columns=tuple(Column(*column) for column in item["columns"]),
+        temporary=item["temporary"],
+        parents=tuple(item["parents"]),
+        triggers=tuple((name, function) for name, function in item["triggers"]),
+        rules=tuple(item["rules"]),
+        definition=item["definition"],
+        depends=tuple(item["depends"]),
+        calls=tuple(item["calls"]),
+    )

