@@ -57,8 +57,10 @@ def next_message(connection: socket.socket) -> tuple[int, bytes]:
 # ----------------------------------------------------------------------------- towards a database
 
 
-def upstream_login(upstream: Upstream, *, version: int | None = None) -> LoggedIn:
-    """Connect as the address says, log in, say goodbye."""
+def upstream_login(
+    upstream: Upstream, *, version: int | None = None, then: Callable[[socket.socket], None] | None = None
+) -> LoggedIn:
+    """Connect as the address says, log in, do what comes ``then``, say goodbye."""
     with connected(upstream) as (connection, peer):
         conversation = UpstreamLogin(
             upstream.credentials,
@@ -71,6 +73,8 @@ def upstream_login(upstream: Upstream, *, version: int | None = None) -> LoggedI
         connection.sendall(conversation.start())
         while not isinstance(outcome := conversation.receive(*next_message(connection)), LoggedIn):
             connection.sendall(outcome.send)
+        if then is not None:
+            then(connection)
         connection.sendall(TERMINATE)
         return outcome
 
