@@ -1,5 +1,7 @@
 """The upstream login against real servers, PostgreSQL 15 to 18 with TLS, in every method."""
 
+import os
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.conftest import VERSIONS, installation
+from tests.conftest import VERSIONS, Servers, installation
 from tests.session.sockets import next_message, upstream_login
 
 from strongroom.errors import StrongroomError, UpstreamLoginRefused, UpstreamUntrusted
@@ -17,6 +19,8 @@ from strongroom.gateway.upstream_address import Upstream, parse_upstream
 from strongroom.secret import Secret
 from strongroom.session.upstream_login import LoggedIn
 from strongroom.testing.certificates import Authority, Certificate
+from strongroom.testing.installations import EMBEDDED
+from strongroom.testing.pgbouncer import Pgbouncer
 from strongroom.testing.servers import PostgresServer
 from strongroom.wire.postgres.messages import PROTOCOL_3_0, PROTOCOL_3_2, Query
 
@@ -205,6 +209,20 @@ def test_gssapi_is_refused(bench: Bench) -> None:
     error = error_of(bench.address("gss"))
     expected = UpstreamUntrusted if bench.server.installation.name == "15" else UpstreamLoginRefused
     assert isinstance(error, expected)
+
+
+def test_a_pooler_that_drops_a_pin_is_named(servers: Servers) -> None:
+    """pgbouncer takes no bytea_output: the login is refused, rather than the pin dropped."""
+    if shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None:
+        assert os.environ.get("CI") != "true", "pgbouncer must be there where nothing may be skipped"
+        pytest.skip("pgbouncer is not installed here (apt-get install pgbouncer)")
+    server = servers.server(EMBEDDED)
+    with Pgbouncer.start(server, "postgres", "postgres", server.password) as pooler:
+        uri = f"postgresql://postgres@127.0.0.1:{pooler.port}/postgres"
+        error = error_of(parse_upstream(uri, base=Path("/"), password=Secret(server.password)))
+    assert isinstance(error, UpstreamLoginRefused)
+    assert (error.upstream_sqlstate, error.sqlstate) == ("08P01", "08004")
+    assert "pooler" in error.message
 
 
 @pytest.mark.parametrize("user", ["md5", "clear", "trusted"])
