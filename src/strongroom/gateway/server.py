@@ -27,6 +27,7 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.session import events as ev
+from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.postgres import Rules
 from strongroom.session.relay import Limits
@@ -101,6 +102,7 @@ class Server:
         self._draining = False
         self._settings = settings
         self._gates = self._open_gates(settings)
+        self._snapshots: dict[str, Snapshot] = {}
 
     # ---------------------------------------------------------------- life
 
@@ -194,6 +196,7 @@ class Server:
             self,
             gate.rules,
             session,
+            snapshot=self._snapshots.get(gate.name),
             buffer_bytes=gate.settings.limits.buffer_bytes,
             idle_seconds=gate.settings.limits.idle_seconds,
             login_seconds=max(deadline - loop.time(), 0),
@@ -256,6 +259,10 @@ class Server:
         """Cancel here, or let the supervisor ask the other workers."""
         if not self._cancel_here(process_id, secret_key):
             self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
+
+    def catalog_changed(self, database: str) -> None:
+        """Tell all workers, this one included."""
+        self._line.tell("catalog", database=database)
 
     def left(self, driver: Driver) -> None:
         """Give a connection's place back."""

@@ -63,6 +63,7 @@ class Scheme:
             algorithm = _algorithm(encryption)
             split_column(column)
             _check_pad(pad)
+            _check_blanks(declared)
             if algorithm is Algorithm.AES256_SIV:
                 accepted = {accept_leakage} if isinstance(accept_leakage, str) else set(accept_leakage)
                 _check_comparable(declared, accepted)
@@ -131,6 +132,13 @@ def _algorithm(encryption: str) -> Algorithm:
 def _check_pad(pad: int) -> None:
     if not 0 <= pad <= MAX_PAD:
         raise InvalidScheme(f"pad is a number of bytes between 0 and {MAX_PAD}", hint="64 suits most text")
+
+
+def _check_blanks(type_: DeclaredType) -> None:
+    if type_.base_oid == types.BPCHAR and type_.typmod < 0:
+        raise InvalidScheme(
+            "bpchar without a length keeps blanks that its comparisons pass over", hint="use text, or char(n)"
+        )
 
 
 def _check_comparable(type_: DeclaredType, accepted: set[str]) -> None:
