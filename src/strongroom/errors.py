@@ -25,6 +25,7 @@
     │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
+    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
@@ -245,6 +246,24 @@ class ConfigError(StrongroomError):
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class ColumnMissing(ConfigError):
+    """A configured column is not in the database."""
+
+    code = "column-missing"
+
+
+class ColumnNotProtected(ConfigError):
+    """A configured column holds plaintext still."""
+
+    code = "column-not-protected"
+
+
+class KeysetsNotKept(ConfigError):
+    """The wrapped keysets cannot be written beside the data."""
+
+    code = "keysets-not-kept"
 
 
 class CannotListen(ConfigError):

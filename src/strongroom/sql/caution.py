@@ -6,6 +6,7 @@ could touch one? Then it is refused, near or not, unless `functions:` lists that
 `resolve.py`, for every statement.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,11 +14,9 @@ from strongroom.errors import UserCodeRefused
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
-from strongroom.sql.schema import Relation
-from strongroom.sql.statement import Context
-
-_WRITES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
-_SETTERS = frozenset({"set_config"})
+from strongroom.sql.schema import Function, Relation
+from strongroom.sql.settings import set_config
+from strongroom.sql.statement import Barrier, Context
 
 
 @dataclass(slots=True)
@@ -33,6 +32,7 @@ class Survey:
     types: set[tuple[str, ...]] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)  # last parts of qualified names: `row.function` calls too
     queries: set[str] = field(default_factory=set)  # of WITH
+    barriers: Barrier = Barrier.NONE  # of set_config
 
 
 def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
@@ -71,8 +71,8 @@ def _ranges(tree: Node) -> list[tuple[str | None, str]]:
 def _note(found: Survey, key: str, node: Node) -> None:
     if "funcname" in node:
         found.functions.add(strings(node["funcname"]))
-    if "objfuncargs" in node or key == "CallStmt":
-        pass  # named in DDL; CALL holds a FuncCall
+        if strings(node["funcname"])[-1] == "set_config" and key in {"FuncCall", "funccall"}:
+            found.barriers |= set_config(node.get("args", []))
     if key == "A_Expr":
         found.operators.add(strings(node["name"]))
     if "operName" in node:
@@ -123,7 +123,7 @@ def _refuse_opaque(found: Survey, tag: str, ground: Ground, context: Context) ->
     for relation in (ground.schema.relations[oid] for oid in found.relations):
         triggers = {oid for _, oid in relation.triggers}
         for oid in ground.opaque.intersection(relation.calls):
-            if oid not in triggers or tag in _WRITES or "Stmt" not in tag or _writes(found, tag):
+            if oid not in triggers or _writes(found, tag):
                 _refuse(ground, context, oid, None, relation)
 
 
@@ -154,6 +154,36 @@ def _refuse(
         f"the function {name}{where} might touch a protected table",
         hint=f"list {name} under `functions:` with a reason, if it may be called",
     )
+
+
+_ROW = re.compile(
+    r"\b(?:new|old)\b(?!\s*\.)|\b(?:new|old)\s*\.\s*(?:\"((?:[^\"]|\"\")+)\"|([a-z_]\w*))",
+    re.IGNORECASE,
+)
+_RETURNS_ROW = re.compile(r"\breturn\s+(?:new|old)\s*;", re.IGNORECASE)
+
+
+def check_triggers(relation: Relation, ground: Ground, context: Context) -> None:
+    """Refuses a change of a protected table whose triggers might use a protected column.
+
+    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected, or
+    to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
+    """
+    protected = {column.name for column in ground.protected(relation)}
+    for trigger, oid in relation.triggers:
+        function = ground.schema.functions.get(oid)
+        name = f"{function.schema}.{function.name}" if function is not None else trigger
+        if protected and name not in context.functions and not (function and _is_blind(function, protected)):
+            raise UserCodeRefused(
+                f'the trigger "{trigger}" of "{relation.name}" might use a protected column',
+                hint=f"list {name} under `functions:` with a reason, if it does not",
+            )
+
+
+def _is_blind(function: Function, protected: set[str]) -> bool:
+    source = _RETURNS_ROW.sub(" ", function.source)
+    names = [quoted or plain.lower() for quoted, plain in _ROW.findall(source)]
+    return function.language == "plpgsql" and not protected.intersection(names) and "" not in names
 
 
 def text_is_harmless(text: str, ground: Ground) -> bool:

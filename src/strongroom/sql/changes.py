@@ -6,6 +6,7 @@ WITH may hold them.
 """
 
 from strongroom.errors import ConstructRefused, UndefinedColumn
+from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.meeting import assign, compare, plain, settled
 from strongroom.sql.parse import Node, unpack
@@ -103,6 +104,7 @@ def _target(run: Run, body: Node) -> tuple[Relation, Item]:
             f'"{relation.name}" is a view, or has rules, so what would be changed is not certain',
             hint="change the table itself",
         )
+    check_triggers(relation, run.ground, run.context)
     alias = body["alias"]["aliasname"] if "alias" in body else relation.name
     columns = [
         Named(column.name, column.value, f"{quoted(alias)}.{quoted(column.name)}")

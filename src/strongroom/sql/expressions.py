@@ -59,8 +59,8 @@ def treats(*tags: str) -> Callable[[Treatment], Treatment]:
 @treats("ColumnRef")
 def _column(run: Run, scope: Scope, body: Node) -> Value:
     only("a column reference", body, "fields", "location")
-    if any("A_Star" in field for field in body["fields"]):
-        raise ConstructRefused("a row written with * cannot be analysed here", hint="name the columns")
+    if "A_Star" in body["fields"][-1]:
+        return _whole_row(scope, strings(body["fields"][:-1]))
     names = strings(body["fields"])
     if len(names) == 4:
         names = names[1:]  # catalog.schema.table.column: PostgreSQL checks that it is this database
@@ -71,6 +71,14 @@ def _column(run: Run, scope: Scope, body: Node) -> Value:
     else:
         value = scope.qualified(*names)
     return settled(value)
+
+
+def _whole_row(scope: Scope, qualifier: tuple[str, ...]) -> Value:
+    """`count(t.*)`: in an expression, a qualified * is one row."""
+    if not qualifier:
+        raise ConstructRefused("* cannot be analysed here", hint="name the columns")
+    item = scope.item(qualifier[-2] if len(qualifier) > 1 else None, qualifier[-1])
+    return PLAIN if item.partial else item.row()
 
 
 @treats("A_Const")
@@ -435,7 +443,8 @@ def _named(run: Run, scope: Scope, body: Node) -> Value:
 
 @treats(
     "XmlExpr", "XmlSerialize", "JsonFuncExpr", "JsonObjectConstructor", "JsonArrayConstructor",
-    "JsonValueExpr", "JsonIsPredicate", "JsonParseExpr", "JsonScalarExpr", "JsonSerializeExpr", "JsonKeyValue",
+    "JsonValueExpr", "JsonIsPredicate", "JsonParseExpr", "JsonScalarExpr", "JsonSerializeExpr",
+    "JsonKeyValue",
 )  # fmt: skip
 def _only_plain(run: Run, scope: Scope, body: Node) -> Value:
     """Constructs of XML and JSON: whatever they hold must be unprotected."""

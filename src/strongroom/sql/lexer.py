@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 
-from strongroom.errors import Bug, StatementTooComplex, SyntaxNotUnderstood
+from strongroom.errors import ConstructRefused, StatementTooComplex, SyntaxNotUnderstood
 
 
 class Token(Enum):
@@ -74,7 +74,7 @@ class Lexed:
         """The index of the token that begins at a byte."""
         index = bisect_left(self.starts, offset)
         if index >= len(self.starts) or self.starts[index] != offset:
-            raise Bug("the parser and the lexer disagree on where a token begins")
+            raise ConstructRefused("a construct without a place in the text cannot be analysed here")
         return index
 
     def text(self, index: int) -> bytes:

@@ -181,10 +181,6 @@ def _spelled(run: Run, scope: Scope, body: Node, qualifier: tuple[str, ...]) -> 
             "the columns of a function in FROM are not known, so * cannot be spelled out",
             hint="name the columns",
         )
-    start = body.get("location", 0)
-    index = run.lexed.at(start)
-    while run.lexed.text(index) != b"*":
-        index += 1
     tables = [item] if isinstance(item, Item) else item.items
     if any(table.relation is not None for table in tables if table.visible or isinstance(item, Source)):
         texts = [column.text for column in item.columns]
@@ -192,8 +188,22 @@ def _spelled(run: Run, scope: Scope, body: Node, qualifier: tuple[str, ...]) -> 
             raise ConstructRefused(
                 "* cannot be spelled out: names repeat, or there are none", hint="name the columns"
             )
-        run.edit(start, run.lexed.ends[index], ", ".join(texts))
+        _write_star(run, body.get("location", 0), scope, ", ".join(texts))
     return [Named(column.name, settled(column.value)) for column in item.columns]
+
+
+def _write_star(run: Run, location: int, scope: Scope, text: str) -> None:
+    """Replaces `*`, or the `TABLE` of `TABLE name`, which is short for `SELECT * FROM name`."""
+    if location >= 0:
+        index = run.lexed.at(location)
+        while run.lexed.text(index) != b"*":
+            index += 1
+        run.edit(location, run.lexed.ends[index], text)
+        return
+    index = run.lexed.at(scope.source.items[0].location)
+    while run.lexed.word(index) != b"table":
+        index -= 1
+    run.edit(run.lexed.starts[index], run.lexed.ends[index], f"SELECT {text} FROM")
 
 
 def _group(run: Run, scope: Scope, outputs: list[Named], node: Node) -> None:

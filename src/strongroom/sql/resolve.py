@@ -6,29 +6,24 @@ if so resolves it to the last column: queries and changes in `queries.py` and `c
 `explain.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-from strongroom.errors import ConstructRefused, StatementTooComplex
-from strongroom.sql import changes, sources
-from strongroom.sql.caution import survey
+from strongroom.errors import BarrierInBatch, StatementTooComplex, SyntaxNotUnderstood
+from strongroom.sql import changes, functions, sources
+from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
-from strongroom.sql.meeting import plain, settled
 from strongroom.sql.parse import Parsed, Statement, parse
-from strongroom.sql.queries import QUERIES
-from strongroom.sql.rewrite import joined, parameters, pieces, settle
-from strongroom.sql.run import Run
-from strongroom.sql.scope import Named
-from strongroom.sql.statement import Analysis, Barrier, Context, Kind, Output, Piece, Resolved
-from strongroom.sql.typenames import ARRAYS
+from strongroom.sql.rewrite import joined
+from strongroom.sql.statement import Analysis, Barrier, Context, Kind, Piece, Resolved
+from strongroom.sql.task import Task
+from strongroom.sql.utility import understand
 
-_REGISTERED = (changes, sources)  # their treatments are registered by being imported
-_KINDS = {
-    "SelectStmt": Kind.SELECT,
-    "InsertStmt": Kind.INSERT,
-    "UpdateStmt": Kind.UPDATE,
-    "DeleteStmt": Kind.DELETE,
-    "MergeStmt": Kind.MERGE,
-}
+REGISTERED = (changes, functions, sources)
+"""Modules whose treatments are registered by being imported."""
+
+_RENAMES = Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.ROLE
 
 
 def analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
@@ -44,11 +39,72 @@ def analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
         ) from error
 
 
+def after(context: Context, resolved: Resolved) -> Context:
+    """The context of what follows in the session, as far as names of statements and cursors go."""
+    if resolved.kind in {Kind.PREPARE, Kind.DEALLOCATE}:
+        made = resolved.defines or Resolved(Kind.OTHER, ())
+        return replace(context, prepared=_renamed(context.prepared, resolved, made))
+    if resolved.kind in {Kind.DECLARE, Kind.CLOSE}:
+        outputs = resolved.defines.outputs if resolved.defines is not None else None
+        return replace(context, cursors=_renamed(context.cursors, resolved, outputs))
+    if resolved.kind is Kind.DISCARD and Barrier.PREPARED in resolved.barriers:
+        return replace(context, prepared={}, cursors={})
+    return context
+
+
+Made = TypeVar("Made")
+
+
+def _renamed(names: Mapping[str, Made], resolved: Resolved, made: Made) -> dict[str, Made]:
+    """The names after a statement that defines one, or takes one or all away."""
+    kept = {name: item for name, item in names.items() if resolved.name not in {None, name}}
+    if resolved.name is not None and resolved.kind in {Kind.PREPARE, Kind.DECLARE}:
+        kept[resolved.name] = made
+    return kept
+
+
 def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     ground = ground_of(context.schema, context.protections)
-    parsed = parse(text)
-    statements = [_statement(parsed, item, declared, ground, context) for item in parsed.statements]
+    try:
+        parsed = parse(text)
+    except SyntaxNotUnderstood:
+        if not ground.near or text_is_harmless(text, ground):
+            return _not_parsed(text)
+        raise
+    statements: list[Resolved] = []
+    barriers = Barrier.NONE
+    for item in parsed.statements:
+        found = survey(item.tag, item.body, ground, context)
+        if barriers & _RENAMES:
+            _check_after_barrier(item, found, ground, statements)
+        task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
+        resolved = understand(task)
+        statements.append(resolved)
+        barriers |= resolved.barriers
+        if item is not parsed.statements[-1]:
+            context = after(context, resolved)
     return Analysis(tuple(statements), _whole(parsed, statements))
+
+
+def _not_parsed(text: str) -> Analysis:
+    """SQL that is newer than the parser, or wrong: it names nothing near, so PostgreSQL may say."""
+    resolved = Resolved(Kind.OTHER, (text,), barriers=_RENAMES | Barrier.PREPARED | Barrier.CURSORS)
+    return Analysis((resolved,), (text,))
+
+
+def _check_after_barrier(item: Statement, found: Survey, ground: Ground, before: list[Resolved]) -> None:
+    """After a change of what names mean, in one text, only statements that name nothing near pass."""
+    if item.tag in {"TransactionStmt", "VariableSetStmt", "VariableShowStmt"} or not ground.near:
+        return
+    changed_near = any(
+        ground.near & resolved.relations for resolved in before if resolved.barriers & _RENAMES
+    )
+    names = {name.lower() for name in found.names}
+    if changed_near or names & ground.near_names or found.near:
+        raise BarrierInBatch(
+            "a statement follows another in one text that changes what its names may mean",
+            hint="send them as separate statements",
+        )
 
 
 def _whole(parsed: Parsed, statements: list[Resolved]) -> tuple[Piece, ...]:
@@ -60,58 +116,3 @@ def _whole(parsed: Parsed, statements: list[Resolved]) -> tuple[Piece, ...]:
         at = item.end
     out.append(parsed.lexed.source[at:].decode())
     return joined(out)
-
-
-def _statement(
-    parsed: Parsed, item: Statement, declared: Sequence[int], ground: Ground, context: Context
-) -> Resolved:
-    found = survey(item.tag, item.body, ground, context)
-    kind = _KINDS.get(item.tag, Kind.OTHER)
-    if not found.near:
-        text = parsed.lexed.source[item.start : item.end].decode()
-        barrier = Barrier.NONE if item.tag in _KINDS else Barrier.CATALOG
-        return Resolved(
-            kind,
-            (text,),
-            relations=frozenset(found.relations),
-            unknown=frozenset(found.unknown),
-            barriers=barrier,
-        )
-    if item.tag not in _KINDS:
-        raise ConstructRefused(f"{item.tag} cannot be analysed beside a protected table")
-    run = Run(parsed.lexed, ground, context, context.search_path, declared)
-    columns = QUERIES[item.tag](run, None, item.body)
-    settle(run)
-    sent = parameters(run)
-    return Resolved(
-        kind=kind,
-        pieces=pieces(run, item.start, item.end),
-        touched=True,
-        parameters=sent,
-        outputs=outputs(columns),
-        touches=frozenset(run.touches),
-        relations=frozenset(run.relations),
-    )
-
-
-def outputs(columns: list[Named]) -> tuple[Output, ...]:
-    """What the client gets, column by column."""
-    return tuple(_output(column) for column in columns)
-
-
-def _output(column: Named) -> Output:
-    value = settled(column.value)
-    if value.fields is not None:
-        plain(value, "a whole row as an output column")
-    table_oid, attnum = value.origin
-    if value.protection is None:
-        return Output(column.name, table_oid, attnum)
-    return Output(
-        name=column.name,
-        table_oid=table_oid,
-        attnum=attnum,
-        protection=value.protection,
-        is_array=value.is_array,
-        type_oid=ARRAYS.get(value.type_oid, 0) if value.is_array else value.type_oid,
-        typmod=-1 if value.open or value.is_array else value.typmod,
-    )

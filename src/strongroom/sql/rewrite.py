@@ -58,7 +58,7 @@ def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
         if node.protection is None:
             continue
         if isinstance(node, Literal):
-            run.edit(node.start, node.end, _hole(node))
+            run.edit(node.start, node.end, literal_hole(node))
         elif isinstance(node, Cast):
             run.edit(node.start, node.end, "pg_catalog.bytea" + ("[]" if node.is_array else ""))
     out: list[Piece] = []
@@ -83,7 +83,8 @@ def joined(items: list[Piece]) -> tuple[Piece, ...]:
     return tuple(out)
 
 
-def _hole(node: Literal) -> SealedLiteral:
+def literal_hole(node: Literal) -> SealedLiteral:
+    """The hole that a sealed literal leaves."""
     assert node.protection is not None
     return SealedLiteral(
         protection=node.protection,

@@ -40,7 +40,7 @@ class Item:
     relation: Relation | None = None
     partial: bool = False  # it has columns that are not known, all of them unprotected
     visible: bool = True  # False: seen by qualified names only by joins that hide it
-    lateral_only: bool = False
+    location: int = 0  # where it is named in the text
 
     def value_of(self, name: str) -> Value | None:
         """The column of a name."""

@@ -167,7 +167,8 @@ def _aliased(body: Node, default: str, columns: list[Named], relation: Relation 
     seen = [
         replace(column, text=f"{quoted(alias)}.{quoted(column.name)}") for column in renamed(columns, names)
     ]
-    return Source([Item(alias, seen, relation=relation)], list(seen))
+    location = body.get("location", 0)
+    return Source([Item(alias, seen, relation=relation, location=location)], list(seen))
 
 
 def _subselect(run: Run, scope: Scope, body: Node, left: Source) -> Source:
