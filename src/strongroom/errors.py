@@ -2,7 +2,7 @@
 
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
-    │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired
+    │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
@@ -19,7 +19,7 @@
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    │   └── UpstreamGone, UpstreamUnreachable
+    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
     │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
@@ -41,6 +41,7 @@
     │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
     │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
+    │   ├── TransactionFailed, PreparedStatementOutdated
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -122,6 +123,12 @@ class DatabaseUnknown(ClientError):
 
     code = "database-unknown"
     sqlstate = "3D000"  # invalid_catalog_name
+
+
+class ParameterCount(ClientError):
+    """A Bind has another number of parameters than its statement."""
+
+    code = "parameter-count"
 
 
 class StatementLimitReached(ClientError):
@@ -211,11 +218,20 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class OriginMismatch(UpstreamError):
+    """Analysis and RowDescription say different things of a result; nothing of it is shown."""
+
+    code = "origin-mismatch"
+    sqlstate = "XX000"  # internal_error
+
+
 class UpstreamUnreachable(UpstreamError):
     """There is no connection to the database: address, network or TLS."""
 
     code = "upstream-unreachable"
     sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
+
+
 class CatalogUnreadable(UpstreamError):
     """The database's answer to the catalog query is not what that query returns."""
 
@@ -433,6 +449,20 @@ class UndefinedCursor(Denied):
 
     code = "undefined-cursor"
     sqlstate = "34000"  # invalid_cursor_name
+
+
+class TransactionFailed(Denied):
+    """A statement in a failed transaction, which PostgreSQL would ignore too."""
+
+    code = "transaction-failed"
+    sqlstate = "25P02"  # in_failed_sql_transaction
+
+
+class PreparedStatementOutdated(Denied):
+    """A statement of SQL's PREPARE means something else since a table or the search path changed."""
+
+    code = "prepared-statement-outdated"
+    sqlstate = "26000"  # invalid_sql_statement_name
 
 
 class Bug(StrongroomError):
