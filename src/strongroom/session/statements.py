@@ -81,7 +81,7 @@ class Names(Generic[Thing]):
 
     def names(self) -> list[str]:
         """The names that mean something."""
-        return list(self._known)
+        return list(self._ahead)
 
     def find(self, name: str) -> Thing | None:
         """Return what the name will mean once all that was sent has been carried out."""
@@ -92,8 +92,10 @@ class Names(Generic[Thing]):
         changes = self._under_way.get(name)
         if changes is None or changes[-1].segment == segment:
             return True
-        older = [self._confirmed.get(name), *(change.thing for change in changes[:-1])]
-        return all(thing in (None, changes[-1].thing) for thing in older)
+        newest = changes[-1].thing
+        older: list[Thing | None] = [self._confirmed.get(name)]
+        older += [change.thing for change in changes[:-1]]
+        return all(thing is None or thing is newest for thing in older)
 
     def put(self, name: str, thing: Thing | None, segment: int) -> Callable[[], None]:
         """Give the name a new meaning (None: closed), and return what takes that back."""
@@ -112,6 +114,11 @@ class Names(Generic[Thing]):
         if changes is not None:
             _set(self._confirmed, name, changes[0].thing)
             self._drop(name, changes[0])
+
+    def note(self, name: str, thing: Thing | None) -> None:
+        """Upstream has it so without having been asked by name: by SQL's PREPARE or DEALLOCATE."""
+        _set(self._confirmed, name, thing)
+        self._look_ahead(name)
 
     def forget_all(self) -> None:
         """What upstream has confirmed is gone: the end of a transaction for portals, DISCARD ALL for both."""
