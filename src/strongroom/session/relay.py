@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.errors import (
     Bug,
     MalformedMessage,
+    MessageTooLarge,
     PinnedSettingChanged,
     StatementLimitReached,
     StrongroomError,
@@ -276,8 +277,8 @@ class Relay:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
             self._pass_to_client(*self._upstream_frames.begun())
-        except MalformedMessage as error:
-            raise UpstreamError(f"from the database: {error.message}") from error
+        except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
+            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
 

@@ -19,8 +19,8 @@ HEADER = 5
 SMALLEST_LENGTH = 4
 """The length counts its own four octets (PostgreSQL: pqcomm.c, pq_getmessage)."""
 
-CONTINUATION = 0
-"""The tag of a span that goes on with a message whose beginning was passed before."""
+CONTINUATION = -1
+"""The tag of a span that goes on with a message whose beginning was passed before; no octet is so."""
 
 
 class Span(NamedTuple):
