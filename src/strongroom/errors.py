@@ -9,13 +9,15 @@
     │   ├── Draining
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
-    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow
-    │       └── ValueOutOfRange, ValueTooLong, InvalidArray, TypeMismatch
+    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
+    │       ├── ValueOutOfRange, ValueTooLong, InvalidHex
+    │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
     │   ├── UpstreamGone
+    │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
@@ -23,6 +25,7 @@
     │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
+    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
@@ -243,6 +246,24 @@ class ConfigError(StrongroomError):
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class ColumnMissing(ConfigError):
+    """A configured column is not in the database."""
+
+    code = "column-missing"
+
+
+class ColumnNotProtected(ConfigError):
+    """A configured column holds plaintext still."""
+
+    code = "column-not-protected"
+
+
+class KeysetsNotKept(ConfigError):
+    """The wrapped keysets cannot be written beside the data."""
+
+    code = "keysets-not-kept"
 
 
 class CannotListen(ConfigError):
@@ -538,6 +559,20 @@ class ValueOutOfRange(InvalidValue):
     sqlstate = "22003"  # numeric_value_out_of_range
 
 
+class ZoneOverflow(InvalidValue):
+    """A time zone further from UTC than PostgreSQL allows."""
+
+    code = "value-zone-range"
+    sqlstate = "22009"  # invalid_time_zone_displacement_value
+
+
+class InvalidHex(InvalidValue):
+    """The hexadecimal form of a bytea with an odd number of digits, or with something else among them."""
+
+    code = "value-hex"
+    sqlstate = "22023"  # invalid_parameter_value
+
+
 class ValueTooLong(InvalidValue):
     """Longer than varchar(n) or char(n) allows."""
 
@@ -550,6 +585,13 @@ class InvalidArray(InvalidValue):
 
     code = "value-array"
     sqlstate = "2202E"  # array_subscript_error
+
+
+class ArrayTooLarge(InvalidValue):
+    """An array of more dimensions or elements than PostgreSQL allows."""
+
+    code = "value-array-limit"
+    sqlstate = "54000"  # program_limit_exceeded
 
 
 class TypeMismatch(InvalidValue):
@@ -567,6 +609,13 @@ class UnsupportedInput(Denied):
 
 
 # --- sealed values, as they come back from the database ---
+
+
+class MalformedRow(UpstreamError):
+    """A DataRow of the database that its RowDescription does not describe."""
+
+    code = "row-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class InvalidCiphertext(UpstreamError):

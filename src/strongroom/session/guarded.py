@@ -22,6 +22,7 @@ from strongroom.errors import (
     StrongroomError,
     UpstreamError,
 )
+from strongroom.protect.batch import open_rows
 from strongroom.session import rows
 from strongroom.session.guard import Guard, Snapshot
 from strongroom.session.relay import Limits, Relay
@@ -185,7 +186,7 @@ class GuardedRelay(Relay):
             wanted = max((one.client for one in resolved.parameters), default=0)
             if len(bind.values) != wanted:
                 raise ParameterCount(
-                    f"bind message supplies {len(bind.values)} parameters, but the statement requires {wanted}"
+                    f"bind message supplies {len(bind.values)} parameters, the statement requires {wanted}"
                 )
             sealed: list[bytes | None] = []
             sealed_formats: list[int] = []
@@ -383,7 +384,7 @@ class GuardedRelay(Relay):
     ) -> bytes | None:
         current = run.current
         if letter == "D":
-            return None if run.rows is None else rows.open_rows(message, run.rows)
+            return None if run.rows is None else open_rows(run.rows, message)
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]

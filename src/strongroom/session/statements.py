@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from strongroom.session.rows import RowPlan
+from strongroom.protect.batch import RowPlan
 from strongroom.sql.statement import Resolved
 
 
