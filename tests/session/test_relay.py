@@ -363,9 +363,7 @@ def test_a_message_over_the_limit_ends_the_session() -> None:
         talk.client(b"Q" + (1001).to_bytes(4))
 
 
-@pytest.mark.parametrize(
-    "nonsense", [ROW, DONE, IDLE, PARSED, COPY_IN, message(b"V", b""), message(b"?", b"")]
-)
+@pytest.mark.parametrize("said", [ROW, DONE, IDLE, PARSED, COPY_IN, message(b"V", b""), message(b"?", b"")])
 def test_an_upstream_that_answers_what_was_not_asked_ends_the_session(said: bytes) -> None:
     """A reply with nothing to answer is never passed on."""
     talk = Conversation()
