@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from strongroom.errors import Bug, PreparedStatementOutdated, TransactionFailed
+from strongroom.errors import Bug, Denied, PreparedStatementOutdated, TransactionFailed
 from strongroom.protect.canonical import TEXT_FORMAT, Sent, Use
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
@@ -120,21 +120,28 @@ class _Prepared(Mapping[str, Resolved]):
         self._statements = statements
 
     def __getitem__(self, name: str) -> Resolved:
-        statement = self._statements.find(name) if name else None
-        if statement is None:
-            raise KeyError(name)
-        resolved = statement.resolved
-        if statement.outlook != self._guard.outlook:  # PostgreSQL resolves it anew too
-            resolved = self._guard.anew(statement)
+        resolved = self._meaning(name)
         if resolved is None:
             raise KeyError(name)
         return resolved
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._statements.names())
+        return (name for name in self._statements.names() if name in self)
 
     def __len__(self) -> int:
-        return len(self._statements)
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and self._meaning(name) is not None
+        except Denied:
+            return False
+
+    def _meaning(self, name: str) -> Resolved | None:
+        statement = self._statements.find(name) if name else None
+        if statement is None or statement.outlook == self._guard.outlook:
+            return None if statement is None else statement.resolved
+        return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
 class Guard:
