@@ -292,6 +292,7 @@ class SmallPostgres:
             "fails": "E",
             "d": "",
             "c": "",
+            "f": "",
         }[kind]
         for tag in replies:
             self._say(tag, number)
