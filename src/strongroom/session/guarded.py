@@ -411,11 +411,9 @@ class GuardedRelay(Relay):
         """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
         if done.kind is Kind.PREPARE and done.name is not None:
             statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
-            self._statements.put(done.name, statement, self._segment)
-            self._statements.confirm(done.name)
+            self._statements.note(done.name, statement)
         elif done.kind is Kind.DEALLOCATE and done.name is not None:
-            self._statements.put(done.name, None, self._segment)
-            self._statements.confirm(done.name)
+            self._statements.note(done.name, None)
         elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
             self._statements.forget_all()
 

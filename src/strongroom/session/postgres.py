@@ -183,6 +183,8 @@ class Session:
             if self._phase is not Phase.LOGIN:
                 raise MalformedMessage("octets follow the last message of the login before it was answered")
             self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+        if self._phase is not Phase.LOGIN and self._frames.held:
+            raise MalformedMessage("octets follow the last message of the login before it was answered")
 
     def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
         self._send_client(outcome.send)
@@ -211,7 +213,8 @@ class Session:
             if name not in upstream_login.RESERVED and not name.startswith("_pq_.")
         }
         self._phase = Phase.OPENING
-        self._effects.append(do.OpenUpstream(self._account, self._version, settings))
+        version = m.PROTOCOL_3_2 if self._version >= m.PROTOCOL_3_2 else m.PROTOCOL_3_0  # 3.1 is 3.0 renamed
+        self._effects.append(do.OpenUpstream(self._account, version, settings))
 
     # ---------------------------------------------------------------- upstream
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.errors import (
     Bug,
     MalformedMessage,
+    MessageTooLarge,
     PinnedSettingChanged,
     StatementLimitReached,
     StrongroomError,
@@ -92,8 +93,10 @@ class Relay:
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
             self._kept.append((data, spans))
-        else:
-            self._pass_upstream(data, spans)
+            return
+        self._pass_upstream(data, spans)
+        if not self.waiting:
+            self._pass_upstream(*self._client_frames.begun())
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -182,6 +185,8 @@ class Relay:
         # What follows the names is not looked at before there is something to seal in it.
         reader = Reader(body)
         name, statement_name = reader.cstring(), reader.cstring()
+        if not self._statements.settled(statement_name, self._segment):
+            return self._hold()
         portal = Portal(name, self._statements.find(statement_name))
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo))
@@ -216,7 +221,7 @@ class Relay:
         return None
 
     def _flows_upstream(self, tag: int) -> bool:
-        return tag == _COPY_DATA and self._replies.copying_in and not self.waiting
+        return tag == _COPY_DATA and self._replies.copying_in
 
     def _copy_data(self, _body: bytes) -> bytes | None:
         return self._unless_copying()
@@ -271,8 +276,9 @@ class Relay:
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
-        except MalformedMessage as error:
-            raise UpstreamError(f"from the database: {error.message}") from error
+            self._pass_to_client(*self._upstream_frames.begun())
+        except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
+            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
 
