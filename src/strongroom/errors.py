@@ -6,6 +6,7 @@
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
+    │   ├── MalformedCopy, CopyRowTooLong
     │   ├── Draining
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
@@ -21,6 +22,7 @@
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     │   └── UpstreamGone, UpstreamUnreachable
     │   └── CatalogUnreadable
+    │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
     │   ├── InvalidTlsSettings
@@ -159,6 +161,20 @@ class Draining(ClientError):
     sqlstate = "57P01"  # admin_shutdown
 
 
+class MalformedCopy(ClientError):
+    """What the client sends for COPY FROM is not in the format that the statement says."""
+
+    code = "copy-malformed"
+    sqlstate = "22P04"  # bad_copy_file_format
+
+
+class CopyRowTooLong(ClientError):
+    """A row of COPY is longer than what is held of one; the data may be the client's or the database's."""
+
+    code = "copy-row-too-long"
+    sqlstate = "54000"  # program_limit_exceeded
+
+
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -183,6 +199,13 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+
+
+class UpstreamCopyMalformed(UpstreamError):
+    """What the database sends for COPY TO is not in the format that the statement says."""
+
+    code = "upstream-copy-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class UpstreamLoginMalformed(UpstreamError):
@@ -216,6 +239,8 @@ class UpstreamUnreachable(UpstreamError):
 
     code = "upstream-unreachable"
     sqlstate = "08001"  # sqlclient_unable_to_establish_sqlconnection
+
+
 class CatalogUnreadable(UpstreamError):
     """The database's answer to the catalog query is not what that query returns."""
 
