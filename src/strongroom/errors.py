@@ -2,7 +2,7 @@
 
     StrongroomError
     ├── ClientError     the client broke the protocol, its credentials or a limit
-    │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired
+    │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged
@@ -10,21 +10,24 @@
     │   ├── Draining
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
-    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow
-    │       └── ValueOutOfRange, ValueTooLong, InvalidArray, TypeMismatch
+    │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
+    │       ├── ValueOutOfRange, ValueTooLong, InvalidHex
+    │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed
     │   ├── UpstreamLoginRefused
     │   ├── UpstreamUntrusted
     │   ├── UpstreamGone
+    │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    │   └── UpstreamGone, UpstreamUnreachable
+    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
     │   └── CatalogUnreadable
     │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
+    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
@@ -43,6 +46,7 @@
     │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
     │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
+    │   ├── TransactionFailed, PreparedStatementOutdated
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -124,6 +128,12 @@ class DatabaseUnknown(ClientError):
 
     code = "database-unknown"
     sqlstate = "3D000"  # invalid_catalog_name
+
+
+class ParameterCount(ClientError):
+    """A Bind has another number of parameters than its statement."""
+
+    code = "parameter-count"
 
 
 class StatementLimitReached(ClientError):
@@ -234,6 +244,13 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class OriginMismatch(UpstreamError):
+    """Analysis and RowDescription say different things of a result; nothing of it is shown."""
+
+    code = "origin-mismatch"
+    sqlstate = "XX000"  # internal_error
+
+
 class UpstreamUnreachable(UpstreamError):
     """There is no connection to the database: address, network or TLS."""
 
@@ -252,6 +269,24 @@ class ConfigError(StrongroomError):
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+
+
+class ColumnMissing(ConfigError):
+    """A configured column is not in the database."""
+
+    code = "column-missing"
+
+
+class ColumnNotProtected(ConfigError):
+    """A configured column holds plaintext still."""
+
+    code = "column-not-protected"
+
+
+class KeysetsNotKept(ConfigError):
+    """The wrapped keysets cannot be written beside the data."""
+
+    code = "keysets-not-kept"
 
 
 class CannotListen(ConfigError):
@@ -460,6 +495,20 @@ class UndefinedCursor(Denied):
     sqlstate = "34000"  # invalid_cursor_name
 
 
+class TransactionFailed(Denied):
+    """A statement in a failed transaction, which PostgreSQL would ignore too."""
+
+    code = "transaction-failed"
+    sqlstate = "25P02"  # in_failed_sql_transaction
+
+
+class PreparedStatementOutdated(Denied):
+    """A statement of SQL's PREPARE means something else since a table or the search path changed."""
+
+    code = "prepared-statement-outdated"
+    sqlstate = "26000"  # invalid_sql_statement_name
+
+
 class Bug(StrongroomError):
     """An invariant of ours does not hold; the session ends rather than guess."""
 
@@ -533,6 +582,20 @@ class ValueOutOfRange(InvalidValue):
     sqlstate = "22003"  # numeric_value_out_of_range
 
 
+class ZoneOverflow(InvalidValue):
+    """A time zone further from UTC than PostgreSQL allows."""
+
+    code = "value-zone-range"
+    sqlstate = "22009"  # invalid_time_zone_displacement_value
+
+
+class InvalidHex(InvalidValue):
+    """The hexadecimal form of a bytea with an odd number of digits, or with something else among them."""
+
+    code = "value-hex"
+    sqlstate = "22023"  # invalid_parameter_value
+
+
 class ValueTooLong(InvalidValue):
     """Longer than varchar(n) or char(n) allows."""
 
@@ -545,6 +608,13 @@ class InvalidArray(InvalidValue):
 
     code = "value-array"
     sqlstate = "2202E"  # array_subscript_error
+
+
+class ArrayTooLarge(InvalidValue):
+    """An array of more dimensions or elements than PostgreSQL allows."""
+
+    code = "value-array-limit"
+    sqlstate = "54000"  # program_limit_exceeded
 
 
 class TypeMismatch(InvalidValue):
@@ -562,6 +632,13 @@ class UnsupportedInput(Denied):
 
 
 # --- sealed values, as they come back from the database ---
+
+
+class MalformedRow(UpstreamError):
+    """A DataRow of the database that its RowDescription does not describe."""
+
+    code = "row-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class InvalidCiphertext(UpstreamError):

@@ -1,12 +1,12 @@
 """protect/plan.py: sealing and opening the values of a column."""
 
 import struct
-from datetime import UTC, datetime
 
 import pytest
+from tests.protect.samples import Counted, codec, keyset_for
 
 from strongroom.errors import InvalidPlaintext, KeysetMismatch, WrongTag
-from strongroom.keys.model import Algorithm, Dek, Keyset, KeyState, KeyVersion
+from strongroom.keys.model import Algorithm
 from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, ColumnCodec, Sent, Use
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
@@ -14,32 +14,6 @@ from strongroom.wire.postgres import types
 
 STYLE = TextStyle()
 TEXT = Sent(STYLE)
-
-
-class Counted:
-    """The port that counts uses, as a list."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, int, int]] = []
-
-    def take(self, keyset: str, key_id: int, count: int) -> None:
-        self.taken.append((keyset, key_id, count))
-
-
-def keyset_for(scheme: Scheme, key_id: int = 0x01020304) -> Keyset:
-    """A keyset of one key, made of nothing random."""
-    material = bytes(range(scheme.algorithm.key_size))
-    dek = Dek(material, scheme.algorithm, key_id)
-    version = KeyVersion(key_id, KeyState.ACTIVE, datetime(2026, 1, 1, tzinfo=UTC), dek)
-    return Keyset(
-        scheme.keyset, scheme.algorithm, scheme.context, scheme.form, scheme.pad, (version,), key_id
-    )
-
-
-def codec(type_: str, encryption: str = "randomized", **more: object) -> ColumnCodec:
-    """A codec for public.t.c."""
-    scheme = Scheme.parse("shop", "public.t.c", type=type_, encryption=encryption, **more)  # type: ignore[arg-type]  # any keyword
-    return ColumnCodec(scheme, keyset_for(scheme), Counted())
 
 
 @pytest.mark.parametrize("encryption", ["deterministic", "randomized"])

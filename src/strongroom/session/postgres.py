@@ -30,6 +30,8 @@ from strongroom.errors import (
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
+from strongroom.session.guard import Snapshot
+from strongroom.session.guarded import GuardedRelay
 from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
@@ -74,9 +76,9 @@ class Phase(Enum):
 
 
 class Session:
-    """One session. ``wants_client`` says whether more should be read from the client."""
+    """One session; ``snapshot`` says what is protected, None where nothing is."""
 
-    def __init__(self, rules: Rules, entropy: Entropy) -> None:
+    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
         self._rules = rules
         self._entropy = entropy
         self._effects: list[do.Effect] = []
@@ -90,7 +92,7 @@ class Session:
         self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
         self._login: login.ClientLogin | None = None
         self._upstream_login: upstream_login.UpstreamLogin | None = None
-        self._relay = Relay(rules.limits)
+        self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
 
     @property
     def wants_client(self) -> bool:
@@ -132,16 +134,18 @@ class Session:
         self._early = self._early[length:]
         if isinstance(packet, Encryption):
             raise MalformedMessage("encryption was asked for a second time")
+        if isinstance(packet, m.CancelRequest):
+            # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that
+            # it shows cancels a statement, no more.
+            self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
+            self._close()
+            return
         if self._rules.tls_required and self._accepted is not None and not self._accepted.tls:
             raise TlsRequired(
                 "this listener takes connections over TLS only",
                 hint="Connect with sslmode=verify-full and the listener's CA in sslrootcert.",
             )
-        if isinstance(packet, m.CancelRequest):
-            self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
-            self._close()
-        else:
-            self._on_startup(packet)
+        self._on_startup(packet)
 
     def _on_startup(self, startup: m.StartupMessage) -> None:
         if self._early:
@@ -246,6 +250,9 @@ class Session:
         self._effects.append(do.RegisterCancel(upstream.process_id, upstream.secret_key, key))
         self._effects.append(do.LoggedIn())
         self._send_client(b"".join(greeting))
+        if isinstance(self._relay, GuardedRelay):
+            for item in upstream.parameters.items():
+                self._relay.settle_style(*item)
         self._phase = Phase.OPEN
         self._drain_if_idle()
 
@@ -271,12 +278,19 @@ class Session:
         for code in relay.refused:
             self._effects.append(do.Log("statement refused", {"account": self._account, "code": code}))
         relay.refused.clear()
+        if isinstance(relay, GuardedRelay) and relay.catalog_changed:
+            relay.catalog_changed = False
+            self._effects.append(do.CatalogChanged())
         if relay.ended:
             self._close()
 
     def _on_idle_timeout(self, event: ev.TimedOut) -> None:
         if self._relay.idle or event.limit != "idle_seconds":
             self._on_timeout(event)
+
+    def _on_snapshot(self, event: ev.SnapshotChanged) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.share(event.snapshot)
 
     # ---------------------------------------------------------------- the end
 
@@ -359,5 +373,6 @@ ANYWHERE: dict[type, Callable[..., None]] = {
     ev.ClientClosed: Session._on_client_closed,
     ev.TimedOut: Session._on_timeout,
     ev.Drain: Session._on_drain,
+    ev.SnapshotChanged: Session._on_snapshot,
 }
 """What can happen in every phase that `STEPS` does not name."""

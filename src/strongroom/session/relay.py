@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from strongroom.errors import (
+    Bug,
     MalformedMessage,
     PinnedSettingChanged,
     StatementLimitReached,
@@ -27,6 +28,9 @@ from strongroom.session.statements import Names, Portal, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
 from strongroom.wire.postgres.reader import Reader
+
+_Handler = Callable[[bytes], bytes | None]
+"""Takes a message's body; returns what goes upstream instead, None for the message as it came."""
 
 PINNED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 """Settings that must hold for what is analysed to be what runs, as upstream reports them (rule 1)."""
@@ -54,6 +58,7 @@ class Relay:
         self._limits = limits
         self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
         self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client)
+        self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
         self._portals: Names[Portal] = Names()
@@ -61,6 +66,8 @@ class Relay:
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
         self.transaction = "I"
+        self._flushed = False
+        self._own: list[bytes] = []  # messages of the gateway's own, for when the client's wait
         self.waiting = False
         self.ended = False
         self.refused: list[str] = []
@@ -91,16 +98,16 @@ class Relay:
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
         for i, (tag, start, end) in enumerate(spans):
-            handler = _FROM_CLIENT.get(tag)
+            handler = self._handlers.get(tag)
             if handler is None:
                 raise UnsupportedMessage(
                     f"the client sent a message of type {chr(tag)!r}, which does not exist"
                 )
-            replacement = handler(self, data[start + HEADER : end])
+            replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
-                self.to_upstream.append(m.FLUSH)  # upstream must not wait for a Sync to answer
                 self._kept.append((data, spans[i:]))
+                self._wait()
                 return
             if replacement is not None:
                 self._send_upstream(data, clean, start)
@@ -108,11 +115,26 @@ class Relay:
                 clean = end
             if self.ended:
                 break
-        self._send_upstream(data, clean, len(data) if not spans else spans[-1].end)
+        self._send_upstream(data, clean, spans[-1].end if spans else 0)
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
             self.to_upstream.append(data if end - start == len(data) else data[start:end])
+
+    def _hold(self) -> bytes:
+        """Look at this message again when upstream has answered more; what handlers return when they wait."""
+        self.waiting = True
+        return b""
+
+    def _wait(self) -> None:
+        """Send what is ours to send; upstream must not wait for a Sync before it answers."""
+        if self._own:
+            self.to_upstream += self._own
+            self._own = []
+            self._flushed = False
+        if not self._flushed:
+            self._flushed = True
+            self.to_upstream.append(m.FLUSH)
 
     def _resume(self) -> None:
         self.waiting = False
@@ -124,6 +146,10 @@ class Relay:
             if self.waiting:
                 self._kept += kept[i + 1 :]
                 return
+        self._flushed = False
+
+    def _passes(self, _body: bytes) -> bytes | None:
+        return None
 
     def _query(self, body: bytes) -> bytes | None:
         m.Query.parse(body)
@@ -133,16 +159,10 @@ class Relay:
     def _parse(self, body: bytes) -> bytes | None:
         parse = m.Parse.parse(body)
         if not self._replies.skipping and self._statement_limit_reached(parse.name):
-            return self._refuse_parse(
-                parse,
-                StatementLimitReached(
-                    f"this session holds {self._limits.statements_per_session} prepared statements already",
-                    hint="Close those that are no longer used, or raise `limits.statements_per_session`.",
-                ),
-            )
+            return self._refuse_parse(parse, self._too_many_statements())
         statement = Statement(parse.name, parse.text, parse.parameter_types)
         undo = self._put_statement(parse.name, statement)
-        self._replies.ask(Owed(Request.PARSE, parse.name, undo=undo))
+        self._replies.ask(Owed(Request.PARSE, statement, undo=undo))
         return None
 
     def _statement_limit_reached(self, name: str) -> bool:
@@ -152,13 +172,19 @@ class Relay:
             and self._statements.find(name) is None
         )
 
+    def _too_many_statements(self) -> StatementLimitReached:
+        return StatementLimitReached(
+            f"this session holds {self._limits.statements_per_session} prepared statements already",
+            hint="Close those that are no longer used, or raise `limits.statements_per_session`.",
+        )
+
     def _bind(self, body: bytes) -> bytes | None:
         # What follows the names is not looked at before there is something to seal in it.
         reader = Reader(body)
         name, statement_name = reader.cstring(), reader.cstring()
         portal = Portal(name, self._statements.find(statement_name))
         undo = self._put_portal(name, portal)
-        self._replies.ask(Owed(Request.BIND, name, undo=undo))
+        self._replies.ask(Owed(Request.BIND, portal, undo=undo))
         return None
 
     def _describe(self, body: bytes) -> bytes | None:
@@ -210,7 +236,7 @@ class Relay:
         if self._replies.copying_in:
             return None
         if not self._replies.quiet and not self._replies.skipping:
-            self.waiting = True
+            return self._hold()
         return b""
 
     def _terminate(self, _body: bytes) -> bytes | None:
@@ -227,7 +253,7 @@ class Relay:
         return m.Query(self._rejected()).serialise()
 
     def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
-        self._replies.ask(Owed(Request.PARSE, parse.name, refusal=self._refusal(error)))
+        self._replies.ask(Owed(Request.PARSE, refusal=self._refusal(error)))
         return m.Parse(parse.name, self._rejected()).serialise()
 
     def _refusal(self, error: StrongroomError) -> bytes:
@@ -247,34 +273,50 @@ class Relay:
             self._pass_to_client(data, spans)
         except MalformedMessage as error:
             raise UpstreamError(f"from the database: {error.message}") from error
-        if self.waiting and (self._replies.quiet or self._replies.copying_in or self._replies.skipping):
+        if self.waiting:
             self._resume()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0
-        run = CONTINUATION  # rows that follow a row answer the same request
-        for tag, start, end in spans:
-            if tag in (run, CONTINUATION):
-                continue
-            run = tag if tag in _ROWS else CONTINUATION
-            if tag in _ASYNCHRONOUS:
-                if tag == _PARAMETER_STATUS:
-                    self._check_pinned(data[start + HEADER : end])
-                continue
-            if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
-                self.ended = True
-                continue
-            owed = self._replies.answer(tag)
-            if tag == _READY:
-                self._ready(data[start + HEADER : end])
-            elif tag in _SETTLES:
-                self._settle(owed, tag)
-            if owed.mine or (tag == _ERROR and owed.refusal):
+        clean = i = 0
+        while i < len(spans):
+            tag, start, end = spans[i]
+            i += 1
+            if tag in _ROWS:  # rows that follow a row answer the same request
+                while i < len(spans) and spans[i].tag == tag:
+                    end = spans[i].end
+                    i += 1
+            replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
+            if replacement is not None:
                 self._send_client(data, clean, start)
-                if tag == _ERROR and owed.refusal:
-                    self.to_client.append(owed.refusal)
+                self.to_client.append(replacement)
                 clean = end
         self._send_client(data, clean, spans[-1].end if spans else 0)
+
+    def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        """Take one message, or a run of rows; return what the client gets instead, None for the same."""
+        if tag in _ASYNCHRONOUS:
+            if tag == _PARAMETER_STATUS:
+                self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
+            return None
+        if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
+            self.ended = True
+            return None
+        owed = self._replies.answer(tag)
+        return self._answered(owed, tag, data, start, end)
+
+    def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        """Take the answer, or a run of rows, to a request."""
+        if owed.refusal is not None and tag not in (_ERROR, _READY):
+            raise Bug("the database carried out what was refused")
+        if tag == _READY:
+            self._ready(data[start + HEADER : end])
+        elif tag in _SETTLES:
+            self._settle(owed)
+        if tag == _ERROR and owed.refusal:
+            return owed.refusal
+        return (
+            b"" if owed.mine and tag != _ERROR else None
+        )  # an error makes upstream skip: the client must know
 
     def _flows_to_client(self, tag: int) -> bool:
         return tag in _ROWS
@@ -290,17 +332,17 @@ class Relay:
         if self.transaction == "I":
             self._portals.forget_all()
 
-    def _settle(self, owed: Owed, tag: int) -> None:
-        if owed.request is Request.PARSE:
-            self._statements.confirm(str(owed.subject))
-        elif owed.request is Request.BIND:
-            self._portals.confirm(str(owed.subject))
-        elif owed.request is Request.CLOSE and isinstance(owed.subject, m.Target):
-            names = self._statements if owed.subject.kind == "S" else self._portals
-            names.confirm(owed.subject.name)
+    def _settle(self, owed: Owed) -> None:
+        subject = owed.subject
+        if isinstance(subject, Statement):
+            self._statements.confirm(subject.name)
+        elif isinstance(subject, Portal):
+            self._portals.confirm(subject.name)
+        elif isinstance(subject, m.Target):
+            names = self._statements if subject.kind == "S" else self._portals
+            names.confirm(subject.name)
 
-    def _check_pinned(self, body: bytes) -> None:
-        status = m.ParameterStatus.parse(body)
+    def _reported(self, status: m.ParameterStatus) -> None:
         if PINNED.get(status.name, status.value) != status.value:
             raise PinnedSettingChanged(
                 f"the setting {status.name} was changed, which Strongroom needs as {PINNED[status.name]!r}",
@@ -323,28 +365,21 @@ def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
     )
 
 
-_Handler = Callable[[Relay, bytes], bytes | None]
-
-
-def _passes(_relay: Relay, _body: bytes) -> bytes | None:
-    return None
-
-
-_FROM_CLIENT: dict[int, _Handler] = {
-    CONTINUATION: _passes,
-    ord("Q"): Relay._query,
-    ord("P"): Relay._parse,
-    ord("B"): Relay._bind,
-    ord("D"): Relay._describe,
-    ord("E"): Relay._execute,
-    ord("C"): Relay._close,
-    ord("S"): Relay._sync,
-    ord("H"): _passes,
-    ord("d"): Relay._copy_data,
-    ord("c"): Relay._copy_end,
-    ord("f"): Relay._copy_end,
-    ord("X"): Relay._terminate,
-    ord("F"): Relay._function_call,
+_FROM_CLIENT = {
+    CONTINUATION: "_passes",
+    ord("Q"): "_query",
+    ord("P"): "_parse",
+    ord("B"): "_bind",
+    ord("D"): "_describe",
+    ord("E"): "_execute",
+    ord("C"): "_close",
+    ord("S"): "_sync",
+    ord("H"): "_passes",
+    ord("d"): "_copy_data",
+    ord("c"): "_copy_end",
+    ord("f"): "_copy_end",
+    ord("X"): "_terminate",
+    ord("F"): "_function_call",
 }
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 

@@ -13,7 +13,7 @@ Called by `session/relay.py`.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 from strongroom.errors import UpstreamError
@@ -142,6 +142,10 @@ class Replies:
     def quiet(self) -> bool:
         """Whether nothing is owed for certain."""
         return all(owed.request in _UNCERTAIN for owed in self._owed)
+
+    def newest_first(self) -> Iterator[Owed]:
+        """The requests under way, the last one first."""
+        return reversed(self._owed)
 
     def ask(self, owed: Owed) -> None:
         """Note a request that was sent, unless upstream will skip it."""

@@ -15,23 +15,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from strongroom.protect.batch import RowPlan
+from strongroom.sql.statement import Resolved
+
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """A prepared statement: its text and parameter types as the client sent them."""
+    """A prepared statement: its text and parameter types as the client sent them.
+
+    Where there is something to protect, ``resolved`` is how it was understood, ``outlook`` what that was
+    understood under, and ``upstream_types`` the parameter types that upstream said it has.
+    """
 
     name: str
     text: str
     parameter_types: tuple[int, ...] = ()
+    resolved: Resolved | None = None
+    outlook: object = None
+    by_sql: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Portal:
-    """A bound statement; ``statement`` stays what it was when another is prepared under its name."""
+    """A bound statement; ``statement`` stays what it was when another is prepared under its name.
+
+    ``run`` is what opens its rows, where there is something to open.
+    """
 
     name: str
     statement: Statement | None
-    result_formats: tuple[int, ...] = ()
+    run: "Run | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """The statements of a query, or the one of a portal, while upstream carries them out."""
+
+    statements: tuple[Resolved, ...]
+    text: str = ""  # of a query of one statement
+    formats: tuple[int, ...] | None = None  # of the results, as Bind asked; None: RowDescription says
+    rows: RowPlan | None = None
+    index: int = 0
+
+    @property
+    def current(self) -> Resolved | None:
+        """The statement whose answers come now."""
+        return self.statements[self.index] if self.index < len(self.statements) else None
 
 
 Thing = TypeVar("Thing", Statement, Portal)
@@ -48,6 +77,10 @@ class Names(Generic[Thing]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def names(self) -> list[str]:
+        """The names that mean something."""
+        return list(self._known)
 
     def find(self, name: str) -> Thing | None:
         """Return what the name will mean once all that was sent has been carried out."""

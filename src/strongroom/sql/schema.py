@@ -1,9 +1,10 @@
 """The catalog as analysis sees it: an immutable snapshot, read by one statement.
 
-The shell sends `CATALOG_QUERY`, which returns one JSON value on PostgreSQL 15 to 18, and makes a `Schema` of
-it by `Schema.from_catalog`. A snapshot is swapped whole, never changed. What the configuration says of columns
-is not in it, nor is the search path of a session; `ground.py` puts these together. (`path` is the path of the
-session that read the catalog, because the names in `definition` of views are as seen from there.)
+The shell sends `CATALOG_QUERY`, which returns one JSON value on PostgreSQL 15 to 18, and makes a `Schema`
+of it by `Schema.from_catalog`. A snapshot is swapped whole, never changed. What the configuration says of
+columns is not in it, nor is the search path of a session; `ground.py` puts these together. (`path` is the
+path of the session that read the catalog, because the names in `definition` of views are as seen from
+there.)
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,7 +10,14 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from strongroom.errors import InvalidArray, InvalidBinary, InvalidText, TypeMismatch, ValueOutOfRange
+from strongroom.errors import (
+    ArrayTooLarge,
+    InvalidArray,
+    InvalidBinary,
+    InvalidText,
+    TypeMismatch,
+    ValueOutOfRange,
+)
 from strongroom.protect.forms.form import SPEC, utf8
 
 MAX_DIMENSIONS = 6  # MAXDIM, array.h
@@ -82,7 +89,7 @@ def _total(dimensions: tuple[tuple[int, int], ...]) -> int:
             raise InvalidBinary("array bounds in a parameter are out of range")
         total *= length
     if total > MAX_ELEMENTS:
-        raise InvalidBinary("an array parameter is too large")
+        raise ArrayTooLarge("array size exceeds the maximum allowed")
     return total
 
 
@@ -188,7 +195,7 @@ def _read_braces(text: str, position: int, elements: list[Element], lengths: lis
 
 def _open_brace(counts: list[int], lengths: list[int | None]) -> None:
     if len(counts) == MAX_DIMENSIONS:
-        raise InvalidArray(f"number of array dimensions exceeds the maximum allowed ({MAX_DIMENSIONS})")
+        raise ArrayTooLarge(f"number of array dimensions exceeds the maximum allowed ({MAX_DIMENSIONS})")
     if counts:
         counts[-1] += 1
     counts.append(0)

@@ -33,9 +33,11 @@ for _names, _number, _size in (
 ):
     _UNITS |= dict.fromkeys(_names.split(), (_number, _size, _names))
 
+_LARGER = re.compile(r"dec(?:s|ades?)?|c|cent(?:ury|uries)?|mils?|millenni(?:a|um)")
+
 _ITEM = re.compile(
     r"\s*(?:(?P<sign>[+-]?)(?P<hour>\d+):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:\.(?P<fraction>\d*))?)?(?![\d:.])"
-    r"|(?P<number>[+-]?\d+)(?:\.(?P<part>\d*))?\s*(?P<unit>[A-Za-z]+))",
+    r"|(?P<number>[+-]?\d+)(?:\.(?P<part>\d*))?\s*(?P<unit>[A-Za-z]+|$))",
     re.ASCII,
 )
 _ISO = re.compile(
@@ -48,6 +50,8 @@ _MAX_DIGITS = 19  # a longer number overflows whatever its unit
 
 def _input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "interval")
+    if token.lower().lstrip("+-") == "infinity":
+        raise unsupported("interval", "infinity")
     if token[:1] == "P" and (match := _ISO.fullmatch(token)) and len(token) > 1 and token[-1] != "T":
         return _packed(*_from_iso(match))
     body, ago = (token[:-3], True) if token.lower().endswith("ago") else (token, False)
@@ -98,9 +102,12 @@ def _item(match: re.Match[str]) -> tuple[str, int, set[str]]:
         time = _whole(match["hour"]) * _HOUR + minute * _MINUTE + second * SECOND + fraction
         used = {_UNITS[unit][2] for unit in ("h", "m", "s")}
         return "time", -time if match["sign"] == "-" else time, used
-    if match["unit"].lower() not in _UNITS:
-        raise not_iso("interval", match["unit"] + "0")
-    number, size, names = _UNITS[match["unit"].lower()]
+    unit = match["unit"].lower() or "s"  # a number alone, at the end, is of seconds
+    if _LARGER.fullmatch(unit):
+        raise unsupported("interval", "a unit longer than a year")
+    if unit not in _UNITS:
+        raise InvalidDatetime("invalid input syntax for type interval", hint=SPEC)
+    number, size, names = _UNITS[unit]
     value = _whole(match["number"]) * size
     if (match["part"] or "").strip("0"):
         if number != "time":

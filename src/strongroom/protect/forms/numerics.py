@@ -17,6 +17,7 @@ from strongroom.wire.postgres.types import numeric_precision
 MAX_WHOLE_DIGITS = 131_072  # (NUMERIC_WEIGHT_MAX + 1) * DEC_DIGITS, numeric.c
 MAX_SCALE = 16_383  # NUMERIC_DSCALE_MAX, numeric.h
 _POSITIVE, _NEGATIVE, _NAN, _INFINITY, _MINUS_INFINITY = 0x0000, 0x4000, 0xC000, 0xD000, 0xF000
+_INFINITY_SCALE = 0x20  # what numeric_send makes of an infinity's header, and canonical therefore too
 _SPECIAL = {_NAN: b"NaN", _INFINITY: b"Infinity", _MINUS_INFINITY: b"-Infinity"}
 _WORDS = {"nan": _NAN} | {
     sign + word: _MINUS_INFINITY if sign == "-" else _INFINITY
@@ -139,7 +140,7 @@ def _input(value: bytes, _style: TextStyle) -> bytes:
     token = ascii_token(value, "numeric")
     special = _WORDS.get(token.lower())
     if special is not None:
-        return _HEADER.pack(0, 0, special, 0)
+        return _pack_special(special)
     number = parse(token)
     if number is not None:
         return pack(number)
@@ -151,8 +152,12 @@ def _input(value: bytes, _style: TextStyle) -> bytes:
 def _receive(value: bytes) -> bytes:
     number = unpack(value)
     if number is None:
-        return _HEADER.pack(0, 0, _HEADER.unpack_from(value)[2], 0)
+        return _pack_special(_HEADER.unpack_from(value)[2])
     return pack(number)
+
+
+def _pack_special(sign: int) -> bytes:
+    return _HEADER.pack(0, 0, sign, 0 if sign == _NAN else _INFINITY_SCALE)
 
 
 def _output(canonical: bytes, _typmod: int, _style: TextStyle) -> bytes:

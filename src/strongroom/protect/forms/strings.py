@@ -5,7 +5,7 @@ Sources: PostgreSQL's varchar.c (length coercion cuts blanks alone), varlena.c (
 
 import re
 
-from strongroom.errors import ValueTooLong
+from strongroom.errors import InvalidHex, ValueTooLong
 from strongroom.protect.forms.form import Form, invalid_text, sized, utf8
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres.types import character_length
@@ -91,7 +91,7 @@ def _bytea_input(value: bytes, _style: TextStyle) -> bytes:
         return bytes.fromhex(digits)
     except ValueError:
         utf8(value)
-        raise invalid_text("bytea") from None
+        raise InvalidHex("invalid hexadecimal data") from None
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

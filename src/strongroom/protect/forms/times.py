@@ -8,6 +8,7 @@ import re
 import struct
 from collections.abc import Callable
 
+from strongroom.errors import ZoneOverflow
 from strongroom.protect.forms import dates
 from strongroom.protect.forms.calendar import (
     DAY,
@@ -61,7 +62,7 @@ def _offset_of(written: str) -> int | None:
     hour, minute, second = int(digits[:2]), int(digits[2:4]), int(digits[4:])
     seconds = hour * 3600 + minute * 60 + second
     if hour > 15 or minute > 59 or second > 59:
-        raise out_of_range("time zone displacement out of range")
+        raise ZoneOverflow("time zone displacement out of range")
     return -seconds if written[0] == "-" else seconds
 
 
@@ -146,7 +147,7 @@ def _timetz_receive(value: bytes) -> bytes:
     if not 0 <= time <= DAY:
         raise out_of_range("time out of range")
     if not -MAX_ZONE < west < MAX_ZONE:
-        raise out_of_range("time zone displacement out of range")
+        raise ZoneOverflow("time zone displacement out of range")
     return value
 
 

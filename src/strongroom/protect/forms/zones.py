@@ -49,7 +49,7 @@ def zone(name: str) -> Zone:
         return Zone(timezone(timedelta(seconds=east * seconds), match[1] or match[2]))
     try:
         return Zone(ZoneInfo(name))
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # not found, a folder, no name at all
         raise UnsupportedInput(
             "the TimeZone of this session is not known here", hint="use a name of the IANA database, as UTC"
         ) from None

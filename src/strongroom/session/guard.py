@@ -1,0 +1,279 @@
+"""What one session knows of protection: the catalog and keys, its search path, its settings.
+
+A `Snapshot` is shared by all sessions of a database, immutable and swapped whole. A session looks at it
+through its own `Guard`: under its search path, with what it prepared and declared itself, and, inside a
+transaction that changes the catalog, at a catalog of its own. The guard says what a statement touches
+(`analyse`), seals what goes upstream, and knows when what it knows has grown old (`stale`).
+
+Used by `guarded`; pure.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from strongroom.errors import Bug, Denied, PreparedStatementOutdated, TransactionFailed
+from strongroom.protect.canonical import TEXT_FORMAT, Sent, Use
+from strongroom.protect.forms import arrays
+from strongroom.protect.plan import ColumnCodec
+from strongroom.protect.scheme import Scheme, split_column
+from strongroom.protect.style import TextStyle
+from strongroom.session.statements import Names, Statement
+from strongroom.sql.resolve import analyse
+from strongroom.sql.schema import ColumnId, Protection, Schema
+from strongroom.sql.statement import (
+    Analysis,
+    Barrier,
+    Context,
+    Kind,
+    Output,
+    Parameter,
+    Piece,
+    Resolved,
+    SealedLiteral,
+)
+from strongroom.wire.postgres import types
+
+ANALYSES_KEPT = 2_000
+"""Analysed texts that a snapshot remembers, those least recently used being forgotten first."""
+
+Protections = Mapping[ColumnId, Protection]
+
+
+class Analyses:
+    """What was analysed under one snapshot, so that no text is parsed twice."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[object, ...], Analysis] = OrderedDict()
+
+    def find(self, key: tuple[object, ...]) -> Analysis | None:
+        """Return what is known."""
+        analysis = self._known.get(key)
+        if analysis is not None:
+            self._known.move_to_end(key)
+        return analysis
+
+    def keep(self, key: tuple[object, ...], analysis: Analysis) -> None:
+        """Remember, and forget the oldest where there are too many."""
+        self._known[key] = analysis
+        if len(self._known) > ANALYSES_KEPT:
+            self._known.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What is protected in one database, and by which keys; ``codecs`` goes by the columns' names."""
+
+    schema: Schema
+    schemes: Mapping[str, Scheme]
+    protections: Protections
+    codecs: Mapping[str, ColumnCodec] = field(repr=False)
+    functions: Mapping[str, str] = field(default_factory=dict)
+    analyses: Analyses = field(default_factory=Analyses, repr=False)
+
+    def with_schema(self, schema: Schema) -> "Snapshot":
+        """The same protection over another catalog; a protected column that was renamed stays protected."""
+        protections = protections_in(schema, self.schemes.values(), self.protections)
+        return replace(self, schema=schema, protections=protections, analyses=Analyses())
+
+
+def protections_in(
+    schema: Schema, schemes: Iterable[Scheme], before: Protections | None = None
+) -> Protections:
+    """Find the configured columns in a catalog: by name, or where they were before.
+
+    A column that is in neither place is left out; whether that may be is decided at start (rule 7).
+    """
+    places = {protection.column: place for place, protection in (before or {}).items()}
+    found: dict[ColumnId, Protection] = {}
+    for scheme in schemes:
+        place = _by_name(schema, scheme.column) or _still_there(schema, places.get(scheme.column))
+        if place is not None:
+            found[place] = Protection(
+                scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable
+            )
+    return found
+
+
+def _by_name(schema: Schema, column: str) -> ColumnId | None:
+    schema_name, table, name = split_column(column)
+    relation = schema.names.get((schema_name, table))
+    if relation is None:
+        return None
+    return next(((relation.oid, one.attnum) for one in relation.columns if one.name == name), None)
+
+
+def _still_there(schema: Schema, place: ColumnId | None) -> ColumnId | None:
+    relation = None if place is None else schema.relations.get(place[0])
+    if relation is None or place is None:
+        return None
+    return place if any(one.attnum == place[1] for one in relation.columns) else None
+
+
+class _Prepared(Mapping[str, Resolved]):
+    """The session's prepared statements as analysis wants them."""
+
+    def __init__(self, guard: "Guard", statements: Names[Statement]) -> None:
+        self._guard = guard
+        self._statements = statements
+
+    def __getitem__(self, name: str) -> Resolved:
+        resolved = self._meaning(name)
+        if resolved is None:
+            raise KeyError(name)
+        return resolved
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._statements.names() if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and self._meaning(name) is not None
+        except Denied:
+            return False
+
+    def _meaning(self, name: str) -> Resolved | None:
+        statement = self._statements.find(name) if name else None
+        if statement is None or statement.outlook == self._guard.outlook:
+            return None if statement is None else statement.resolved
+        return self._guard.anew(statement)  # PostgreSQL resolves it anew too
+
+
+class Guard:
+    """One session's view."""
+
+    def __init__(self, snapshot: Snapshot, statements: Names[Statement]) -> None:
+        self._shared = snapshot
+        self._snapshot = snapshot
+        self._prepared = _Prepared(self, statements)
+        self._path: tuple[str, ...] | None = None
+        self._changed = Barrier.NONE  # in the transaction under way
+        self.cursors: dict[str, tuple[Output, ...] | None] = {}
+        self.style = TextStyle()
+        self.stale = Barrier.SEARCH_PATH
+        """What must be read anew before anything is analysed."""
+
+    @property
+    def outlook(self) -> object:
+        """Compares unequal when statements must be analysed anew."""
+        return self._snapshot, self._path
+
+    @property
+    def protected(self) -> frozenset[ColumnId]:
+        """The protected columns as the catalog numbers them."""
+        return frozenset(self._snapshot.protections)
+
+    def share(self, snapshot: Snapshot) -> None:
+        """Take a new snapshot, unless this transaction looks at a catalog of its own."""
+        self._shared = snapshot
+        if not self._changed & Barrier.CATALOG:
+            self._snapshot = snapshot
+
+    def analyse(self, text: str, declared: Sequence[int]) -> Analysis:
+        """What the text touches; raises `Denied`."""
+        if self._path is None:
+            raise Bug("a statement was analysed before the search path was known")
+        analysis = self._understood(text, declared, self._path)
+        if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
+            raise TransactionFailed(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
+            )
+        return analysis
+
+    def _understood(self, text: str, declared: Sequence[int], path: tuple[str, ...]) -> Analysis:
+        snapshot = self._snapshot
+        key = (text, tuple(declared), path)
+        known = snapshot.analyses.find(key)
+        if known is not None:
+            return known
+        context = Context(
+            snapshot.schema,
+            snapshot.protections,
+            path,
+            snapshot.functions,
+            self._prepared,
+            self.cursors,
+        )
+        analysis = analyse(text, declared, context)
+        if all(statement.context_free for statement in analysis.statements):
+            snapshot.analyses.keep(key, analysis)
+        return analysis
+
+    def anew(self, statement: Statement) -> Resolved | None:
+        """What a prepared statement means now; raises `Denied`.
+
+        One that SQL prepared, and that would have to be sent in another form, must be prepared again.
+        """
+        analysis = self.analyse(statement.text, statement.parameter_types)
+        if len(analysis.statements) != 1:
+            return None
+        resolved = analysis.statements[0]
+        if not statement.by_sql:
+            return resolved
+        if resolved.defines is None or resolved.defines != statement.resolved:
+            raise PreparedStatementOutdated(
+                "the prepared statement was made before a table or the search path changed",
+                hint="DEALLOCATE it and PREPARE it again.",
+            )
+        return resolved.defines
+
+    # ---------------------------------------------------------------- growing old
+
+    def refreshed(self, path: Sequence[str], schema: Schema | None) -> None:
+        """Take what was read anew; ``schema`` is None where only the path was."""
+        self._path = tuple(path)
+        if schema is not None:
+            self._snapshot = self._shared.with_schema(schema)
+        self.stale = Barrier.NONE
+
+    def completed(self, statement: Resolved) -> None:
+        """Upstream has carried out a statement."""
+        lasting = statement.barriers & ~(Barrier.PREPARED | Barrier.CURSORS)
+        self.stale |= lasting
+        self._changed |= lasting
+        if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
+            self.cursors[statement.name] = statement.defines.outputs
+        elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
+            self.stale |= self._changed
+
+    def transaction_ended(self) -> bool:
+        """Upstream is idle: say whether the catalog may have changed for everyone."""
+        changed, self._changed = self._changed, Barrier.NONE
+        self.stale |= changed
+        return bool(changed & Barrier.CATALOG)
+
+    # ---------------------------------------------------------------- sealing
+
+    def text(self, pieces: Iterable[Piece]) -> str:
+        """The text to send, its holes filled with sealed literals."""
+        return "".join(piece if isinstance(piece, str) else self._literal(piece) for piece in pieces)
+
+    def seal(self, parameter: Parameter, value: bytes | None, format_code: int) -> bytes | None:
+        """A parameter's value as it goes upstream, in binary."""
+        assert parameter.protection is not None
+        codec = self.codec(parameter.protection)
+        sent = Sent(
+            self.style, parameter.type_oid, format_code, Use.COMPARE if parameter.compared else Use.STORE
+        )
+        return codec.seal_each(value, sent) if parameter.is_array else codec.seal(value, sent)
+
+    def codec(self, protection: Protection) -> ColumnCodec:
+        """What seals and opens the column."""
+        return self._snapshot.codecs[protection.column]
+
+    def _literal(self, piece: SealedLiteral) -> str:
+        codec = self.codec(piece.protection)
+        use = Use.COMPARE if piece.compared else Use.STORE
+        sent = Sent(self.style, piece.type_oid, TEXT_FORMAT, use)
+        if not piece.is_array:
+            sealed = codec.seal(piece.value.encode(), sent)
+            return f"'\\x{(sealed or b'').hex()}'::pg_catalog.bytea"
+        sealed = codec.seal_each(piece.value.encode(), sent)
+        each = arrays.receive(sealed or b"", types.BYTEA).mapped(lambda one: b"\\x" + one.hex().encode())
+        return f"'{arrays.output(each).decode()}'::pg_catalog.bytea[]"

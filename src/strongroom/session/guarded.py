@@ -1,0 +1,477 @@
+"""The open session before a database with protected columns.
+
+Each statement is analysed before it goes upstream; what it says of parameters, literals and outputs is then
+carried out: parameters and literals are sealed, descriptions show the declared types, values that come back
+are opened. What cannot be analysed, or may not pass, is refused as `relay` refuses.
+
+A statement that changes what analysis depends on (DDL, search_path, PREPARE, ...) is a barrier: what follows
+waits until it has been answered, and what has grown old is read anew on the session's own connection, with
+messages of the gateway's own, so that a catalog changed inside a transaction is seen as that transaction
+sees it.
+
+Used by `postgres`; pure.
+"""
+
+import json
+from collections.abc import Sequence
+
+from strongroom.errors import (
+    Denied,
+    InvalidValue,
+    ParameterCount,
+    StrongroomError,
+    UpstreamError,
+)
+from strongroom.protect.batch import open_rows
+from strongroom.session import rows
+from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.relay import Limits, Relay
+from strongroom.session.replies import Owed, Request
+from strongroom.session.statements import Portal, Run, Statement
+from strongroom.sql.schema import CATALOG_QUERY, Schema
+from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres.codec import HEADER
+from strongroom.wire.postgres.reader import Reader
+
+OWN = "strongroom own"
+"""Name of the statement and portal that read the catalog; quoted identifiers aside, no client has it."""
+
+PATH_QUERY = "SELECT pg_catalog.json_build_object('path', pg_catalog.current_schemas(true))"
+
+TOLD = frozenset("SVCMHtcdnsFLR")
+"""Fields of an upstream's error that a client sees of a statement near protected columns.
+
+DETAIL and CONTEXT may quote stored values, positions point into a text that the client did not write
+(rule 6 of the design).
+"""
+
+
+class GuardedRelay(Relay):
+    """An open session with something to protect."""
+
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits)
+        self._guard = Guard(snapshot, self._statements)
+        self._barriers = 0  # statements under way that change what analysis depends on
+        self._refreshing = False
+        self._segment_open = False  # extended messages since the last Sync
+        self.catalog_changed = False
+
+    def share(self, snapshot: Snapshot) -> None:
+        """Take a new snapshot."""
+        self._guard.share(snapshot)
+
+    # ---------------------------------------------------------------- the client's messages
+
+    def _query(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        if not self._up_to_date():
+            return self._hold()
+        query = m.Query.parse(body)
+        try:
+            analysis = self._guard.analyse(query.text, ())
+            text = self._guard.text(analysis.pieces) if analysis.touched else None
+        except (Denied, InvalidValue) as error:
+            return self._refuse_query(error)
+        self._segment_open = False
+        run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
+        self._replies.ask(Owed(Request.QUERY, run))
+        self._note_barriers(analysis.barriers)
+        return None if text is None else m.Query(text).serialise()
+
+    def _refuse_query(self, error: StrongroomError) -> bytes:
+        self._replies.ask(Owed(Request.QUERY, Run(()), refusal=self._refusal(error)))
+        return m.Query(self._rejected()).serialise()
+
+    def _parse(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        if not self._up_to_date():
+            return self._hold()
+        parse = m.Parse.parse(body)
+        self._segment_open = True
+        if self._statement_limit_reached(parse.name):
+            return self._refuse_parse(parse, self._too_many_statements())
+        return self._prepare(parse)
+
+    def _prepare(self, parse: m.Parse) -> bytes | None:
+        """Send a Parse, as it came where it touches nothing."""
+        try:
+            analysis = self._guard.analyse(parse.text, parse.parameter_types)
+            resolved = _only(analysis)
+            statement = Statement(
+                parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
+            )
+            sent = None if not analysis.touched else self._resolved_parse(parse, analysis, resolved)
+        except (Denied, InvalidValue) as error:
+            return self._refuse_parse(parse, error)
+        undo = self._put_statement(parse.name, statement)
+        self._replies.ask(Owed(Request.PARSE, statement, undo=undo))
+        if sent is None:
+            return None
+        # Rule 4: what the statement gives must be what we think, before a row of it is opened.
+        self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement, mine=True))
+        return sent + m.Target("S", parse.name).describe()
+
+    def _resolved_parse(self, parse: m.Parse, analysis: Analysis, resolved: Resolved | None) -> bytes:
+        parameters = () if resolved is None else resolved.parameters
+        oids = parse.parameter_types
+        if parameters is not None:
+            oids = tuple(one.upstream_oid or _at(parse.parameter_types, one.client - 1) for one in parameters)
+        return m.Parse(parse.name, self._guard.text(analysis.pieces), oids).serialise()
+
+    def _bind(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        reader = Reader(body)
+        name, statement_name = reader.cstring(), reader.cstring()
+        statement = self._statements.find(statement_name)
+        if not self._statements.settled(statement_name, self._segment) or not self._up_to_date():
+            return self._hold()
+        self._segment_open = True
+        before = b""
+        if statement is not None and statement.outlook != self._guard.outlook:
+            anew = self._prepare_anew(statement)
+            if isinstance(anew, StrongroomError):
+                return self._refuse_bind(name, anew)
+            before, statement = anew, self._statements.find(statement_name)
+        resolved = None if statement is None else statement.resolved
+        if resolved is None or not resolved.touched:
+            run = Run(()) if resolved is None else Run((resolved,))
+            sent = None
+        else:
+            try:
+                run, sent = self._sealed_bind(resolved, m.Bind.parse(body))
+            except (Denied, InvalidValue, ParameterCount) as error:
+                return before + self._refuse_bind(name, error)
+        portal = Portal(name, statement, run)
+        undo = self._put_portal(name, portal)
+        self._replies.ask(Owed(Request.BIND, portal, undo=undo))
+        if not before:
+            return sent
+        return before + (m.Bind.parse(body).serialise() if sent is None else sent)
+
+    def _prepare_anew(self, statement: Statement) -> bytes | StrongroomError:
+        """Analyse a statement under the catalog as it is now; prepare it again if it means something else.
+
+        PostgreSQL resolves a prepared statement anew too when the catalog or search_path has changed.
+        """
+        try:
+            after = self._guard.anew(statement)
+        except Denied as error:
+            return error
+        before = statement.resolved
+        statement.outlook = self._guard.outlook
+        if before == after or not (_touched(before) or _touched(after)):
+            statement.resolved = after
+            return b""
+        parse = m.Parse(statement.name, statement.text, statement.parameter_types)
+        closing = b""
+        if statement.name:
+            closing = m.Target("S", statement.name).close()
+            target = m.Target("S", statement.name)
+            self._replies.ask(
+                Owed(Request.CLOSE, target, mine=True, undo=self._put_statement(statement.name, None))
+            )
+        sent = self._prepare(parse) or parse.serialise()
+        own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
+        own.mine = True
+        return closing + sent
+
+    def _sealed_bind(self, resolved: Resolved, bind: m.Bind) -> tuple[Run, bytes]:
+        values, formats = bind.values, [bind.format(i) for i in range(len(bind.values))]
+        if resolved.parameters is not None:
+            wanted = max((one.client for one in resolved.parameters), default=0)
+            if len(bind.values) != wanted:
+                raise ParameterCount(
+                    f"bind message supplies {len(bind.values)} parameters, the statement requires {wanted}"
+                )
+            sealed: list[bytes | None] = []
+            sealed_formats: list[int] = []
+            for one in resolved.parameters:
+                value, code = bind.values[one.client - 1], bind.format(one.client - 1)
+                if one.protection is not None:
+                    value, code = self._guard.seal(one, value, code), m.BINARY
+                sealed.append(value)
+                sealed_formats.append(code)
+            values, formats = tuple(sealed), sealed_formats
+        run = Run((resolved,), formats=bind.result_formats)
+        result_formats = bind.result_formats
+        outputs = resolved.outputs
+        if outputs is not None:
+            result_formats = rows.upstream_formats(outputs, bind.result_formats)
+            run.rows = rows.plan(
+                outputs, result_formats, bind.result_formats, self._guard.codec, self._guard.style
+            )
+        sent = m.Bind(bind.portal, bind.statement, tuple(formats), values, result_formats)
+        return run, sent.serialise()
+
+    def _refuse_bind(self, portal: str, error: StrongroomError) -> bytes:
+        self._replies.ask(Owed(Request.BIND, refusal=self._refusal(error)))
+        return m.Bind(portal, self._rejected()).serialise()
+
+    def _describe(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        target = m.Target.parse(body)
+        self._segment_open = True
+        if target.kind == "S":
+            if not self._statements.settled(target.name, self._segment):
+                return self._hold()
+            self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, self._statements.find(target.name)))
+            return None
+        if not self._portals.settled(target.name, self._segment):
+            return self._hold()
+        portal = self._portals.find(target.name)
+        if portal is None and target.name in self._guard.cursors:
+            return self._refuse_portal(Request.DESCRIBE_PORTAL)
+        self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
+        return None
+
+    def _execute(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        execute = m.Execute.parse(body)
+        if not self._portals.settled(execute.portal, self._segment):
+            return self._hold()
+        self._segment_open = True
+        portal = self._portals.find(execute.portal)
+        if portal is None and execute.portal in self._guard.cursors:
+            return self._refuse_portal(Request.EXECUTE)
+        run = Run(()) if portal is None or portal.run is None else portal.run
+        current = run.current
+        barriers = Barrier.NONE if current is None else current.barriers
+        undo = self._barrier_passed if barriers else None
+        self._replies.ask(Owed(Request.EXECUTE, run, undo=undo))
+        self._note_barriers(barriers)
+        return None
+
+    def _refuse_portal(self, request: Request) -> bytes:
+        error = Denied(
+            "a cursor that DECLARE made cannot be read by Execute or Describe",
+            hint="Read it with FETCH.",
+        )
+        self._replies.ask(Owed(request, None, refusal=self._refusal(error)))
+        rejected = self._rejected()
+        if request is Request.EXECUTE:
+            return m.Execute(rejected).serialise()
+        return m.Target("P", rejected).describe()
+
+    def _sync(self, body: bytes) -> bytes | None:
+        self._segment_open = False
+        return super()._sync(body)
+
+    def _close(self, body: bytes) -> bytes | None:
+        if self._replies.skipping:
+            return b""
+        self._segment_open = True
+        return super()._close(body)
+
+    # ---------------------------------------------------------------- keeping up to date
+
+    def _note_barriers(self, barriers: Barrier) -> None:
+        if barriers:
+            self._barriers += 1
+
+    def _barrier_passed(self) -> None:
+        self._barriers -= 1
+
+    def _up_to_date(self) -> bool:
+        """Whether analysis may go ahead; starts reading anew where that is what is missing."""
+        if self._barriers or self._refreshing:
+            return False
+        if not self._guard.stale:
+            return True
+        if not self._replies.quiet:  # what is under way may fail, and take the transaction along
+            return False
+        if self.transaction == "E":
+            return True  # nothing can be read; `Guard.analyse` lets only the end of the transaction pass
+        self._refresh()
+        return False
+
+    def _refresh(self) -> None:
+        """Ask upstream, on this connection, for what has grown old."""
+        self._refreshing = True
+        query = CATALOG_QUERY if self._guard.stale & Barrier.CATALOG else PATH_QUERY
+        statement, portal = m.Target("S", OWN), m.Target("P", OWN)
+        self._own = [
+            m.Parse(OWN, query).serialise(),
+            m.Bind(OWN, OWN).serialise(),
+            m.Execute(OWN).serialise(),
+            portal.close(),
+            statement.close(),
+        ]
+        for request in (Request.PARSE, Request.BIND, Request.EXECUTE, Request.CLOSE, Request.CLOSE):
+            self._replies.ask(Owed(request, _Refresh(), mine=True))
+        if not self._segment_open:
+            self._own.append(m.SYNC)
+            self._replies.ask(Owed(Request.SYNC, mine=True))
+
+    def _refreshed(self, data: bytes) -> None:
+        """Take the row that answers `_refresh`."""
+        reader = Reader(data[HEADER:])
+        value = reader.value() if reader.count() == 1 else None
+        if value is None:
+            raise UpstreamError("the database's answer about its own catalog is empty")
+        catalog = json.loads(value)
+        schema = Schema.from_catalog(catalog) if "relations" in catalog else None
+        self._guard.refreshed(catalog["path"], schema)
+        self._refreshing = False
+
+    # ---------------------------------------------------------------- upstream's messages
+
+    def _reported(self, status: m.ParameterStatus) -> None:
+        super()._reported(status)
+        self.settle_style(status.name, status.value)
+
+    def settle_style(self, name: str, value: str) -> None:
+        """Note a run-time parameter that decides how values are printed."""
+        self._guard.style = self._guard.style.with_setting(name, value)
+
+    def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        if isinstance(owed.subject, _Refresh):
+            return self._own_answer(owed, tag, data[start:end])
+        replacement = super()._answered(owed, tag, data, start, end)
+        subject, letter = owed.subject, chr(tag)
+        if letter == "E":
+            return _without_values(data[start:end]) if replacement is None and _near(subject) else replacement
+        if isinstance(subject, Run):
+            return self._run_answer(owed, subject, letter, data[start:end], replacement)
+        if isinstance(subject, Portal):
+            subject_run = subject.run
+            if letter == "T" and subject_run is not None and subject_run.current is not None:
+                return self._describe_rows(
+                    subject_run.current, data[start + HEADER : end], subject_run.formats
+                )
+        if isinstance(subject, Statement) and _touched(subject.resolved):
+            shown = self._statement_described(subject, letter, data[start + HEADER : end])
+            return b"" if owed.mine else shown
+        return replacement
+
+    def _own_answer(self, owed: Owed, tag: int, message: bytes) -> bytes:
+        if tag == ord("E"):
+            code = m.ErrorResponse.parse(message[HEADER:]).fields.get("C", "")
+            raise UpstreamError(f"the database's catalog cannot be read: SQLSTATE {code}")
+        if tag == ord("D"):
+            self._refreshed(message)
+        del owed
+        return b""
+
+    def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
+        resolved = statement.resolved
+        assert resolved is not None
+        if letter == "t":
+            description = m.ParameterDescription.parse(body)
+            if resolved.parameters is None:
+                return None
+            return m.ParameterDescription(_client_types(resolved, description.types)).serialise()
+        if letter == "T":
+            return self._describe_rows(resolved, body, None)
+        return None
+
+    def _describe_rows(self, resolved: Resolved, body: bytes, formats: Sequence[int] | None) -> bytes | None:
+        outputs = resolved.outputs
+        if outputs is None:
+            return None
+        description = m.RowDescription.parse(body)
+        rows.agree(outputs, description, self._guard.protected)
+        return rows.shown(outputs, description, formats).serialise()
+
+    def _run_answer(
+        self, owed: Owed, run: Run, letter: str, message: bytes, replacement: bytes | None
+    ) -> bytes | None:
+        current = run.current
+        if letter == "D":
+            return None if run.rows is None else open_rows(run.rows, message)
+        if letter == "T" and current is not None and current.outputs is not None:
+            description = m.RowDescription.parse(message[HEADER:])
+            came = [field.format for field in description.fields]
+            run.rows = rows.plan(current.outputs, came, came, self._guard.codec, self._guard.style)
+            return self._describe_rows(current, message[HEADER:], None)
+        if letter in "CI" and current is not None:
+            self._completed(owed, run, current)
+        elif (letter == "s" and current is not None and current.barriers) or (
+            letter == "Z" and any(one.barriers for one in run.statements)
+        ):
+            self._barrier_passed()
+        return replacement
+
+    def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
+        self._guard.completed(current)
+        self._name_statements(current, run.text)
+        if owed.request is Request.QUERY:
+            run.index += 1
+            run.rows = None
+        elif current.barriers:
+            self._barrier_passed()
+
+    def _name_statements(self, done: Resolved, text: str) -> None:
+        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
+        if done.kind is Kind.PREPARE and done.name is not None:
+            statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
+            self._statements.put(done.name, statement, self._segment)
+            self._statements.confirm(done.name)
+        elif done.kind is Kind.DEALLOCATE and done.name is not None:
+            self._statements.put(done.name, None, self._segment)
+            self._statements.confirm(done.name)
+        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
+            self._statements.forget_all()
+
+    def _ready(self, body: bytes) -> None:
+        super()._ready(body)
+        if self.transaction == "I" and self._guard.transaction_ended():
+            self.catalog_changed = True
+
+    def _flows_to_client(self, tag: int) -> bool:
+        """Rows that must be opened are waited for whole."""
+        head = self._replies.head
+        opened = head is not None and isinstance(head.subject, Run) and head.subject.rows is not None
+        own = head is not None and isinstance(head.subject, _Refresh)
+        return super()._flows_to_client(tag) and not opened and not own
+
+
+class _Refresh:
+    """Marks the gateway's own questions about the catalog."""
+
+
+def _only(analysis: Analysis) -> Resolved | None:
+    """The one statement of a Parse; PostgreSQL itself refuses more than one, which nothing must slip by."""
+    if len(analysis.statements) > 1 and analysis.touched:
+        raise Denied("several statements in one prepared statement", hint="Prepare them one by one.")
+    return analysis.statements[0] if analysis.statements else None
+
+
+def _near(subject: object) -> bool:
+    """Whether what failed came near a protected table."""
+    if isinstance(subject, Portal):
+        subject = subject.run
+    if isinstance(subject, Run):
+        return any(one.touched for one in subject.statements)
+    return isinstance(subject, Statement) and _touched(subject.resolved)
+
+
+def _touched(resolved: Resolved | None) -> bool:
+    return resolved is not None and resolved.touched
+
+
+def _at(oids: Sequence[int], index: int) -> int:
+    return oids[index] if index < len(oids) else 0
+
+
+def _client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
+    """The types of the client's parameters, where upstream has its own numbering."""
+    assert resolved.parameters is not None
+    types = dict.fromkeys(range(1, max((one.client for one in resolved.parameters), default=0) + 1), 0)
+    for one, oid in zip(resolved.parameters, upstream, strict=True):
+        if one.protection is None and not one.type_oid:
+            types[one.client] = oid
+        elif not types[one.client]:
+            types[one.client] = one.type_oid
+    return tuple(types.values())
+
+
+def _without_values(message: bytes) -> bytes:
+    fields = m.ErrorResponse.parse(message[HEADER:]).fields
+    return m.ErrorResponse({code: text for code, text in fields.items() if code in TOLD}).serialise()

@@ -1,0 +1,192 @@
+"""What a statement names, before any of it is resolved: relations, functions, types and operators.
+
+`survey` walks the whole tree of any statement, whatever its kind, and answers two questions. Does it come
+near a protected table? If not, it is sent as it came. Does it call code that we cannot see into, and that
+could touch one? Then it is refused, near or not, unless `functions:` lists that code. Called by
+`resolve.py`, for every statement.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from strongroom.errors import UserCodeRefused
+from strongroom.sql.ground import Ground
+from strongroom.sql.mention import RUNS_TEXT, harmless
+from strongroom.sql.parse import Node, strings
+from strongroom.sql.schema import Function, Relation
+from strongroom.sql.settings import set_config
+from strongroom.sql.statement import Barrier, Context
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a statement names."""
+
+    near: bool = False
+    relations: set[int] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)  # names that the snapshot does not know
+    functions: set[tuple[str, ...]] = field(default_factory=set)
+    operators: set[tuple[str, ...]] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)  # of relations, as written
+    types: set[tuple[str, ...]] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)  # last parts of qualified names: `row.function` calls too
+    queries: set[str] = field(default_factory=set)  # of WITH
+    barriers: Barrier = Barrier.NONE  # of set_config
+
+
+def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
+    """Looks at everything that a statement names; raises `UserCodeRefused`."""
+    found = Survey()
+    for key, node in _nodes({tag: body}):
+        _note(found, key, node)
+    path = context.search_path
+    for schema, name in _ranges({tag: body}):
+        _look_up(found, ground, path, schema, name)
+    found.near = bool(found.relations & ground.near) or any(
+        _is_near_type(parts, ground, path) for parts in found.types
+    )
+    if ground.near:
+        _refuse_opaque(found, tag, ground, context)
+    return found
+
+
+def _nodes(node: object) -> Iterator[tuple[str, Node]]:
+    """Every dictionary of a tree, with its key; without recursion, so that depth does not matter."""
+    pending: list[tuple[str, object]] = [("", node)]
+    while pending:
+        key, item = pending.pop()
+        if isinstance(item, list):
+            pending.extend((key, inner) for inner in item)
+        elif isinstance(item, dict):
+            yield key, item
+            pending.extend(item.items())
+
+
+def _ranges(tree: Node) -> list[tuple[str | None, str]]:
+    """Every table that is named; pgparse gives some under their tag, some under a field's name."""
+    return [(node.get("schemaname"), node["relname"]) for _, node in _nodes(tree) if "relname" in node]
+
+
+def _note(found: Survey, key: str, node: Node) -> None:
+    if "funcname" in node:
+        found.functions.add(strings(node["funcname"]))
+        if strings(node["funcname"])[-1] == "set_config" and key in {"FuncCall", "funccall"}:
+            found.barriers |= set_config(node.get("args", []))
+    if key == "A_Expr":
+        found.operators.add(strings(node["name"]))
+    if "operName" in node:
+        found.operators.add(strings(node["operName"]))
+    if "useOp" in node and isinstance(node["useOp"], list):
+        found.operators.add(strings(node["useOp"]))
+    if key in {"typeName", "TypeName"} or ("names" in node and "typemod" in node):
+        found.types.add(strings(node["names"]))
+    if "ctename" in node:
+        found.queries.add(node["ctename"])
+    for parts in (node.get("fields"), node.get("indirection")):
+        if isinstance(parts, list) and parts and "String" in parts[-1]:
+            found.fields.add(parts[-1]["String"]["sval"])
+
+
+def _look_up(found: Survey, ground: Ground, path: tuple[str, ...], schema: str | None, name: str) -> None:
+    found.names.add(name)
+    relation = ground.schema.find(schema, name, path)
+    if isinstance(relation, Relation):
+        found.relations.add(relation.oid)
+    elif relation is None and not (schema is None and name in found.queries):
+        found.unknown.add(name)
+
+
+def _is_near_type(parts: tuple[str, ...], ground: Ground, path: tuple[str, ...]) -> bool:
+    schemas = path if len(parts) == 1 else (parts[-2],)
+    return any(
+        item.name == parts[-1] and item.schema in schemas and item.relation in ground.near
+        for item in ground.schema.types
+    )
+
+
+def _refuse_opaque(found: Survey, tag: str, ground: Ground, context: Context) -> None:
+    for parts in found.functions:
+        if parts[-1] in RUNS_TEXT:
+            raise UserCodeRefused(
+                f"the function {parts[-1]} runs SQL that is not in the statement",
+                hint="run that SQL as a statement of its own",
+            )
+    called = {parts[-1] for parts in found.functions} | found.fields
+    for oid in ground.opaque:
+        function = ground.schema.functions[oid]
+        if function.name in called:
+            _refuse(ground, context, oid, found.functions)
+        for operator in ground.schema.operators:
+            if operator.function == oid and any(parts[-1] == operator.name for parts in found.operators):
+                _refuse(ground, context, oid, None)
+    for relation in (ground.schema.relations[oid] for oid in found.relations):
+        triggers = {oid for _, oid in relation.triggers}
+        for oid in ground.opaque.intersection(relation.calls):
+            if oid not in triggers or _writes(found, tag):
+                _refuse(ground, context, oid, None, relation)
+
+
+def _writes(found: Survey, tag: str) -> bool:
+    """Whether triggers may fire: any statement but a plain SELECT without WITH."""
+    return tag != "SelectStmt" or bool(found.queries)
+
+
+def _refuse(
+    ground: Ground,
+    context: Context,
+    oid: int,
+    called: set[tuple[str, ...]] | None,
+    relation: Relation | None = None,
+) -> None:
+    function = ground.schema.functions[oid]
+    name = f"{function.schema}.{function.name}"
+    if name in context.functions:
+        return
+    if called is not None and not any(
+        parts[-1] == function.name
+        and (function.schema in context.search_path if len(parts) == 1 else parts[-2] == function.schema)
+        for parts in (*called, (function.name,))
+    ):
+        return
+    where = f', used by "{relation.name}",' if relation is not None else ""
+    raise UserCodeRefused(
+        f"the function {name}{where} might touch a protected table",
+        hint=f"list {name} under `functions:` with a reason, if it may be called",
+    )
+
+
+_ROW = re.compile(
+    r"\b(?:new|old)\b(?!\s*\.)|\b(?:new|old)\s*\.\s*(?:\"((?:[^\"]|\"\")+)\"|([a-z_]\w*))",
+    re.IGNORECASE,
+)
+_RETURNS_ROW = re.compile(r"\breturn\s+(?:new|old)\s*;", re.IGNORECASE)
+
+
+def check_triggers(relation: Relation, ground: Ground, context: Context) -> None:
+    """Refuses a change of a protected table whose triggers might use a protected column.
+
+    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected, or
+    to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
+    """
+    protected = {column.name for column in ground.protected(relation)}
+    for trigger, oid in relation.triggers:
+        function = ground.schema.functions.get(oid)
+        name = f"{function.schema}.{function.name}" if function is not None else trigger
+        if protected and name not in context.functions and not (function and _is_blind(function, protected)):
+            raise UserCodeRefused(
+                f'the trigger "{trigger}" of "{relation.name}" might use a protected column',
+                hint=f"list {name} under `functions:` with a reason, if it does not",
+            )
+
+
+def _is_blind(function: Function, protected: set[str]) -> bool:
+    source = _RETURNS_ROW.sub(" ", function.source)
+    names = [quoted or plain.lower() for quoted, plain in _ROW.findall(source)]
+    return function.language == "plpgsql" and not protected.intersection(names) and "" not in names
+
+
+def text_is_harmless(text: str, ground: Ground) -> bool:
+    """Whether code, or SQL that is newer than the parser, can touch nothing near a protected table."""
+    hot = ground.near_names | {name.lower() for name in ground.opaque_names}
+    return harmless(text, hot)

@@ -1,0 +1,286 @@
+"""What INSERT, UPDATE, DELETE and MERGE store, compare and return.
+
+Each value that is stored meets its column in `meeting.assign`. The column list of INSERT is spelled out, so
+that a column added or swapped meanwhile cannot take another's value. Registered in `queries.QUERIES`, since
+WITH may hold them.
+"""
+
+from strongroom.errors import ConstructRefused, UndefinedColumn
+from strongroom.sql.caution import check_triggers
+from strongroom.sql.expressions import condition, expression
+from strongroom.sql.meeting import assign, compare, plain, settled
+from strongroom.sql.parse import Node, unpack
+from strongroom.sql.queries import QUERIES, select, targets, with_clause
+from strongroom.sql.run import Run, only
+from strongroom.sql.schema import Column, Relation
+from strongroom.sql.scope import Item, Named, Scope, Source, quoted
+from strongroom.sql.sources import find, from_clause, relation_columns
+from strongroom.sql.value import NULL, Value
+
+
+def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
+    """INSERT; the columns of RETURNING."""
+    only(
+        "INSERT",
+        body,
+        "relation",
+        "cols",
+        "selectStmt",
+        "onConflictClause",
+        "returningList",
+        "withClause",
+        "override",
+    )
+    scope = Scope(parent)
+    if "withClause" in body:
+        with_clause(run, scope, body["withClause"])
+    relation, target = _target(run, body["relation"])
+    rows = body.get("selectStmt", {}).get("SelectStmt")
+    named = [_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
+    if rows is not None:
+        width = _store_rows(run, scope, relation, rows, named)
+        if not named:
+            _spell_columns(run, body["relation"], relation.ordered()[:width])
+    returning = Scope(parent, Source([target], list(target.columns)), scope.ctes)
+    if "onConflictClause" in body:
+        _on_conflict(run, returning, relation, target, body["onConflictClause"])
+    return _returning(run, returning, target, body)
+
+
+def update(run: Run, parent: Scope | None, body: Node) -> list[Named]:
+    """UPDATE; the columns of RETURNING. WHERE is resolved before SET, as in transformUpdateStmt."""
+    only("UPDATE", body, "relation", "targetList", "whereClause", "fromClause", "returningList", "withClause")
+    scope, relation, target = _joined(run, parent, body, "fromClause")
+    condition(run, scope, body.get("whereClause"))
+    outputs = _returning(run, scope, target, body)
+    _store_set(run, scope, relation, body["targetList"])
+    return outputs
+
+
+def delete(run: Run, parent: Scope | None, body: Node) -> list[Named]:
+    """DELETE; the columns of RETURNING."""
+    only("DELETE", body, "relation", "usingClause", "whereClause", "returningList", "withClause")
+    scope, _, target = _joined(run, parent, body, "usingClause")
+    condition(run, scope, body.get("whereClause"))
+    return _returning(run, scope, target, body)
+
+
+def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
+    """MERGE; the columns of RETURNING."""
+    only(
+        "MERGE",
+        body,
+        "relation",
+        "sourceRelation",
+        "joinCondition",
+        "mergeWhenClauses",
+        "returningList",
+        "withClause",
+    )
+    outer = Scope(parent)
+    if "withClause" in body:
+        with_clause(run, outer, body["withClause"])
+    relation, target = _target(run, body["relation"])
+    source_scope = Scope(parent, Source(), outer.ctes)
+    from_clause(run, source_scope, [body["sourceRelation"]])
+    source = source_scope.source
+    both = Scope(parent, Source([target, *source.items], [*target.columns, *source.columns]), outer.ctes)
+    condition(run, both, body["joinCondition"])
+    for item in body["mergeWhenClauses"]:
+        _merge_when(run, both, source_scope, relation, item["MergeWhenClause"])
+    return _returning(run, both, target, body, star=False)
+
+
+QUERIES.update({"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge})
+
+
+def _target(run: Run, body: Node) -> tuple[Relation, Item]:
+    """The table that is changed, qualified in the text, as an item that names it."""
+    relation = find(run, body)
+    if not isinstance(relation, Relation):
+        raise ConstructRefused("a system table cannot be changed beside a protected one")
+    if relation.oid in run.ground.near and (relation.kind not in {"r", "p", "f"} or relation.rules):
+        raise ConstructRefused(
+            f'"{relation.name}" is a view, or has rules, so what would be changed is not certain',
+            hint="change the table itself",
+        )
+    check_triggers(relation, run.ground, run.context)
+    alias = body["alias"]["aliasname"] if "alias" in body else relation.name
+    columns = [
+        Named(column.name, column.value, f"{quoted(alias)}.{quoted(column.name)}")
+        for column in relation_columns(run, relation)
+    ]
+    schema = relation.schema if "alias" not in body else None
+    return relation, Item(alias, columns, schema=schema, relation=relation)
+
+
+def _joined(run: Run, parent: Scope | None, body: Node, clause: str) -> tuple[Scope, Relation, Item]:
+    """The target, and what FROM or USING adds; these do not see the target."""
+    scope = Scope(parent)
+    if "withClause" in body:
+        with_clause(run, scope, body["withClause"])
+    relation, target = _target(run, body["relation"])
+    more = Scope(parent, Source(), scope.ctes)
+    from_clause(run, more, body.get(clause, []))
+    scope.source = Source([target, *more.source.items], [*target.columns, *more.source.columns])
+    return scope, relation, target
+
+
+def _column(relation: Relation, target: Node) -> Column:
+    """The column that an INSERT or SET names."""
+    for column in relation.columns:
+        if column.name == target["name"]:
+            return column
+    raise UndefinedColumn(f'column "{target["name"]}" of relation "{relation.name}" does not exist')
+
+
+def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]) -> int:
+    """The rows of an INSERT; how many columns they have."""
+    columns = named or list(relation.ordered())
+    if "valuesLists" in rows and not rows.keys() - {"valuesLists", "limitOption", "op"}:
+        for row in rows["valuesLists"]:
+            items = row["List"]["items"]
+            _check_width(len(items), columns, named)
+            for item, column in zip(items, columns, strict=False):
+                _store(run, scope, relation, column, item)
+        return len(rows["valuesLists"][0]["List"]["items"])
+    outputs = select(run, scope, rows)
+    _check_width(len(outputs), columns, named)
+    for output, column in zip(outputs, columns, strict=False):
+        _assign(run, relation, column, output.value)
+    return len(outputs)
+
+
+def _check_width(width: int, columns: list[Column], named: list[Column]) -> None:
+    if width > len(columns) or (named and width != len(named)):
+        raise ConstructRefused("INSERT has another number of expressions than of target columns")
+
+
+def _store(run: Run, scope: Scope, relation: Relation, column: Column, node: Node) -> None:
+    """One expression, or DEFAULT, which the database keeps in the form that its column has."""
+    if "SetToDefault" not in node:
+        _assign(run, relation, column, expression(run, scope, node))
+
+
+def _assign(run: Run, relation: Relation, column: Column, value: Value) -> None:
+    protection = run.ground.protection(relation, column)
+    if protection is not None:
+        run.touches.add((relation.oid, column.attnum))
+    assign(value, protection, column, f"{relation.schema}.{relation.name}.{column.name}")
+
+
+def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
+    """Writes the column list that an INSERT leaves out."""
+    end = run.name_end(body.get("location", 0))
+    if "alias" in body:
+        index = next(index for index, at in enumerate(run.lexed.ends) if at == end) + 1
+        index += run.lexed.word(index) == b"as"
+        end = run.lexed.ends[index]
+    run.edit(end, end, " (" + ", ".join(quoted(column.name) for column in columns) + ")")
+
+
+def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node]) -> None:
+    """SET of UPDATE, ON CONFLICT and MERGE."""
+    several: list[Value | None] = []
+    for item in items:
+        target = item["ResTarget"]
+        only("SET", target, "name", "indirection", "val", "location")
+        column = _column(relation, target)
+        if "indirection" in target:
+            _store_part(run, scope, relation, column, target)
+            continue
+        tag, body = unpack(target["val"])
+        if tag != "MultiAssignRef":
+            _store(run, scope, relation, column, target["val"])
+            continue
+        if body.get("colno", 1) == 1:
+            several = _several(run, scope, body)
+        value = several[body.get("colno", 1) - 1]
+        if value is not None:
+            _assign(run, relation, column, value)
+
+
+def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
+    """The values of `(a, b) = ROW(...)` or `(a, b) = (SELECT ...)`; None for DEFAULT."""
+    tag, source = unpack(body["source"])
+    values: list[Value | None]
+    if tag == "RowExpr":
+        values = [
+            None if "SetToDefault" in arg else expression(run, scope, arg) for arg in source.get("args", ())
+        ]
+    else:
+        values = [value for _, value in expression(run, scope, body["source"]).fields or ()]
+    if len(values) != body["ncolumns"]:
+        raise ConstructRefused("SET has another number of values than of columns")
+    return values
+
+
+def _store_part(run: Run, scope: Scope, relation: Relation, column: Column, target: Node) -> None:
+    """`SET list[1] = x`: not into a sealed value."""
+    if run.ground.protection(relation, column) is not None:
+        raise ConstructRefused(
+            f"a part of the protected column {column.name} cannot be changed", hint="store the whole value"
+        )
+    for step in target["indirection"]:
+        for bound in ("lidx", "uidx"):
+            if bound in step.get("A_Indices", {}):
+                plain(expression(run, scope, step["A_Indices"][bound]), "a subscript")
+    plain(expression(run, scope, target["val"]), "SET")
+
+
+def _on_conflict(run: Run, scope: Scope, relation: Relation, target: Item, body: Node) -> None:
+    only("ON CONFLICT", body, "action", "infer", "targetList", "whereClause", "location")
+    for item in body.get("infer", {}).get("indexElems", ()):
+        element = item["IndexElem"]
+        if "name" in element:
+            value = target.value_of(element["name"])
+            if value is None:
+                raise UndefinedColumn(f'column "{element["name"]}" does not exist')
+            if value.protection is not None:
+                compare(value, NULL, "ON CONFLICT")
+        else:
+            plain(expression(run, scope, element["expr"]), "ON CONFLICT")
+    only_target = Scope(scope.parent, Source([target], list(target.columns)), scope.ctes)
+    condition(run, only_target, body.get("infer", {}).get("whereClause"))
+    columns = [Named(column.name, column.value, "") for column in target.columns]
+    both = Source([target, Item("excluded", columns, relation=relation)], [*target.columns, *columns])
+    inner = Scope(scope.parent, both, scope.ctes)
+    condition(run, inner, body.get("whereClause"))
+    _store_set(run, inner, relation, body.get("targetList", []))
+
+
+def _returning(run: Run, scope: Scope, target: Item, body: Node, *, star: bool = True) -> list[Named]:
+    """RETURNING, where PostgreSQL 18 also knows OLD and NEW."""
+    items = body.get("returningList", [])
+    if not star and any(
+        "ColumnRef" in item["ResTarget"]["val"]
+        and item["ResTarget"]["val"]["ColumnRef"]["fields"] == [{"A_Star": {}}]
+        for item in items
+    ):
+        raise ConstructRefused("RETURNING * of MERGE cannot be analysed", hint="name the columns")
+    seen = Source(list(scope.source.items), scope.source.columns)
+    for name in ("old", "new"):
+        if run.ground.schema.version >= 180000 and all(item.alias != name for item in seen.items):
+            columns = [
+                Named(column.name, column.value, f"{name}.{quoted(column.name)}") for column in target.columns
+            ]
+            seen.items.append(Item(name, columns, relation=target.relation))
+    outputs = targets(run, Scope(scope.parent, seen, scope.ctes), items)
+    return [Named(output.name, settled(output.value)) for output in outputs]
+
+
+def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: Node) -> None:
+    only("WHEN", body, "matchKind", "commandType", "override", "condition", "targetList", "values")
+    scope = source if body["matchKind"] == "MERGE_WHEN_NOT_MATCHED_BY_TARGET" else both
+    condition(run, scope, body.get("condition"))
+    if body["commandType"] == "CMD_UPDATE":
+        _store_set(run, scope, relation, body["targetList"])
+    elif body["commandType"] == "CMD_INSERT":
+        named = [_column(relation, item["ResTarget"]) for item in body.get("targetList", ())]
+        if not named and relation.column_order is not None:
+            raise ConstructRefused("INSERT of MERGE needs a column list here", hint="write the column list")
+        values = body.get("values", [])
+        columns = named or list(relation.columns)
+        _check_width(len(values), columns, named)
+        for node, column in zip(values, columns, strict=False):
+            _store(run, scope, relation, column, node)

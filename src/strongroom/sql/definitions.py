@@ -1,0 +1,258 @@
+"""DDL near a protected table: what passes, what is resolved like a query, and what is refused by name.
+
+A definition passes if a protected column survives it as it is; a rename is followed by the next catalog
+snapshot, since columns are known by OID and number. Statements away from protected tables never come here.
+Called by `utility.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from strongroom.errors import DefinitionRefused
+from strongroom.sql.expressions import condition, expression
+from strongroom.sql.meeting import comparable, plain, protection_of
+from strongroom.sql.parse import Node, strings
+from strongroom.sql.run import Run
+from strongroom.sql.schema import Relation
+from strongroom.sql.scope import Item, Named, Scope, Source
+from strongroom.sql.sources import find, relation_columns
+from strongroom.sql.statement import Barrier, Kind, Resolved
+from strongroom.sql.task import Task, outputs, query
+
+WAY_OUT = "take the column out of the configuration with `strongroom unprotect` first, then change it"
+OURS = "strongroom_"  # what `protect` makes in the database is named so
+
+# ALTER TABLE commands that leave every column as it is (parsenodes.h: AlterTableType).
+_HARMLESS = frozenset({
+    "AT_SetNotNull", "AT_DropNotNull", "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression",
+    "AT_ValidateConstraint", "AT_ChangeOwner", "AT_ClusterOn", "AT_DropCluster", "AT_SetLogged",
+    "AT_SetUnLogged", "AT_SetTableSpace", "AT_SetRelOptions", "AT_ResetRelOptions", "AT_EnableTrig",
+    "AT_EnableAlwaysTrig", "AT_EnableReplicaTrig", "AT_DisableTrig", "AT_EnableTrigAll",
+    "AT_DisableTrigAll", "AT_EnableTrigUser", "AT_DisableTrigUser", "AT_ReplicaIdentity",
+    "AT_EnableRowSecurity", "AT_DisableRowSecurity", "AT_ForceRowSecurity", "AT_NoForceRowSecurity",
+    "AT_SetOptions", "AT_ResetOptions", "AT_SetAccessMethod", "AT_AlterConstraint",
+})  # fmt: skip
+_ABOUT_COLUMN = {
+    "AT_DropColumn": "DROP COLUMN",
+    "AT_AlterColumnType": "ALTER COLUMN ... TYPE",
+    "AT_ColumnDefault": "SET DEFAULT",
+    "AT_AddIdentity": "ADD GENERATED AS IDENTITY",
+    "AT_SetIdentity": "SET GENERATED",
+    "AT_DropIdentity": "DROP IDENTITY",
+    "AT_SetExpression": "SET EXPRESSION",
+    "AT_DropExpression": "DROP EXPRESSION",
+}
+
+
+def alter_table(task: Task) -> Resolved:
+    """ALTER TABLE, command by command."""
+    run = task.run()
+    found = _relation(run, task.body["relation"])
+    if found is None or found.oid not in task.ground.near:
+        return _refuse("ALTER TABLE", "a partition or reference")
+    scope = _scope(run, found)
+    for item in task.body["cmds"]:
+        _command(run, scope, found, item["AlterTableCmd"])
+    return task.resolved(run, Kind.DDL, Barrier.CATALOG)
+
+
+def _command(run: Run, scope: Scope, relation: Relation, command: Node) -> None:
+    kind, name = command["subtype"], command.get("name")
+    protected = {column.name for column in run.ground.protected(relation)}
+    definition = command.get("def", {})
+    if kind in _ABOUT_COLUMN:
+        dropped_default = kind == "AT_ColumnDefault" and not definition
+        if name in protected and not dropped_default and not definition.get("A_Const", {}).get("isnull"):
+            _refuse(_ABOUT_COLUMN[kind], f"the protected column {name}")
+        _check_expressions(run, scope, definition)
+    elif kind == "AT_AddColumn":
+        for item in definition["ColumnDef"].get("constraints", ()):
+            _constraint(run, scope, item["Constraint"])
+    elif kind == "AT_AddConstraint":
+        _constraint(run, scope, definition["Constraint"])
+    elif kind == "AT_DropConstraint":
+        if str(name).startswith(OURS):
+            _refuse("DROP CONSTRAINT", f"{name}, by which the database refuses plaintext,")
+    elif kind not in _HARMLESS:
+        _refuse(kind.removeprefix("AT_"), f'"{relation.name}", which has protected columns,')
+
+
+def _check_expressions(run: Run, scope: Scope, definition: Node) -> None:
+    """A default or USING expression of an unprotected column may not use a protected one."""
+    column = definition.get("ColumnDef")
+    if column is not None and "raw_default" in column:
+        plain(expression(run, scope, column["raw_default"]), "USING")
+
+
+def _constraint(run: Run, scope: Scope, body: Node) -> None:
+    kind = body["contype"]
+    if kind in {"CONSTR_UNIQUE", "CONSTR_PRIMARY"}:
+        for name in strings(body.get("keys", [])):
+            value = scope.column(name)
+            if protection_of(value) is not None:
+                comparable(value, "UNIQUE")
+    elif kind == "CONSTR_CHECK":
+        condition(run, scope, body["raw_expr"])
+    elif kind in {"CONSTR_DEFAULT", "CONSTR_GENERATED"} and "raw_expr" in body:
+        plain(expression(run, scope, body["raw_expr"]), "an expression of a column")
+    elif kind == "CONSTR_FOREIGN":
+        _foreign_key(run, scope, body)
+    elif kind == "CONSTR_EXCLUSION":
+        _refuse("EXCLUDE", "a table with protected columns")
+
+
+def _foreign_key(run: Run, scope: Scope, body: Node) -> None:
+    """Both ends of a foreign key are protected by one key, or neither is."""
+    other = _relation(run, body["pktable"])
+    ours = [protection_of(scope.column(name)) for name in strings(body.get("fk_attrs", []))]
+    names = strings(body.get("pk_attrs", []))
+    if other is None or (not names and any(ours)):
+        _refuse("FOREIGN KEY", "a protected column, unless it names the columns it refers to,")
+        return
+    theirs = [protection_of(_scope(run, other).column(name)) for name in names]
+    for one, two in zip(ours, theirs, strict=False):
+        if (one is None) != (two is None) or (
+            one and two and (one.keyset != two.keyset or not one.comparable)
+        ):
+            _refuse("FOREIGN KEY", "columns that share no deterministic key")
+
+
+def create_index(task: Task) -> Resolved:
+    """CREATE INDEX: on a deterministic column as it stands, not on an expression of one."""
+    run = task.run()
+    relation = _relation(run, task.body["relation"])
+    if relation is None:
+        return _refuse("CREATE INDEX", "something that is no table")
+    scope = _scope(run, relation)
+    for item in task.body.get("indexParams", ()):
+        element = item["IndexElem"]
+        if "expr" in element:
+            plain(expression(run, scope, element["expr"]), "an index on an expression")
+        elif protection_of(scope.column(element["name"])) is not None:
+            comparable(scope.column(element["name"]), "an index")
+            method = task.body.get("accessMethod", "btree")
+            if method not in {"btree", "hash"} or element.keys() & {"opclass", "collation", "opclassopts"}:
+                _refuse(f"an index by {method}, operator class or collation", f"the column {element['name']}")
+    condition(run, scope, task.body.get("whereClause"))
+    return task.resolved(run, Kind.DDL, Barrier.CATALOG)
+
+
+def create_view(task: Task) -> Resolved:
+    """CREATE VIEW: stored as resolved, so that it means later what it means now."""
+    run = task.run()
+    outputs(query(run, task.body["query"]))
+    return task.resolved(run, Kind.DDL, Barrier.CATALOG)
+
+
+def create_table_as(task: Task) -> Resolved:
+    """CREATE TABLE AS and CREATE MATERIALIZED VIEW; SELECT INTO comes here too."""
+    run = task.run()
+    if task.tag == "SelectStmt":
+        inner: Node = {"SelectStmt": {key: value for key, value in task.body.items() if key != "intoClause"}}
+    else:
+        inner = task.body["query"]
+    for output in outputs(query(run, inner)):
+        if output.protection is not None and task.body.get("objtype") != "OBJECT_MATVIEW":
+            raise DefinitionRefused(
+                f"a new table would hold values of the protected column {output.protection.column}",
+                hint="create the table, `protect` its column by the same `key:`, then INSERT ... SELECT",
+            )
+    return task.resolved(run, Kind.DDL, Barrier.CATALOG)
+
+
+def create_table(task: Task) -> Resolved:
+    """CREATE TABLE: a partition or child of a protected table inherits its protection, a copy does not."""
+    near = task.ground.near
+    run = task.run()
+    for item in task.body.get("tableElts", ()):
+        like = item.get("TableLikeClause")
+        relation = _relation(replace(run), like["relation"]) if like else None
+        if relation is not None and relation.oid in near:
+            return _refuse("CREATE TABLE ... (LIKE ...)", "a table with protected columns")
+    if task.body.get("ofTypename") or any("ColumnDef" in item for item in task.body.get("tableElts", ())):
+        from_types = [
+            item["ColumnDef"]["typeName"] for item in task.body.get("tableElts", ()) if "ColumnDef" in item
+        ]
+        for name in from_types:
+            _not_row_type(run, name)
+    return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
+def _not_row_type(run: Run, name: Node) -> None:
+    parts = strings(name["names"])
+    for item in run.ground.schema.types:
+        if item.name == parts[-1] and item.relation in run.ground.near:
+            _refuse("a column of a row type", "a table with protected columns")
+
+
+def create_policy(task: Task) -> Resolved:
+    """CREATE POLICY and ALTER POLICY: conditions like any other."""
+    run = task.run()
+    relation = _relation(run, task.body["table"])
+    if relation is None:
+        return _refuse("CREATE POLICY", "something that is no table")
+    for clause in ("qual", "with_check"):
+        condition(run, _scope(run, relation), task.body.get(clause))
+    return task.resolved(run, Kind.DDL, Barrier.CATALOG)
+
+
+def create_trigger(task: Task) -> Resolved:
+    """CREATE TRIGGER on a protected table: only with a function that is listed."""
+    names = strings(task.body["funcname"])
+    schemas = task.context.search_path if len(names) == 1 else names[:1]
+    if not any(f"{schema}.{names[-1]}" in task.context.functions for schema in schemas):
+        raise DefinitionRefused(
+            "a trigger on a protected table would be given sealed values",
+            hint="list its function under `functions:` with a reason",
+        )
+    return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
+def create_statistics(task: Task) -> Resolved:
+    """CREATE STATISTICS: on columns, not on expressions."""
+    if any("expr" in item["StatsElem"] for item in task.body.get("exprs", ())):
+        return _refuse("CREATE STATISTICS on an expression", "a table with protected columns")
+    return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
+def passes(task: Task) -> Resolved:
+    """A definition that leaves columns as they are; a rename is followed."""
+    return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
+DEFINITIONS: dict[str, Callable[[Task], Resolved]] = {
+    "AlterTableStmt": alter_table,
+    "IndexStmt": create_index,
+    "ViewStmt": create_view,
+    "CreateTableAsStmt": create_table_as,
+    "CreateStmt": create_table,
+    "CreatePolicyStmt": create_policy,
+    "AlterPolicyStmt": create_policy,
+    "CreateTrigStmt": create_trigger,
+    "CreateStatsStmt": create_statistics,
+    "RenameStmt": passes,
+    "AlterObjectSchemaStmt": passes,
+    "AlterOwnerStmt": passes,
+    "GrantStmt": passes,
+    "CommentStmt": passes,
+    "CreatePublicationStmt": passes,
+    "AlterPublicationStmt": passes,
+    "CreateFunctionStmt": passes,  # calling it is another matter
+}
+
+
+def _relation(run: Run, body: Node) -> Relation | None:
+    """The relation that a definition names, without a change to the text."""
+    kept = list(run.edits)
+    found = find(run, body)
+    run.edits = kept
+    return found if isinstance(found, Relation) else None
+
+
+def _scope(run: Run, relation: Relation) -> Scope:
+    columns = [Named(column.name, column.value) for column in relation_columns(run, relation)]
+    return Scope(None, Source([Item(relation.name, columns, relation=relation)], columns))
+
+
+def _refuse(what: str, about: str) -> Resolved:
+    raise DefinitionRefused(f"{what} about {about} is refused", hint=WAY_OUT)

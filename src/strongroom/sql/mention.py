@@ -1,0 +1,58 @@
+"""Which words a text of code could mean: for code that analysis does not read, but need not fear.
+
+A function's body, a DO block or a text newer than the parser is harmless if none of the words in it,
+comments and strings included, is the name of something near a protected table or can run SQL made at run
+time. That is coarse and errs towards refusal. Called by `ground.py` and `resolve.py`.
+"""
+
+import re
+from collections.abc import Set
+
+# Words by which code runs SQL that is not written in it, or changes what names mean: PL/pgSQL's EXECUTE, and
+# those of PostgreSQL's own and contributed functions that take a query or a table by text.
+RUNS_TEXT = frozenset(
+    [
+        "query_to_xml",
+        "query_to_xmlschema",
+        "query_to_xml_and_xmlschema",
+        "cursor_to_xml",
+        "cursor_to_xmlschema",
+        "table_to_xml",
+        "table_to_xmlschema",
+        "table_to_xml_and_xmlschema",
+        "schema_to_xml",
+        "schema_to_xmlschema",
+        "schema_to_xml_and_xmlschema",
+        "database_to_xml",
+        "database_to_xmlschema",
+        "database_to_xml_and_xmlschema",
+        "ts_stat",
+        "ts_rewrite",
+        "crosstab",
+        "crosstab2",
+        "crosstab3",
+        "crosstab4",
+        "crosstabn",
+        "connectby",
+        "xpath_table",
+        "dblink",
+        "dblink_exec",
+        "dblink_open",
+        "dblink_send_query",
+        "pg_get_object_address",
+    ]
+)
+_CHANGES_MEANING = frozenset({"execute", "set_config", "search_path"})
+_WORD = re.compile(r"[^\W\d][\w$]*")
+_UNICODE_ESCAPE = re.compile(r"[uU]&['\"]")
+
+
+def harmless(text: str, hot: Set[str]) -> bool:
+    """Whether no word of a text is hot, or runs text; `hot` is in lower case."""
+    if _UNICODE_ESCAPE.search(text):
+        return False
+    words = {word.lower() for word in _WORD.findall(text)}
+    if words & hot or words & RUNS_TEXT or words & _CHANGES_MEANING:
+        return False
+    lowered = text.lower()
+    return not any(name in lowered for name in hot if not _WORD.fullmatch(name))

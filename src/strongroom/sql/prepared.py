@@ -1,0 +1,172 @@
+"""PREPARE, EXECUTE and DEALLOCATE, DECLARE, FETCH and CLOSE: statements that mean what another said.
+
+What a name means is in `Context.prepared` and `Context.cursors`, which the session keeps. Source: manual,
+"PREPARE", "EXECUTE", "DECLARE", "FETCH".
+"""
+
+from collections.abc import Sequence
+
+from strongroom.errors import ConstructRefused, UndefinedCursor, UndefinedStatement, ValueComputed
+from strongroom.sql.expressions import expression
+from strongroom.sql.meeting import plain, seal
+from strongroom.sql.parse import Node
+from strongroom.sql.rewrite import literal_hole, parameters
+from strongroom.sql.run import Run
+from strongroom.sql.scope import Scope
+from strongroom.sql.statement import Barrier, Kind, Parameter, Resolved
+from strongroom.sql.task import Task, outputs, query
+from strongroom.sql.typenames import NAMES, type_oid
+from strongroom.sql.value import NO_TYPE, Literal
+
+_TYPE_NAMES = {oid: name for name, oid in NAMES.items()}
+
+
+def prepare(task: Task) -> Resolved:
+    """PREPARE name (types) AS statement."""
+    name, types = task.body["name"], task.body.get("argtypes", [])
+    if not task.found.near:
+        return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=Resolved(Kind.OTHER, ()))
+    run = task.run()
+    run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
+    columns = query(run, task.body["query"])
+    sent = parameters(run)
+    _write_types(run, task, types, sent)
+    defines = Resolved(
+        Kind.OTHER,
+        (),
+        touched=True,
+        parameters=sent,
+        outputs=outputs(columns),
+        touches=frozenset(run.touches),
+        relations=frozenset(run.relations),
+    )
+    return task.resolved(run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines)
+
+
+def _write_types(run: Run, task: Task, types: Sequence[Node], sent: Sequence[Parameter]) -> None:
+    """Spells out the types that the parameters have upstream."""
+    if not sent:
+        return
+    start = end = run.lexed.ends[run.lexed.at(_first(run, task)) + 1]
+    if types:
+        last = run.type_end(types[-1]["TypeName"].get("location", 0))
+        end = run.lexed.source.index(b")", last) + 1
+    texts = (_type_text(run, types, index, parameter) for index, parameter in enumerate(sent))
+    run.edit(start, end, " (" + ", ".join(texts) + ")")
+
+
+def _first(run: Run, task: Task) -> int:
+    """Where the statement's first token begins."""
+    return next(start for start in run.lexed.starts if start >= task.start)
+
+
+def _type_text(run: Run, types: Sequence[Node], index: int, parameter: Parameter) -> str:
+    if parameter.protection is not None:
+        return "pg_catalog.bytea[]" if parameter.is_array else "pg_catalog.bytea"
+    if index < len(types):
+        start = types[index]["TypeName"].get("location", 0)
+        return run.lexed.source[start : run.type_end(start)].decode()
+    return "pg_catalog." + _TYPE_NAMES[parameter.type_oid] if parameter.type_oid in _TYPE_NAMES else "unknown"
+
+
+def execute(task: Task) -> Resolved:
+    """EXECUTE name (arguments)."""
+    run = task.run()
+    inner = arguments(run, task, task.body)
+    if inner is None or not inner.touched:
+        return task.untouched(Kind.EXECUTE, name=task.body["name"], context_free=False)
+    run.touches |= inner.touches
+    return task.resolved(run, Kind.EXECUTE, outputs=inner.outputs, name=task.body["name"], context_free=False)
+
+
+def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
+    """Seals the arguments of an EXECUTE; what it executes, or None if nothing is protected."""
+    inner = task.context.prepared.get(body["name"])
+    if inner is None:
+        if not task.ground.near:
+            return None
+        raise UndefinedStatement(f'prepared statement "{body["name"]}" does not exist')
+    if not inner.touched or inner.parameters is None:
+        return inner
+    given = body.get("params", [])
+    for index, parameter in enumerate(inner.parameters):
+        if index < len(given):
+            _argument(run, given[index], parameter)
+        else:
+            _repeated(run, task, given, parameter)
+    return inner
+
+
+def _argument(run: Run, node: Node, parameter: Parameter) -> None:
+    value = expression(run, Scope(), node)
+    protection = parameter.protection
+    if protection is None:
+        plain(value, "EXECUTE")
+    elif value.open:
+        seal(value, protection, compared=parameter.compared, is_array=parameter.is_array)
+    elif not value.null:
+        raise ValueComputed(
+            f"a computed value would be given to the protected column {protection.column}",
+            hint="write the argument of EXECUTE as a literal",
+        )
+
+
+def _repeated(run: Run, task: Task, given: Sequence[Node], parameter: Parameter) -> None:
+    """A parameter that was split takes its argument's value once more, after the others."""
+    node = given[parameter.client - 1] if parameter.client <= len(given) else {}
+    constant = node.get("A_Const")
+    if constant is None:
+        raise ConstructRefused(
+            "an argument of EXECUTE that is used both sealed and not must be a literal",
+            hint="pass the value as two parameters",
+        )
+    closing = max(start for start in run.lexed.starts if start < task.end)
+    if constant.get("isnull"):
+        run.edit(closing, closing, ", NULL")
+        return
+    start = constant.get("location", 0)
+    end = run.literal_end(start)
+    if parameter.protection is None:
+        run.edit(closing, closing, ", ", run.lexed.source[start:end].decode())
+        return
+    again = task.run()
+    value = expression(again, Scope(), node)
+    seal(value, parameter.protection, compared=parameter.compared, is_array=parameter.is_array)
+    literal = value.open[0][0]
+    assert isinstance(literal, Literal)
+    run.edit(closing, closing, ", ", literal_hole(literal))
+
+
+def deallocate(task: Task) -> Resolved:
+    """DEALLOCATE name, or ALL."""
+    return task.untouched(Kind.DEALLOCATE, Barrier.PREPARED, name=task.body.get("name"))
+
+
+def declare(task: Task) -> Resolved:
+    """DECLARE name CURSOR FOR query."""
+    name = task.body["portalname"]
+    if not task.found.near:
+        defines = Resolved(Kind.SELECT, ())
+        return task.untouched(Kind.DECLARE, Barrier.CURSORS, name=name, defines=defines)
+    run = task.run()
+    columns = query(run, task.body["query"])
+    defines = Resolved(
+        Kind.SELECT, (), touched=True, outputs=outputs(columns), touches=frozenset(run.touches)
+    )
+    return task.resolved(run, Kind.DECLARE, Barrier.CURSORS, name=name, defines=defines)
+
+
+def fetch(task: Task) -> Resolved:
+    """FETCH and MOVE."""
+    name = task.body["portalname"]
+    if name not in task.context.cursors:
+        if task.ground.near:
+            raise UndefinedCursor(f'cursor "{name}" does not exist')
+        return task.untouched(Kind.FETCH, name=name)
+    found = None if task.body.get("ismove") else task.context.cursors[name]
+    return task.untouched(Kind.FETCH, name=name, outputs=found, touched=found is not None, context_free=False)
+
+
+def close(task: Task) -> Resolved:
+    """CLOSE name, or ALL."""
+    return task.untouched(Kind.CLOSE, Barrier.CURSORS, name=task.body.get("portalname"))

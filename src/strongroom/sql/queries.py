@@ -1,0 +1,292 @@
+"""What a query gives: SELECT, VALUES, set operations and WITH.
+
+`select` returns the output columns of a query in the order that the client sees; on its way it records what
+is compared, and spells out `*`. FROM is in `sources.py`. Called by `resolve.py`, `changes.py` and, for
+subqueries, by `sources.py`; the treatment of subqueries in expressions is registered here.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from strongroom.errors import ConstructRefused, UndefinedColumn, ValueMoves
+from strongroom.sql.expressions import check_equality, condition, expression, treats
+from strongroom.sql.functions import order, window
+from strongroom.sql.meeting import common, compare, distinct, linked, plain, settled, untyped_is_text
+from strongroom.sql.names import output_name
+from strongroom.sql.parse import Node, strings, unpack
+from strongroom.sql.run import Run, only
+from strongroom.sql.scope import Item, Named, Scope, Source
+from strongroom.sql.typenames import INT8
+from strongroom.sql.value import Value
+
+Query = Callable[[Run, Scope | None, Node], list[Named]]
+QUERIES: dict[str, Query] = {}
+"""What WITH and EXPLAIN may hold; `changes.py` adds INSERT, UPDATE, DELETE and MERGE."""
+
+FromClause = Callable[[Run, Scope, list[Node]], None]
+FROM: list[FromClause] = []
+"""The treatment of FROM, which `sources.py` registers, since each needs the other."""
+
+
+def select(run: Run, parent: Scope | None, body: Node, *, exists: bool = False) -> list[Named]:
+    """The output columns of a query; those of EXISTS do not matter."""
+    only(
+        "SELECT", body, "distinctClause", "targetList", "fromClause", "whereClause", "groupClause",
+        "groupDistinct", "havingClause", "windowClause", "valuesLists", "sortClause", "limitOffset",
+        "limitCount", "limitOption", "lockingClause", "withClause", "op", "all", "larg", "rarg",
+    )  # fmt: skip
+    scope = Scope(parent)
+    if "withClause" in body:
+        with_clause(run, scope, body["withClause"])
+    if body.get("op", "SETOP_NONE") != "SETOP_NONE":
+        outputs = _set_operation(run, scope, body)
+    elif "valuesLists" in body:
+        outputs = _values(run, scope, body["valuesLists"])
+    else:
+        outputs = _plain_select(run, scope, body, exists=exists)
+    for item in body.get("sortClause", ()):
+        order(run, _sorted_by(run, scope, outputs, item["SortBy"]["node"]), item["SortBy"])
+    for limit in ("limitOffset", "limitCount"):
+        if limit in body:
+            plain(expression(run, scope, body[limit]), "LIMIT or OFFSET", INT8)
+    return outputs
+
+
+def with_clause(run: Run, scope: Scope, body: Node) -> None:
+    """WITH: each query is in sight of those after it, and of itself if recursive."""
+    only("WITH", body, "ctes", "recursive", "location")
+    queries = [item["CommonTableExpr"] for item in body["ctes"]]
+    if body.get("recursive"):
+        scope.ctes.update((query["ctename"], None) for query in queries)
+    for query in queries:
+        only("a WITH query", query, "ctename", "aliascolnames", "ctematerialized", "ctequery", "location")
+        names = strings(query.get("aliascolnames", []))
+        tag, inner = unpack(query["ctequery"])
+        if body.get("recursive") and tag == "SelectStmt" and inner.get("op") == "SETOP_UNION":
+            columns = _recursive(run, scope, query["ctename"], inner, names)
+        elif tag in QUERIES:
+            columns = subquery(QUERIES[tag](run, scope, inner))
+        else:
+            raise ConstructRefused(f"{tag} in WITH cannot be analysed beside a protected table")
+        scope.ctes[query["ctename"]] = renamed(columns, names)
+
+
+def subquery(columns: list[Named]) -> list[Named]:
+    """The columns of a query that is inside another: what has no type by now is text."""
+    for column in columns:
+        untyped_is_text(column.value.open)
+    return [Named(column.name, settled(column.value)) for column in columns]
+
+
+def renamed(columns: list[Named], names: tuple[str, ...]) -> list[Named]:
+    """Columns with the names of an alias; fewer names leave the rest."""
+    if len(names) > len(columns):
+        raise UndefinedColumn("an alias names more columns than there are")
+    return [
+        replace(column, name=names[index]) if index < len(names) else column
+        for index, column in enumerate(columns)
+    ]
+
+
+def _recursive(run: Run, scope: Scope, name: str, body: Node, names: tuple[str, ...]) -> list[Named]:
+    only("WITH RECURSIVE", body, "op", "all", "larg", "rarg", "limitOption")
+    first = renamed(subquery(select(run, scope, body["larg"])), names)
+    for column in first:
+        if column.value.undecided:
+            plain(column.value, "WITH RECURSIVE")
+    columns = [Named(column.name, replace(column.value, origin=(0, 0))) for column in first]
+    scope.ctes[name] = columns
+    _united(run, columns, select(run, scope, body["rarg"]), body)
+    return columns
+
+
+def _set_operation(run: Run, scope: Scope, body: Node) -> list[Named]:
+    left = select(run, scope, body["larg"])
+    return _united(run, left, select(run, scope, body["rarg"]), body)
+
+
+def _united(run: Run, left: list[Named], right: list[Named], body: Node) -> list[Named]:
+    """UNION, INTERSECT and EXCEPT compare whole rows, unless ALL of a UNION."""
+    what = body["op"].removeprefix("SETOP_")
+    compared = what != "UNION" or not body.get("all")
+    if len(left) != len(right):
+        raise ConstructRefused(f"each {what} query must have the same number of columns")
+    return [
+        Named(one.name, replace(common([one.value, other.value], what, compared=compared), origin=(0, 0)))
+        for one, other in zip(left, right, strict=True)
+    ]
+
+
+def _values(run: Run, scope: Scope, rows: list[Node]) -> list[Named]:
+    values = [[expression(run, scope, item) for item in row["List"]["items"]] for row in rows]
+    if len({len(row) for row in values}) != 1:
+        raise ConstructRefused("VALUES lists must all be of the same length")
+    columns = (common(column, "VALUES") for column in zip(*values, strict=True))
+    return [
+        Named(f"column{number}", replace(value, origin=(0, 0))) for number, value in enumerate(columns, 1)
+    ]
+
+
+def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[Named]:
+    if "fromClause" in body:
+        FROM[0](run, scope, body["fromClause"])
+    outputs = targets(run, scope, body.get("targetList", []), exists=exists)
+    condition(run, scope, body.get("whereClause"))
+    for item in body.get("groupClause", ()):
+        _group(run, scope, outputs, item)
+    condition(run, scope, body.get("havingClause"))
+    for item in body.get("windowClause", ()):
+        window(run, scope, item["WindowDef"])
+    for item in body.get("distinctClause", ()):
+        if item:
+            distinct(_sorted_by(run, scope, outputs, item), "DISTINCT ON")
+        else:
+            for output in outputs:
+                distinct(output.value, "DISTINCT")
+    return outputs
+
+
+def targets(run: Run, scope: Scope, items: list[Node], *, exists: bool = False) -> list[Named]:
+    """The columns of a SELECT or RETURNING list, `*` spelled out in the text."""
+    outputs: list[Named] = []
+    for item in items:
+        target = item["ResTarget"]
+        only("an output column", target, "name", "val", "location")
+        star = _starred(target["val"])
+        if star is None:
+            name = target["name"] if "name" in target else output_name(target["val"])
+            outputs.append(Named(name, expression(run, scope, target["val"])))
+        elif not exists:
+            outputs.extend(_spelled(run, scope, target["val"]["ColumnRef"], star))
+    return outputs
+
+
+def _starred(node: Node) -> tuple[str, ...] | None:
+    """The qualifier of `*`, if a node is one."""
+    fields = node["ColumnRef"]["fields"] if "ColumnRef" in node else []
+    if not fields or "A_Star" not in fields[-1]:
+        return None
+    return strings(fields[:-1])
+
+
+def _spelled(run: Run, scope: Scope, body: Node, qualifier: tuple[str, ...]) -> list[Named]:
+    """The columns that `*` means; what is analysed is what runs."""
+    item: Item | Source
+    if qualifier:
+        item = scope.item(qualifier[-2] if len(qualifier) > 1 else None, qualifier[-1])
+    else:
+        item = scope.source
+    if item.partial:
+        raise ConstructRefused(
+            "the columns of a function in FROM are not known, so * cannot be spelled out",
+            hint="name the columns",
+        )
+    tables = [item] if isinstance(item, Item) else item.items
+    if any(table.relation is not None for table in tables if table.visible or isinstance(item, Source)):
+        texts = [column.text for column in item.columns]
+        if len(set(texts)) != len(texts) or not texts:
+            raise ConstructRefused(
+                "* cannot be spelled out: names repeat, or there are none", hint="name the columns"
+            )
+        _write_star(run, body.get("location", 0), scope, ", ".join(texts))
+    return [Named(column.name, settled(column.value)) for column in item.columns]
+
+
+def _write_star(run: Run, location: int, scope: Scope, text: str) -> None:
+    """Replaces `*`, or the `TABLE` of `TABLE name`, which is short for `SELECT * FROM name`."""
+    if location >= 0:
+        index = run.lexed.at(location)
+        while run.lexed.text(index) != b"*":
+            index += 1
+        run.edit(location, run.lexed.ends[index], text)
+        return
+    index = run.lexed.at(scope.source.items[0].location)
+    while run.lexed.word(index) != b"table":
+        index -= 1
+    run.edit(run.lexed.starts[index], run.lexed.ends[index], f"SELECT {text} FROM")
+
+
+def _group(run: Run, scope: Scope, outputs: list[Named], node: Node) -> None:
+    if "GroupingSet" in node:
+        for item in node["GroupingSet"].get("content", ()):
+            _group(run, scope, outputs, item)
+        return
+    name = _single_name(node)
+    in_from = name is not None and any(column.name == name for column in scope.source.columns)
+    value = expression(run, scope, node) if in_from else _sorted_by(run, scope, outputs, node)
+    distinct(value, "GROUP BY")
+
+
+def _sorted_by(run: Run, scope: Scope, outputs: list[Named], node: Node) -> Value:
+    """ORDER BY, DISTINCT ON: a position, an output, or an expression (manual, "ORDER BY Clause")."""
+    constant = node.get("A_Const")
+    if constant is not None and "ival" in constant:
+        position = int(constant["ival"].get("ival", 0))
+        if not 1 <= position <= len(outputs):
+            raise UndefinedColumn(f"position {position} is not in the select list")
+        return outputs[position - 1].value
+    name = _single_name(node)
+    if name is not None:
+        named = [output.value for output in outputs if output.name == name]
+        if named:
+            return next((value for value in named if value.touches()), named[0])
+    return expression(run, scope, node)
+
+
+def _single_name(node: Node) -> str | None:
+    fields: list[Node] = node["ColumnRef"]["fields"] if "ColumnRef" in node else []
+    return str(fields[0]["String"]["sval"]) if len(fields) == 1 and "String" in fields[0] else None
+
+
+@treats("SubLink")
+def _sublink(run: Run, scope: Scope, body: Node) -> Value:
+    """A subquery in an expression."""
+    only("a subquery", body, "subLinkType", "testexpr", "operName", "subselect", "location")
+    tag, inner = unpack(body["subselect"])
+    if tag != "SelectStmt":
+        raise ConstructRefused(f"{tag} in an expression cannot be analysed beside a protected table")
+    kind = body["subLinkType"]
+    if kind == "EXISTS_SUBLINK":
+        select(run, scope, inner, exists=True)
+        return Value(type_oid=16)
+    columns = subquery(select(run, scope, inner))
+    if kind in {"ANY_SUBLINK", "ALL_SUBLINK"}:
+        _compare_rows(run, scope, body, columns)
+        return Value(type_oid=16)
+    if kind == "MULTIEXPR_SUBLINK":
+        return Value(fields=tuple((column.name, column.value) for column in columns))
+    if kind not in {"EXPR_SUBLINK", "ARRAY_SUBLINK"} or len(columns) != 1:
+        raise ConstructRefused("this kind of subquery cannot be analysed beside a protected table")
+    value = columns[0].value
+    if kind == "ARRAY_SUBLINK":
+        if value.is_array:
+            raise ValueMoves(
+                "an array of arrays of protected values cannot be made", hint="make one flat array"
+            )
+        lifted = tuple((node, lift - 1) for node, lift in value.open)
+        return linked(
+            replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0), typmod=-1)
+        )
+    return replace(value, origin=(0, 0))
+
+
+def _compare_rows(run: Run, scope: Scope, body: Node, columns: list[Named]) -> None:
+    """`x IN (SELECT ...)`, `(x, y) <> ALL (SELECT ...)`."""
+    operator = strings(body["operName"]) if "operName" in body else ("=",)
+    left = expression(run, scope, body["testexpr"])
+    right = (
+        columns[0].value
+        if left.fields is None and len(columns) == 1
+        else Value(fields=tuple((column.name, column.value) for column in columns))
+    )
+    what = f"the operator {operator[-1]}"
+    if operator[-1] not in {"=", "<>"}:
+        plain(left, what)
+        plain(right, what)
+        return
+    if left.touches() or right.touches():
+        check_equality(run, operator)
+    compare(left, right, what)
+
+
+QUERIES["SelectStmt"] = select

@@ -1,0 +1,145 @@
+"""From what was decided to the text that is sent, and to the parameters that go with it.
+
+Literals become holes, types of casts become bytea, and a parameter that is used both sealed and not is
+split: the first use keeps its number, the others get numbers after the client's. Called by `resolve.py` and
+`utility.py`.
+"""
+
+from strongroom.errors import Bug, ParameterTypeUnknown
+from strongroom.sql.meeting import settled
+from strongroom.sql.run import Run
+from strongroom.sql.statement import Parameter, Piece, SealedLiteral
+from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INT2, INT4, INT8, TEXTUAL, family
+from strongroom.sql.value import Cast, Literal, ParameterUse
+
+_WIDTHS = (INT2, INT4, INT8)
+Group = tuple[object, ...]
+"""What uses of one parameter have in common that can be sent as one; () for plain."""
+
+
+def settle(run: Run) -> None:
+    """Seals what belongs to something sealed, until nothing changes."""
+    changed = True
+    while changed:
+        before = sum(node.protection is not None for node in run.opens)
+        for node in run.opens:
+            if node.protection is not None:
+                for value in node.links:
+                    settled(value)
+        changed = before != sum(node.protection is not None for node in run.opens)
+
+
+def parameters(run: Run) -> tuple[Parameter, ...]:
+    """The parameters to send upstream; edits the text where numbers change."""
+    uses: dict[int, list[ParameterUse]] = {}
+    for node in run.opens:
+        if isinstance(node, ParameterUse):
+            uses.setdefault(node.number, []).append(node)
+    top = max(run.top, len(run.declared))
+    sent: list[Parameter] = []
+    more: list[Parameter] = []
+    for number in range(1, top + 1):
+        groups: dict[Group, list[ParameterUse]] = {}
+        for use in uses.get(number, ()):
+            groups.setdefault(_group(use), []).append(use)
+        shown = _shown_type(run, number, groups)
+        first, *others = groups.values() if groups else [[]]
+        sent.append(_parameter(run, number, first, shown, split=bool(others)))
+        for group in others:
+            more.append(_parameter(run, number, group, shown, split=True))
+            for use in group:
+                run.edit(use.start, use.end, f"${top + len(more)}")
+    return (*sent, *more)
+
+
+def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
+    """The text between two bytes, rewritten."""
+    for node in run.opens:
+        if node.protection is None:
+            continue
+        if isinstance(node, Literal):
+            run.edit(node.start, node.end, literal_hole(node))
+        elif isinstance(node, Cast):
+            run.edit(node.start, node.end, "pg_catalog.bytea" + ("[]" if node.is_array else ""))
+    out: list[Piece] = []
+    at = start
+    for edit in sorted(run.edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at or edit.end > end:
+            raise Bug("two changes of one statement overlap")
+        out.extend((run.lexed.source[at : edit.start].decode(), *edit.pieces))
+        at = edit.end
+    out.append(run.lexed.source[at:end].decode())
+    return joined(out)
+
+
+def joined(items: list[Piece]) -> tuple[Piece, ...]:
+    """Pieces with neighbouring texts made one."""
+    out: list[Piece] = []
+    for item in items:
+        if isinstance(item, str) and out and isinstance(out[-1], str):
+            out[-1] += item
+        elif item != "":
+            out.append(item)
+    return tuple(out)
+
+
+def literal_hole(node: Literal) -> SealedLiteral:
+    """The hole that a sealed literal leaves."""
+    assert node.protection is not None
+    return SealedLiteral(
+        protection=node.protection,
+        value=node.value,
+        type_oid=node.type_oid or node.protection.type_oid,
+        is_array=node.is_array,
+        compared=node.compared,
+    )
+
+
+def _group(use: ParameterUse) -> Group:
+    protection = use.protection
+    if protection is None:
+        return ()
+    length = -1 if use.compared else protection.typmod
+    alone = 0 if protection.comparable else use.start  # equal ciphertexts would show equal values
+    return protection.keyset, family(protection), use.is_array, length, alone
+
+
+def _shown_type(run: Run, number: int, groups: dict[Group, list[ParameterUse]]) -> int:
+    """The type that the client sees for a parameter; 0 where PostgreSQL says it."""
+    if number <= len(run.declared) and run.declared[number - 1] not in {0, 705}:
+        return run.declared[number - 1]
+    if set(groups) <= {()}:
+        return 0
+    types = [
+        use.type_oid if use.type_oid > 0 else use.natural_oid for group in groups.values() for use in group
+    ]
+    known = [oid for oid in types if oid]
+    sealed = next(use for key, group in groups.items() if key for use in group)
+    first = sealed.type_oid if sealed.type_oid > 0 else sealed.natural_oid
+    if len(set(known)) <= 1 or set(known) <= TEXTUAL:
+        return known[0] if known else first
+    if set(known) <= {ARRAYS[oid] for oid in TEXTUAL}:
+        return first
+    if set(known) <= set(_WIDTHS):
+        return max(known, key=_WIDTHS.index)
+    assert sealed.protection is not None
+    raise ParameterTypeUnknown(
+        f"parameter ${number} is used for the column {sealed.protection.column} and with another type",
+        hint="cast each use to its type, or pass the value twice",
+    )
+
+
+def _parameter(run: Run, number: int, group: list[ParameterUse], shown: int, *, split: bool) -> Parameter:
+    protection = group[0].protection if group else None
+    declared = run.declared[number - 1] if number <= len(run.declared) else 0
+    if protection is None:
+        return Parameter(number, shown if split else 0, shown if split else declared)
+    is_array = group[0].is_array
+    return Parameter(
+        client=number,
+        type_oid=shown,
+        upstream_oid=BYTEA_ARRAY if is_array else BYTEA,
+        protection=protection,
+        is_array=is_array,
+        compared=all(use.compared for use in group),
+    )

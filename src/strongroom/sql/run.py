@@ -1,0 +1,109 @@
+"""One analysis under way: what it stands on, what it found, and what it will change in the text.
+
+A `Run` is made for each statement by `resolve.py` and passed through `queries.py`, `changes.py` and
+`expressions.py`; `rewrite.py` reads it when all is decided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from strongroom.errors import ConstructRefused
+from strongroom.sql.ground import Ground
+from strongroom.sql.lexer import Lexed, Token
+from strongroom.sql.parse import Node
+from strongroom.sql.schema import ColumnId
+from strongroom.sql.scope import Named
+from strongroom.sql.statement import Context, Piece
+from strongroom.sql.value import Open, Value
+
+MAX_PARAMETERS = 65535  # Bind counts them in an Int16 (manual, "Message Formats")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A replacement in the text."""
+
+    start: int
+    end: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one analysis."""
+
+    lexed: Lexed
+    ground: Ground
+    context: Context
+    path: tuple[str, ...]
+    declared: Sequence[int] = ()
+    stored: bool = False  # the text is a definition in the database, not one that is sent
+    opens: list[Open] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    touches: set[ColumnId] = field(default_factory=set)
+    relations: set[int] = field(default_factory=set)
+    views: dict[int, list[Named]] = field(default_factory=dict)
+    top: int = 0  # the highest parameter used
+
+    def add(self, node: Open) -> Value:
+        """Something open, as a value."""
+        node.stored = self.stored
+        self.opens.append(node)
+        return Value(open=((node, 0),), type_oid=node.type_oid)
+
+    def edit(self, start: int, end: int, *pieces: Piece) -> None:
+        """Replaces bytes of the text."""
+        self.edits.append(Edit(start, end, pieces))
+
+    def name_end(self, location: int) -> int:
+        """The end of a dotted name that begins at a byte."""
+        index = self.lexed.at(location)
+        while self.lexed.text(index + 1) == b"." and self.lexed.text(index + 2) != b"*":
+            index += 2
+        return self.lexed.ends[index]
+
+    def literal_end(self, location: int) -> int:
+        """The end of a constant, its sign included."""
+        index = self.lexed.at(location)
+        while self.lexed.text(index) in {b"-", b"+"}:
+            index += 1
+        return self.lexed.ends[index]
+
+    def type_end(self, location: int) -> int:
+        """The end of a type's name with its modifiers and array bounds (gram.y: Typename)."""
+        index = self.lexed.at(location)
+        first = self.lexed.word(index)
+        index += 1
+        while self.lexed.text(index) == b".":
+            index += 2
+        if first in {b"national", b"double"}:
+            index += 1
+        index = self._skip(index, b"varying")
+        index = self._bracketed(index, b"(", b")")
+        if first in {b"time", b"timestamp"} and self.lexed.word(index) in {b"with", b"without"}:
+            index += 3
+        index = self._skip(index, b"array")
+        while (after := self._bracketed(index, b"[", b"]")) != index:
+            index = after
+        return self.lexed.ends[index - 1]
+
+    def _skip(self, index: int, word: bytes) -> int:
+        return index + 1 if self.lexed.word(index) == word else index
+
+    def _bracketed(self, index: int, opening: bytes, closing: bytes) -> int:
+        if self.lexed.text(index) != opening:
+            return index
+        while self.lexed.text(index) not in {closing, b""}:
+            index += 1
+        return index + 1
+
+    def is_quoted(self, location: int) -> bool:
+        """Whether a string literal stands at a byte."""
+        return self.lexed.kinds[self.lexed.at(location)] is Token.STRING
+
+
+def only(construct: str, body: Node, *known: str) -> None:
+    """Refuses a node with a field that the caller does not treat: what may pass is listed."""
+    for key in body:
+        if key not in known:
+            raise ConstructRefused(f"{construct} with {key} cannot be analysed beside a protected table")

@@ -1,0 +1,76 @@
+"""The names of PostgreSQL's own types that protected values can have, and what may be cast to what.
+
+Source of the numbers: src/include/catalog/pg_type.dat of PostgreSQL. A cast is only passed where it leaves
+the value as it is, so that sealing before the cast is the same as after it. Called by `scope.py` and
+`expressions.py`.
+"""
+
+from strongroom.sql.parse import Node, strings
+from strongroom.sql.schema import Protection
+
+BOOL, BYTEA, INT8, INT2, INT4, TEXT = 16, 17, 20, 21, 23, 25
+JSON, FLOAT4, FLOAT8, BPCHAR, VARCHAR = 114, 700, 701, 1042, 1043
+DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, TIMETZ = 1082, 1083, 1114, 1184, 1186, 1266
+NUMERIC, UUID, JSONB, UNKNOWN = 1700, 2950, 3802, 705
+BYTEA_ARRAY, TEXT_ARRAY, VARCHAR_ARRAY = 1001, 1009, 1015
+
+NAMES = {
+    "bool": BOOL, "bytea": BYTEA, "int8": INT8, "int2": INT2, "int4": INT4, "text": TEXT, "json": JSON,
+    "float4": FLOAT4, "float8": FLOAT8, "bpchar": BPCHAR, "varchar": VARCHAR, "date": DATE, "time": TIME,
+    "timestamp": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "interval": INTERVAL, "timetz": TIMETZ,
+    "numeric": NUMERIC, "uuid": UUID, "jsonb": JSONB, "unknown": UNKNOWN, "name": 19, "oid": 26,
+}  # fmt: skip
+ARRAYS = {
+    BOOL: 1000, BYTEA: 1001, INT8: 1016, INT2: 1005, INT4: 1007, TEXT: 1009, JSON: 199, FLOAT4: 1021,
+    FLOAT8: 1022, BPCHAR: 1014, VARCHAR: 1015, DATE: 1182, TIME: 1183, TIMESTAMP: 1115, TIMESTAMPTZ: 1185,
+    INTERVAL: 1187, TIMETZ: 1270, NUMERIC: 1231, UUID: 2951, JSONB: 3807, 19: 1003, 26: 1028,
+}  # fmt: skip
+ELEMENTS = {array: element for element, array in ARRAYS.items()}
+TEXTUAL = frozenset({TEXT, VARCHAR})
+_INTEGERS = frozenset({INT2, INT4, INT8})
+
+
+def type_oid(name: Node) -> int:
+    """The OID of a TypeName that is PostgreSQL's own, without its modifier; 0 if it is not one of ours."""
+    parts = strings(name["names"])
+    if len(parts) > 1 and parts[0] != "pg_catalog":
+        return 0
+    if name.get("setof") or name.get("pct_type"):
+        return 0
+    oid = NAMES.get(parts[-1], 0)
+    return ARRAYS.get(oid, 0) if name.get("arrayBounds") else oid
+
+
+def family(protection: Protection) -> tuple[int, int]:
+    """Equal for two protections whose equal values have the same canonical bytes."""
+    if protection.type_oid in TEXTUAL:
+        return TEXT, -1
+    if protection.type_oid in {NUMERIC, BPCHAR}:
+        return protection.type_oid, protection.typmod if protection.type_oid == NUMERIC else -1
+    return protection.type_oid, -1
+
+
+def same_form(one: Protection, other: Protection) -> bool:
+    """Whether values of two columns can stand for each other as they are sealed."""
+    return one.keyset == other.keyset and family(one) == family(other)
+
+
+def keeps_value(source: int, protection: Protection, *, compared: bool) -> bool:
+    """Whether a value of type `source` means the same when sealed for a column.
+
+    Comparison resolves an operator, so only types that share one are taken; storing casts (assignment casts).
+    """
+    target = protection.type_oid
+    if source in {0, UNKNOWN, target}:
+        return True
+    if source in TEXTUAL:  # text is stored in char(n), but not compared: blanks would count
+        return target in TEXTUAL or (target == BPCHAR and not compared)
+    return source in _INTEGERS and target in _INTEGERS
+
+
+def compared_type(type_oid: int) -> int:
+    """The type that an untyped parameter takes when compared with a column of a type.
+
+    varchar has no operators of its own (manual, "Operator Type Resolution"): it is compared as text.
+    """
+    return TEXT if type_oid == VARCHAR else type_oid

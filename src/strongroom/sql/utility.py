@@ -1,0 +1,140 @@
+"""Statements that are neither queries nor changes: transactions, settings, EXPLAIN, DO, maintenance and
+the rest.
+
+A statement that comes near a protected table must be in `UTILITIES` or `definitions.DEFINITIONS`; one that
+does not is sent as it came, as a barrier unless it is known to leave names as they are. Called by
+`resolve.py`.
+"""
+
+from collections.abc import Callable
+
+from strongroom.errors import ConstructRefused, UserCodeRefused
+from strongroom.sql.caution import text_is_harmless
+from strongroom.sql.copying import copy
+from strongroom.sql.definitions import DEFINITIONS, create_table_as
+from strongroom.sql.parse import unpack
+from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
+from strongroom.sql.queries import QUERIES
+from strongroom.sql.settings import set_statement
+from strongroom.sql.statement import Barrier, Kind, Resolved
+from strongroom.sql.task import Task, outputs, query
+
+_KINDS = {
+    "SelectStmt": Kind.SELECT,
+    "InsertStmt": Kind.INSERT,
+    "UpdateStmt": Kind.UPDATE,
+    "DeleteStmt": Kind.DELETE,
+    "MergeStmt": Kind.MERGE,
+}
+# Statements that may name a protected table and leave it, and all names, as they are.
+_MAINTENANCE = frozenset({
+    "TruncateStmt", "LockStmt", "VacuumStmt", "ClusterStmt", "ReindexStmt", "RefreshMatViewStmt",
+    "ListenStmt", "NotifyStmt", "UnlistenStmt", "VariableShowStmt", "CheckPointStmt",
+    "ConstraintsSetStmt", "LoadStmt",
+})  # fmt: skip
+
+
+def understand(task: Task) -> Resolved:
+    """The record of any one statement."""
+    if task.tag in _KINDS:
+        return _query(task)
+    treatment = UTILITIES.get(task.tag)
+    if treatment is not None:
+        return treatment(task)
+    if task.tag in _MAINTENANCE:
+        return task.untouched(Kind.OTHER)
+    if not task.found.near:
+        return task.untouched(Kind.DDL, Barrier.CATALOG)
+    if task.tag not in DEFINITIONS:
+        raise ConstructRefused(f"{task.tag} cannot be analysed beside a protected table")
+    return DEFINITIONS[task.tag](task)
+
+
+def _query(task: Task) -> Resolved:
+    kind = _KINDS[task.tag]
+    if "intoClause" in task.body:
+        return create_table_as(task) if task.found.near else task.untouched(Kind.DDL, Barrier.CATALOG)
+    if not task.found.near:
+        return task.untouched(kind)
+    run = task.run()
+    columns = query(run, {task.tag: task.body})
+    return task.resolved(run, kind, outputs=outputs(columns))
+
+
+def transaction(task: Task) -> Resolved:
+    """BEGIN, COMMIT, SAVEPOINT and their kin."""
+    kind = task.body["kind"].removeprefix("TRANS_STMT_").lower().replace("_", " ")
+    return task.untouched(Kind.TRANSACTION, transaction="begin" if kind == "start" else kind)
+
+
+def set_(task: Task) -> Resolved:
+    """SET and RESET."""
+    return task.untouched(Kind.SET, set_statement(task.body))
+
+
+def discard(task: Task) -> Resolved:
+    """DISCARD: ALL takes everything of the session away, TEMP its temporary tables."""
+    target = task.body.get("target")
+    if target == "DISCARD_ALL":
+        everything = Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.ROLE | Barrier.PREPARED | Barrier.CURSORS
+        return task.untouched(Kind.DISCARD, everything)
+    return task.untouched(Kind.DISCARD, Barrier.CATALOG if target == "DISCARD_TEMP" else Barrier.NONE)
+
+
+def explain(task: Task) -> Resolved:
+    """EXPLAIN of what could run; its rows are text, and show sealed literals only."""
+    tag, body = unpack(task.body["query"])
+    run = task.run()
+    if tag == "ExecuteStmt":
+        inner = arguments(run, task, body)
+        if inner is None or not inner.touched:
+            return task.untouched(Kind.EXPLAIN, context_free=False)
+        return task.resolved(run, Kind.EXPLAIN, context_free=False)
+    if not task.found.near:
+        return task.untouched(Kind.EXPLAIN)
+    if tag in {"DeclareCursorStmt", "CreateTableAsStmt"}:
+        tag, body = unpack(body["query"])
+    if tag not in QUERIES:
+        raise ConstructRefused(f"EXPLAIN of {tag} cannot be analysed beside a protected table")
+    query(run, {tag: body})
+    return task.resolved(run, Kind.EXPLAIN)
+
+
+def do(task: Task) -> Resolved:
+    """DO: passes if none of its words could touch a protected table."""
+    for item in task.body["args"]:
+        option = item["DefElem"]
+        text = option["arg"]["String"]["sval"]
+        if option["defname"] == "language":
+            readable = text in {"plpgsql", "sql"}
+        else:
+            readable = text_is_harmless(text, task.ground)
+        if task.ground.near and not readable:
+            raise UserCodeRefused(
+                "the code of DO might touch a protected table", hint="send its statements by themselves"
+            )
+    return task.untouched(Kind.OTHER, Barrier.CATALOG | Barrier.SEARCH_PATH)
+
+
+def call(task: Task) -> Resolved:
+    """CALL: its procedure was looked at like any function; its arguments may not be protected."""
+    if task.found.near:
+        raise ConstructRefused("CALL cannot be analysed beside a protected table")
+    return task.untouched(Kind.OTHER, Barrier.CATALOG)
+
+
+UTILITIES: dict[str, Callable[[Task], Resolved]] = {
+    "TransactionStmt": transaction,
+    "VariableSetStmt": set_,
+    "DiscardStmt": discard,
+    "ExplainStmt": explain,
+    "DoStmt": do,
+    "CallStmt": call,
+    "CopyStmt": copy,
+    "PrepareStmt": prepare,
+    "ExecuteStmt": execute,
+    "DeallocateStmt": deallocate,
+    "DeclareCursorStmt": declare,
+    "FetchStmt": fetch,
+    "ClosePortalStmt": close,
+}

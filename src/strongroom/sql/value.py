@@ -1,0 +1,127 @@
+"""What is known of one expression: protected, plain, or still open.
+
+A literal, a parameter and a cast of these are `Open`: they become sealed or stay plain by what they meet
+(`email = $1` seals, `id = $1` does not). An `Open` decides once; one that meets both is refused, because it
+has one place in the text. Each is remembered with the place where it stands, so that `rewrite.py` can write
+the decision.
+"""
+
+from dataclasses import dataclass, field
+
+from strongroom.errors import TypeRefused, ValueMoves
+from strongroom.sql.schema import Protection
+from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, ELEMENTS, compared_type, keeps_value
+
+NO_TYPE = -1
+"""A type that is not one of ours, so that nothing sealed can have it."""
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """A literal, parameter or cast whose form is not decided yet; `start` and `end` are bytes of the text."""
+
+    start: int
+    end: int
+    type_oid: int = 0  # by a cast of its own, or as Parse declared it; 0: by context
+    typmod: int = -1  # of its own cast
+    stored: bool = False  # in a definition that the database stores: what is sealed there has bytes already
+    plain: bool = False
+    protection: Protection | None = None
+    is_array: bool = False
+    compared: bool = True
+    natural_oid: int = 0  # the type that its context gave it first
+    links: "list[Value]" = field(default_factory=list)  # values that are sealed whole if this is
+
+    def keep_plain(self, type_oid: int = 0) -> None:
+        """It was met by something unprotected."""
+        if self.protection is not None:
+            raise _both(self.protection)
+        self.plain = True
+        self.natural_oid = self.natural_oid or type_oid
+
+    def seal(self, protection: Protection, *, is_array: bool, compared: bool) -> None:
+        """It was met by a protected column."""
+        if self.plain:
+            raise _both(protection)
+        if not self._accepts(protection, is_array=is_array, compared=compared):
+            raise TypeRefused(
+                f"a value of another type meets the protected column {protection.column}",
+                hint="leave the cast out, or cast to the column's declared type",
+            )
+        if self.protection is None:
+            self.protection, self.is_array = protection, is_array
+            natural = compared_type(protection.type_oid) if compared else protection.type_oid
+            self.natural_oid = self.natural_oid or (ARRAYS.get(natural, 0) if is_array else natural)
+        self.compared = self.compared and compared and self.typmod == -1
+
+    def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
+        """Whether its own type leaves the value as it is."""
+        if self.stored:
+            return self.type_oid == (BYTEA_ARRAY if is_array else BYTEA)
+        if self.type_oid == 0:
+            return True
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
+        if self.typmod not in {-1, protection.typmod}:
+            return False
+        return keeps_value(element, protection, compared=compared)
+
+
+@dataclass(slots=True, eq=False)
+class Literal(Open):
+    """A constant of the text."""
+
+    value: str = field(default="", repr=False)
+    number: bool = False  # written without quotes
+
+
+@dataclass(slots=True, eq=False)
+class ParameterUse(Open):
+    """One use of a parameter."""
+
+    number: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Cast(Open):
+    """A cast of something open; its place is that of the type's name."""
+
+
+def _both(protection: Protection) -> ValueMoves:
+    return ValueMoves(
+        f"one value is used for the protected column {protection.column} and elsewhere, unprotected",
+        hint="write the value, or its subquery, once for each use",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression gives."""
+
+    protection: Protection | None = None  # sealed as values of this column
+    is_array: bool = False  # an array of such
+    open: tuple[
+        tuple[Open, int], ...
+    ] = ()  # what is still open in it; +1: it is an element of that, -1: an array
+    null: bool = False  # the constant NULL
+    type_oid: int = 0  # the type that the client sees, of the element if `is_array`; 0: not known
+    typmod: int = -1
+    origin: tuple[int, int] = (0, 0)  # table and attribute in RowDescription; (-1, 0): not known
+    fields: "tuple[tuple[str, Value], ...] | None" = None  # of a row
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it may yet become sealed or plain."""
+        return self.protection is None and bool(self.open)
+
+    def touches(self) -> bool:
+        """Whether anything in it is protected."""
+        return self.protection is not None or any(value.touches() for _, value in self.fields or ())
+
+
+PLAIN = Value(origin=(-1, 0))
+"""Something unprotected of which no more is known."""
+
+COMPUTED = Value()
+"""An unprotected expression that is not a bare column: RowDescription shows no table."""
+
+NULL = Value(null=True)
