@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 from tests.protect.copy.streams import copy_of, cut, open_sealed, seal, through
-from tests.protect.test_plan import codec
+from tests.protect.samples import codec
 
 from strongroom.errors import Bug, StrongroomError
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
