@@ -6,6 +6,9 @@
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged, Draining
+    │   ├── PinnedSettingChanged
+    │   ├── MalformedCopy, CopyRowTooLong
+    │   ├── Draining
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
@@ -18,6 +21,9 @@
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
+    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
+    │   └── CatalogUnreadable
+    │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
@@ -153,6 +159,20 @@ class Draining(ClientError):
     sqlstate = "57P01"  # admin_shutdown
 
 
+class MalformedCopy(ClientError):
+    """What the client sends for COPY FROM is not in the format that the statement says."""
+
+    code = "copy-malformed"
+    sqlstate = "22P04"  # bad_copy_file_format
+
+
+class CopyRowTooLong(ClientError):
+    """A row of COPY is longer than what is held of one; the data may be the client's or the database's."""
+
+    code = "copy-row-too-long"
+    sqlstate = "54000"  # program_limit_exceeded
+
+
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -177,6 +197,13 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+
+
+class UpstreamCopyMalformed(UpstreamError):
+    """What the database sends for COPY TO is not in the format that the statement says."""
+
+    code = "upstream-copy-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class UpstreamLoginMalformed(UpstreamError):
