@@ -32,7 +32,6 @@ PURE_STANDARD = {
 PURE_LIBRARIES = {"cryptography", "pgparse", "sqlglot", "cedarpy"}
 # The exceptions, each with its reason.
 PURE_EXCEPTIONS = {
-    ("sql", "importlib"): "the catalog query is a file of the package, read once at import",
     ("protect", "secrets"): "nonces are drawn inside protect/ and never taken from a caller",
     (
         "sql",

@@ -16,13 +16,16 @@ import json
 from collections.abc import Sequence
 
 from strongroom.errors import (
+    ClientError,
     Denied,
     InvalidValue,
+    OriginMismatch,
     ParameterCount,
     StrongroomError,
     UpstreamError,
 )
 from strongroom.protect.batch import open_rows
+from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import rows
 from strongroom.session.guard import Guard, Snapshot
 from strongroom.session.relay import Limits, Relay
@@ -31,7 +34,7 @@ from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.codec import HEADER
+from strongroom.wire.postgres.codec import HEADER, message
 from strongroom.wire.postgres.reader import Reader
 
 OWN = "strongroom own"
@@ -56,6 +59,7 @@ class GuardedRelay(Relay):
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
+        self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
@@ -269,6 +273,38 @@ class GuardedRelay(Relay):
         self._segment_open = True
         return super()._close(body)
 
+    def _copy_data(self, body: bytes) -> bytes | None:
+        replacement = super()._copy_data(body)
+        if self._sealer is None or replacement is not None:
+            return replacement
+        try:
+            return _copy_message(self._sealer.feed(body))
+        except (Denied, ClientError) as error:
+            return self._refuse_copy(error)
+
+    def _copy_end(self, body: bytes) -> bytes | None:
+        sealer, done = self._sealer, not body  # CopyDone has no body, CopyFail has a reason
+        rest = b""
+        if sealer is not None and done and self._replies.copying_in:
+            try:
+                rest = _copy_message(sealer.finish())
+            except (Denied, ClientError) as error:
+                return self._refuse_copy(error)
+        replacement = super()._copy_end(body)
+        return rest + m.COPY_DONE if rest and replacement is None else replacement
+
+    def _refuse_copy(self, error: StrongroomError) -> bytes:
+        """End the COPY in the client's place; what it goes on to send is dropped."""
+        head = self._replies.head
+        assert head is not None
+        self._sealer = None
+        head.refusal = self._refusal(error)
+        self._replies.copy_end()
+        return m.copy_fail(self._rejected())
+
+    def _flows_upstream(self, tag: int) -> bool:
+        return self._sealer is None and super()._flows_upstream(tag)
+
     # ---------------------------------------------------------------- keeping up to date
 
     def _note_barriers(self, barriers: Barrier) -> None:
@@ -332,10 +368,11 @@ class GuardedRelay(Relay):
 
     def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         if isinstance(owed.subject, _Refresh):
-            return self._own_answer(owed, tag, data[start:end])
+            return self._own_answer(tag, data[start:end])
         replacement = super()._answered(owed, tag, data, start, end)
         subject, letter = owed.subject, chr(tag)
         if letter == "E":
+            self._sealer = None
             return _without_values(data[start:end]) if replacement is None and _near(subject) else replacement
         if isinstance(subject, Run):
             return self._run_answer(owed, subject, letter, data[start:end], replacement)
@@ -350,13 +387,12 @@ class GuardedRelay(Relay):
             return b"" if owed.mine else shown
         return replacement
 
-    def _own_answer(self, owed: Owed, tag: int, message: bytes) -> bytes:
+    def _own_answer(self, tag: int, whole: bytes) -> bytes:
         if tag == ord("E"):
-            code = m.ErrorResponse.parse(message[HEADER:]).fields.get("C", "")
+            code = m.ErrorResponse.parse(whole[HEADER:]).fields.get("C", "")
             raise UpstreamError(f"the database's catalog cannot be read: SQLSTATE {code}")
         if tag == ord("D"):
-            self._refreshed(message)
-        del owed
+            self._refreshed(whole)
         return b""
 
     def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
@@ -385,6 +421,8 @@ class GuardedRelay(Relay):
         current = run.current
         if letter == "D":
             return None if run.rows is None else open_rows(run.rows, message)
+        if letter in "GHdc":
+            return self._copy_answer(run, letter, message)
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
@@ -398,7 +436,23 @@ class GuardedRelay(Relay):
             self._barrier_passed()
         return replacement
 
+    def _copy_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
+        copy = None if run.current is None or not run.current.touched else run.current.copy
+        if copy is not None and letter in "GH":
+            if int.from_bytes(message[HEADER + 1 : HEADER + 3]) != len(copy.columns):
+                raise OriginMismatch("COPY has another number of columns than expected")
+            if letter == "G":
+                self._sealer = self._guard.copy_sealer(copy, self._limits.message_bytes)
+            else:
+                run.opener = self._guard.copy_opener(copy, self._limits.message_bytes)
+        elif run.opener is not None and letter == "d":
+            return _each_copy_message(run.opener, message)
+        elif run.opener is not None:
+            return _copy_message(run.opener.finish()) + message
+        return None
+
     def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
+        self._sealer = run.opener = None
         self._guard.completed(current)
         self._name_statements(current, run.text)
         if owed.request is Request.QUERY:
@@ -425,13 +479,28 @@ class GuardedRelay(Relay):
     def _flows_to_client(self, tag: int) -> bool:
         """Rows that must be opened are waited for whole."""
         head = self._replies.head
-        opened = head is not None and isinstance(head.subject, Run) and head.subject.rows is not None
+        run = head.subject if head is not None and isinstance(head.subject, Run) else None
+        opened = run is not None and (run.rows is not None or run.opener is not None)
         own = head is not None and isinstance(head.subject, _Refresh)
         return super()._flows_to_client(tag) and not opened and not own
 
 
 class _Refresh:
     """Marks the gateway's own questions about the catalog."""
+
+
+def _copy_message(data: bytes) -> bytes:
+    return message(b"d", data) if data else b""
+
+
+def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
+    """Open CopyData by CopyData: clients rely on PostgreSQL sending one row in each."""
+    out, at = [], 0
+    while at < len(run):
+        end = at + 1 + int.from_bytes(run[at + 1 : at + HEADER])
+        out.append(_copy_message(opener.feed(run[at + HEADER : end])))
+        at = end
+    return b"".join(out)
 
 
 def _only(analysis: Analysis) -> Resolved | None:
