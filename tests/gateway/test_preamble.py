@@ -77,9 +77,7 @@ def test_ssl_request(pair: Pair, offered: bool) -> None:
             client.sendall(STARTUP)
         return await reading
 
-    assert uvloop.run(talk()) == (
-        Preamble(tls=True) if offered else Preamble(tls=False, octets=STARTUP[:8])
-    )
+    assert uvloop.run(talk()) == (Preamble(tls=True) if offered else Preamble(tls=False, octets=STARTUP[:8]))
 
 
 def test_gssapi_is_refused_and_tls_may_follow(pair: Pair) -> None:

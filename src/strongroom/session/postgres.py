@@ -318,14 +318,15 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
-        if self._phase is Phase.OPEN:
+        if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
 
     def _fail(self, error: StrongroomError) -> None:
         if self._phase is Phase.OPEN:
             self._flush_quietly()
-        self._send_client(to_wire(error, "FATAL").serialise())
+        if self._relay.client_may_be_told:
+            self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )
