@@ -286,6 +286,22 @@ def test_an_upstream_that_dies(phase: Phase) -> None:
     until(phase).when(ev.UpstreamClosed()).then(*ends("upstream-gone", "08006"))
 
 
+def test_an_upstream_that_dies_in_the_middle_of_a_row() -> None:
+    """The client must not take our error for the rest of the row: it sees the connection end."""
+    book = until(Phase.OPEN).client(QUERY).then(do.SendUpstream(QUERY))
+    part = message(b"D", bytes(1000))[:500]
+    book.upstream(part).then(do.SendClient(part))
+    book.when(ev.UpstreamClosed()).then(Logs("session failed", "upstream-gone"), do.Close())
+
+
+def test_a_client_that_leaves_in_the_middle_of_copy_data() -> None:
+    """Upstream must not take Terminate for data."""
+    book = until(Phase.OPEN).client(QUERY).then(do.SendUpstream(QUERY))
+    book.upstream(COPY_IN).then(do.SendClient(COPY_IN))
+    part = message(b"d", bytes(1000))[:500]
+    book.client(part).then(do.SendUpstream(part)).when(ev.ClientClosed()).then(do.Close())
+
+
 def test_an_upstream_that_dies_behind_its_own_fatal() -> None:
     """What PostgreSQL said last is the last that the client hears."""
     until(Phase.OPEN).upstream(FATAL).then(do.SendClient(FATAL), do.Close()).when(ev.UpstreamClosed()).over()

@@ -318,7 +318,7 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
-        if self._phase is Phase.OPEN:
+        if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
 
@@ -327,7 +327,8 @@ class Session:
             self._flush_quietly()
             if not self._relay.idle and not error.detail:
                 error.detail = "Whether statements that were under way took effect is not known."
-        self._send_client(to_wire(error, "FATAL").serialise())
+        if self._relay.client_may_be_told:
+            self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )

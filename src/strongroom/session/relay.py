@@ -86,6 +86,16 @@ class Relay:
         kept = sum(len(data) for data, _ in self._kept)
         return kept + self._client_frames.held + self._upstream_frames.held
 
+    @property
+    def client_may_be_told(self) -> bool:
+        """Whether a message can go to the client: inside another it would be taken for a part of that."""
+        return not self._upstream_frames.torn
+
+    @property
+    def upstream_may_be_told(self) -> bool:
+        """Whether a message can go upstream."""
+        return not self._client_frames.torn
+
     # ---------------------------------------------------------------- the client's messages
 
     def client(self, chunk: bytes) -> None:

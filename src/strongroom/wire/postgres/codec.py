@@ -49,6 +49,11 @@ class Framer:
         self._flowing = 0  # octets still to come of a message that is passed in parts
         self.held = 0
 
+    @property
+    def torn(self) -> bool:
+        """Whether the beginning of a message was passed and its end has not come."""
+        return self._flowing > 0
+
     def feed(self, chunk: bytes) -> tuple[bytes, list[Span]]:
         """Return the octets to look at and the spans in them, in order and without gaps.
 
