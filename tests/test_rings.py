@@ -32,6 +32,7 @@ PURE_STANDARD = {
 PURE_LIBRARIES = {"cryptography", "pgparse", "sqlglot", "cedarpy"}
 # The exceptions, each with its reason.
 PURE_EXCEPTIONS = {
+    ("sql", "importlib"): "catalog.sql is a part of the program, in a file of its own to read as SQL",
     ("protect", "secrets"): "nonces are drawn inside protect/ and never taken from a caller",
     ("protect", "os"): "nonces are drawn inside protect/ and never taken from a caller",
     ("protect", "zoneinfo"): "the rules of time zones are constants, which happen to be kept in files",
