@@ -166,8 +166,8 @@ _RETURNS_ROW = re.compile(r"\breturn\s+(?:new|old)\s*;", re.IGNORECASE)
 def check_triggers(relation: Relation, ground: Ground, context: Context) -> None:
     """Refuses a change of a protected table whose triggers might use a protected column.
 
-    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected, or
-    to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
+    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected,
+    or to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
     """
     protected = {column.name for column in ground.protected(relation)}
     for trigger, oid in relation.triggers:
