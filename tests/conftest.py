@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -39,9 +40,14 @@ class Servers:
 def installation(name: str) -> Installation:
     """The programs of this name; where they are missing the test is skipped, but in CI it fails."""
     found = installations(CACHE).get(name)
-    if found is not None:
-        return found
-    reason = f"PostgreSQL {name} is not on this machine; `make servers` fetches it"
+    if found is None:
+        missing(f"PostgreSQL {name}")
+    return found
+
+
+def missing(what: str) -> NoReturn:
+    """Skips the test for what is not on this machine; in CI, fails it."""
+    reason = f"{what} is not on this machine; `make test` fetches it"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -25,6 +25,7 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.tasks import Tasks
 from strongroom.session import effects as do
 from strongroom.session import events as ev
+from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials
 from strongroom.session.postgres import Entropy, Rules, Session
 from strongroom.wire.postgres.scram import NONCE_BYTES, nonce_of
@@ -55,6 +56,9 @@ class House(Protocol):
     async def cancel(self, process_id: int, secret_key: bytes) -> None:
         """Cancel what the session with this key runs, whichever worker has it."""
 
+    def catalog_changed(self, database: str) -> None:
+        """Committed DDL may have changed the catalog."""
+
     def left(self, driver: "Driver") -> None:
         """The connection is over on both sides."""
 
@@ -68,6 +72,7 @@ class Driver:
         rules: Rules,
         name: str,
         *,
+        snapshot: Snapshot | None,
         buffer_bytes: int,
         idle_seconds: float,
         login_seconds: float,
@@ -86,7 +91,7 @@ class Driver:
         self._rules = rules
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
-        self._session = Session(rules, self._entropy())
+        self._session = Session(rules, self._entropy(), snapshot)
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
 
@@ -113,6 +118,11 @@ class Driver:
     def drain(self) -> None:
         """End as soon as the session is idle."""
         self.dispatch(ev.Drain())
+
+    @property
+    def database(self) -> str:
+        """The logical database of this session."""
+        return self._rules.database
 
     def _client_data(self, data: bytes) -> None:
         self.last_heard = asyncio.get_running_loop().time()
@@ -208,6 +218,9 @@ class Driver:
 
     def _logged_in(self, _effect: do.LoggedIn) -> None:
         self._login_timer.cancel()
+
+    def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
+        self._house.catalog_changed(self._rules.database)
 
     def _write_log(self, effect: do.Log) -> None:
         _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
@@ -314,6 +327,7 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.RegisterCancel: Driver._register_cancel,
     do.Cancel: Driver._cancel,
     do.LoggedIn: Driver._logged_in,
+    do.CatalogChanged: Driver._catalog_changed,
     do.Log: Driver._write_log,
     do.Close: Driver._close,
 }

@@ -17,12 +17,13 @@ from functools import partial
 import structlog
 
 from strongroom.config import Database, Settings
-from strongroom.errors import ClientError, StrongroomError
+from strongroom.errors import ClientError, StrongroomError, UpstreamError
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.preamble import Preamble, read_preamble
+from strongroom.gateway.protection import Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
@@ -37,6 +38,12 @@ _log = structlog.get_logger("strongroom.server")
 
 SWEEP_SECONDS = 5.0
 """How often idle sessions are looked for; `idle_seconds` holds to this exactness."""
+
+CATALOG_SECONDS = 30.0
+"""How long DDL around the gateway may stay unnoticed where nothing disagrees with it before."""
+
+RETRY_SECONDS = 1.0
+"""Pause before an unreachable database is asked again."""
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
@@ -85,10 +92,26 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
     )
 
 
+def owner_of(name: str, settings: Settings) -> Connector | None:
+    """The way to the database as the owner of its tables; None where none is configured."""
+    database = settings.databases[name]
+    if database.owner is None:
+        return None
+    return Connector.to(
+        parse_upstream(
+            database.owner,
+            base=settings.file.parent,
+            password=database.owner_password,
+            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
+        )
+    )
+
+
 class Server:
     """All connections of one worker. ``line`` leads to the supervisor."""
 
     def __init__(self, settings: Settings, state: State, line: Line) -> None:
+        self._snapshots = Snapshots(settings, state)
         self.tasks = Tasks()
         self._line = line
         self._state = state
@@ -96,6 +119,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
+        self._changed: dict[str, asyncio.Event] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
@@ -107,6 +131,18 @@ class Server:
     def listen(self, name: str, listener: socket.socket) -> None:
         """Accept connections to the database ``name``."""
         self.tasks.start(f"accept {name}", self._accept(name, listener))
+
+    async def learn(self) -> None:
+        """Read the catalogs of protected databases, for as long as it takes; then now and again."""
+        for name, gate in self._gates.items():
+            while True:
+                try:
+                    await self._snapshots.read(name, gate.connector)
+                    break
+                except UpstreamError as error:
+                    _log.warning("catalog not read", database=name, code=error.code, why=error.message)
+                    await asyncio.sleep(RETRY_SECONDS)
+            self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
     def sweep_idle(self) -> None:
         """Look for idle sessions, again and again."""
@@ -139,6 +175,8 @@ class Server:
         elif message["what"] == "cancel":
             key = bytes.fromhex(str(message["key"]))
             self._cancel_here(int(str(message["process_id"])), key)
+        elif message["what"] == "catalog":
+            self._look_again(str(message["database"]))
 
     def _open_gates(self, settings: Settings) -> dict[str, Gate]:
         secret = self._state.installation_secret
@@ -194,6 +232,7 @@ class Server:
             self,
             gate.rules,
             session,
+            snapshot=self._snapshots.find(gate.name),
             buffer_bytes=gate.settings.limits.buffer_bytes,
             idle_seconds=gate.settings.limits.idle_seconds,
             login_seconds=max(deadline - loop.time(), 0),
@@ -257,6 +296,10 @@ class Server:
         if not self._cancel_here(process_id, secret_key):
             self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
 
+    def catalog_changed(self, database: str) -> None:
+        """Tell all workers, this one included."""
+        self._line.tell("catalog", database=database)
+
     def left(self, driver: Driver) -> None:
         """Give a connection's place back."""
         self._drivers.discard(driver)
@@ -272,6 +315,29 @@ class Server:
                 self.tasks.start(f"{driver.name} cancel", driver.cancel_upstream())
                 return True
         return False
+
+    def _look_again(self, database: str) -> None:
+        self._changed.setdefault(database, asyncio.Event()).set()
+
+    async def _keep_learning(self, database: str) -> None:
+        """Read the catalog when it has changed, and on a timer for changes made around the gateway."""
+        changed = self._changed.setdefault(database, asyncio.Event())
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CATALOG_SECONDS):
+                    await changed.wait()
+            changed.clear()
+            before = self._snapshots.find(database)
+            try:
+                snapshot = await self._snapshots.read(database, self._gates[database].connector)
+            except StrongroomError as error:
+                _log.warning("catalog not read", database=database, code=error.code, why=error.message)
+                continue
+            if snapshot is None:
+                return
+            for driver in list(self._drivers) if snapshot is not before else ():
+                if driver.database == database:
+                    driver.dispatch(ev.SnapshotChanged(snapshot))
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

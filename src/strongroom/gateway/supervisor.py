@@ -25,9 +25,10 @@ from strongroom.errors import CannotListen, StrongroomError, WorkersFail
 from strongroom.gateway.control import Line
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.log import set_up_log
-from strongroom.gateway.server import gate_of
+from strongroom.gateway.protection import Place, prepare
+from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
-from strongroom.state import open_state
+from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
 
@@ -43,7 +44,17 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop; raises `ConfigError` before anything is accepted."""
     set_up_log()
     _check(settings)
-    uvloop.run(Supervisor(settings).run())
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    state = open_state(settings.state)
+    try:
+        for line in await prepare(settings, state, _places(settings, state)):
+            _log.warning(line)
+    finally:
+        state.close()
+    await Supervisor(settings).run()
 
 
 def _check(settings: Settings) -> None:
@@ -54,6 +65,16 @@ def _check(settings: Settings) -> None:
             gate_of(name, settings, state.installation_secret)
     finally:
         state.close()
+
+
+def _places(settings: Settings, state: State) -> list[Place]:
+    """The databases with something to protect."""
+    places = []
+    for name, database in settings.databases.items():
+        if database.columns:
+            connector = gate_of(name, settings, state.installation_secret).connector
+            places.append(Place(name, connector, owner_of(name, settings) or connector))
+    return places
 
 
 @dataclass(eq=False)
@@ -156,6 +177,9 @@ class Supervisor:
             worker.line.tell("admitted", number=message["number"], refusal=refusal)
         elif what == "release":
             worker.admitted[message["account"]] -= 1
+        elif what == "catalog":
+            for other in self._workers.values():
+                other.line.tell("catalog", database=message["database"])
         elif what == "cancel":
             for other in self._workers.values():
                 if other is not worker:

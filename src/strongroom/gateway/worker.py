@@ -48,6 +48,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line = await Line.over(socket.socket(fileno=arguments.line))
     try:
         server = Server(settings, open_state(settings.state), line)
+        await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
         return 2

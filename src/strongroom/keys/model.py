@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
@@ -148,7 +149,8 @@ class Keyset:
     """The keys of one column, or of several that share it by ``key:``.
 
     ``form`` and ``pad`` are what its values hold (``protect/scheme.py``); they stand here so that a changed
-    line of configuration cannot make old values read as something else.
+    line of configuration cannot make old values read as something else. ``revision`` grows with each change,
+    so that of two copies one knows the newer.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Keyset:
     pad: int
     versions: tuple[KeyVersion, ...]
     primary: int
+    revision: int = 1
 
     def __post_init__(self) -> None:
         ids = [version.key_id for version in self.versions]
@@ -180,11 +183,11 @@ class Keyset:
 
     def with_key(self, version: KeyVersion) -> "Keyset":
         """This keyset with one more key, which is not yet primary."""
-        return replace(self, versions=(*self.versions, version))
+        return self._next(versions=(*self.versions, version))
 
     def with_primary(self, key_id: int) -> "Keyset":
         """This keyset, sealing with another of its active keys."""
-        return replace(self, primary=key_id)
+        return self._next(primary=key_id)
 
     def with_state(self, key_id: int, state: KeyState) -> "Keyset":
         """This keyset after a transition of one key; raises ``IllegalTransition``."""
@@ -197,4 +200,7 @@ class Keyset:
         if key_id == self.primary:
             raise IllegalTransition(f"key {key_id:08x} is primary", hint="make another key primary first")
         after = replace(before, state=state, dek=None if state is KeyState.DESTROYED else before.dek)
-        return replace(self, versions=tuple(after if v is before else v for v in self.versions))
+        return self._next(versions=tuple(after if v is before else v for v in self.versions))
+
+    def _next(self, **changes: Any) -> "Keyset":
+        return replace(self, revision=self.revision + 1, **changes)

@@ -35,13 +35,16 @@ _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How one column is protected; ``column`` is its configured name, ``keyset`` the name of its keyset."""
+    """How one column is protected; ``column`` is its configured name.
+
+    ``key`` names the column for which its keyset is made: itself, unless it shares another's.
+    """
 
     database: str
     column: str
     type: DeclaredType
     algorithm: Algorithm
-    keyset: str
+    key: str
     pad: int = 0
 
     @classmethod
@@ -62,6 +65,7 @@ class Scheme:
             declared = parse_type(type)
             algorithm = _algorithm(encryption)
             split_column(column)
+            split_column(key or column)
             _check_pad(pad)
             _check_blanks(declared)
             if algorithm is Algorithm.AES256_SIV:
@@ -69,7 +73,12 @@ class Scheme:
                 _check_comparable(declared, accepted)
         except StrongroomError as error:
             raise error.__class__(f"{with_context}: {error.message}", hint=error.hint) from None
-        return cls(database, column, declared, algorithm, keyset_name(database, key or column), pad)
+        return cls(database, column, declared, algorithm, key or column, pad)
+
+    @property
+    def keyset(self) -> str:
+        """The name of the keyset: of the database, then the column for which it is made."""
+        return f"{self.database}/{self.key}"
 
     @property
     def comparable(self) -> bool:
@@ -87,21 +96,19 @@ class Scheme:
 
     @property
     def context(self) -> Context:
-        """The context of a keyset made for this column."""
-        return Context(self.database, *split_column(self.column))
+        """The context of the keyset, if it is still to be made."""
+        return Context(self.database, *split_column(self.key))
+
+    @property
+    def kind(self) -> tuple[Algorithm, str, int]:
+        """What columns that share a keyset have in common."""
+        return self.algorithm, self.form, self.pad
 
     def mismatch(self, keyset: Keyset) -> str | None:
         """What the keyset was made for, if that is not what is configured; None if they agree."""
-        made, wanted = (
-            _described(keyset.algorithm, keyset.form, keyset.pad),
-            _described(self.algorithm, self.form, self.pad),
-        )
+        made = _described(keyset.algorithm, keyset.form, keyset.pad)
+        wanted = _described(*self.kind)
         return None if made == wanted else f"its keyset was made for {made}, not {wanted}"
-
-
-def keyset_name(database: str, column: str) -> str:
-    """The name of the keyset made for a column: what ``key:`` refers to, within its database."""
-    return f"{database}/{column}"
 
 
 def split_column(column: str) -> tuple[str, str, str]:

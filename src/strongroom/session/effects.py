@@ -66,6 +66,11 @@ class LoggedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogChanged:
+    """Committed DDL may have changed the catalog: other sessions, in all workers, must look again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """Write a line to the log; ``fields`` holds names and numbers, never a value of a row."""
 
@@ -87,6 +92,7 @@ Effect = (
     | RegisterCancel
     | Cancel
     | LoggedIn
+    | CatalogChanged
     | Log
     | Close
 )

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from strongroom.errors import StrongroomError
+from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.upstream_login import UpstreamLogin
 
@@ -78,6 +79,13 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotChanged:
+    """What is protected, or the catalog, was read anew."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The gateway is stopping: end when the session is idle."""
 
@@ -93,5 +101,6 @@ Event = (
     | UpstreamConnected
     | UpstreamFailed
     | TimedOut
+    | SnapshotChanged
     | Drain
 )

@@ -30,6 +30,8 @@ from strongroom.errors import (
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
+from strongroom.session.guard import Snapshot
+from strongroom.session.guarded import GuardedRelay
 from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
@@ -74,9 +76,9 @@ class Phase(Enum):
 
 
 class Session:
-    """One session. ``wants_client`` says whether more should be read from the client."""
+    """One session; ``snapshot`` says what is protected, None where nothing is."""
 
-    def __init__(self, rules: Rules, entropy: Entropy) -> None:
+    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
         self._rules = rules
         self._entropy = entropy
         self._effects: list[do.Effect] = []
@@ -90,7 +92,7 @@ class Session:
         self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
         self._login: login.ClientLogin | None = None
         self._upstream_login: upstream_login.UpstreamLogin | None = None
-        self._relay = Relay(rules.limits)
+        self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
 
     @property
     def wants_client(self) -> bool:
@@ -181,6 +183,8 @@ class Session:
             if self._phase is not Phase.LOGIN:
                 raise MalformedMessage("octets follow the last message of the login before it was answered")
             self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+        if self._phase is not Phase.LOGIN and self._frames.held:
+            raise MalformedMessage("octets follow the last message of the login before it was answered")
 
     def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
         self._send_client(outcome.send)
@@ -209,7 +213,8 @@ class Session:
             if name not in upstream_login.RESERVED and not name.startswith("_pq_.")
         }
         self._phase = Phase.OPENING
-        self._effects.append(do.OpenUpstream(self._account, self._version, settings))
+        version = m.PROTOCOL_3_2 if self._version >= m.PROTOCOL_3_2 else m.PROTOCOL_3_0  # 3.1 is 3.0 renamed
+        self._effects.append(do.OpenUpstream(self._account, version, settings))
 
     # ---------------------------------------------------------------- upstream
 
@@ -248,6 +253,9 @@ class Session:
         self._effects.append(do.RegisterCancel(upstream.process_id, upstream.secret_key, key))
         self._effects.append(do.LoggedIn())
         self._send_client(b"".join(greeting))
+        if isinstance(self._relay, GuardedRelay):
+            for item in upstream.parameters.items():
+                self._relay.settle_style(*item)
         self._phase = Phase.OPEN
         self._drain_if_idle()
 
@@ -273,12 +281,19 @@ class Session:
         for code in relay.refused:
             self._effects.append(do.Log("statement refused", {"account": self._account, "code": code}))
         relay.refused.clear()
+        if isinstance(relay, GuardedRelay) and relay.catalog_changed:
+            relay.catalog_changed = False
+            self._effects.append(do.CatalogChanged())
         if relay.ended:
             self._close()
 
     def _on_idle_timeout(self, event: ev.TimedOut) -> None:
         if self._relay.idle or event.limit != "idle_seconds":
             self._on_timeout(event)
+
+    def _on_snapshot(self, event: ev.SnapshotChanged) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.share(event.snapshot)
 
     # ---------------------------------------------------------------- the end
 
@@ -303,14 +318,17 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
-        if self._phase is Phase.OPEN:
+        if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
 
     def _fail(self, error: StrongroomError) -> None:
         if self._phase is Phase.OPEN:
             self._flush_quietly()
-        self._send_client(to_wire(error, "FATAL").serialise())
+            if not self._relay.idle and not error.detail:
+                error.detail = "Whether statements that were under way took effect is not known."
+        if self._relay.client_may_be_told:
+            self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )
@@ -361,5 +379,6 @@ ANYWHERE: dict[type, Callable[..., None]] = {
     ev.ClientClosed: Session._on_client_closed,
     ev.TimedOut: Session._on_timeout,
     ev.Drain: Session._on_drain,
+    ev.SnapshotChanged: Session._on_snapshot,
 }
 """What can happen in every phase that `STEPS` does not name."""

@@ -1,4 +1,4 @@
-"""Rows that come back: what RowDescription must say, what the client sees instead, and how values open.
+"""What RowDescription must say of rows that come back, what the client sees instead, and how they open.
 
 Two sources must agree (rule 4 of the design): analysis says from which column of which table each output
 comes, and PostgreSQL's RowDescription says so too, or says 0 where a construct hides it.
@@ -7,10 +7,10 @@ Used by `guarded`; pure.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from strongroom.errors import OriginMismatch
-from strongroom.protect.forms import arrays
+from strongroom.protect.batch import RowPlan, column_opener
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.style import TextStyle
 from strongroom.sql.schema import Protection
@@ -18,17 +18,8 @@ from strongroom.sql.statement import Output
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
 
-Opener = Callable[[bytes | None], bytes | None]
-
 ANY_UNPROTECTED = -1
 """`Output.table_oid` where the origin is of no matter, as long as it is no protected column."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowPlan:
-    """What to do with each column of a row: open it, or pass it (None)."""
-
-    openers: tuple[Opener | None, ...]
 
 
 def agree(
@@ -76,12 +67,12 @@ def plan(
         tuple(
             None
             if output.protection is None
-            else _opener(
+            else column_opener(
                 codec(output.protection),
-                output,
-                format_of(upstream_formats, i),
-                format_of(client_formats, i),
-                style,
+                upstream_format=format_of(upstream_formats, i),
+                client_format=format_of(client_formats, i),
+                style=style,
+                is_array=output.is_array,
             )
             for i, output in enumerate(outputs)
         )
@@ -116,62 +107,8 @@ def _shown_field(field: m.Field, output: Output, format_code: int | None) -> m.F
     )
 
 
-def _opener(
-    codec: ColumnCodec, output: Output, upstream_format: int, client_format: int, style: TextStyle
-) -> Opener:
-    if output.is_array:
-        receive = _array_from_text if upstream_format == m.TEXT else _as_it_is
-        return lambda value: codec.open_each(receive(value), format_code=client_format, style=style)
-    open_one = codec.opener(client_format, style)
-    if upstream_format == m.BINARY:
-        return lambda value: None if value is None else open_one(value)
-    return lambda value: None if value is None else open_one(_from_hex(value))
-
-
-def _as_it_is(value: bytes | None) -> bytes | None:
-    return value
-
-
-def _array_from_text(value: bytes | None) -> bytes | None:
-    if value is None:
-        return None
-    return arrays.send(arrays.read(value.decode()).mapped(_from_hex), types.BYTEA)
-
-
-def _from_hex(value: bytes) -> bytes:
-    """bytea in text, hex form (manual, "bytea Hex Format"); `bytea_output` is pinned to it."""
-    if value[:2] != b"\\x":
-        raise OriginMismatch("a sealed value came in another form than hex")
-    try:
-        return bytes.fromhex(value[2:].decode("ascii"))
-    except ValueError:
-        raise OriginMismatch("a sealed value came in another form than hex") from None
-
-
 def _mismatch(what: str) -> OriginMismatch:
     return OriginMismatch(
         f"analysis and the database disagree: {what}",
         hint="If a table was changed meanwhile, try again; if it happens again, please report the statement.",
     )
-
-
-def open_rows(data: bytes, rows: RowPlan) -> bytes:
-    """Open a run of DataRow messages (manual, "DataRow")."""
-    out: list[bytes] = []
-    at, end = 0, len(data)
-    while at < end:
-        count = int.from_bytes(data[at + 5 : at + 7])
-        if count != len(rows.openers):
-            raise _mismatch(f"a row of {count} columns came where {len(rows.openers)} were expected")
-        at += 7
-        parts: list[bytes] = [count.to_bytes(2)]
-        for opener in rows.openers:
-            length = int.from_bytes(data[at : at + 4], signed=True)
-            value = None if length < 0 else data[at + 4 : at + 4 + length]
-            at += 4 + max(length, 0)
-            if opener is not None:
-                value = opener(value)
-            parts.append(b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4) + value)
-        body = b"".join(parts)
-        out.append(b"D" + (len(body) + 4).to_bytes(4) + body)
-    return b"".join(out)

@@ -278,6 +278,8 @@ class UpstreamLogin:
 
     def _begin(self, method: AuthMethod) -> None:
         self._allow(method)
+        if method is not AuthMethod.SCRAM and self._rules.channel_binding is ChannelBinding.REQUIRE:
+            raise _untrusted("channel binding is required, and the database asks for a method without it")
         self._method = method
 
     def _allow(self, method: AuthMethod) -> None:

@@ -12,6 +12,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "28000": ("its pg_hba.conf lets this user, address or TLS not in", "see its log for the line"),
     "3D000": ("no such database", "check the database's name in `upstream`"),
     "42501": ("the user lacks the CONNECT privilege", "grant it in the database"),
+    "08P01": (
+        "a pooler before it takes no start-up parameter bytea_output",  # pgbouncer, client.c
+        "name the database itself in `upstream`, not a pooler",
+    ),
     "42704": ("a start-up parameter is unknown", "remove it from the client's connection string"),
     "22023": ("a start-up parameter has an invalid value", "mend the client's connection string"),
     "53300": ("it has no connection left", "raise its max_connections or lower the gateway's limit"),

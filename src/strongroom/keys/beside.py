@@ -1,0 +1,161 @@
+"""The copy of the keysets beside the data; whether state, database and configuration agree (design, rule 7).
+
+The protected database keeps each wrapped keyset in ``strongroom.keysets`` and the keyset of each column in
+``strongroom.columns``, so that a dump of it and the root bring everything back. Here are the statements,
+which the shell executes, and the decision, which is pure: from what is configured and what was found, what
+is to be made, taken over and copied, or why nothing may start. After publishing, the shell reads and agrees
+once more: of two gateways with a state each that start together, the second finds another's keyset there.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from strongroom.errors import InvalidScheme, KeysetMismatch, KeysetMissing, KeysetOrphaned
+from strongroom.keys.model import Keyset
+from strongroom.protect.scheme import Scheme
+
+CREATE_TABLES = """\
+CREATE SCHEMA IF NOT EXISTS strongroom;
+CREATE TABLE IF NOT EXISTS strongroom.keysets (
+    name text PRIMARY KEY,
+    revision integer NOT NULL,
+    key_ids bigint[] NOT NULL,
+    wrapped bytea NOT NULL,
+    written timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS strongroom.columns (
+    name text PRIMARY KEY,
+    keyset text NOT NULL REFERENCES strongroom.keysets,
+    since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON SCHEMA strongroom IS
+    'Keys of the columns that Strongroom protects, wrapped by its root key. Belongs into every backup.';
+"""
+"""Run by the owner of the database, in a transaction."""
+
+TABLES_EXIST = "SELECT pg_catalog.to_regclass('strongroom.keysets') IS NOT NULL"
+READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom.keysets ORDER BY name"
+"""Rows are the fields of ``WrappedKeyset``; the bytea must be read in binary or unhexed."""
+
+READ_COLUMNS = "SELECT name, keyset FROM strongroom.columns ORDER BY name"
+
+WRITE_KEYSET = """\
+INSERT INTO strongroom.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE
+SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
+WHERE keysets.revision < excluded.revision"""
+"""Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+
+WRITE_COLUMN = """\
+INSERT INTO strongroom.columns (name, keyset) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset"""
+"""Parameters: the column's configured name, the name of its keyset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is to be done before values are sealed, in this order."""
+
+    adopt: tuple[Keyset, ...]
+    """Keysets that the database has and the state has not, or not so new: into the state."""
+
+    create: tuple[Scheme, ...]
+    """One scheme for each keyset that has never been: to be made in the state."""
+
+    publish: tuple[Keyset, ...]
+    """Keysets that the database has not, or not so new: beside the data."""
+
+
+def agree(
+    schemes: Collection[Scheme],
+    state: Mapping[str, Keyset],
+    beside: Mapping[str, Keyset],
+    seen: Mapping[str, Collection[int]],
+) -> Agreement:
+    """What brings one database, its columns and the state together; raises a ``KeysetError`` if nothing may.
+
+    ``state`` and ``beside`` are the keysets of this database, by name; ``seen`` has the key ids that were
+    found on protected columns, in their CHECKs or values, by configured name.
+    """
+    by_keyset = _by_keyset(schemes)
+    known = _newest(state, beside)
+    _refuse_orphans(by_keyset, known)
+    for scheme in schemes:
+        keyset = known.get(scheme.keyset)
+        _refuse_unknown_ids(scheme, keyset, seen.get(scheme.column, ()))
+        if keyset is not None and (mismatch := scheme.mismatch(keyset)):
+            raise KeysetMismatch(
+                f"{scheme.database}: column {scheme.column}: {mismatch}",
+                hint="put the configuration back; to change it, unprotect the column and protect it anew",
+            )
+    return Agreement(
+        adopt=tuple(k for name, k in sorted(known.items()) if _older(state.get(name), k)),
+        create=tuple(group[0] for name, group in sorted(by_keyset.items()) if name not in known),
+        publish=tuple(k for name, k in sorted(known.items()) if _older(beside.get(name), k)),
+    )
+
+
+def _by_keyset(schemes: Iterable[Scheme]) -> dict[str, list[Scheme]]:
+    """The schemes of each keyset, which must be of one kind."""
+    groups: dict[str, list[Scheme]] = {}
+    for scheme in schemes:
+        group = groups.setdefault(scheme.keyset, [])
+        group.append(scheme)
+        if scheme.kind != group[0].kind:
+            raise InvalidScheme(
+                f"{scheme.database}: columns {group[0].column} and {scheme.column} share a key"
+                " but not their type, encryption and pad",
+                hint="give them the same, or leave out `key:`",
+            )
+    return groups
+
+
+def _newest(state: Mapping[str, Keyset], beside: Mapping[str, Keyset]) -> dict[str, Keyset]:
+    """Of two copies the newer; those of one revision must hold the same keys."""
+    newest = dict(state)
+    for name, copy in beside.items():
+        ours = state.get(name)
+        if ours is None or ours.revision < copy.revision:
+            newest[name] = copy
+        elif ours.revision == copy.revision and _identity(ours) != _identity(copy):
+            raise KeysetMismatch(
+                f"keyset {name!r} in the state and beside the data are two different ones",
+                hint="this state belongs to another database: restore the right one, or start with an empty"
+                " state to take over the keysets that are beside the data",
+            )
+    return newest
+
+
+def _identity(keyset: Keyset) -> tuple[object, ...]:
+    states = frozenset((version.key_id, version.state) for version in keyset.versions)
+    return keyset.primary, states, keyset.context, keyset.algorithm, keyset.form, keyset.pad
+
+
+def _older(copy: Keyset | None, newest: Keyset) -> bool:
+    return copy is None or copy.revision < newest.revision
+
+
+def _refuse_orphans(configured: Mapping[str, object], known: Mapping[str, Keyset]) -> None:
+    """A line of configuration that went away must not end protection unnoticed."""
+    orphans = sorted(known.keys() - configured.keys())
+    if orphans:
+        raise KeysetOrphaned(
+            f"there are keysets without a configured column: {', '.join(orphans)}",
+            hint="put the lines back under columns:, or end their protection with `strongroom unprotect`",
+        )
+
+
+def _refuse_unknown_ids(scheme: Scheme, keyset: Keyset | None, ids: Collection[int]) -> None:
+    """Values sealed by keys that are lost: new keys would hide the loss."""
+    if keyset is None and ids:
+        raise KeysetMissing(
+            f"{scheme.database}: column {scheme.column} holds sealed values, but its keyset is in neither"
+            " the state nor the database",
+            hint="restore the state, or the table strongroom.keysets, from a backup; no new key is made",
+        )
+    unknown = sorted(set(ids) - keyset.key_ids) if keyset else []
+    if unknown:
+        raise KeysetMissing(
+            f"{scheme.database}: column {scheme.column} names key {unknown[0]:08x}, which its keyset has not",
+            hint="the state is older than the data: restore a newer one, or the table strongroom.keysets",
+        )
