@@ -156,10 +156,7 @@ def _refuse(
     )
 
 
-_ROW = re.compile(
-    r"\b(?:new|old)\b(?!\s*\.)|\b(?:new|old)\s*\.\s*(?:\"((?:[^\"]|\"\")+)\"|([a-z_]\w*))",
-    re.IGNORECASE,
-)
+_ROW = re.compile(r"\b(?:new|old)\b(?:\s*\.\s*(?:\"([^\"]+)\"|([a-z_]\w*)))?", re.IGNORECASE)
 _RETURNS_ROW = re.compile(r"\breturn\s+(?:new|old)\s*;", re.IGNORECASE)
 
 
