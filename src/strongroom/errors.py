@@ -27,6 +27,7 @@
     │   ├── CannotListen, WorkersFail
     │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
+    │   ├── KernelUnavailable
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
@@ -282,6 +283,12 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
+
+
+class KernelUnavailable(ConfigError):
+    """STRONGROOM_KERNEL asks for a kernel that is not there."""
+
+    code = "kernel-unavailable"
 
 
 class InvalidUpstreamAddress(ConfigError):
