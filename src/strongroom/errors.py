@@ -25,6 +25,7 @@
     │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
+    │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
@@ -264,6 +265,18 @@ class KeysetsNotKept(ConfigError):
     """The wrapped keysets cannot be written beside the data."""
 
     code = "keysets-not-kept"
+
+
+class ConfigurationExists(ConfigError):
+    """A first configuration would be written over a file that is there."""
+
+    code = "configuration-exists"
+
+
+class DatabaseProtectedAlready(ConfigError):
+    """A first configuration was asked for a database in which keysets are kept."""
+
+    code = "database-protected-already"
 
 
 class CannotListen(ConfigError):
