@@ -79,6 +79,16 @@ def pack(days: int) -> bytes:
     return _INT4.pack(days)
 
 
+def pack_infinity(sign: int) -> bytes:
+    """The canonical bytes of infinity, or of -infinity for a negative sign."""
+    return _INT4.pack(INFINITY if sign > 0 else MINUS_INFINITY)
+
+
+def is_infinite(days: int) -> bool:
+    """Whether a date is one of the infinities."""
+    return days in (INFINITY, MINUS_INFINITY)
+
+
 def unpack(canonical: bytes) -> int:
     """Days from 2000-01-01, or one of the infinities."""
     return int(_INT4.unpack(canonical)[0])
@@ -87,7 +97,7 @@ def unpack(canonical: bytes) -> int:
 def _input(value: bytes, _style: TextStyle) -> bytes:
     token = ascii_token(value, "date")
     if sign := infinity_of(token):
-        return _INT4.pack(INFINITY if sign > 0 else MINUS_INFINITY)
+        return pack_infinity(sign)
     match = _READ.fullmatch(token)
     if match is None:
         raise not_iso("date", token)
@@ -98,12 +108,12 @@ def _input(value: bytes, _style: TextStyle) -> bytes:
 
 def _receive(value: bytes) -> bytes:
     days = unpack(sized(value, 4))
-    return value if days in (INFINITY, MINUS_INFINITY) else pack(days)
+    return value if is_infinite(days) else pack(days)
 
 
 def _output(canonical: bytes, _typmod: int, style: TextStyle) -> bytes:
     days = unpack(canonical)
-    if days in (INFINITY, MINUS_INFINITY):
+    if is_infinite(days):
         return b"infinity" if days > 0 else b"-infinity"
     year, month, day = civil_from_days(days)
     return (written_date(year, month, day, style) + ("" if year > 0 else " BC")).encode()

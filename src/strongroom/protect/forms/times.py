@@ -74,13 +74,9 @@ def _local_timestamp(token: str, type_name: str) -> tuple[int, str]:
     return days_of(match) * DAY + _time_of(match), match["zone"] or ""
 
 
-def _pack_infinity(sign: int) -> bytes:
-    return _INT8.pack(INFINITY if sign > 0 else MINUS_INFINITY)
-
-
-def pack_timestamp(microseconds: int) -> bytes:
+def pack(microseconds: int) -> bytes:
     """The canonical bytes of a timestamp; raises ``DatetimeOverflow``."""
-    if not MIN_TIMESTAMP <= microseconds < END_TIMESTAMP:
+    if not is_infinite(microseconds) and not MIN_TIMESTAMP <= microseconds < END_TIMESTAMP:
         raise out_of_range("timestamp out of range")
     return _INT8.pack(microseconds)
 
@@ -99,19 +95,19 @@ def _timestamp_input(value: bytes, _style: TextStyle) -> bytes:
     """A zone is read and passed over (manual, "Date/Time Input")."""
     token = ascii_token(value, "timestamp")
     if sign := infinity_of(token):
-        return _pack_infinity(sign)
-    return pack_timestamp(_local_timestamp(token, "timestamp")[0])
+        return pack(INFINITY if sign > 0 else MINUS_INFINITY)
+    return pack(_local_timestamp(token, "timestamp")[0])
 
 
 def _timestamptz_input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "timestamp with time zone")
     if sign := infinity_of(token):
-        return _pack_infinity(sign)
+        return pack(INFINITY if sign > 0 else MINUS_INFINITY)
     local, written = _local_timestamp(token, "timestamp with time zone")
     offset = _offset_of(written) if written else None
     if offset is None:
         offset = zone(written or style.time_zone).of_local(local)
-    return pack_timestamp(local - offset * SECOND)
+    return pack(local - offset * SECOND)
 
 
 def _time_input(value: bytes, _style: TextStyle) -> bytes:
@@ -152,8 +148,7 @@ def _timetz_receive(value: bytes) -> bytes:
 
 
 def _timestamp_receive(value: bytes) -> bytes:
-    microseconds = unpack(sized(value, 8))
-    return value if is_infinite(microseconds) else pack_timestamp(microseconds)
+    return pack(unpack(sized(value, 8)))
 
 
 # --- rounding to a precision ---
@@ -181,7 +176,7 @@ def _timestamp_fit(canonical: bytes, typmod: int) -> bytes:
     microseconds = unpack(canonical)
     if is_infinite(microseconds):
         return canonical
-    return pack_timestamp(rounded(microseconds, types.time_precision(types.TIMESTAMP, typmod)))
+    return pack(rounded(microseconds, types.time_precision(types.TIMESTAMP, typmod)))
 
 
 # --- writing ---
