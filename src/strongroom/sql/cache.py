@@ -1,8 +1,8 @@
 """Analyses kept by text, so that in steady state no statement is parsed or resolved twice.
 
-A cache belongs to one session or worker; it is bounded, and keyed by all that an analysis depends on: the text,
-the declared types, the snapshot, the configuration and the search path. What depends on the names of prepared
-statements or cursors is not kept. Called by `session/`.
+A cache belongs to one session or worker; it is bounded, and keyed by all that an analysis depends on: the
+text, the declared types, the snapshot, the configuration and the search path. What depends on the names of
+prepared statements or cursors is not kept. Called by `session/`.
 """
 
 from collections import OrderedDict
