@@ -307,4 +307,4 @@ def test_whatever_is_taken_is_taken_as_postgresql_takes_it(embedded: psycopg.Con
 @pytest.mark.parametrize("type_", ACCEPTED)
 def test_very_many_literals(embedded: psycopg.Connection, type_: str) -> None:
     """The same, for longer."""
-    compare_mutated(embedded, type_, 20_000)
+    compare_mutated(embedded, type_, 4_000)
