@@ -88,7 +88,7 @@ class Relay:
 
     @property
     def client_may_be_told(self) -> bool:
-        """Whether a message can go to the client: not inside another, which it would be taken for a part of."""
+        """Whether a message can go to the client: not inside another, which would swallow it."""
         return not self._upstream_frames.torn
 
     @property
