@@ -5,10 +5,7 @@
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
-    │   ├── PinnedSettingChanged, Draining
-    │   ├── PinnedSettingChanged
-    │   ├── MalformedCopy, CopyRowTooLong
-    │   ├── Draining
+    │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
@@ -17,13 +14,11 @@
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
     │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
-    │   └── CatalogUnreadable
-    │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier

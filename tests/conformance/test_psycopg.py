@@ -122,15 +122,20 @@ def test_pipeline(connection: psycopg.Connection) -> None:
     assert found == [(n, f"name {n}") for n in range(1, 11)]
 
 
+def divide(connection: psycopg.Connection, pipeline: psycopg.Pipeline) -> None:
+    """Divides by zero between two changes; the error is raised when it comes in, or at the Sync."""
+    connection.execute("UPDATE people SET name = 'before' WHERE id = 1")
+    connection.execute("SELECT 1 / (id - id) FROM people")
+    connection.execute("UPDATE people SET name = 'skipped' WHERE id = 1")
+    pipeline.sync()
+
+
 def test_an_error_in_a_pipeline(connection: psycopg.Connection) -> None:
     """What follows an error is skipped up to the next Sync; what follows that is not."""
     connection.autocommit = True
     with connection.pipeline() as pipeline:
-        with pytest.raises(psycopg.errors.DivisionByZero):  # as soon as it comes in, at the latest at the Sync
-            connection.execute("UPDATE people SET name = 'before' WHERE id = 1")
-            connection.execute("SELECT 1 / (id - id) FROM people")
-            connection.execute("UPDATE people SET name = 'skipped' WHERE id = 1")
-            pipeline.sync()
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            divide(connection, pipeline)
         after = connection.execute("SELECT 2")
         assert after.fetchone() == (2,)
     assert connection.execute("SELECT name FROM people WHERE id = 1").fetchone() == ("name 1",)

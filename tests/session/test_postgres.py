@@ -415,7 +415,11 @@ EVENTS: list[ev.Event] = [
 ]
 
 
-@pytest.mark.parametrize(("phase", "event"), list(itertools.product(Phase, EVENTS)), ids=str)
+def named(case: object) -> str:
+    return case.name if isinstance(case, Phase) else type(case).__name__
+
+
+@pytest.mark.parametrize(("phase", "event"), list(itertools.product(Phase, EVENTS)), ids=named)
 def test_every_phase_meets_every_event(phase: Phase, event: ev.Event) -> None:
     """What the table names is dealt with; anything else is a bug, and ends the session as one."""
     effects = until(phase).session.handle(event)

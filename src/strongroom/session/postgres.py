@@ -325,6 +325,8 @@ class Session:
     def _fail(self, error: StrongroomError) -> None:
         if self._phase is Phase.OPEN:
             self._flush_quietly()
+            if not self._relay.idle and not error.detail:
+                error.detail = "Whether statements that were under way took effect is not known."
         if self._relay.client_may_be_told:
             self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(

@@ -88,7 +88,7 @@ class Relay:
 
     @property
     def client_may_be_told(self) -> bool:
-        """Whether a message can go to the client: not inside another, which would swallow it."""
+        """Whether a message can go to the client: inside another it would be taken for a part of that."""
         return not self._upstream_frames.torn
 
     @property
@@ -313,7 +313,7 @@ class Relay:
         if tag in _ASYNCHRONOUS:
             if tag == _PARAMETER_STATUS:
                 self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
-            return None
+            return self._noticed(data[start:end]) if tag == _NOTICE else None
         if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
             self.ended = True
             return None
@@ -365,6 +365,9 @@ class Relay:
                 hint="Leave it as it is: the gateway reads statements under it. The session was ended.",
             )
 
+    def _noticed(self, _message: bytes) -> bytes | None:
+        return None
+
     def _is_fatal(self, body: bytes) -> bool:
         severity = m.ErrorResponse.parse(body).fields.get("V", "")
         return severity in ("FATAL", "PANIC")
@@ -403,4 +406,4 @@ _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
 _ROWS = frozenset(b"Dd")
 _COPY_DATA = ord("d")
-_PARAMETER_STATUS, _ERROR, _READY = ord("S"), ord("E"), ord("Z")
+_PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

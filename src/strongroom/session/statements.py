@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from strongroom.protect.batch import RowPlan
+from strongroom.protect.copy.stream import CopyOpener
 from strongroom.sql.statement import Resolved
 
 
@@ -55,6 +56,7 @@ class Run:
     text: str = ""  # of a query of one statement
     formats: tuple[int, ...] | None = None  # of the results, as Bind asked; None: RowDescription says
     rows: RowPlan | None = None
+    opener: CopyOpener | None = None  # of COPY TO STDOUT
     index: int = 0
 
     @property
