@@ -74,7 +74,8 @@ class Gateway:
 
         ``upstream`` is the user and password it logs in with, the superuser's when left out. With an
         ``authority`` the listener has TLS and verifies client certificates of that authority. ``more`` is put
-        into the database's configuration: ``columns``, ``functions`` and so on.
+        into the database's configuration: ``columns``, ``functions`` and so on. The root key, if one is
+        needed, is made in a folder of its own.
         """
         user, password = upstream or ("postgres", server.password)
         certificate = None if authority is None else authority.certificate
@@ -94,7 +95,8 @@ class Gateway:
             entry["tls"] = {key: str(path) for key, path in files.items()}
         gateway.configure(
             {
-                "state": "sqlite:state.db",
+                "state": "sqlite:state/state.db",
+                "keys": {"root": "file:root/root.key"},
                 "databases": {database: {**entry, **(more or {})}},
                 "accounts": {who.name: {"databases": [database], "password": _verifier(who.password)}},
                 "limits": dict(limits or {}),
@@ -102,6 +104,8 @@ class Gateway:
                 "health": f"127.0.0.1:{gateway.health_port}",
             }
         )
+        for name in ("state", "root"):
+            (folder / name).mkdir(mode=0o700)
         try:
             gateway.launch()
         except BaseException:
