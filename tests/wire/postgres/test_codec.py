@@ -65,11 +65,25 @@ def test_flowing_messages_are_never_held(sent: list[tuple[bytes, bytes]]) -> Non
     framer = Framer(LIMIT, flowing)
     found = []
     for i in range(0, len(octets), 7):
-        data, spans = framer.feed(octets[i : i + 7])
-        found += [(tag, data[start:end]) for tag, start, end in spans]
+        for data, spans in (framer.feed(octets[i : i + 7]), framer.begun()):
+            found += [(tag, data[start:end]) for tag, start, end in spans]
         assert framer.held < 5
     assert b"".join(part for _, part in found) == octets
     assert [tag for tag, _ in found if tag != CONTINUATION] == [tag[0] for tag, _ in sent]
+
+
+def test_whether_a_message_flows_is_asked_when_what_stood_before_it_was_taken() -> None:
+    """What stands before a torn message in its chunk may change whether it flows."""
+    flows = [True]
+    framer = Framer(LIMIT, lambda _tag: flows[0])
+    torn = message(b"c", b"") + message(b"d", b"0123456789")[:-4]
+    data, spans = framer.feed(torn)
+    assert [data[start:end] for _, start, end in spans] == [message(b"c", b"")]
+    flows[0] = False
+    assert framer.begun() == (b"", [])
+    data, spans = framer.feed(b"6789")
+    assert spans == [Span(ord("d"), 0, 15)]
+    assert data == message(b"d", b"0123456789")
 
 
 def test_an_incomplete_message_is_held_and_counted() -> None:

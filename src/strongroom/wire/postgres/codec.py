@@ -3,7 +3,7 @@
 After start-up each message is a type byte, an Int32 length that counts itself but not the type byte, and a
 body (manual, "Message Formats"). `Framer` finds where messages begin and end in the chunks that arrive; it
 copies only when a message is torn across chunks, and lets messages that need no thought flow through in
-parts, so that a large row or COPY chunk is never held whole.
+parts (`begun`), so that a large row or COPY chunk is never held whole.
 
 Called by `session/`, once per chunk and side.
 """
@@ -19,8 +19,8 @@ HEADER = 5
 SMALLEST_LENGTH = 4
 """The length counts its own four octets (PostgreSQL: pqcomm.c, pq_getmessage)."""
 
-CONTINUATION = 0
-"""The tag of a span that goes on with a message whose beginning was passed before."""
+CONTINUATION = -1
+"""The tag of a span that goes on with a message whose beginning was passed before; no octet is so."""
 
 
 class Span(NamedTuple):
@@ -35,8 +35,8 @@ class Framer:
     """Finds the messages of one direction.
 
     ``limit`` bounds the length of a message in octets, type byte left out. ``flows(tag)`` says whether a
-    message of that type may be passed in parts at this moment; it is asked only for messages that have not
-    arrived whole. ``held`` is the number of octets kept back for a message that is not whole yet.
+    message of that type may be passed in parts at this moment; only `begun` asks. ``held`` is the number of
+    octets kept back for a message that is not whole yet.
     """
 
     __slots__ = ("_flowing", "_flows", "_limit", "_missing", "_parts", "held")
@@ -48,6 +48,11 @@ class Framer:
         self._missing = 0  # octets until the kept message, or its header, is whole
         self._flowing = 0  # octets still to come of a message that is passed in parts
         self.held = 0
+
+    @property
+    def torn(self) -> bool:
+        """Whether the beginning of a message was passed and its end has not come."""
+        return self._flowing > 0
 
     def feed(self, chunk: bytes) -> tuple[bytes, list[Span]]:
         """Return the octets to look at and the spans in them, in order and without gaps.
@@ -67,10 +72,6 @@ class Framer:
                 raise self._bad_length(data[start], length)
             after = start + 1 + length
             if after > end:
-                if self._flows(data[start]):
-                    spans.append(Span(data[start], start, end))
-                    self._flowing = after - end
-                    return data, spans
                 self._missing = after - end
                 break
             spans.append(Span(data[start], start, after))
@@ -82,6 +83,19 @@ class Framer:
         else:
             self._missing = 0
         return data, spans
+
+    def begun(self) -> tuple[bytes, list[Span]]:
+        """Return the beginning of a message that is not whole, where it may be passed in parts.
+
+        To be called when all that `feed` gave was dealt with: whether a message may flow depends on those
+        before it. The rest of it comes from `feed` as continuations.
+        """
+        if self.held < HEADER or not self._flows(self._parts[0][0]):
+            return b"", []
+        data = b"".join(self._parts)
+        self._parts = []
+        self._flowing, self._missing, self.held = self._missing, 0, 0
+        return data, [Span(data[0], 0, len(data))]
 
     def _continue(self, data: bytes, spans: list[Span]) -> int:
         end = min(self._flowing, len(data))
