@@ -1,6 +1,7 @@
 """State, keys, configuration and database: when they agree, what then starts, and what notices change."""
 
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def refused(gateway: Gateway) -> str:
 
 
 def stopped(gateway: Gateway) -> None:
-    gateway.signal(15)
+    gateway.signal(signal.SIGTERM)
     gateway.wait()
 
 
