@@ -21,6 +21,7 @@
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── KernelUnavailable
+    │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
@@ -271,6 +272,18 @@ class KeysetsNotKept(ConfigError):
     """The wrapped keysets cannot be written beside the data."""
 
     code = "keysets-not-kept"
+
+
+class ConfigurationExists(ConfigError):
+    """A first configuration would be written over a file that is there."""
+
+    code = "configuration-exists"
+
+
+class DatabaseProtectedAlready(ConfigError):
+    """A first configuration was asked for a database in which keysets are kept."""
+
+    code = "database-protected-already"
 
 
 class CannotListen(ConfigError):

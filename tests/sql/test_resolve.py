@@ -55,7 +55,7 @@ def test_refusals_name_a_way_out() -> None:
 
 
 def test_parameters_say_what_the_client_sees() -> None:
-    """A sealed parameter is bytea upstream, and of the column's type to the client."""
+    """A sealed parameter is bytea upstream, and to the client what the plaintext column would make it."""
     resolved = one("insert into customers (id, email, name) values ($1, $2, $3)")
     assert resolved.parameters == (
         Parameter(1),
