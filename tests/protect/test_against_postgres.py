@@ -265,3 +265,46 @@ def test_random_intervals(embedded: psycopg.Connection) -> None:
             assert ours(declared, bits, Sent(style, 0, BINARY_FORMAT)) == expected
             if name in ("postgres", "iso_8601", "postgres_verbose"):
                 assert ours(declared, expected[0], Sent(style)) == expected  # type: ignore[arg-type]  # not a SQLSTATE
+
+
+ALPHABET = " \t0123456789.:+-eETZzPDMYHSBCAD/_'\"{}[],\\=xn"
+
+
+def mutated(literal: str, rng: random.Random) -> str:
+    """The literal with one to three characters changed, added, removed or doubled."""
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(literal) + 1)
+        cut = at + rng.choice([0, 0, 1, 1, 2])
+        literal = literal[:at] + rng.choice(["", rng.choice(ALPHABET), literal[at : at + 2]]) + literal[cut:]
+    return literal
+
+
+def agrees(made: tuple[bytes, bytes] | str, expected: tuple[bytes, bytes] | str) -> bool:
+    """What we take is PostgreSQL's. What we refuse it may take, as an interval '. weeks'."""
+    return isinstance(made, str) or made == expected
+
+
+def compare_mutated(embedded: psycopg.Connection, type_: str, count: int) -> None:
+    """Literals changed at random: ours must be PostgreSQL's."""
+    rng = random.Random(f"{type_} {count}")
+    column, declared = Column(embedded, type_), parse_type(type_)
+    for name in ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits"):
+        embedded.execute(f"RESET {name}".encode())
+    zone = embedded.info.parameter_status("TimeZone") or "UTC"
+    for _ in range(count):
+        literal = mutated(rng.choice(ACCEPTED[type_]), rng)
+        made = ours(declared, literal.encode(), Sent(TextStyle(time_zone=zone)))
+        assert agrees(made, column.through(literal.encode())), literal
+
+
+@pytest.mark.parametrize("type_", ACCEPTED)
+def test_whatever_is_taken_is_taken_as_postgresql_takes_it(embedded: psycopg.Connection, type_: str) -> None:
+    """No value is accepted that PostgreSQL refuses or reads otherwise."""
+    compare_mutated(embedded, type_, 150)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("type_", ACCEPTED)
+def test_very_many_literals(embedded: psycopg.Connection, type_: str) -> None:
+    """The same, for longer."""
+    compare_mutated(embedded, type_, 20_000)

@@ -10,25 +10,34 @@ import struct
 
 from strongroom.errors import DatetimeOverflow, InvalidDatetime, StrongroomError
 from strongroom.protect.forms.calendar import (
+    DAY,
     MAX_DATE,
     MIN_DATE,
+    SECOND,
     civil_from_days,
     days_from_civil,
     month_length,
 )
 from strongroom.protect.forms.form import SPEC, Form, ascii_token, sized, unsupported
+from strongroom.protect.forms.zones import offset_of, zone
 from strongroom.protect.style import TextStyle
 
 _INT4 = struct.Struct(">i")
 INFINITY, MINUS_INFINITY = 2**31 - 1, -(2**31)
 
 # YYYY-MM-DD; what may follow it is a time, a zone and an era.
-DATE = r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
 TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d*))?)?"
-ZONE = r"(?P<zone>[zZ]|[+-]\d{1,2}(?::?\d{2}(?::\d{2})?)?|UTC|GMT|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+)"
-ERA = r"(?P<era>BC|AD|bc|ad)"
-_READ = re.compile(rf"{DATE}(?:(?:[ T]\s*{TIME})?\s*{ZONE}?)(?:\s+{ERA})?", re.ASCII)
-_WORD_OR_DIGIT = re.compile(r"\d|now|today|tomorrow|yesterday|epoch|allballs", re.ASCII | re.IGNORECASE)
+OFFSET = r"[zZ]|[+-]\d{1,2}(?::\d{2}(?::\d{2})?)?|[+-]\d{4}|UTC|GMT"
+_ZONE = rf"{OFFSET}|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+"
+READ_TIMESTAMP = re.compile(
+    r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    rf"(?:[ T]{TIME}\s*(?P<zone>{_ZONE})?|\s+(?P<late_zone>{_ZONE}))?"
+    r"(?:\s+(?P<era>BC|AD|bc|ad))?",
+    re.ASCII,
+)
+_WORD_OR_DIGIT = re.compile(
+    r"\d|now|today|tomorrow|yesterday|epoch|allballs|infinity", re.ASCII | re.IGNORECASE
+)
 
 
 def not_iso(type_name: str, token: str) -> StrongroomError:
@@ -58,6 +67,27 @@ def days_of(match: re.Match[str]) -> int:
     if not 1 <= day <= month_length(year, month):
         raise out_of_range()
     return days_from_civil(year, month, day)
+
+
+def time_of(match: re.Match[str]) -> int:
+    """Microseconds of a matched time of day; 24:00:00 and a 60th second are allowed (DecodeTime)."""
+    if match["hour"] is None:
+        return 0
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    # strtod and rint, as ParseFractionalSecond does
+    fraction = round(float("0." + (match["fraction"] or "0")) * SECOND)
+    time = ((hour * 60 + minute) * 60 + second) * SECOND + fraction
+    if minute > 59 or second > 60 or time > DAY:
+        raise out_of_range()
+    return time
+
+
+def zone_in(match: re.Match[str]) -> str:
+    """The zone of a matched timestamp as it is written, or ""; one that does not exist is an error."""
+    written = match["zone"] or match["late_zone"] or ""
+    if written and offset_of(written) is None:
+        zone(written)
+    return written
 
 
 def written_date(year: int, month: int, day: int, style: TextStyle) -> str:
@@ -98,11 +128,11 @@ def _input(value: bytes, _style: TextStyle) -> bytes:
     token = ascii_token(value, "date")
     if sign := infinity_of(token):
         return pack_infinity(sign)
-    match = _READ.fullmatch(token)
+    match = READ_TIMESTAMP.fullmatch(token)
     if match is None:
         raise not_iso("date", token)
-    if match["hour"] and (int(match["hour"]) > 24 or int(match["minute"]) > 59):
-        raise out_of_range()
+    time_of(match)  # read and passed over, as is the zone
+    zone_in(match)
     return pack(days_of(match))
 
 
