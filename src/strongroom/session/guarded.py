@@ -121,6 +121,12 @@ class GuardedRelay(Relay):
         self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement, mine=True))
         return sent + m.Target("S", parse.name).describe()
 
+    def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
+        statement = Statement(parse.name, "", refused=True)  # for what follows in the pipeline
+        undo = self._put_statement(parse.name, statement)
+        self._replies.ask(Owed(Request.PARSE, statement, undo=undo, refusal=self._refusal(error)))
+        return m.Parse(parse.name, self._rejected()).serialise()
+
     def _bind(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
             return b""
@@ -130,6 +136,8 @@ class GuardedRelay(Relay):
         if not self._statements.settled(statement_name, self._segment) or not self._up_to_date():
             return self._hold()
         self._segment_open = True
+        if statement is not None and statement.refused:
+            return self._bind_nothing(name)
         before = b""
         if statement is not None and statement.outlook != self._guard.outlook:
             anew = self._prepare_anew(statement)
@@ -181,9 +189,17 @@ class GuardedRelay(Relay):
         own.mine = True
         return closing + sent
 
-    def _refuse_bind(self, portal: str, error: StrongroomError) -> bytes:
-        self._replies.ask(Owed(Request.BIND, refusal=self._refusal(error)))
-        return m.Bind(portal, self._rejected()).serialise()
+    def _bind_nothing(self, name: str) -> bytes:
+        """A Bind without its values: upstream skips it, since the Parse before it fails."""
+        portal = Portal(name, None, Run(()))
+        self._replies.ask(Owed(Request.BIND, portal, undo=self._put_portal(name, portal)))
+        return m.Bind(name, self._rejected()).serialise()
+
+    def _refuse_bind(self, name: str, error: StrongroomError) -> bytes:
+        portal = Portal(name, None, Run(()))  # for what follows in the pipeline, which upstream will skip
+        undo = self._put_portal(name, portal)
+        self._replies.ask(Owed(Request.BIND, portal, undo=undo, refusal=self._refusal(error)))
+        return m.Bind(name, self._rejected()).serialise()
 
     def _describe(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
