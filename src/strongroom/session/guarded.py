@@ -49,7 +49,7 @@ class GuardedRelay(Relay):
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
         super().__init__(limits)
-        self._guard = Guard(snapshot, self._statements)
+        self._guard = Guard(snapshot, self._statements, self._portals)
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
@@ -214,10 +214,22 @@ class GuardedRelay(Relay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
         return None
+
+    def _declared(self, name: str) -> Portal | None:
+        """A cursor of DECLARE as a portal."""
+        declared = self._guard.cursors.declared
+        outputs = declared.get(name)
+        if outputs is None:
+            return Portal(name, None, Run(())) if name in declared else None
+        touched = any(one.protection is not None for one in outputs)
+        return Portal(name, None, Run((Resolved(Kind.FETCH, (), touched=touched, outputs=outputs),)))
 
     def _execute(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -227,7 +239,11 @@ class GuardedRelay(Relay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None or portal.run is None:
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(execute.portal)
+        # The rows of a cursor of DECLARE come without a word of the format that they have.
+        if portal is None or portal.run is None or (portal.statement is None and _near(portal)):
             return self._refuse_portal(Request.EXECUTE, execute.portal)
         run = portal.run
         current = run.current
@@ -445,7 +461,7 @@ class GuardedRelay(Relay):
             self._barrier_passed()
 
     def _name_statements(self, done: Resolved, text: str) -> None:
-        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
+        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
             statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
@@ -453,6 +469,8 @@ class GuardedRelay(Relay):
             self._statements.note(done.name, None)
         elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
             self._statements.forget_all()
+        elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
+            self._portals.note(done.name, None)
 
     def _ready(self, body: bytes) -> None:
         super()._ready(body)
