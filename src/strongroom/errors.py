@@ -20,6 +20,8 @@
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── KernelUnavailable
+    │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
@@ -272,6 +274,18 @@ class KeysetsNotKept(ConfigError):
     code = "keysets-not-kept"
 
 
+class ConfigurationExists(ConfigError):
+    """A first configuration would be written over a file that is there."""
+
+    code = "configuration-exists"
+
+
+class DatabaseProtectedAlready(ConfigError):
+    """A first configuration was asked for a database in which keysets are kept."""
+
+    code = "database-protected-already"
+
+
 class CannotListen(ConfigError):
     """An address in the configuration cannot be listened on."""
 
@@ -288,6 +302,12 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
+
+
+class KernelUnavailable(ConfigError):
+    """STRONGROOM_KERNEL asks for a kernel that is not there."""
+
+    code = "kernel-unavailable"
 
 
 class InvalidUpstreamAddress(ConfigError):

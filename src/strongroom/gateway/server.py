@@ -68,12 +68,6 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
     tls = None
     if database.tls is not None:
         tls = ServerTls(database.tls.certificate, database.tls.key, database.tls.client_ca)
-    upstream = parse_upstream(
-        database.upstream,
-        base=settings.file.parent,
-        password=database.upstream_password,
-        pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-    )
     limits = database.limits
     return Gate(
         name=name,
@@ -88,7 +82,20 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
         tls=tls,
         context=None if tls is None else server_context(tls),
         binding=None if tls is None else server_binding(tls),
-        connector=Connector.to(upstream),
+        connector=upstream_of(name, settings),
+    )
+
+
+def upstream_of(name: str, settings: Settings) -> Connector:
+    """The way to the database as the upstream user; raises `ConfigError`."""
+    database = settings.databases[name]
+    return Connector.to(
+        parse_upstream(
+            database.upstream,
+            base=settings.file.parent,
+            password=database.upstream_password,
+            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
+        )
     )
 
 
