@@ -122,6 +122,11 @@ def _refuse_opaque(found: Survey, tag: str, ground: Ground, context: Context) ->
         for operator in ground.schema.operators:
             if operator.function == oid and any(parts[-1] == operator.name for parts in found.operators):
                 _refuse(ground, context, oid, None)
+    named = {parts[-1] for parts in found.types}
+    for item in ground.schema.types:
+        for _, target, oid in ground.schema.casts:
+            if target == item.oid and item.name in named and oid in ground.opaque:
+                _refuse(ground, context, oid, None)
     for relation in relations:
         for oid in ground.perils.get(relation.oid, ()):
             triggers = {trigger for _, trigger in relation.triggers}
