@@ -62,10 +62,10 @@ def _document(results: Results, runs: int, settings: Settings) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Made by `make bench` with Strongroom {strongroom.__version__}: medians of {runs}, side by side in one run",
-        f"on one machine ({machine}), one worker, {settings.seconds} s for each run of pgbench. Client, gateway and",
-        "database share the cores. `direct` and `pgbouncer` (session mode) use the plaintext twin of the table of",
-        "which `strongroom` opens and seals two columns of five.",
+        f"Made by `make bench` with Strongroom {strongroom.__version__}: medians of {runs}, side by side in",
+        f"one run on one machine ({machine}), one worker, {settings.seconds} s for each run of pgbench.",
+        "Client, gateway and database share the cores. `direct` and `pgbouncer` (session mode) use the",
+        "plaintext twin of the table of which `strongroom` opens and seals two columns of five.",
     ]
     for tls in (False, True):
         lines += [

@@ -14,8 +14,12 @@ PURE_AUDIT = ("audit.record", "audit.tree", "audit.checkpoint", "audit.verify")
 PURE = ("wire", "sql", "policy", "protect", "session", "_kernel", "keys.model", *PURE_AUDIT)
 SERVICE = ("config", "keys", "audit", "state", "posture")
 BASE = ("errors", "secret", "")  # what every room may import; "" is the package itself
-SHELL = ("gateway", "cli", "demo", "onboarding", "testing", "__main__")
-RINGS = {"base": BASE, "pure": PURE, "service": SERVICE, "shell": SHELL}
+RINGS = {
+    "base": BASE,
+    "pure": PURE,
+    "service": SERVICE,
+    "shell": ("gateway", "cli", "demo", "onboarding", "testing", "__main__"),
+}
 INWARD = {
     "base": {"base"},
     "pure": {"base", "pure"},

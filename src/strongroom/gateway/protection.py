@@ -88,7 +88,7 @@ async def _prepare_one(
     root: RootKey,
     store: KeyStore,
 ) -> list[str]:
-    schema = Schema.from_catalog(json.loads(await read_catalog(place.connector)))
+    schema = await read_schema(place.connector)
     check_columns(schema, schemes.values())
     state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
     seen = await key_ids_seen(place.connector)
@@ -190,6 +190,11 @@ def _filled(statement: str, *values: str | int | bytes) -> str:
 
 
 # -------------------------------------------------------------------------------------------- snapshots
+
+
+async def read_schema(connector: Connector) -> Schema:
+    """The catalog as it is now."""
+    return Schema.from_catalog(json.loads(await read_catalog(connector)))
 
 
 async def read_catalog(connector: Connector) -> bytes:

@@ -33,7 +33,7 @@ class Pgbouncer:
     ) -> Self:
         """A pgbouncer in front of one database of the server, for one user.
 
-        With a ``certificate`` (certificate and key as PEM files) both legs have TLS, and the server is verified.
+        With a ``certificate`` (certificate and key as PEM files) both legs have TLS; the server is verified.
         """
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
         if program is None:
