@@ -20,6 +20,7 @@
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── KernelUnavailable
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
@@ -301,6 +302,12 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
+
+
+class KernelUnavailable(ConfigError):
+    """STRONGROOM_KERNEL asks for a kernel that is not there."""
+
+    code = "kernel-unavailable"
 
 
 class InvalidUpstreamAddress(ConfigError):

@@ -70,7 +70,7 @@ class _Inbox(asyncio.Protocol):
     """Messages as they come."""
 
     def __init__(self) -> None:
-        self._frames = Framer(MESSAGE_BYTES, lambda _tag: False)
+        self._frames = Framer(MESSAGE_BYTES)
         self._queue: asyncio.Queue[tuple[int, bytes] | UpstreamError] = asyncio.Queue()
         self._lost = asyncio.Event()
 

@@ -57,8 +57,8 @@ class Relay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
-        self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client)
+        self._client_frames = Framer(limits.message_bytes)
+        self._upstream_frames = Framer(limits.message_bytes, _ROWS)
         self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
@@ -105,8 +105,10 @@ class Relay:
             self._kept.append((data, spans))
             return
         self._pass_upstream(data, spans)
-        if not self.waiting:
-            self._pass_upstream(*self._client_frames.begun())
+        begun = self._client_frames.begun
+        if begun and not self.waiting and self._flows_upstream(begun):
+            part = self._client_frames.release()
+            self._pass_upstream(part, [(begun, 0, len(part))])
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -128,7 +130,7 @@ class Relay:
                 clean = end
             if self.ended:
                 break
-        self._send_upstream(data, clean, spans[-1].end if spans else 0)
+        self._send_upstream(data, clean, spans[-1][2] if spans else 0)
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
@@ -153,8 +155,8 @@ class Relay:
         self.waiting = False
         kept, self._kept = self._kept, []
         for i, (data, spans) in enumerate(kept):
-            start = spans[0].start if spans else 0
-            shifted = [Span(tag, a - start, b - start) for tag, a, b in spans]
+            start = spans[0][1] if spans else 0
+            shifted = [(tag, a - start, b - start) for tag, a, b in spans]
             self._pass_upstream(data[start:], shifted)
             if self.waiting:
                 self._kept += kept[i + 1 :]
@@ -286,27 +288,24 @@ class Relay:
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
-            self._pass_to_client(*self._upstream_frames.begun())
+            begun = self._upstream_frames.begun
+            if begun and self._flows_to_client(begun):
+                part = self._upstream_frames.release()
+                self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
             raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = i = 0
-        while i < len(spans):
-            tag, start, end = spans[i]
-            i += 1
-            if tag in _ROWS:  # rows that follow a row answer the same request
-                while i < len(spans) and spans[i].tag == tag:
-                    end = spans[i].end
-                    i += 1
+        clean = 0
+        for tag, start, end in spans:
             replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
             if replacement is not None:
                 self._send_client(data, clean, start)
                 self.to_client.append(replacement)
                 clean = end
-        self._send_client(data, clean, spans[-1].end if spans else 0)
+        self._send_client(data, clean, spans[-1][2] if spans else 0)
 
     def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         """Take one message, or a run of rows; return what the client gets instead, None for the same."""
@@ -404,6 +403,6 @@ _FROM_CLIENT = {
 
 _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
-_ROWS = frozenset(b"Dd")
+_ROWS = b"Dd"  # those that follow each other answer the same request
 _COPY_DATA = ord("d")
 _PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

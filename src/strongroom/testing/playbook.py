@@ -147,9 +147,9 @@ def _same(effect: do.Effect, expected: Expected) -> bool:
 
 
 def _tags(data: bytes) -> str:
-    framer = Framer(1 << 30, lambda _tag: False)
+    framer = Framer(1 << 30)
     _, spans = framer.feed(data)
-    return "".join(chr(span.tag) for span in spans) + ("…" if framer.held else "")
+    return "".join(chr(tag) for tag, _, _ in spans) + ("…" if framer.held else "")
 
 
 def _list(effects: object) -> str:
