@@ -36,7 +36,7 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated
+    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -379,11 +379,19 @@ class StatementTooComplex(Denied):
     sqlstate = "54001"  # statement_too_complex
 
 
+_ANOTHER_WAY = (
+    "write the statement without it; `strongroom explain` shows, without running it, whether it is understood"
+)
+
+
 class ConstructRefused(Denied):
     """A construct near a protected table that analysis does not treat."""
 
     code = "construct-refused"
     sqlstate = "0A000"  # feature_not_supported
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message, hint=hint or _ANOTHER_WAY, detail=detail)
 
 
 class ComparisonRefused(Denied):
@@ -510,6 +518,13 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class DumpRefused(Denied):
+    """pg_dump through the gateway."""
+
+    code = "dump-refused"
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class Bug(StrongroomError):

@@ -21,11 +21,13 @@ from strongroom.errors import (
     OriginMismatch,
     ParameterCount,
     StrongroomError,
+    UndefinedCursor,
+    UndefinedStatement,
 )
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
-from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.guard import Guard, OutOfDate, Snapshot
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
@@ -47,7 +49,7 @@ class GuardedRelay(Relay):
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
         super().__init__(limits)
-        self._guard = Guard(snapshot, self._statements)
+        self._guard = Guard(snapshot, self._statements, self._portals)
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
@@ -67,8 +69,10 @@ class GuardedRelay(Relay):
             return self._hold()
         query = m.Query.parse(body)
         try:
-            analysis = self._guard.analyse(query.text, ())
+            analysis = self._guard.analyse(query.text, (), may_look=self._may_look)
             text = self._guard.text(analysis.pieces) if analysis.touched else None
+        except OutOfDate:
+            return self._look_again()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
@@ -95,7 +99,7 @@ class GuardedRelay(Relay):
     def _prepare(self, parse: m.Parse) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types)
+            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=self._may_look)
             resolved = _only(analysis)
             statement = Statement(
                 parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
@@ -105,6 +109,8 @@ class GuardedRelay(Relay):
                 if not analysis.touched
                 else binding.resolved_parse(self._guard, parse, analysis, resolved)
             )
+        except OutOfDate:
+            return self._look_again()
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -115,6 +121,12 @@ class GuardedRelay(Relay):
         self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement, mine=True))
         return sent + m.Target("S", parse.name).describe()
 
+    def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
+        statement = Statement(parse.name, "", refused=True)  # for what follows in the pipeline
+        undo = self._put_statement(parse.name, statement)
+        self._replies.ask(Owed(Request.PARSE, statement, undo=undo, refusal=self._refusal(error)))
+        return m.Parse(parse.name, self._rejected()).serialise()
+
     def _bind(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
             return b""
@@ -124,13 +136,17 @@ class GuardedRelay(Relay):
         if not self._statements.settled(statement_name, self._segment) or not self._up_to_date():
             return self._hold()
         self._segment_open = True
+        if statement is not None and statement.refused:
+            return self._bind_nothing(name)
         before = b""
         if statement is not None and statement.outlook != self._guard.outlook:
             anew = self._prepare_anew(statement)
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
-        resolved = None if statement is None else statement.resolved
+        if statement is None:
+            return self._refuse_bind(name, UndefinedStatement("there is no prepared statement of this name"))
+        resolved = statement.resolved
         if resolved is None or not resolved.touched:
             run = Run(()) if resolved is None else Run((resolved,))
             sent = None
@@ -173,9 +189,17 @@ class GuardedRelay(Relay):
         own.mine = True
         return closing + sent
 
-    def _refuse_bind(self, portal: str, error: StrongroomError) -> bytes:
-        self._replies.ask(Owed(Request.BIND, refusal=self._refusal(error)))
-        return m.Bind(portal, self._rejected()).serialise()
+    def _bind_nothing(self, name: str) -> bytes:
+        """A Bind without its values: upstream skips it, since the Parse before it fails."""
+        portal = Portal(name, None, Run(()))
+        self._replies.ask(Owed(Request.BIND, portal, undo=self._put_portal(name, portal)))
+        return m.Bind(name, self._rejected()).serialise()
+
+    def _refuse_bind(self, name: str, error: StrongroomError) -> bytes:
+        portal = Portal(name, None, Run(()))  # for what follows in the pipeline, which upstream will skip
+        undo = self._put_portal(name, portal)
+        self._replies.ask(Owed(Request.BIND, portal, undo=undo, refusal=self._refusal(error)))
+        return m.Bind(name, self._rejected()).serialise()
 
     def _describe(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -190,10 +214,22 @@ class GuardedRelay(Relay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and target.name in self._guard.cursors:
-            return self._refuse_portal(Request.DESCRIBE_PORTAL)
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(target.name)
+        if portal is None:
+            return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
         return None
+
+    def _declared(self, name: str) -> Portal | None:
+        """A cursor of DECLARE as a portal."""
+        declared = self._guard.cursors.declared
+        outputs = declared.get(name)
+        if outputs is None:
+            return Portal(name, None, Run(())) if name in declared else None
+        touched = any(one.protection is not None for one in outputs)
+        return Portal(name, None, Run((Resolved(Kind.FETCH, (), touched=touched, outputs=outputs),)))
 
     def _execute(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -203,9 +239,13 @@ class GuardedRelay(Relay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None and execute.portal in self._guard.cursors:
-            return self._refuse_portal(Request.EXECUTE)
-        run = Run(()) if portal is None or portal.run is None else portal.run
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(execute.portal)
+        # The rows of a cursor of DECLARE come without a word of the format that they have.
+        if portal is None or portal.run is None or (portal.statement is None and _near(portal)):
+            return self._refuse_portal(Request.EXECUTE, execute.portal)
+        run = portal.run
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
@@ -213,10 +253,12 @@ class GuardedRelay(Relay):
         self._note_barriers(barriers)
         return None
 
-    def _refuse_portal(self, request: Request) -> bytes:
-        error = Denied(
-            "a cursor that DECLARE made cannot be read by Execute or Describe",
-            hint="Read it with FETCH.",
+    def _refuse_portal(self, request: Request, name: str) -> bytes:
+        """Nothing runs whose rows we could not tell: a portal that no Bind of this session has made."""
+        by_sql = name in self._guard.cursors
+        error = UndefinedCursor(
+            "this portal was made by DECLARE" if by_sql else "there is no portal of this name",
+            hint="Read it with FETCH." if by_sql else "Bind it first; portals end with their transaction.",
         )
         self._replies.ask(Owed(request, None, refusal=self._refusal(error)))
         rejected = self._rejected()
@@ -274,6 +316,17 @@ class GuardedRelay(Relay):
 
     def _barrier_passed(self) -> None:
         self._barriers -= 1
+
+    @property
+    def _may_look(self) -> bool:
+        """Whether upstream can be asked for its catalog: not in a failed transaction."""
+        return self.transaction != "E"
+
+    def _look_again(self) -> bytes:
+        """Read the catalog before this message is looked at again; others may need to as well."""
+        self.catalog_changed = True
+        self._up_to_date()
+        return self._hold()
 
     def _up_to_date(self) -> bool:
         """Whether analysis may go ahead; starts reading anew where that is what is missing."""
@@ -408,7 +461,7 @@ class GuardedRelay(Relay):
             self._barrier_passed()
 
     def _name_statements(self, done: Resolved, text: str) -> None:
-        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
+        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
             statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
@@ -416,6 +469,8 @@ class GuardedRelay(Relay):
             self._statements.note(done.name, None)
         elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
             self._statements.forget_all()
+        elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
+            self._portals.note(done.name, None)
 
     def _ready(self, body: bytes) -> None:
         super()._ready(body)
