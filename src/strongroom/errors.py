@@ -27,6 +27,7 @@
     │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
+    │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
     │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
@@ -287,6 +288,32 @@ class KeysetsNotKept(ConfigError):
     """The wrapped keysets cannot be written beside the data."""
 
     code = "keysets-not-kept"
+
+
+class ChangeoverRefused(ConfigError):
+    """Something about a table stands in the way of `protect` or `unprotect`; each is named in the detail."""
+
+    code = "changeover-refused"
+
+
+class ChangeoverLocked(ConfigError):
+    """Others hold a table so that no exclusive lock was to be had, however often it was tried."""
+
+    code = "changeover-locked"
+    sqlstate = "55P03"  # lock_not_available
+
+
+class ChangeoverBusy(ConfigError):
+    """Another `protect` or `unprotect` runs in the same database."""
+
+    code = "changeover-busy"
+    sqlstate = "55006"  # object_in_use
+
+
+class ChangeoverMismatch(ConfigError):
+    """A value did not come out of its new form as it went in; nothing was swapped."""
+
+    code = "changeover-mismatch"
 
 
 class CannotListen(ConfigError):
