@@ -5,26 +5,20 @@
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
-    │   ├── PinnedSettingChanged
-    │   ├── MalformedCopy, CopyRowTooLong
-    │   ├── Draining
+    │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
     │       ├── ValueOutOfRange, ValueTooLong, InvalidHex
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
-    │   ├── UpstreamLoginMalformed
-    │   ├── UpstreamLoginRefused
-    │   ├── UpstreamUntrusted
-    │   ├── UpstreamGone
+    │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
-    │   └── CatalogUnreadable
-    │   └── UpstreamCopyMalformed
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
     │   ├── CannotListen, WorkersFail
     │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
@@ -32,28 +26,24 @@
     │   ├── InvalidTlsSettings
     │   ├── InvalidUpstreamAddress
     │   ├── InvalidVerifier
+    │   ├── KernelUnavailable
+    │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
-    │   ├── StateUnusable
-    │   └── ServerFailed
-    │   ├── UnknownType, InvalidScheme
+    │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
+    │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
+    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
     │       └── IllegalTransition, KeyUsesSpent
-    │   └── InvalidVerifier
-    │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
-    │   ├── DuplicateKey             a key stands twice in one mapping
-    │   ├── MissingVariable          ${NAME} names an environment variable that is not set
-    │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
-    │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
-    │   ├── TransactionFailed, PreparedStatementOutdated
-    │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
-    │   └── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
+    │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
+    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused
+    │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
 Each has a stable ``code`` (its anchor in docs/errors.md), the SQLSTATE that a PostgreSQL client sees
@@ -314,6 +304,16 @@ class ChangeoverMismatch(ConfigError):
     """A value did not come out of its new form as it went in; nothing was swapped."""
 
     code = "changeover-mismatch"
+class ConfigurationExists(ConfigError):
+    """A first configuration would be written over a file that is there."""
+
+    code = "configuration-exists"
+
+
+class DatabaseProtectedAlready(ConfigError):
+    """A first configuration was asked for a database in which keysets are kept."""
+
+    code = "database-protected-already"
 
 
 class CannotListen(ConfigError):
@@ -332,6 +332,12 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
+
+
+class KernelUnavailable(ConfigError):
+    """STRONGROOM_KERNEL asks for a kernel that is not there."""
+
+    code = "kernel-unavailable"
 
 
 class InvalidUpstreamAddress(ConfigError):
@@ -403,11 +409,19 @@ class StatementTooComplex(Denied):
     sqlstate = "54001"  # statement_too_complex
 
 
+_ANOTHER_WAY = (
+    "write the statement without it; `strongroom explain` shows, without running it, whether it is understood"
+)
+
+
 class ConstructRefused(Denied):
     """A construct near a protected table that analysis does not treat."""
 
     code = "construct-refused"
     sqlstate = "0A000"  # feature_not_supported
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message, hint=hint or _ANOTHER_WAY, detail=detail)
 
 
 class ComparisonRefused(Denied):
@@ -534,6 +548,13 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class DumpRefused(Denied):
+    """pg_dump through the gateway."""
+
+    code = "dump-refused"
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class Bug(StrongroomError):

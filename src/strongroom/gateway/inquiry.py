@@ -7,7 +7,7 @@ text, close. Called by `server`; jobs that need more than questions use psycopg.
 import asyncio
 from collections.abc import AsyncIterator
 
-from strongroom.errors import MalformedMessage, UpstreamError, UpstreamGone
+from strongroom.errors import ClientError, UpstreamError, UpstreamGone
 from strongroom.gateway.connector import Connector
 from strongroom.session.upstream_login import LoggedIn
 from strongroom.wire.postgres import messages as m
@@ -16,6 +16,9 @@ from strongroom.wire.postgres.reader import Reader
 
 ANSWER_SECONDS = 60.0
 """A catalog of a hundred thousand columns answers in a few seconds."""
+
+CLOSE_SECONDS = 1.0
+"""For the peer to answer the end of TLS; then the connection is cut."""
 
 MESSAGE_BYTES = 256 << 20
 """Longest answer: the catalog comes as one value."""
@@ -40,8 +43,10 @@ async def ask(connector: Connector, query: str) -> list[Row]:
     except TimeoutError:
         raise UpstreamError("the database did not answer a question of the gateway's own in time") from None
     finally:
-        transport.write(m.TERMINATE)
+        if not transport.is_closing():
+            transport.write(m.TERMINATE)
         transport.close()
+        await inbox.closed(transport)
 
 
 async def _rows(inbox: "_Inbox") -> list[Row]:
@@ -66,13 +71,14 @@ class _Inbox(asyncio.Protocol):
     """Messages as they come."""
 
     def __init__(self) -> None:
-        self._frames = Framer(MESSAGE_BYTES, lambda _tag: False)
+        self._frames = Framer(MESSAGE_BYTES)
         self._queue: asyncio.Queue[tuple[int, bytes] | UpstreamError] = asyncio.Queue()
+        self._lost = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         try:
             whole, spans = self._frames.feed(data)
-        except MalformedMessage as error:
+        except ClientError as error:  # the codec cannot know which side it reads
             self._queue.put_nowait(UpstreamError(f"from the database: {error.message}"))
             return
         for tag, start, end in spans:
@@ -80,7 +86,16 @@ class _Inbox(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self._lost.set()
         self._queue.put_nowait(UpstreamGone("the database closed a connection of the gateway's own"))
+
+    async def closed(self, transport: asyncio.Transport) -> None:
+        """Wait until nothing of the connection is left; the loop may end after this."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._lost.wait()
+        except TimeoutError:
+            transport.abort()
 
     async def messages(self) -> AsyncIterator[tuple[int, bytes]]:
         """Give messages; raises `UpstreamError` where no more can come."""

@@ -18,6 +18,7 @@ from strongroom.errors import (
     ClientError,
     DatabaseUnknown,
     Draining,
+    DumpRefused,
     LimitReached,
     MalformedMessage,
     StrongroomError,
@@ -36,6 +37,9 @@ from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer
+
+DUMPERS = frozenset({"pg_dump", "pg_dumpall"})
+"""Names that these programs give themselves; refused to help, not to protect: a name is easily changed."""
 
 REPLICATION_OFF = frozenset({"false", "off", "no", "0"})
 """The words for which PostgreSQL does not start a walsender (manual, "Streaming Replication Protocol")."""
@@ -89,7 +93,7 @@ class Session:
         self._startup = m.StartupMessage(0, {})
         self._version = 0
         self._account = ""
-        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
+        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES)
         self._login: login.ClientLogin | None = None
         self._upstream_login: upstream_login.UpstreamLogin | None = None
         self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
@@ -159,6 +163,12 @@ class Session:
                 "replication connections are not supported: the WAL holds other tables' rows too",
                 hint="Connect to the database itself for replication; protected columns stay sealed there.",
             )
+        if isinstance(self._relay, GuardedRelay) and startup.parameters.get("application_name") in DUMPERS:
+            raise DumpRefused(
+                "a dump through the gateway would hold opened values in columns made for sealed ones",
+                hint="Dump from the database itself: sealed values, and their wrapped keys in the schema "
+                "strongroom, come along; keep the root key apart.",
+            )
         self._startup = startup
         self._send_client(answer)
         self._phase = Phase.LOOKING_UP
@@ -183,6 +193,8 @@ class Session:
             if self._phase is not Phase.LOGIN:
                 raise MalformedMessage("octets follow the last message of the login before it was answered")
             self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+        if self._phase is not Phase.LOGIN and self._frames.held:
+            raise MalformedMessage("octets follow the last message of the login before it was answered")
 
     def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
         self._send_client(outcome.send)
@@ -211,13 +223,14 @@ class Session:
             if name not in upstream_login.RESERVED and not name.startswith("_pq_.")
         }
         self._phase = Phase.OPENING
-        self._effects.append(do.OpenUpstream(self._account, self._version, settings))
+        version = m.PROTOCOL_3_2 if self._version >= m.PROTOCOL_3_2 else m.PROTOCOL_3_0  # 3.1 is 3.0 renamed
+        self._effects.append(do.OpenUpstream(self._account, version, settings))
 
     # ---------------------------------------------------------------- upstream
 
     def _on_connected(self, event: ev.UpstreamConnected) -> None:
         self._upstream_login = event.login
-        self._frames = Framer(self._rules.limits.message_bytes, lambda _tag: False)
+        self._frames = Framer(self._rules.limits.message_bytes)
         self._phase = Phase.UPSTREAM_LOGIN
         self._effects.append(do.SendUpstream(event.login.start()))
 
@@ -253,6 +266,7 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             for item in upstream.parameters.items():
                 self._relay.settle_style(*item)
+        self._login = self._upstream_login = None  # they hold what is needed no more
         self._phase = Phase.OPEN
         self._drain_if_idle()
 
@@ -315,14 +329,17 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
-        if self._phase is Phase.OPEN:
+        if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
 
     def _fail(self, error: StrongroomError) -> None:
         if self._phase is Phase.OPEN:
             self._flush_quietly()
-        self._send_client(to_wire(error, "FATAL").serialise())
+            if not self._relay.idle and not error.detail:
+                error.detail = "Whether statements that were under way took effect is not known."
+        if self._relay.client_may_be_told:
+            self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )

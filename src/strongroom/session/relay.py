@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.errors import (
     Bug,
     MalformedMessage,
+    MessageTooLarge,
     PinnedSettingChanged,
     StatementLimitReached,
     StrongroomError,
@@ -56,8 +57,8 @@ class Relay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
-        self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client)
+        self._client_frames = Framer(limits.message_bytes)
+        self._upstream_frames = Framer(limits.message_bytes, _ROWS)
         self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
@@ -85,6 +86,16 @@ class Relay:
         kept = sum(len(data) for data, _ in self._kept)
         return kept + self._client_frames.held + self._upstream_frames.held
 
+    @property
+    def client_may_be_told(self) -> bool:
+        """Whether a message can go to the client: inside another it would be taken for a part of that."""
+        return not self._upstream_frames.torn
+
+    @property
+    def upstream_may_be_told(self) -> bool:
+        """Whether a message can go upstream."""
+        return not self._client_frames.torn
+
     # ---------------------------------------------------------------- the client's messages
 
     def client(self, chunk: bytes) -> None:
@@ -92,8 +103,12 @@ class Relay:
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
             self._kept.append((data, spans))
-        else:
-            self._pass_upstream(data, spans)
+            return
+        self._pass_upstream(data, spans)
+        begun = self._client_frames.begun
+        if begun and not self.waiting and self._flows_upstream(begun):
+            part = self._client_frames.release()
+            self._pass_upstream(part, [(begun, 0, len(part))])
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -115,7 +130,7 @@ class Relay:
                 clean = end
             if self.ended:
                 break
-        self._send_upstream(data, clean, spans[-1].end if spans else 0)
+        self._send_upstream(data, clean, spans[-1][2] if spans else 0)
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
@@ -140,8 +155,8 @@ class Relay:
         self.waiting = False
         kept, self._kept = self._kept, []
         for i, (data, spans) in enumerate(kept):
-            start = spans[0].start if spans else 0
-            shifted = [Span(tag, a - start, b - start) for tag, a, b in spans]
+            start = spans[0][1] if spans else 0
+            shifted = [(tag, a - start, b - start) for tag, a, b in spans]
             self._pass_upstream(data[start:], shifted)
             if self.waiting:
                 self._kept += kept[i + 1 :]
@@ -182,6 +197,8 @@ class Relay:
         # What follows the names is not looked at before there is something to seal in it.
         reader = Reader(body)
         name, statement_name = reader.cstring(), reader.cstring()
+        if not self._statements.settled(statement_name, self._segment):
+            return self._hold()
         portal = Portal(name, self._statements.find(statement_name))
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo))
@@ -216,7 +233,7 @@ class Relay:
         return None
 
     def _flows_upstream(self, tag: int) -> bool:
-        return tag == _COPY_DATA and self._replies.copying_in and not self.waiting
+        return tag == _COPY_DATA and self._replies.copying_in
 
     def _copy_data(self, _body: bytes) -> bytes | None:
         return self._unless_copying()
@@ -271,33 +288,31 @@ class Relay:
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
-        except MalformedMessage as error:
-            raise UpstreamError(f"from the database: {error.message}") from error
+            begun = self._upstream_frames.begun
+            if begun and self._flows_to_client(begun):
+                part = self._upstream_frames.release()
+                self._pass_to_client(part, [(begun, 0, len(part))])
+        except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
+            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = i = 0
-        while i < len(spans):
-            tag, start, end = spans[i]
-            i += 1
-            if tag in _ROWS:  # rows that follow a row answer the same request
-                while i < len(spans) and spans[i].tag == tag:
-                    end = spans[i].end
-                    i += 1
+        clean = 0
+        for tag, start, end in spans:
             replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
             if replacement is not None:
                 self._send_client(data, clean, start)
                 self.to_client.append(replacement)
                 clean = end
-        self._send_client(data, clean, spans[-1].end if spans else 0)
+        self._send_client(data, clean, spans[-1][2] if spans else 0)
 
     def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         """Take one message, or a run of rows; return what the client gets instead, None for the same."""
         if tag in _ASYNCHRONOUS:
             if tag == _PARAMETER_STATUS:
                 self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
-            return None
+            return self._noticed(data[start:end]) if tag == _NOTICE else None
         if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
             self.ended = True
             return None
@@ -349,6 +364,9 @@ class Relay:
                 hint="Leave it as it is: the gateway reads statements under it. The session was ended.",
             )
 
+    def _noticed(self, _message: bytes) -> bytes | None:
+        return None
+
     def _is_fatal(self, body: bytes) -> bool:
         severity = m.ErrorResponse.parse(body).fields.get("V", "")
         return severity in ("FATAL", "PANIC")
@@ -385,6 +403,6 @@ _FROM_CLIENT = {
 
 _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
-_ROWS = frozenset(b"Dd")
+_ROWS = b"Dd"  # those that follow each other answer the same request
 _COPY_DATA = ord("d")
-_PARAMETER_STATUS, _ERROR, _READY = ord("S"), ord("E"), ord("Z")
+_PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

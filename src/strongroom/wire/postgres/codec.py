@@ -2,15 +2,13 @@
 
 After start-up each message is a type byte, an Int32 length that counts itself but not the type byte, and a
 body (manual, "Message Formats"). `Framer` finds where messages begin and end in the chunks that arrive; it
-copies only when a message is torn across chunks, and lets messages that need no thought flow through in
-parts, so that a large row or COPY chunk is never held whole.
+copies only when a message is torn across chunks. What is there of a message that need not be held whole (a
+large row, COPY data) can be taken out of it (`release`), once what stands before it has been looked at.
 
 Called by `session/`, once per chunk and side.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
+from strongroom._kernel import cut
 from strongroom.errors import MalformedMessage, MessageTooLarge
 
 HEADER = 5
@@ -19,35 +17,37 @@ HEADER = 5
 SMALLEST_LENGTH = 4
 """The length counts its own four octets (PostgreSQL: pqcomm.c, pq_getmessage)."""
 
-CONTINUATION = 0
-"""The tag of a span that goes on with a message whose beginning was passed before."""
+CONTINUATION = -1
+"""The tag of a span that goes on with a message whose beginning was passed before; no octet is so."""
 
 
-class Span(NamedTuple):
-    """A message, or a part of one that flows through: ``data[start:end]``; ``tag`` is its type byte."""
-
-    tag: int
-    start: int
-    end: int
+Span = tuple[int, int, int]
+"""A message, a part of one that flows through, or a run of messages: ``(tag, start, end)`` in the octets."""
 
 
 class Framer:
     """Finds the messages of one direction.
 
-    ``limit`` bounds the length of a message in octets, type byte left out. ``flows(tag)`` says whether a
-    message of that type may be passed in parts at this moment; it is asked only for messages that have not
-    arrived whole. ``held`` is the number of octets kept back for a message that is not whole yet.
+    ``limit`` bounds the length of a message in octets, type byte left out. Messages in a row of the same
+    type, one of ``runs``, are given as one span. ``held`` is the number of octets kept back for a message
+    that is not whole yet; ``begun`` is its type, 0 while that is not known.
     """
 
-    __slots__ = ("_flowing", "_flows", "_limit", "_missing", "_parts", "held")
+    __slots__ = ("_flowing", "_limit", "_missing", "_parts", "_runs", "begun", "held")
 
-    def __init__(self, limit: int, flows: Callable[[int], bool]) -> None:
+    def __init__(self, limit: int, runs: bytes = b"") -> None:
         self._limit = limit
-        self._flows = flows
+        self._runs = runs
         self._parts: list[bytes] = []
         self._missing = 0  # octets until the kept message, or its header, is whole
         self._flowing = 0  # octets still to come of a message that is passed in parts
+        self.begun = 0
         self.held = 0
+
+    @property
+    def torn(self) -> bool:
+        """Whether the beginning of a message was passed and its end has not come."""
+        return self._flowing > 0
 
     def feed(self, chunk: bytes) -> tuple[bytes, list[Span]]:
         """Return the octets to look at and the spans in them, in order and without gaps.
@@ -60,33 +60,31 @@ class Framer:
         data = self._join(chunk) if self._parts else chunk
         spans: list[Span] = []
         start = self._continue(data, spans) if self._flowing else 0
-        end = len(data)
-        while end - start >= HEADER:
-            length = int.from_bytes(data[start + 1 : start + HEADER])
-            if not SMALLEST_LENGTH <= length <= self._limit:
-                raise self._bad_length(data[start], length)
-            after = start + 1 + length
-            if after > end:
-                if self._flows(data[start]):
-                    spans.append(Span(data[start], start, end))
-                    self._flowing = after - end
-                    return data, spans
-                self._missing = after - end
-                break
-            spans.append(Span(data[start], start, after))
-            start = after
-        else:
-            self._missing = HEADER - (end - start)
-        if start < end:
-            self._keep_rest(data[start:])
-        else:
-            self._missing = 0
-        return data, spans
+        found, rest = cut(data, start, self._limit, self._runs)
+        if rest < len(data):
+            self._missing = self._missing_of(data, rest)
+            self._keep_rest(data[rest:])
+        return data, spans + found if spans else found
+
+    def release(self) -> bytes:
+        """Give out what is kept of the message that has begun; the rest of it comes as `CONTINUATION`."""
+        self._flowing = self._missing
+        return self._join(b"")
+
+    def _missing_of(self, data: bytes, start: int) -> int:
+        """How many octets the message at ``start``, or its header, is short of; raises for a bad length."""
+        there = len(data) - start
+        if there < HEADER:
+            return HEADER - there
+        length = int.from_bytes(data[start + 1 : start + HEADER])
+        if not SMALLEST_LENGTH <= length <= self._limit:
+            raise self._bad_length(data[start], length)
+        return 1 + length - there
 
     def _continue(self, data: bytes, spans: list[Span]) -> int:
         end = min(self._flowing, len(data))
         self._flowing -= end
-        spans.append(Span(CONTINUATION, 0, end))
+        spans.append((CONTINUATION, 0, end))
         return end
 
     def _keep(self, chunk: bytes) -> None:
@@ -96,14 +94,14 @@ class Framer:
 
     def _keep_rest(self, rest: bytes) -> None:
         self._parts = [rest]
+        self.begun = rest[0] if len(rest) >= HEADER else 0
         self.held = len(rest)
 
     def _join(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
         data = b"".join(self._parts)
         self._parts = []
-        self._missing = 0
-        self.held = 0
+        self._missing = self.begun = self.held = 0
         return data
 
     def _bad_length(self, tag: int, length: int) -> MalformedMessage | MessageTooLarge:

@@ -1,0 +1,215 @@
+//! Glue between the kernel and Python: names and behaviour are those of `_kernel/python.py`, whose docstrings
+//! say what each function means; `_kernel/native.pyi` has the types.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use strongroom_kernel_core as core;
+use strongroom_kernel_core::{Algorithm, Column, Form, Refusal};
+
+create_exception!(strongroom_kernel, Refused, PyException);
+
+/// Chunks from this size on are opened without the interpreter's lock. Letting go of it and taking it again
+/// costs some 100 ns when nobody waits, and rows open at about 1 GB in 3 s: at 16 KiB, under one part in 300.
+const DETACH_BYTES: usize = 16 * 1024;
+
+#[pyfunction]
+fn cut<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    start: usize,
+    limit: usize,
+    runs: &[u8],
+) -> PyResult<(Bound<'py, PyList>, usize)> {
+    let (spans, rest) = core::cut(data, start, limit, runs);
+    Ok((PyList::new(py, spans)?, rest))
+}
+
+#[pyfunction]
+fn plain_round<'py>(py: Python<'py>, chunk: &[u8]) -> Option<(Bound<'py, PyBytes>, bool)> {
+    core::plain_round(chunk).map(|(name, described)| (PyBytes::new(py, name), described))
+}
+
+#[pyfunction]
+fn plain_reply(chunk: &[u8], described: bool) -> u8 {
+    core::plain_reply(chunk, described)
+}
+
+#[pyfunction]
+fn split_bind<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let Some(fields) = core::split_bind(body) else { return Ok(None) };
+    let values = fields.values.iter().map(|value| value.map(|octets| PyBytes::new(py, octets)));
+    let parts = (
+        PyBytes::new(py, fields.portal),
+        PyBytes::new(py, fields.statement),
+        PyTuple::new(py, fields.formats)?,
+        PyTuple::new(py, values)?,
+        PyTuple::new(py, fields.result_formats)?,
+    );
+    Ok(Some(parts.into_pyobject(py)?))
+}
+
+#[pyclass(module = "strongroom_kernel", frozen)]
+struct Opener(Arc<Mutex<core::Opener>>);
+
+#[pymethods]
+impl Opener {
+    #[new]
+    #[pyo3(signature = (algorithm, keys, associated, *, form, is_text, is_hexed, pad=0))]
+    #[allow(clippy::needless_pass_by_value)] // what Python hands over
+    fn new(
+        algorithm: &str,
+        keys: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>,
+        associated: &[u8],
+        form: &str,
+        is_text: bool,
+        is_hexed: bool,
+        pad: usize,
+    ) -> PyResult<Self> {
+        let keys: Vec<_> = keys.iter().map(|(prefix, key)| (prefix.as_bytes(), key.as_bytes())).collect();
+        let parts = algorithm_of(algorithm).zip(form_of(form, is_text));
+        parts
+            .and_then(|(algorithm, form)| {
+                core::Opener::new(algorithm, &keys, associated, form, pad, is_hexed)
+            })
+            .map(|opener| Self(Arc::new(Mutex::new(opener))))
+            .ok_or_else(|| PyValueError::new_err("no such algorithm, form or size of key"))
+    }
+
+    fn __call__<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let mut out = Vec::with_capacity(value.len());
+        locked(&self.0).open(value, &mut out).map_err(refused)?;
+        Ok(PyBytes::new(py, &out))
+    }
+}
+
+#[pyclass(module = "strongroom_kernel", frozen)]
+struct Rows {
+    columns: Vec<(usize, OneColumn)>,
+    count: usize,
+    all_native: bool,
+}
+
+#[pymethods]
+impl Rows {
+    #[new]
+    #[allow(clippy::needless_pass_by_value)] // what Python hands over
+    fn new(columns: Vec<Option<Bound<'_, PyAny>>>) -> PyResult<Self> {
+        let (mut steps, mut skipped) = (Vec::new(), 0);
+        for column in &columns {
+            match column {
+                None => skipped += 1,
+                Some(opener) => {
+                    steps.push((skipped, OneColumn::of(opener)?));
+                    skipped = 0;
+                }
+            }
+        }
+        let all_native = steps.iter().all(|(_, column)| matches!(column, OneColumn::Native(_)));
+        Ok(Self { columns: steps, count: columns.len(), all_native })
+    }
+
+    fn open<'py>(&self, py: Python<'py>, chunk: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let mut out = Vec::new();
+        let mut columns: Vec<(usize, &OneColumn)> =
+            self.columns.iter().map(|(skipped, column)| (*skipped, column)).collect();
+        let mut work = || core::open_rows(&mut columns, self.count, chunk, &mut out);
+        let done = if self.all_native && chunk.len() >= DETACH_BYTES { py.detach(work) } else { work() };
+        done.map_err(|failed| match failed {
+            Failed::Refused(refusal) => refused(refusal),
+            Failed::Raised(error) => error,
+        })?;
+        Ok(PyBytes::new(py, &out))
+    }
+}
+
+enum OneColumn {
+    Native(Arc<Mutex<core::Opener>>),
+    Python(Py<PyAny>),
+}
+
+impl OneColumn {
+    fn of(opener: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(native) = opener.cast::<Opener>() {
+            return Ok(Self::Native(Arc::clone(&native.get().0)));
+        }
+        if opener.is_callable() {
+            return Ok(Self::Python(opener.clone().unbind()));
+        }
+        Err(PyValueError::new_err("a column is an opener, a callable or None"))
+    }
+}
+
+enum Failed {
+    Refused(Refusal),
+    Raised(PyErr),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Column for &OneColumn {
+    type Error = Failed;
+
+    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
+        match self {
+            OneColumn::Native(opener) => Ok(locked(opener).open(value, out)?),
+            OneColumn::Python(opener) => Python::attach(|py| {
+                let result = opener.call1(py, (PyBytes::new(py, value),)).map_err(Failed::Raised)?;
+                out.extend_from_slice(result.extract::<&[u8]>(py).map_err(|e| Failed::Raised(e.into()))?);
+                Ok(())
+            }),
+        }
+    }
+}
+
+/// The opener, also after a panic of another thread: it holds nothing that a panic could leave half done.
+fn locked(opener: &Mutex<core::Opener>) -> std::sync::MutexGuard<'_, core::Opener> {
+    opener.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refused(refusal: Refusal) -> PyErr {
+    Refused::new_err(match refusal {
+        Refusal::Framing => "framing",
+        Refusal::Value => "value",
+    })
+}
+
+fn algorithm_of(name: &str) -> Option<Algorithm> {
+    match name {
+        "randomized" => Some(Algorithm::Randomized),
+        "deterministic" => Some(Algorithm::Deterministic),
+        _ => None,
+    }
+}
+
+fn form_of(name: &str, text: bool) -> Option<Form> {
+    Some(match name {
+        "verbatim" => Form::Verbatim,
+        "int2" => Form::Integer { size: 2, text },
+        "int4" => Form::Integer { size: 4, text },
+        "int8" => Form::Integer { size: 8, text },
+        "bool" => Form::Bool { text },
+        "uuid" => Form::Uuid { text },
+        "bytea" => Form::Bytea { text },
+        _ => return None,
+    })
+}
+
+#[pymodule]
+fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("Refused", module.py().get_type::<Refused>())?;
+    module.add_class::<Opener>()?;
+    module.add_class::<Rows>()?;
+    module.add_function(wrap_pyfunction!(cut, module)?)?;
+    module.add_function(wrap_pyfunction!(plain_round, module)?)?;
+    module.add_function(wrap_pyfunction!(plain_reply, module)?)?;
+    module.add_function(wrap_pyfunction!(split_bind, module)?)
+}

@@ -1,0 +1,33 @@
+from collections.abc import Callable, Sequence
+from typing import final
+
+__all__ = ["Opener", "Refused", "Rows", "cut", "plain_reply", "plain_round", "split_bind"]
+
+class Refused(Exception): ...
+
+@final
+class Opener:
+    def __new__(
+        cls,
+        algorithm: str,
+        keys: Sequence[tuple[bytes, bytes]],
+        associated: bytes,
+        *,
+        form: str,
+        is_text: bool,
+        is_hexed: bool,
+        pad: int = 0,
+    ) -> Opener: ...
+    def __call__(self, value: bytes) -> bytes: ...
+
+@final
+class Rows:
+    def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Rows: ...
+    def open(self, chunk: bytes) -> bytes: ...
+
+def cut(data: bytes, start: int, limit: int, runs: bytes) -> tuple[list[tuple[int, int, int]], int]: ...
+def plain_round(chunk: bytes) -> tuple[bytes, bool] | None: ...
+def plain_reply(chunk: bytes, described: bool) -> int: ...
+def split_bind(
+    body: bytes,
+) -> tuple[bytes, bytes, tuple[int, ...], tuple[bytes | None, ...], tuple[int, ...]] | None: ...
