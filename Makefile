@@ -15,15 +15,24 @@ help:  ## what the targets do
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+.cache/ready: tests/kit/fetch.py tests/kit/system.sh tests/conformance/node/package.json | .venv/ready
+	tests/kit/system.sh
+	$(BIN)/python -m tests.kit.fetch
+	@touch $@
+
+demo: .venv/ready  ## what Strongroom does, on a database of its own, in under a minute
+	$(BIN)/strongroom demo
+
 check: .venv/ready  ## ruff, mypy --strict, and the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:cacheprovider tests/test_docs.py tests/test_errors.py
 
-test: .venv/ready  ## the tests, on real servers, in under 15 minutes
+test: .venv/ready .cache/ready  ## the tests, on real servers, in under 15 minutes
 	$(BIN)/pytest -m 'not full' -n $(WORKERS) --dist loadgroup
 
-test-full: .venv/ready  ## all tests, the long fuzz, soak and large tables included
+test-full: .venv/ready .cache/ready  ## all tests, the long fuzz, soak and large tables included
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 clean:  ## removes what the targets made

@@ -5,53 +5,39 @@
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
-    │   ├── PinnedSettingChanged
-    │   ├── Draining
+    │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
     │       ├── ValueOutOfRange, ValueTooLong, InvalidHex
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
-    │   ├── UpstreamLoginMalformed
-    │   ├── UpstreamLoginRefused
-    │   ├── UpstreamUntrusted
-    │   ├── UpstreamGone
+    │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
-    │   └── UpstreamGone, UpstreamUnreachable, OriginMismatch
-    │   └── CatalogUnreadable
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
-    │   ├── CannotListen, WorkersFail
-    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
-    │   ├── InvalidTlsSettings
     │   ├── KernelUnavailable
-    │   ├── InvalidUpstreamAddress
-    │   ├── InvalidVerifier
+    │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
-    │   ├── StateUnusable
-    │   └── ServerFailed
-    │   ├── UnknownType, InvalidScheme
+    │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
+    │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed, KernelUnavailable
+    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
     │       └── IllegalTransition, KeyUsesSpent
-    │   └── InvalidVerifier
-    │   ├── UnreadableConfiguration  the file is missing, not readable, or not YAML
-    │   ├── DuplicateKey             a key stands twice in one mapping
-    │   ├── MissingVariable          ${NAME} names an environment variable that is not set
-    │   ├── InvalidConfiguration     a key or value is not one that Strongroom knows
-    │   └── StateUnusable            the state database cannot be opened, or is not safe to open
     ├── Denied          a statement or value was understood, or could not be, and may not pass
-    │   ├── TransactionFailed, PreparedStatementOutdated
-    │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
-    │   └── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
+    │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
+    │   ├── TransactionFailed, PreparedStatementOutdated
+    │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
 Each has a stable ``code`` (its anchor in docs/errors.md), the SQLSTATE that a PostgreSQL client sees
@@ -170,6 +156,20 @@ class Draining(ClientError):
     sqlstate = "57P01"  # admin_shutdown
 
 
+class MalformedCopy(ClientError):
+    """What the client sends for COPY FROM is not in the format that the statement says."""
+
+    code = "copy-malformed"
+    sqlstate = "22P04"  # bad_copy_file_format
+
+
+class CopyRowTooLong(ClientError):
+    """A row of COPY is longer than what is held of one; the data may be the client's or the database's."""
+
+    code = "copy-row-too-long"
+    sqlstate = "54000"  # program_limit_exceeded
+
+
 class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
@@ -194,6 +194,13 @@ class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+
+
+class UpstreamCopyMalformed(UpstreamError):
+    """What the database sends for COPY TO is not in the format that the statement says."""
+
+    code = "upstream-copy-malformed"
+    sqlstate = "08P01"  # protocol_violation
 
 
 class UpstreamLoginMalformed(UpstreamError):
@@ -267,6 +274,18 @@ class KeysetsNotKept(ConfigError):
     code = "keysets-not-kept"
 
 
+class ConfigurationExists(ConfigError):
+    """A first configuration would be written over a file that is there."""
+
+    code = "configuration-exists"
+
+
+class DatabaseProtectedAlready(ConfigError):
+    """A first configuration was asked for a database in which keysets are kept."""
+
+    code = "database-protected-already"
+
+
 class CannotListen(ConfigError):
     """An address in the configuration cannot be listened on."""
 
@@ -283,6 +302,12 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
+
+
+class KernelUnavailable(ConfigError):
+    """STRONGROOM_KERNEL asks for a kernel that is not there."""
+
+    code = "kernel-unavailable"
 
 
 class KernelUnavailable(ConfigError):

@@ -12,11 +12,11 @@ from itertools import product
 
 import psycopg
 import pytest
+from tests.protect.real import Column, ours
 
-from strongroom.errors import StrongroomError, UnsupportedInput
-from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, decode, encode
+from strongroom.protect.canonical import BINARY_FORMAT, Sent
 from strongroom.protect.style import TextStyle
-from strongroom.wire.postgres.types import DeclaredType, parse_type
+from strongroom.wire.postgres.types import parse_type
 
 ACCEPTED: dict[str, list[str]] = {
     "text": ["", "abc", "Zoë ☃ 😀", "  spaces  ", "a\nb\tc", "\\x00", "NULL", '{"a"}'],
@@ -142,30 +142,6 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "<-07>+07"]
 INTERVAL_STYLES = ["postgres", "postgres_verbose", "sql_standard", "iso_8601"]
 
 
-class Column:
-    """One type in a real table, spoken to in raw bytes."""
-
-    def __init__(self, connection: psycopg.Connection, type_: str) -> None:
-        self.connection = connection
-        connection.execute("DROP TABLE IF EXISTS one")
-        connection.execute(f"CREATE TEMP TABLE one (v {type_})".encode())
-
-    def set(self, name: str, value: str) -> None:
-        self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-
-    def through(self, value: bytes, format_code: int = 0, oid: int = 0) -> tuple[bytes, bytes] | str:
-        """(text, binary) of the value after it was stored, or the SQLSTATE of the refusal."""
-        pgconn = self.connection.pgconn
-        pgconn.exec_(b"TRUNCATE one")
-        stored = pgconn.exec_params(b"INSERT INTO one VALUES ($1)", [value], [oid], [format_code])
-        if stored.status != psycopg.pq.ExecStatus.COMMAND_OK:
-            return (stored.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
-        read = [pgconn.exec_params(b"SELECT v FROM one", [], result_format=f).get_value(0, 0) for f in (0, 1)]
-        assert read[0] is not None
-        assert read[1] is not None
-        return read[0], read[1]
-
-
 def settings(type_: str) -> Iterator[tuple[TextStyle, dict[str, str]]]:
     """The settings under which values of a type are worth looking at."""
     combinations: list[dict[str, str]] = [{}]
@@ -180,19 +156,6 @@ def settings(type_: str) -> Iterator[tuple[TextStyle, dict[str, str]]]:
         for name, value in combination.items():
             style = style.with_setting(name, value)
         yield style, combination
-
-
-def ours(type_: DeclaredType, value: bytes, sent: Sent) -> tuple[bytes, bytes] | str:
-    """What we make of the value, in the same shape; ``form`` where we name an input form as not taken."""
-    try:
-        canonical = encode(type_, value, sent)
-    except UnsupportedInput:
-        return "form"
-    except StrongroomError as error:
-        return error.sqlstate
-    return decode(type_, canonical, TEXT_FORMAT, sent.style), decode(
-        type_, canonical, BINARY_FORMAT, sent.style
-    )
 
 
 @pytest.mark.parametrize("type_", ACCEPTED)
@@ -302,3 +265,46 @@ def test_random_intervals(embedded: psycopg.Connection) -> None:
             assert ours(declared, bits, Sent(style, 0, BINARY_FORMAT)) == expected
             if name in ("postgres", "iso_8601", "postgres_verbose"):
                 assert ours(declared, expected[0], Sent(style)) == expected  # type: ignore[arg-type]  # not a SQLSTATE
+
+
+ALPHABET = " \t0123456789.:+-eETZzPDMYHSBCAD/_'\"{}[],\\=xn"
+
+
+def mutated(literal: str, rng: random.Random) -> str:
+    """The literal with one to three characters changed, added, removed or doubled."""
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(literal) + 1)
+        cut = at + rng.choice([0, 0, 1, 1, 2])
+        literal = literal[:at] + rng.choice(["", rng.choice(ALPHABET), literal[at : at + 2]]) + literal[cut:]
+    return literal
+
+
+def agrees(made: tuple[bytes, bytes] | str, expected: tuple[bytes, bytes] | str) -> bool:
+    """What we take is PostgreSQL's. What we refuse it may take, as an interval '. weeks'."""
+    return isinstance(made, str) or made == expected
+
+
+def compare_mutated(embedded: psycopg.Connection, type_: str, count: int) -> None:
+    """Literals changed at random: ours must be PostgreSQL's."""
+    rng = random.Random(f"{type_} {count}")
+    column, declared = Column(embedded, type_), parse_type(type_)
+    for name in ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits"):
+        embedded.execute(f"RESET {name}".encode())
+    zone = embedded.info.parameter_status("TimeZone") or "UTC"
+    for _ in range(count):
+        literal = mutated(rng.choice(ACCEPTED[type_]), rng)
+        made = ours(declared, literal.encode(), Sent(TextStyle(time_zone=zone)))
+        assert agrees(made, column.through(literal.encode())), literal
+
+
+@pytest.mark.parametrize("type_", ACCEPTED)
+def test_whatever_is_taken_is_taken_as_postgresql_takes_it(embedded: psycopg.Connection, type_: str) -> None:
+    """No value is accepted that PostgreSQL refuses or reads otherwise."""
+    compare_mutated(embedded, type_, 150)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("type_", ACCEPTED)
+def test_very_many_literals(embedded: psycopg.Connection, type_: str) -> None:
+    """The same, for longer."""
+    compare_mutated(embedded, type_, 20_000)

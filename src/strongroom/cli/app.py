@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli import check, password, serve, version
+from strongroom.cli import check, demo, password, serve, version
 
 app = typer.Typer(
     help="A data security layer for SQL databases that live in somebody else's cloud.",
@@ -12,6 +12,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(check.check)
+app.command()(demo.demo)
 app.command()(password.password)
 app.command()(serve.serve)
 app.command()(version.version)

@@ -66,7 +66,7 @@ class _Inbox(asyncio.Protocol):
     """Messages as they come."""
 
     def __init__(self) -> None:
-        self._frames = Framer(MESSAGE_BYTES)
+        self._frames = Framer(MESSAGE_BYTES, lambda _tag: False)
         self._queue: asyncio.Queue[tuple[int, bytes] | UpstreamError] = asyncio.Queue()
 
     def data_received(self, data: bytes) -> None:

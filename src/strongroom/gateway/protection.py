@@ -88,7 +88,7 @@ async def _prepare_one(
     root: RootKey,
     store: KeyStore,
 ) -> list[str]:
-    schema = await read_schema(place.connector)
+    schema = Schema.from_catalog(json.loads(await read_catalog(place.connector)))
     check_columns(schema, schemes.values())
     state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
     seen = await _key_ids_seen(place.connector)
@@ -195,12 +195,12 @@ def _filled(statement: str, *values: str | int | bytes) -> str:
 # -------------------------------------------------------------------------------------------- snapshots
 
 
-async def read_schema(connector: Connector) -> Schema:
-    """The catalog as it is now."""
+async def read_catalog(connector: Connector) -> bytes:
+    """The catalog as it is now, as JSON."""
     answer = await ask(connector, CATALOG_QUERY)
     if len(answer) != 1 or answer[0][0] is None:
         raise UpstreamError("the database's answer about its own catalog is empty")
-    return Schema.from_catalog(json.loads(answer[0][0]))
+    return answer[0][0]
 
 
 class Snapshots:
@@ -209,6 +209,7 @@ class Snapshots:
     def __init__(self, settings: Settings, state: State) -> None:
         self._settings = settings
         self._known: dict[str, Snapshot] = {}
+        self._catalogs: dict[str, bytes] = {}
         if settings.keys is None or not any(one.columns for one in settings.databases.values()):
             return
         root = FileRoot.open(settings.keys.root.path, settings.state.path.parent)
@@ -221,13 +222,19 @@ class Snapshots:
         return self._known.get(database)
 
     async def read(self, database: str, connector: Connector) -> Snapshot | None:
-        """Read the catalog anew; None where nothing is protected."""
+        """Read the catalog anew; None where nothing is protected.
+
+        An unchanged catalog gives the same snapshot, so that sessions need not analyse anew.
+        """
         if not self._settings.databases[database].columns:
             return None
-        schema = await read_schema(connector)
+        catalog = await read_catalog(connector)
         known = self._known.get(database)
+        if known is not None and self._catalogs[database] == catalog:
+            return known
+        schema = Schema.from_catalog(json.loads(catalog))
         snapshot = self._first(database, schema) if known is None else known.with_schema(schema)
-        self._known[database] = snapshot
+        self._known[database], self._catalogs[database] = snapshot, catalog
         return snapshot
 
     def _first(self, database: str, schema: Schema) -> Snapshot:

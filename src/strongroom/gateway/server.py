@@ -327,6 +327,7 @@ class Server:
                 async with asyncio.timeout(CATALOG_SECONDS):
                     await changed.wait()
             changed.clear()
+            before = self._snapshots.find(database)
             try:
                 snapshot = await self._snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
@@ -334,7 +335,7 @@ class Server:
                 continue
             if snapshot is None:
                 return
-            for driver in list(self._drivers):
+            for driver in list(self._drivers) if snapshot is not before else ():
                 if driver.database == database:
                     driver.dispatch(ev.SnapshotChanged(snapshot))
 

@@ -34,7 +34,7 @@ class TextStyle:
                 return replace(self, interval_style=value)
             case "timezone":
                 return replace(self, time_zone=value)
-            case "extra_float_digits":
+            case "extra_float_digits" if value.strip().lstrip("-").isdecimal():
                 return replace(self, extra_float_digits=int(value))
             case "intervalstyle":
                 raise UnsupportedInput("this IntervalStyle is not supported", hint="use postgres or iso_8601")

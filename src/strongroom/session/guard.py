@@ -9,11 +9,12 @@ Used by `guarded`; pure.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from strongroom.errors import Bug, PreparedStatementOutdated, TransactionFailed
-from strongroom.protect.canonical import TEXT_FORMAT, Sent, Use
+from strongroom.errors import Bug, Denied, PreparedStatementOutdated, TransactionFailed
+from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
+from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
@@ -25,6 +26,8 @@ from strongroom.sql.statement import (
     Analysis,
     Barrier,
     Context,
+    Copy,
+    CopyColumn,
     Kind,
     Output,
     Parameter,
@@ -120,21 +123,28 @@ class _Prepared(Mapping[str, Resolved]):
         self._statements = statements
 
     def __getitem__(self, name: str) -> Resolved:
-        statement = self._statements.find(name) if name else None
-        if statement is None:
-            raise KeyError(name)
-        resolved = statement.resolved
-        if statement.outlook != self._guard.outlook:  # PostgreSQL resolves it anew too
-            resolved = self._guard.anew(statement)
+        resolved = self._meaning(name)
         if resolved is None:
             raise KeyError(name)
         return resolved
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._statements.names())
+        return (name for name in self._statements.names() if name in self)
 
     def __len__(self) -> int:
-        return len(self._statements)
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and self._meaning(name) is not None
+        except Denied:
+            return False
+
+    def _meaning(self, name: str) -> Resolved | None:
+        statement = self._statements.find(name) if name else None
+        if statement is None or statement.outlook == self._guard.outlook:
+            return None if statement is None else statement.resolved
+        return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
 class Guard:
@@ -256,6 +266,28 @@ class Guard:
         )
         return codec.seal_each(value, sent) if parameter.is_array else codec.seal(value, sent)
 
+    def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
+        """What the client's COPY data goes through."""
+        return CopySealer(copy, [self._copy_seal(copy, one) for one in copy.columns], row_bytes=row_bytes)
+
+    def copy_opener(self, copy: Copy, row_bytes: int) -> CopyOpener:
+        """What upstream's COPY data goes through."""
+        opens = [
+            None
+            if one.protection is None
+            else self.codec(one.protection).opener(_copy_format(copy), self.style)
+            for one in copy.columns
+        ]
+        return CopyOpener(copy, opens, row_bytes=row_bytes)
+
+    def _copy_seal(self, copy: Copy, column: CopyColumn) -> Callable[[bytes], bytes] | None:
+        if column.protection is None:
+            return None
+        codec = self.codec(column.protection)
+        binary = copy.format == "binary"
+        sent = Sent(self.style, column.protection.type_oid if binary else 0, _copy_format(copy))
+        return lambda value: codec.seal(value, sent) or b""
+
     def codec(self, protection: Protection) -> ColumnCodec:
         """What seals and opens the column."""
         return self._snapshot.codecs[protection.column]
@@ -270,3 +302,7 @@ class Guard:
         sealed = codec.seal_each(piece.value.encode(), sent)
         each = arrays.receive(sealed or b"", types.BYTEA).mapped(lambda one: b"\\x" + one.hex().encode())
         return f"'{arrays.output(each).decode()}'::pg_catalog.bytea[]"
+
+
+def _copy_format(copy: Copy) -> int:
+    return BINARY_FORMAT if copy.format == "binary" else TEXT_FORMAT

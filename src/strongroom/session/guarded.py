@@ -12,32 +12,27 @@ sees it.
 Used by `postgres`; pure.
 """
 
-import json
 from collections.abc import Sequence
 
 from strongroom.errors import (
+    ClientError,
     Denied,
     InvalidValue,
+    OriginMismatch,
     ParameterCount,
     StrongroomError,
-    UpstreamError,
 )
 from strongroom.protect.batch import open_rows
-from strongroom.session import rows
+from strongroom.protect.copy.stream import CopyOpener, CopySealer
+from strongroom.session import binding, refresh, rows
 from strongroom.session.guard import Guard, Snapshot
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
-from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.codec import HEADER
+from strongroom.wire.postgres.codec import HEADER, message
 from strongroom.wire.postgres.reader import Reader
-
-OWN = "strongroom own"
-"""Name of the statement and portal that read the catalog; quoted identifiers aside, no client has it."""
-
-PATH_QUERY = "SELECT pg_catalog.json_build_object('path', pg_catalog.current_schemas(true))"
 
 TOLD = frozenset("SVCMHtcdnsFLR")
 """Fields of an upstream's error that a client sees of a statement near protected columns.
@@ -56,6 +51,7 @@ class GuardedRelay(Relay):
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
+        self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
@@ -104,7 +100,11 @@ class GuardedRelay(Relay):
             statement = Statement(
                 parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
             )
-            sent = None if not analysis.touched else self._resolved_parse(parse, analysis, resolved)
+            sent = (
+                None
+                if not analysis.touched
+                else binding.resolved_parse(self._guard, parse, analysis, resolved)
+            )
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -114,13 +114,6 @@ class GuardedRelay(Relay):
         # Rule 4: what the statement gives must be what we think, before a row of it is opened.
         self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement, mine=True))
         return sent + m.Target("S", parse.name).describe()
-
-    def _resolved_parse(self, parse: m.Parse, analysis: Analysis, resolved: Resolved | None) -> bytes:
-        parameters = () if resolved is None else resolved.parameters
-        oids = parse.parameter_types
-        if parameters is not None:
-            oids = tuple(one.upstream_oid or _at(parse.parameter_types, one.client - 1) for one in parameters)
-        return m.Parse(parse.name, self._guard.text(analysis.pieces), oids).serialise()
 
     def _bind(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -143,7 +136,7 @@ class GuardedRelay(Relay):
             sent = None
         else:
             try:
-                run, sent = self._sealed_bind(resolved, m.Bind.parse(body))
+                run, sent = binding.sealed_bind(self._guard, resolved, m.Bind.parse(body))
             except (Denied, InvalidValue, ParameterCount) as error:
                 return before + self._refuse_bind(name, error)
         portal = Portal(name, statement, run)
@@ -179,34 +172,6 @@ class GuardedRelay(Relay):
         own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
         own.mine = True
         return closing + sent
-
-    def _sealed_bind(self, resolved: Resolved, bind: m.Bind) -> tuple[Run, bytes]:
-        values, formats = bind.values, [bind.format(i) for i in range(len(bind.values))]
-        if resolved.parameters is not None:
-            wanted = max((one.client for one in resolved.parameters), default=0)
-            if len(bind.values) != wanted:
-                raise ParameterCount(
-                    f"bind message supplies {len(bind.values)} parameters, the statement requires {wanted}"
-                )
-            sealed: list[bytes | None] = []
-            sealed_formats: list[int] = []
-            for one in resolved.parameters:
-                value, code = bind.values[one.client - 1], bind.format(one.client - 1)
-                if one.protection is not None:
-                    value, code = self._guard.seal(one, value, code), m.BINARY
-                sealed.append(value)
-                sealed_formats.append(code)
-            values, formats = tuple(sealed), sealed_formats
-        run = Run((resolved,), formats=bind.result_formats)
-        result_formats = bind.result_formats
-        outputs = resolved.outputs
-        if outputs is not None:
-            result_formats = rows.upstream_formats(outputs, bind.result_formats)
-            run.rows = rows.plan(
-                outputs, result_formats, bind.result_formats, self._guard.codec, self._guard.style
-            )
-        sent = m.Bind(bind.portal, bind.statement, tuple(formats), values, result_formats)
-        return run, sent.serialise()
 
     def _refuse_bind(self, portal: str, error: StrongroomError) -> bytes:
         self._replies.ask(Owed(Request.BIND, refusal=self._refusal(error)))
@@ -269,6 +234,38 @@ class GuardedRelay(Relay):
         self._segment_open = True
         return super()._close(body)
 
+    def _copy_data(self, body: bytes) -> bytes | None:
+        replacement = super()._copy_data(body)
+        if self._sealer is None or replacement is not None:
+            return replacement
+        try:
+            return _copy_message(self._sealer.feed(body))
+        except (Denied, ClientError) as error:
+            return self._refuse_copy(error)
+
+    def _copy_end(self, body: bytes) -> bytes | None:
+        sealer, done = self._sealer, not body  # CopyDone has no body, CopyFail has a reason
+        rest = b""
+        if sealer is not None and done and self._replies.copying_in:
+            try:
+                rest = _copy_message(sealer.finish())
+            except (Denied, ClientError) as error:
+                return self._refuse_copy(error)
+        replacement = super()._copy_end(body)
+        return rest + m.COPY_DONE if rest and replacement is None else replacement
+
+    def _refuse_copy(self, error: StrongroomError) -> bytes:
+        """End the COPY in the client's place; what it goes on to send is dropped."""
+        head = self._replies.head
+        assert head is not None
+        self._sealer = None
+        head.refusal = self._refusal(error)
+        self._replies.copy_end()
+        return m.copy_fail(self._rejected())
+
+    def _flows_upstream(self, tag: int) -> bool:
+        return self._sealer is None and super()._flows_upstream(tag)
+
     # ---------------------------------------------------------------- keeping up to date
 
     def _note_barriers(self, barriers: Barrier) -> None:
@@ -294,31 +291,13 @@ class GuardedRelay(Relay):
     def _refresh(self) -> None:
         """Ask upstream, on this connection, for what has grown old."""
         self._refreshing = True
-        query = CATALOG_QUERY if self._guard.stale & Barrier.CATALOG else PATH_QUERY
-        statement, portal = m.Target("S", OWN), m.Target("P", OWN)
-        self._own = [
-            m.Parse(OWN, query).serialise(),
-            m.Bind(OWN, OWN).serialise(),
-            m.Execute(OWN).serialise(),
-            portal.close(),
-            statement.close(),
-        ]
-        for request in (Request.PARSE, Request.BIND, Request.EXECUTE, Request.CLOSE, Request.CLOSE):
-            self._replies.ask(Owed(request, _Refresh(), mine=True))
+        messages, requests = refresh.question(self._guard.stale)
+        self._own = [messages]
+        for request in requests:
+            self._replies.ask(Owed(request, refresh.QUESTION, mine=True))
         if not self._segment_open:
             self._own.append(m.SYNC)
             self._replies.ask(Owed(Request.SYNC, mine=True))
-
-    def _refreshed(self, data: bytes) -> None:
-        """Take the row that answers `_refresh`."""
-        reader = Reader(data[HEADER:])
-        value = reader.value() if reader.count() == 1 else None
-        if value is None:
-            raise UpstreamError("the database's answer about its own catalog is empty")
-        catalog = json.loads(value)
-        schema = Schema.from_catalog(catalog) if "relations" in catalog else None
-        self._guard.refreshed(catalog["path"], schema)
-        self._refreshing = False
 
     # ---------------------------------------------------------------- upstream's messages
 
@@ -331,11 +310,12 @@ class GuardedRelay(Relay):
         self._guard.style = self._guard.style.with_setting(name, value)
 
     def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
-        if isinstance(owed.subject, _Refresh):
-            return self._own_answer(owed, tag, data[start:end])
+        if owed.subject is refresh.QUESTION:
+            return self._own_answer(tag, data[start:end])
         replacement = super()._answered(owed, tag, data, start, end)
         subject, letter = owed.subject, chr(tag)
         if letter == "E":
+            self._sealer = None
             return _without_values(data[start:end]) if replacement is None and _near(subject) else replacement
         if isinstance(subject, Run):
             return self._run_answer(owed, subject, letter, data[start:end], replacement)
@@ -350,14 +330,16 @@ class GuardedRelay(Relay):
             return b"" if owed.mine else shown
         return replacement
 
-    def _own_answer(self, owed: Owed, tag: int, message: bytes) -> bytes:
-        if tag == ord("E"):
-            code = m.ErrorResponse.parse(message[HEADER:]).fields.get("C", "")
-            raise UpstreamError(f"the database's catalog cannot be read: SQLSTATE {code}")
-        if tag == ord("D"):
-            self._refreshed(message)
-        del owed
+    def _own_answer(self, tag: int, whole: bytes) -> bytes:
+        answer = refresh.answer(tag, whole[HEADER:])
+        if answer is not None:
+            self._guard.refreshed(answer.path, answer.schema)
+            self._refreshing = False
         return b""
+
+    def _noticed(self, message: bytes) -> bytes | None:
+        head = self._replies.head
+        return _without_values(message) if head is not None and _near(head.subject) else None
 
     def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
         resolved = statement.resolved
@@ -366,7 +348,7 @@ class GuardedRelay(Relay):
             description = m.ParameterDescription.parse(body)
             if resolved.parameters is None:
                 return None
-            return m.ParameterDescription(_client_types(resolved, description.types)).serialise()
+            return m.ParameterDescription(binding.client_types(resolved, description.types)).serialise()
         if letter == "T":
             return self._describe_rows(resolved, body, None)
         return None
@@ -385,6 +367,8 @@ class GuardedRelay(Relay):
         current = run.current
         if letter == "D":
             return None if run.rows is None else open_rows(run.rows, message)
+        if letter in "GHdc":
+            return self._copy_answer(run, letter, message)
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
@@ -398,7 +382,23 @@ class GuardedRelay(Relay):
             self._barrier_passed()
         return replacement
 
+    def _copy_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
+        copy = None if run.current is None or not run.current.touched else run.current.copy
+        if copy is not None and letter in "GH":
+            if int.from_bytes(message[HEADER + 1 : HEADER + 3]) != len(copy.columns):
+                raise OriginMismatch("COPY has another number of columns than expected")
+            if letter == "G":
+                self._sealer = self._guard.copy_sealer(copy, self._limits.message_bytes)
+            else:
+                run.opener = self._guard.copy_opener(copy, self._limits.message_bytes)
+        elif run.opener is not None and letter == "d":
+            return _each_copy_message(run.opener, message)
+        elif run.opener is not None:
+            return _copy_message(run.opener.finish()) + message
+        return None
+
     def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
+        self._sealer = run.opener = None
         self._guard.completed(current)
         self._name_statements(current, run.text)
         if owed.request is Request.QUERY:
@@ -411,11 +411,9 @@ class GuardedRelay(Relay):
         """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
         if done.kind is Kind.PREPARE and done.name is not None:
             statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
-            self._statements.put(done.name, statement, self._segment)
-            self._statements.confirm(done.name)
+            self._statements.note(done.name, statement)
         elif done.kind is Kind.DEALLOCATE and done.name is not None:
-            self._statements.put(done.name, None, self._segment)
-            self._statements.confirm(done.name)
+            self._statements.note(done.name, None)
         elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
             self._statements.forget_all()
 
@@ -427,13 +425,24 @@ class GuardedRelay(Relay):
     def _flows_to_client(self, tag: int) -> bool:
         """Rows that must be opened are waited for whole."""
         head = self._replies.head
-        opened = head is not None and isinstance(head.subject, Run) and head.subject.rows is not None
-        own = head is not None and isinstance(head.subject, _Refresh)
+        run = head.subject if head is not None and isinstance(head.subject, Run) else None
+        opened = run is not None and (run.rows is not None or run.opener is not None)
+        own = head is not None and head.subject is refresh.QUESTION
         return super()._flows_to_client(tag) and not opened and not own
 
 
-class _Refresh:
-    """Marks the gateway's own questions about the catalog."""
+def _copy_message(data: bytes) -> bytes:
+    return message(b"d", data) if data else b""
+
+
+def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
+    """Open CopyData by CopyData: clients rely on PostgreSQL sending one row in each."""
+    out, at = [], 0
+    while at < len(run):
+        end = at + 1 + int.from_bytes(run[at + 1 : at + HEADER])
+        out.append(_copy_message(opener.feed(run[at + HEADER : end])))
+        at = end
+    return b"".join(out)
 
 
 def _only(analysis: Analysis) -> Resolved | None:
@@ -456,22 +465,7 @@ def _touched(resolved: Resolved | None) -> bool:
     return resolved is not None and resolved.touched
 
 
-def _at(oids: Sequence[int], index: int) -> int:
-    return oids[index] if index < len(oids) else 0
-
-
-def _client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
-    """The types of the client's parameters, where upstream has its own numbering."""
-    assert resolved.parameters is not None
-    types = dict.fromkeys(range(1, max((one.client for one in resolved.parameters), default=0) + 1), 0)
-    for one, oid in zip(resolved.parameters, upstream, strict=True):
-        if one.protection is None and not one.type_oid:
-            types[one.client] = oid
-        elif not types[one.client]:
-            types[one.client] = one.type_oid
-    return tuple(types.values())
-
-
 def _without_values(message: bytes) -> bytes:
     fields = m.ErrorResponse.parse(message[HEADER:]).fields
-    return m.ErrorResponse({code: text for code, text in fields.items() if code in TOLD}).serialise()
+    told = {code: text for code, text in fields.items() if code in TOLD}
+    return m.ErrorResponse(told).serialise(message[:1])

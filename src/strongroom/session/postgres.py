@@ -89,7 +89,7 @@ class Session:
         self._startup = m.StartupMessage(0, {})
         self._version = 0
         self._account = ""
-        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES)
+        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
         self._login: login.ClientLogin | None = None
         self._upstream_login: upstream_login.UpstreamLogin | None = None
         self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
@@ -183,6 +183,8 @@ class Session:
             if self._phase is not Phase.LOGIN:
                 raise MalformedMessage("octets follow the last message of the login before it was answered")
             self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+        if self._phase is not Phase.LOGIN and self._frames.held:
+            raise MalformedMessage("octets follow the last message of the login before it was answered")
 
     def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
         self._send_client(outcome.send)
@@ -211,13 +213,14 @@ class Session:
             if name not in upstream_login.RESERVED and not name.startswith("_pq_.")
         }
         self._phase = Phase.OPENING
-        self._effects.append(do.OpenUpstream(self._account, self._version, settings))
+        version = m.PROTOCOL_3_2 if self._version >= m.PROTOCOL_3_2 else m.PROTOCOL_3_0  # 3.1 is 3.0 renamed
+        self._effects.append(do.OpenUpstream(self._account, version, settings))
 
     # ---------------------------------------------------------------- upstream
 
     def _on_connected(self, event: ev.UpstreamConnected) -> None:
         self._upstream_login = event.login
-        self._frames = Framer(self._rules.limits.message_bytes)
+        self._frames = Framer(self._rules.limits.message_bytes, lambda _tag: False)
         self._phase = Phase.UPSTREAM_LOGIN
         self._effects.append(do.SendUpstream(event.login.start()))
 
@@ -315,14 +318,17 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
-        if self._phase is Phase.OPEN:
+        if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
 
     def _fail(self, error: StrongroomError) -> None:
         if self._phase is Phase.OPEN:
             self._flush_quietly()
-        self._send_client(to_wire(error, "FATAL").serialise())
+            if not self._relay.idle and not error.detail:
+                error.detail = "Whether statements that were under way took effect is not known."
+        if self._relay.client_may_be_told:
+            self._send_client(to_wire(error, "FATAL").serialise())
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.errors import (
     Bug,
     MalformedMessage,
+    MessageTooLarge,
     PinnedSettingChanged,
     StatementLimitReached,
     StrongroomError,
@@ -56,8 +57,8 @@ class Relay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._client_frames = Framer(limits.message_bytes)
-        self._upstream_frames = Framer(limits.message_bytes, _ROWS)
+        self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
+        self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client, _ROWS)
         self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
@@ -85,6 +86,16 @@ class Relay:
         kept = sum(len(data) for data, _ in self._kept)
         return kept + self._client_frames.held + self._upstream_frames.held
 
+    @property
+    def client_may_be_told(self) -> bool:
+        """Whether a message can go to the client: inside another it would be taken for a part of that."""
+        return not self._upstream_frames.torn
+
+    @property
+    def upstream_may_be_told(self) -> bool:
+        """Whether a message can go upstream."""
+        return not self._client_frames.torn
+
     # ---------------------------------------------------------------- the client's messages
 
     def client(self, chunk: bytes) -> None:
@@ -92,12 +103,10 @@ class Relay:
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
             self._kept.append((data, spans))
-        else:
-            self._pass_upstream(data, spans)
-        begun = self._client_frames.begun
-        if begun and self._flows_upstream(begun):
-            part = self._client_frames.release()
-            self._pass_upstream(part, [(begun, 0, len(part))])
+            return
+        self._pass_upstream(data, spans)
+        if not self.waiting:
+            self._pass_upstream(*self._client_frames.begun())
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -186,6 +195,8 @@ class Relay:
         # What follows the names is not looked at before there is something to seal in it.
         reader = Reader(body)
         name, statement_name = reader.cstring(), reader.cstring()
+        if not self._statements.settled(statement_name, self._segment):
+            return self._hold()
         portal = Portal(name, self._statements.find(statement_name))
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo))
@@ -220,7 +231,7 @@ class Relay:
         return None
 
     def _flows_upstream(self, tag: int) -> bool:
-        return tag == _COPY_DATA and self._replies.copying_in and not self.waiting
+        return tag == _COPY_DATA and self._replies.copying_in
 
     def _copy_data(self, _body: bytes) -> bytes | None:
         return self._unless_copying()
@@ -275,12 +286,9 @@ class Relay:
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
-            begun = self._upstream_frames.begun
-            if begun and self._flows_to_client(begun):
-                part = self._upstream_frames.release()
-                self._pass_to_client(part, [(begun, 0, len(part))])
-        except MalformedMessage as error:
-            raise UpstreamError(f"from the database: {error.message}") from error
+            self._pass_to_client(*self._upstream_frames.begun())
+        except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
+            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
 
@@ -299,7 +307,7 @@ class Relay:
         if tag in _ASYNCHRONOUS:
             if tag == _PARAMETER_STATUS:
                 self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
-            return None
+            return self._noticed(data[start:end]) if tag == _NOTICE else None
         if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
             self.ended = True
             return None
@@ -351,6 +359,9 @@ class Relay:
                 hint="Leave it as it is: the gateway reads statements under it. The session was ended.",
             )
 
+    def _noticed(self, _message: bytes) -> bytes | None:
+        return None
+
     def _is_fatal(self, body: bytes) -> bool:
         severity = m.ErrorResponse.parse(body).fields.get("V", "")
         return severity in ("FATAL", "PANIC")
@@ -389,4 +400,4 @@ _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
 _COPY_DATA = ord("d")
-_PARAMETER_STATUS, _ERROR, _READY = ord("S"), ord("E"), ord("Z")
+_PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
-from strongroom.errors import UpstreamError
+from strongroom.errors import MalformedMessage, UpstreamError
 
 
 class Request(Enum):
@@ -123,11 +123,12 @@ class Replies:
     the COPY fails before upstream reads them: they stand as `MAYBE_SYNC` until the COPY is through.
     """
 
-    __slots__ = ("_copy_running", "_owed", "copying_in", "skipping")
+    __slots__ = ("_copy_running", "_owed", "_sync_due", "copying_in", "skipping")
 
     def __init__(self) -> None:
         self._owed: deque[Owed] = deque()
         self._copy_running = False
+        self._sync_due = False  # a COPY failed, and upstream may have ignored the Sync that would end it
         self.copying_in = False
         """Whether the client's messages, at the point they have reached, are COPY data."""
         self.skipping = False
@@ -148,13 +149,18 @@ class Replies:
         return reversed(self._owed)
 
     def ask(self, owed: Owed) -> None:
-        """Note a request that was sent, unless upstream will skip it."""
+        """Note a request that was sent, unless upstream will skip it.
+
+        Raises `MalformedMessage` where nobody can tell whether it will: the protocol wants a Sync first.
+        """
+        if self._sync_due:
+            raise MalformedMessage("a COPY has failed, and no Sync was sent before the next request")
         if not self.skipping:
             self._owed.append(owed)
 
     def sync(self) -> None:
         """Note a Sync, which upstream ignores while it takes COPY data."""
-        self.skipping = False
+        self.skipping = self._sync_due = False
         self._owed.append(MAYBE_SYNC if self.copying_in else SYNC)
 
     def copy_end(self) -> None:
@@ -173,6 +179,7 @@ class Replies:
         if turn is Turn.DONE:
             self._owed.popleft()
             if head.request is Request.MAYBE_SYNC:
+                self._sync_due = False
                 self._hand_on_doubt()
         elif turn is Turn.COPY_IN:
             self._begin_copy(head)
@@ -216,10 +223,14 @@ class Replies:
             del self._owed[position]
 
     def _hand_on_doubt(self) -> None:
-        """One of the Syncs still to come may stay without its answer; which one cannot be seen."""
+        """One of the Syncs right behind may stay without its answer; which one cannot be seen.
+
+        Behind a request that will be answered there is no doubt left.
+        """
         for i, owed in enumerate(self._owed):
             if owed.request is Request.SYNC:
                 self._owed[i] = MAYBE_SYNC
+            if owed.request not in _UNCERTAIN:
                 return
 
     def _fail(self, head: Owed) -> None:
@@ -231,6 +242,7 @@ class Replies:
         while self._owed and self._owed[0].request not in _END_OF_SKIPPING:
             skipped.append(self._owed.popleft())
         self.skipping = not self._owed
+        self._sync_due = bool(self._owed) and self.quiet
         for owed in reversed(skipped):
             if owed.undo is not None:
                 owed.undo()

@@ -4,9 +4,9 @@ The maps run ahead of upstream: a Parse counts as done when it is sent, so that 
 pipeline finds its statement. Each change gives an undo, which `replies` calls should upstream fail or skip it
 (manual, "Extended Query": after an error everything up to Sync is skipped).
 
-A name that was given anew, or closed, stays *unsettled* until upstream has confirmed it. Within one pipeline
-segment that is harmless, since what fails takes what follows along; but behind a Sync the name could still
-mean the older object, so the session waits until it is settled (`settled`).
+For each name there is what upstream has confirmed and, in order, the changes that are under way. Within one
+pipeline segment that is certain enough, since what fails takes what follows along; but behind a Sync the name
+could still mean an older object, so the session waits until it is settled (`settled`).
 
 Called by `session/relay.py`.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from strongroom.protect.batch import RowPlan
+from strongroom.protect.copy.stream import CopyOpener
 from strongroom.sql.statement import Resolved
 
 
@@ -55,6 +56,7 @@ class Run:
     text: str = ""  # of a query of one statement
     formats: tuple[int, ...] | None = None  # of the results, as Bind asked; None: RowDescription says
     rows: RowPlan | None = None
+    opener: CopyOpener | None = None  # of COPY TO STDOUT
     index: int = 0
 
     @property
@@ -69,54 +71,84 @@ Thing = TypeVar("Thing", Statement, Portal)
 class Names(Generic[Thing]):
     """One of the two maps. ``segment`` counts the Syncs sent so far."""
 
-    __slots__ = ("_known", "_unsettled")
+    __slots__ = ("_ahead", "_confirmed", "_under_way")
 
     def __init__(self) -> None:
-        self._known: dict[str, Thing] = {}
-        self._unsettled: dict[str, tuple[int, int]] = {}  # name -> (last segment, changes under way)
+        self._ahead: dict[str, Thing] = {}
+        self._confirmed: dict[str, Thing] = {}
+        self._under_way: dict[str, list[_Change[Thing]]] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._ahead)
 
     def names(self) -> list[str]:
         """The names that mean something."""
-        return list(self._known)
+        return list(self._ahead)
 
     def find(self, name: str) -> Thing | None:
         """Return what the name will mean once all that was sent has been carried out."""
-        return self._known.get(name)
+        return self._ahead.get(name)
 
     def settled(self, name: str, segment: int) -> bool:
-        """Whether the name's meaning is confirmed, or changed in this very segment."""
-        under_way = self._unsettled.get(name)
-        return under_way is None or under_way[0] == segment
+        """Whether the name can only mean what `find` returns, or nothing at all."""
+        changes = self._under_way.get(name)
+        if changes is None or changes[-1].segment == segment:
+            return True
+        newest = changes[-1].thing
+        older: list[Thing | None] = [self._confirmed.get(name)]
+        older += [change.thing for change in changes[:-1]]
+        return all(thing is None or thing is newest for thing in older)
 
     def put(self, name: str, thing: Thing | None, segment: int) -> Callable[[], None]:
         """Give the name a new meaning (None: closed), and return what takes that back."""
-        before = self._known.get(name)
-        self._set(name, thing)
-        changes = self._unsettled.get(name, (0, 0))[1]
-        self._unsettled[name] = (segment, changes + 1)
+        change = _Change(thing, segment)
+        self._under_way.setdefault(name, []).append(change)
+        self._look_ahead(name)
 
         def undo() -> None:
-            if self._known.get(name) is thing:
-                self._set(name, before)
-            self.confirm(name)
+            self._drop(name, change)
 
         return undo
 
     def confirm(self, name: str) -> None:
-        """Upstream has carried out, or undone, one change of the name."""
-        under_way = self._unsettled.pop(name, None)
-        if under_way is not None and under_way[1] > 1:
-            self._unsettled[name] = (under_way[0], under_way[1] - 1)
+        """Upstream has carried out the oldest change of the name that is under way."""
+        changes = self._under_way.get(name)
+        if changes is not None:
+            _set(self._confirmed, name, changes[0].thing)
+            self._drop(name, changes[0])
+
+    def note(self, name: str, thing: Thing | None) -> None:
+        """Upstream has it so without having been asked by name: by SQL's PREPARE or DEALLOCATE."""
+        _set(self._confirmed, name, thing)
+        self._look_ahead(name)
 
     def forget_all(self) -> None:
-        """All settled names are gone: the end of a transaction for portals, DISCARD ALL for both."""
-        self._known = {name: thing for name, thing in self._known.items() if name in self._unsettled}
+        """What upstream has confirmed is gone: the end of a transaction for portals, DISCARD ALL for both."""
+        self._confirmed.clear()
+        self._ahead = {name: thing for name, thing in self._ahead.items() if name in self._under_way}
 
-    def _set(self, name: str, thing: Thing | None) -> None:
-        if thing is None:
-            self._known.pop(name, None)
-        else:
-            self._known[name] = thing
+    def _drop(self, name: str, change: "_Change[Thing]") -> None:
+        changes = self._under_way[name]
+        changes.remove(change)
+        if not changes:
+            del self._under_way[name]
+        self._look_ahead(name)
+
+    def _look_ahead(self, name: str) -> None:
+        changes = self._under_way.get(name)
+        _set(self._ahead, name, changes[-1].thing if changes else self._confirmed.get(name))
+
+
+@dataclass(slots=True, eq=False)
+class _Change(Generic[Thing]):
+    """A name's new meaning, asked for in a segment and not answered yet."""
+
+    thing: Thing | None
+    segment: int
+
+
+def _set(things: dict[str, Thing], name: str, thing: Thing | None) -> None:
+    if thing is None:
+        things.pop(name, None)
+    else:
+        things[name] = thing

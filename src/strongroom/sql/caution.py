@@ -156,18 +156,15 @@ def _refuse(
     )
 
 
-_ROW = re.compile(
-    r"\b(?:new|old)\b(?!\s*\.)|\b(?:new|old)\s*\.\s*(?:\"((?:[^\"]|\"\")+)\"|([a-z_]\w*))",
-    re.IGNORECASE,
-)
+_ROW = re.compile(r"\b(?:new|old)\b(?:\s*\.\s*(?:\"([^\"]+)\"|([a-z_]\w*)))?", re.IGNORECASE)
 _RETURNS_ROW = re.compile(r"\breturn\s+(?:new|old)\s*;", re.IGNORECASE)
 
 
 def check_triggers(relation: Relation, ground: Ground, context: Context) -> None:
     """Refuses a change of a protected table whose triggers might use a protected column.
 
-    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected, or
-    to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
+    A PL/pgSQL trigger is known not to if it names `NEW` and `OLD` only with columns that are not protected,
+    or to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
     """
     protected = {column.name for column in ground.protected(relation)}
     for trigger, oid in relation.triggers:

@@ -208,8 +208,10 @@ def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
         values = [
             None if "SetToDefault" in arg else expression(run, scope, arg) for arg in source.get("args", ())
         ]
+    elif tag == "SubLink" and "SelectStmt" in source["subselect"]:
+        values = [column.value for column in select(run, scope, source["subselect"]["SelectStmt"])]
     else:
-        values = [value for _, value in expression(run, scope, body["source"]).fields or ()]
+        raise ConstructRefused("SET of several columns needs a row or a subquery here")
     if len(values) != body["ncolumns"]:
         raise ConstructRefused("SET has another number of values than of columns")
     return values

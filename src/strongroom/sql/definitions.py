@@ -18,6 +18,7 @@ from strongroom.sql.scope import Item, Named, Scope, Source
 from strongroom.sql.sources import find, relation_columns
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.sql.task import Task, outputs, query
+from strongroom.sql.value import COMPUTED
 
 WAY_OUT = "take the column out of the configuration with `strongroom unprotect` first, then change it"
 OURS = "strongroom_"  # what `protect` makes in the database is named so
@@ -66,6 +67,7 @@ def _command(run: Run, scope: Scope, relation: Relation, command: Node) -> None:
             _refuse(_ABOUT_COLUMN[kind], f"the protected column {name}")
         _check_expressions(run, scope, definition)
     elif kind == "AT_AddColumn":
+        scope.source.columns.append(Named(definition["ColumnDef"]["colname"], COMPUTED))
         for item in definition["ColumnDef"].get("constraints", ()):
             _constraint(run, scope, item["Constraint"])
     elif kind == "AT_AddConstraint":

@@ -5,15 +5,27 @@ refused. The rules of what may meet what are in `meeting.py`. Called by `queries
 subqueries, which need `queries.py`, register their treatment there.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused, ConstructRefused, TypeRefused
-from strongroom.sql.meeting import common, compare, linked, plain, protection_of, seal, settled
+from strongroom.sql.meeting import common, compare, linked, of_type, plain, protection_of, seal, settled
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import MAX_PARAMETERS, Run, only
 from strongroom.sql.scope import Scope
-from strongroom.sql.typenames import ARRAYS, BPCHAR, BYTEA, ELEMENTS, NUMERIC, TEXTUAL, VARCHAR, type_oid
+from strongroom.sql.typenames import (
+    ARRAYS,
+    BPCHAR,
+    BYTEA,
+    ELEMENTS,
+    INT4,
+    NUMERIC,
+    TEXTUAL,
+    VARCHAR,
+    compared_type,
+    type_oid,
+)
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, PLAIN, Cast, Literal, ParameterUse, Value
 
 Treatment = Callable[[Run, Scope, Node], Value]
@@ -99,7 +111,10 @@ def _constant(run: Run, scope: Scope, body: Node) -> Value:
         literal.value, literal.type_oid = ("true" if body["boolval"].get("boolval") else "false"), 16
     else:
         literal.type_oid = NO_TYPE  # a bit string
-    return run.add(literal)
+    value = run.add(literal)
+    if literal.number:
+        return replace(value, type_oid=INT4 if "ival" in body else NUMERIC)
+    return value
 
 
 @treats("ParamRef")
@@ -122,7 +137,10 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     oid, typmod = type_oid(name) or NO_TYPE, modifier(name)
     if body.get("location", 0) < 0 and "A_Const" in body["arg"]:
         return _typed_literal(run, scope, body, oid, typmod)
-    value = expression(run, scope, body["arg"])
+    if "A_ArrayExpr" in body["arg"] and oid in ELEMENTS:
+        value = _array_of(run, scope, body["arg"]["A_ArrayExpr"], ELEMENTS[oid])
+    else:
+        value = expression(run, scope, body["arg"])
     if value.touches():
         return _cast_protected(run, value, name, oid, typmod)
     if not value.undecided and not value.null:
@@ -133,8 +151,17 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod)
     cast.stored = run.stored
+    cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
     return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
+
+
+def cast_end(run: Run, body: Node, end: int) -> int:
+    """Where a cast ends, whose type ends at `end`: CAST (...) has a bracket more."""
+    location = body.get("location", 0)
+    if run.lexed.word(run.lexed.at(location)) != b"cast":
+        return end
+    return run.lexed.ends[bisect_left(run.lexed.starts, end)]
 
 
 def _typed_literal(run: Run, scope: Scope, body: Node, oid: int, typmod: int) -> Value:
@@ -163,7 +190,9 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
-    return replace(value, type_oid=element, typmod=typmod if typmod != -1 or not same else value.typmod)
+    return replace(
+        value, type_oid=element, typmod=value.typmod if element not in {VARCHAR, BPCHAR} else typmod
+    )
 
 
 def check_type(run: Run, name: Node) -> None:
@@ -213,12 +242,16 @@ def _operator(run: Run, scope: Scope, body: Node) -> Value:
     what = f"the operator {name[-1]}"
     if left.touches() or right.touches():
         check_equality(run, name)
+        if kind == "AEXPR_NULLIF" and left.null:
+            raise ComparisonRefused("NULLIF of NULL and a protected value has no type", hint="write NULL")
     if kind in {"AEXPR_OP_ANY", "AEXPR_OP_ALL"}:
         _compare_any(left, right, what)
         return Value(type_oid=16)
     compare(left, right, what)
     if kind == "AEXPR_NULLIF":
-        return replace(settled(left), origin=(0, 0), typmod=-1)
+        # Its type is that which the operator compares (manual, "NULLIF").
+        kept = settled(left)
+        return replace(kept, origin=(0, 0), type_oid=compared_type(kept.type_oid), typmod=-1, null=False)
     return Value(type_oid=16)
 
 
@@ -267,15 +300,36 @@ def check_equality(run: Run, name: tuple[str, ...]) -> None:
 
 def _in(run: Run, scope: Scope, body: Node, name: tuple[str, ...]) -> Value:
     left = expression(run, scope, body["lexpr"])
-    right = [expression(run, scope, item) for item in body["rexpr"]["List"]["items"]]
+    items = body["rexpr"]["List"]["items"]
+    right = [expression(run, scope, item) for item in items]
     if any(value.touches() for value in (left, *right)):
         check_equality(run, name)
     sealed = next((value for value in right if value.protection is not None), None)
     if left.undecided and sealed is not None:
+        if not left.type_oid and any(value.undecided for value in right):
+            raise ComparisonRefused("IN has no column on its left", hint="write the column on the left of IN")
         compare(left, sealed, "IN")
+    if sum(not _names_column(scope, item) for item in items) > 1:  # transformAExprIn: compared as an array
+        type_oid = left.type_oid or next((value.type_oid for value in right if value.type_oid > 0), 0)
+        for value in (left, *right):
+            of_type(value.open, type_oid)
     for value in right:
         compare(left, value, "IN")
     return Value(type_oid=16)
+
+
+def _names_column(scope: Scope, node: object) -> bool:
+    """Whether an expression names a column of this query level (contain_vars_of_level)."""
+    if isinstance(node, list):
+        return any(_names_column(scope, item) for item in node)
+    if not isinstance(node, dict):
+        return False
+    if "ColumnRef" not in node:
+        return any(_names_column(scope, item) for item in node.values())
+    names = [field["String"]["sval"] for field in node["ColumnRef"]["fields"] if "String" in field]
+    if len(names) == 1:
+        return any(column.name == names[0] for column in scope.source.columns)
+    return any(item.alias == names[-2] for item in scope.source.items)
 
 
 def _compare_any(left: Value, right: Value, what: str) -> None:
@@ -369,12 +423,22 @@ def _min_max(run: Run, scope: Scope, body: Node) -> Value:
 
 @treats("A_ArrayExpr")
 def _array(run: Run, scope: Scope, body: Node) -> Value:
+    return _array_of(run, scope, body, 0)
+
+
+def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
+    """ARRAY[...]; a cast of it reaches its elements (manual, "Array Constructors")."""
     only("ARRAY[]", body, "elements", "location", "list_start", "list_end")
-    value = common([expression(run, scope, item) for item in body.get("elements", ())], "ARRAY[]")
+    values = [expression(run, scope, item) for item in body.get("elements", ())]
+    for value in values:
+        of_type(value.open, element_oid)
+    value = common(values, "ARRAY[]")
+    if value.null:  # of no type, unless a cast gives it one
+        return NULL if element_oid else COMPUTED
     if value.is_array:
         raise TypeRefused("an array of arrays of protected values cannot be made", hint="make one flat array")
     if value.protection is None and not value.open:
-        return Value(open=value.open, type_oid=ARRAYS.get(value.type_oid, 0), null=value.null)
+        return Value(type_oid=ARRAYS.get(value.type_oid, 0))
     lifted = tuple((node, lift - 1) for node, lift in value.open)
     return linked(
         Value(

@@ -91,7 +91,7 @@ def _given(name: str, arguments: list[Value]) -> Value:
     for argument in arguments[1:2]:
         plain(argument, f"the function {name}", INT4)
     value = common([arguments[0], *arguments[2:]], f"the function {name}")
-    return replace(value, origin=(0, 0))
+    return replace(value, origin=(0, 0), typmod=-1)
 
 
 def _elements(array: Value) -> Value:

@@ -13,6 +13,9 @@ from strongroom.sql.schema import Column, Protection
 from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
 
+MAX_TYPMOD = 1 << 31
+"""Longer than any length that a type can have."""
+
 
 def plain(value: Value, what: str, type_oid: int = 0) -> Value:
     """Takes a value where a protected one may not be; `what` names the construct."""
@@ -48,11 +51,11 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
     )
 
 
-def untyped_is_text(opened: Iterable[tuple[Open, int]]) -> None:
-    """What nothing gives a type is text (manual, "UNION, CASE, and Related Constructs")."""
+def of_type(opened: Iterable[tuple[Open, int]], type_oid: int = TEXT) -> None:
+    """What has no type yet takes one; what nothing gives a type is text (manual, "UNION, CASE")."""
     for node, lift in opened:
         if not node.type_oid and not node.natural_oid and lift == 0:
-            node.natural_oid = TEXT
+            node.natural_oid = type_oid
 
 
 def linked(value: Value) -> Value:
@@ -79,8 +82,9 @@ def compare(left: Value, right: Value, what: str) -> None:
         _compare_rows(left, right, what)
         return
     if left.protection is None and right.protection is None:
-        _keep_plain(left, compared_type(right.type_oid))
-        _keep_plain(right, compared_type(left.type_oid))
+        untyped = TEXT if _unknown(left) and _unknown(right) else 0
+        _keep_plain(left, compared_type(right.type_oid) or untyped)
+        _keep_plain(right, compared_type(left.type_oid) or untyped)
         return
     sealed, other = (left, right) if left.protection is not None else (right, left)
     protection = comparable(sealed, what)
@@ -134,7 +138,7 @@ def common(values: Iterable[Value], what: str, *, compared: bool = False) -> Val
         return _common_sealed(sealed, members, what, compared=compared)
     opened = tuple(node for value in members for node in value.open)
     if all(value.undecided or value.null for value in members) and not compared:
-        untyped_is_text(opened)
+        of_type(opened, _own_type(members) or TEXT)
         return linked(Value(open=opened, type_oid=_own_type(members))) if opened else NULL
     type_oid = next((value.type_oid for value in members if not value.undecided and value.type_oid), 0)
     for value in members:
@@ -179,6 +183,11 @@ def _keep_plain(value: Value, type_oid: int = 0) -> None:
         _keep_plain(field)
 
 
+def _unknown(value: Value) -> bool:
+    """Whether PostgreSQL knows no type of it either."""
+    return (value.undecided or value.null) and not value.type_oid
+
+
 def _compare_rows(left: Value, right: Value, what: str) -> None:
     if left.touches() or right.touches():
         ours, theirs = left.fields, right.fields
@@ -210,8 +219,8 @@ def _form_arrays(one: Value, other: Value, what: str) -> None:
 
 def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, compared: bool) -> Value:
     first = sealed[0]
-    protection = first.protection
-    assert protection is not None
+    known = [value.protection for value in sealed if value.protection is not None]
+    protection = max(known, key=lambda one: MAX_TYPMOD if one.typmod == -1 else one.typmod)
     if compared:
         comparable(first, what)
     for value in sealed[1:]:
@@ -221,27 +230,29 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 f"{what} mixes the protected columns {protection.column} and {value.protection.column}",
                 hint="give both the same `key:` and type",
             )
+    # select_common_type: of text and varchar, which become each other freely, the first wins.
+    type_oid = next(value.type_oid for value in members if value.type_oid > 0)
     for value in members:
         if value.protection is None and value.open:
+            of_type(value.open, 0 if first.is_array else type_oid)
             seal(value, protection, compared=True, is_array=first.is_array)
         elif value.protection is None and not value.null:
             raise ValueMoves(
                 f"{what} mixes the protected column {protection.column} with an unprotected value",
                 hint="use only parameters, literals, NULL and columns of the same key beside it",
             )
-    types = {value.type_oid for value in sealed}
-    typmods = {value.typmod for value in sealed}
+    typmods = {value.typmod for value in members}
     return Value(
         protection=protection,
         is_array=first.is_array,
         open=tuple(node for value in members for node in value.open),
-        type_oid=types.pop() if len(types) == 1 else TEXT,
+        type_oid=protection.type_oid if first.is_array else type_oid,
         typmod=typmods.pop() if len(typmods) == 1 else NO_TYPE,
     )
 
 
 def _own_type(members: list[Value]) -> int:
-    types = {value.type_oid for value in members if not value.null}
+    types = {value.type_oid for value in members if value.type_oid > 0}
     return types.pop() if len(types) == 1 else 0
 
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 from strongroom.errors import ConstructRefused, UndefinedColumn, ValueMoves
 from strongroom.sql.expressions import check_equality, condition, expression, treats
 from strongroom.sql.functions import order, window
-from strongroom.sql.meeting import common, compare, distinct, linked, plain, settled, untyped_is_text
+from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled
 from strongroom.sql.names import output_name
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source
-from strongroom.sql.typenames import INT8
+from strongroom.sql.typenames import INT8, TEXT
 from strongroom.sql.value import Value
 
 Query = Callable[[Run, Scope | None, Node], list[Named]]
@@ -74,8 +74,11 @@ def with_clause(run: Run, scope: Scope, body: Node) -> None:
 def subquery(columns: list[Named]) -> list[Named]:
     """The columns of a query that is inside another: what has no type by now is text."""
     for column in columns:
-        untyped_is_text(column.value.open)
-    return [Named(column.name, settled(column.value)) for column in columns]
+        of_type(column.value.open)
+    return [
+        Named(column.name, Value(type_oid=TEXT) if column.value.null else settled(column.value))
+        for column in columns
+    ]
 
 
 def renamed(columns: list[Named], names: tuple[str, ...]) -> list[Named]:
@@ -155,7 +158,12 @@ def targets(run: Run, scope: Scope, items: list[Node], *, exists: bool = False) 
         star = _starred(target["val"])
         if star is None:
             name = target["name"] if "name" in target else output_name(target["val"])
-            outputs.append(Named(name, expression(run, scope, target["val"])))
+            value = expression(run, scope, target["val"])
+            node = value.open[-1][0] if value.open else None
+            here = target["val"].keys() & {"A_Const", "TypeCast"} and "name" not in target
+            if here and node is not None and value.undecided:
+                node.label, node.label_at = name, node.label_at or node.end
+            outputs.append(Named(name, value))
         elif not exists:
             outputs.extend(_spelled(run, scope, target["val"]["ColumnRef"], star))
     return outputs

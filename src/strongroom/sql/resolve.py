@@ -81,7 +81,8 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
         resolved = understand(task)
         statements.append(resolved)
         barriers |= resolved.barriers
-        context = after(context, resolved)
+        if item is not parsed.statements[-1]:
+            context = after(context, resolved)
     return Analysis(tuple(statements), _whole(parsed, statements))
 
 

@@ -8,6 +8,7 @@ split: the first use keeps its number, the others get numbers after the client's
 from strongroom.errors import Bug, ParameterTypeUnknown
 from strongroom.sql.meeting import settled
 from strongroom.sql.run import Run
+from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INT2, INT4, INT8, TEXTUAL, family
 from strongroom.sql.value import Cast, Literal, ParameterUse
@@ -57,6 +58,8 @@ def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
     for node in run.opens:
         if node.protection is None:
             continue
+        if node.label:
+            run.edit(node.label_at, node.label_at, f" AS {quoted(node.label)}")
         if isinstance(node, Literal):
             run.edit(node.start, node.end, literal_hole(node))
         elif isinstance(node, Cast):

@@ -34,7 +34,7 @@ _EVERYTHING = Barrier.SEARCH_PATH | Barrier.ROLE
 def setting(name: str | None, value: str | None) -> Barrier:
     """What setting `name` does; a value of None takes it back to what the session began with.
 
-    Raises `SettingPinned`. The settings pinned are pinned in the start-up packet, so that RESET gives them back.
+    Raises `SettingPinned`. What is pinned is pinned in the start-up packet, so that RESET gives it back.
     """
     if name is None:
         raise SettingPinned(

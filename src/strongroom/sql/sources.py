@@ -292,7 +292,12 @@ def _merged(run: Run, name: str, ours: Source, theirs: Source, kind: str) -> Nam
     compare(one.value, other.value, "JOIN ... USING")
     if kind == "JOIN_FULL":
         value = common([one.value, other.value], "FULL JOIN ... USING")
-        return Named(name, replace(value, origin=(0, 0)), quoted(name))
+        text = (
+            f"COALESCE({one.text}, {other.text}) AS {quoted(name)}"
+            if one.text and other.text
+            else quoted(name)
+        )
+        return Named(name, replace(value, origin=(0, 0)), text)
     kept = other if kind == "JOIN_RIGHT" else one
     if one.value.type_oid and one.value.type_oid == other.value.type_oid:
         return Named(name, settled(kept.value), kept.text or quoted(name))

@@ -30,6 +30,8 @@ class Open:
     is_array: bool = False
     compared: bool = True
     natural_oid: int = 0  # the type that its context gave it first
+    label: str = ""  # as an output without an alias, its name, which would change with it
+    label_at: int = 0
     links: "list[Value]" = field(default_factory=list)  # values that are sealed whole if this is
 
     def keep_plain(self, type_oid: int = 0) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -28,10 +28,12 @@ import yaml
 import strongroom
 from strongroom.errors import ServerFailed
 from strongroom.secret import Secret
-from strongroom.testing.certificates import Authority
 from strongroom.testing.processes import START_SECONDS, STOP_SECONDS, free_port
 from strongroom.testing.servers import PostgresServer
 from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
+
+if TYPE_CHECKING:  # certificates are made by trustme, which the demo does without
+    from strongroom.testing.certificates import Authority
 
 PASSWORD_VARIABLE = "STRONGROOM_TEST_UPSTREAM_PASSWORD"  # noqa: S105  # the name of a variable
 
@@ -65,7 +67,7 @@ class Gateway:
         *,
         upstream: tuple[str, str] | None = None,
         account: Account | None = None,
-        authority: Authority | None = None,
+        authority: "Authority | None" = None,
         workers: int = 1,
         limits: Mapping[str, float] | None = None,
         more: Mapping[str, object] | None = None,
@@ -74,7 +76,8 @@ class Gateway:
 
         ``upstream`` is the user and password it logs in with, the superuser's when left out. With an
         ``authority`` the listener has TLS and verifies client certificates of that authority. ``more`` is put
-        into the database's configuration: ``columns``, ``functions`` and so on.
+        into the database's configuration: ``columns``, ``functions`` and so on. The root key of protected
+        columns is made in a folder of its own.
         """
         user, password = upstream or ("postgres", server.password)
         certificate = None if authority is None else authority.certificate
@@ -92,9 +95,12 @@ class Gateway:
             made = authority.server("localhost", "127.0.0.1")
             files = {"certificate": made.certificate, "key": made.key, "client_ca": authority.certificate}
             entry["tls"] = {key: str(path) for key, path in files.items()}
+        for name in ("state", "keys"):
+            (folder / name).mkdir(mode=0o700)
         gateway.configure(
             {
-                "state": "sqlite:state.db",
+                "state": "sqlite:state/state.db",
+                "keys": {"root": "file:keys/root.key"},
                 "databases": {database: {**entry, **(more or {})}},
                 "accounts": {who.name: {"databases": [database], "password": _verifier(who.password)}},
                 "limits": dict(limits or {}),

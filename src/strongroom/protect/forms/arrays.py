@@ -104,7 +104,7 @@ def send(array: Array, element_oid: int) -> bytes:
 
 # --- text ---
 
-_BOUNDS = re.compile(r"\s*\[\s*([+-]?\d+)\s*(?::\s*([+-]?\d+)\s*)?\]", re.ASCII)
+_BOUNDS = re.compile(r"\s*\[([+-]?\d+)(?::([+-]?\d+))?\]", re.ASCII)
 _TOKEN = re.compile(r'\s*(?:([{},])|"((?:[^"\\]|\\.)*)"|((?:[^{},"\\]|\\.)+))', re.ASCII | re.DOTALL)
 _SPACES = " \t\n\v\f\r"
 

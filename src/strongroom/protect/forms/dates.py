@@ -10,25 +10,34 @@ import struct
 
 from strongroom.errors import DatetimeOverflow, InvalidDatetime, StrongroomError
 from strongroom.protect.forms.calendar import (
+    DAY,
     MAX_DATE,
     MIN_DATE,
+    SECOND,
     civil_from_days,
     days_from_civil,
     month_length,
 )
 from strongroom.protect.forms.form import SPEC, Form, ascii_token, sized, unsupported
+from strongroom.protect.forms.zones import offset_of, zone
 from strongroom.protect.style import TextStyle
 
 _INT4 = struct.Struct(">i")
 INFINITY, MINUS_INFINITY = 2**31 - 1, -(2**31)
 
 # YYYY-MM-DD; what may follow it is a time, a zone and an era.
-DATE = r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
 TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d*))?)?"
-ZONE = r"(?P<zone>[zZ]|[+-]\d{1,2}(?::?\d{2}(?::\d{2})?)?|UTC|GMT|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+)"
-ERA = r"(?P<era>BC|AD|bc|ad)"
-_READ = re.compile(rf"{DATE}(?:(?:[ T]\s*{TIME})?\s*{ZONE}?)(?:\s+{ERA})?", re.ASCII)
-_WORD_OR_DIGIT = re.compile(r"\d|now|today|tomorrow|yesterday|epoch|allballs", re.ASCII | re.IGNORECASE)
+OFFSET = r"[zZ]|[+-]\d{1,2}(?::\d{2}(?::\d{2})?)?|[+-]\d{4}|UTC|GMT"
+_ZONE = rf"{OFFSET}|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+"
+READ_TIMESTAMP = re.compile(
+    r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    rf"(?:[ T]{TIME}\s*(?P<zone>{_ZONE})?|\s+(?P<late_zone>{_ZONE}))?"
+    r"(?:\s+(?P<era>BC|AD|bc|ad))?",
+    re.ASCII,
+)
+_WORD_OR_DIGIT = re.compile(
+    r"\d|now|today|tomorrow|yesterday|epoch|allballs|infinity", re.ASCII | re.IGNORECASE
+)
 
 
 def not_iso(type_name: str, token: str) -> StrongroomError:
@@ -60,6 +69,27 @@ def days_of(match: re.Match[str]) -> int:
     return days_from_civil(year, month, day)
 
 
+def time_of(match: re.Match[str]) -> int:
+    """Microseconds of a matched time of day; 24:00:00 and a 60th second are allowed (DecodeTime)."""
+    if match["hour"] is None:
+        return 0
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    # strtod and rint, as ParseFractionalSecond does
+    fraction = round(float("0." + (match["fraction"] or "0")) * SECOND)
+    time = ((hour * 60 + minute) * 60 + second) * SECOND + fraction
+    if minute > 59 or second > 60 or time > DAY:
+        raise out_of_range()
+    return time
+
+
+def zone_in(match: re.Match[str]) -> str:
+    """The zone of a matched timestamp as it is written, or ""; one that does not exist is an error."""
+    written = match["zone"] or match["late_zone"] or ""
+    if written and offset_of(written) is None:
+        zone(written)
+    return written
+
+
 def written_date(year: int, month: int, day: int, style: TextStyle) -> str:
     """The date without its era, as EncodeDateOnly writes it."""
     shown = year if year > 0 else 1 - year
@@ -79,6 +109,16 @@ def pack(days: int) -> bytes:
     return _INT4.pack(days)
 
 
+def pack_infinity(sign: int) -> bytes:
+    """The canonical bytes of infinity, or of -infinity for a negative sign."""
+    return _INT4.pack(INFINITY if sign > 0 else MINUS_INFINITY)
+
+
+def is_infinite(days: int) -> bool:
+    """Whether a date is one of the infinities."""
+    return days in (INFINITY, MINUS_INFINITY)
+
+
 def unpack(canonical: bytes) -> int:
     """Days from 2000-01-01, or one of the infinities."""
     return int(_INT4.unpack(canonical)[0])
@@ -87,23 +127,23 @@ def unpack(canonical: bytes) -> int:
 def _input(value: bytes, _style: TextStyle) -> bytes:
     token = ascii_token(value, "date")
     if sign := infinity_of(token):
-        return _INT4.pack(INFINITY if sign > 0 else MINUS_INFINITY)
-    match = _READ.fullmatch(token)
+        return pack_infinity(sign)
+    match = READ_TIMESTAMP.fullmatch(token)
     if match is None:
         raise not_iso("date", token)
-    if match["hour"] and (int(match["hour"]) > 24 or int(match["minute"]) > 59):
-        raise out_of_range()
+    time_of(match)  # read and passed over, as is the zone
+    zone_in(match)
     return pack(days_of(match))
 
 
 def _receive(value: bytes) -> bytes:
     days = unpack(sized(value, 4))
-    return value if days in (INFINITY, MINUS_INFINITY) else pack(days)
+    return value if is_infinite(days) else pack(days)
 
 
 def _output(canonical: bytes, _typmod: int, style: TextStyle) -> bytes:
     days = unpack(canonical)
-    if days in (INFINITY, MINUS_INFINITY):
+    if is_infinite(days):
         return b"infinity" if days > 0 else b"-infinity"
     year, month, day = civil_from_days(days)
     return (written_date(year, month, day, style) + ("" if year > 0 else " BC")).encode()

@@ -18,9 +18,19 @@ from strongroom.protect.forms.calendar import (
     civil_from_days,
     weekday,
 )
-from strongroom.protect.forms.dates import DATE, ERA, TIME, ZONE, days_of, infinity_of, not_iso, out_of_range
+from strongroom.protect.forms.dates import (
+    OFFSET,
+    READ_TIMESTAMP,
+    TIME,
+    days_of,
+    infinity_of,
+    not_iso,
+    out_of_range,
+    time_of,
+    zone_in,
+)
 from strongroom.protect.forms.form import Form, ascii_token, sized, unsupported
-from strongroom.protect.forms.zones import zone
+from strongroom.protect.forms.zones import offset_of, zone
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
 
@@ -29,8 +39,7 @@ MAX_ZONE = 16 * 3600  # MAX_TZDISP_HOUR 15, and its minutes and seconds; timesta
 
 _INT8 = struct.Struct(">q")
 _TIMETZ = struct.Struct(">qi")
-_READ_TIME = re.compile(rf"{TIME}\s*{ZONE}?", re.ASCII)
-_READ_TIMESTAMP = re.compile(rf"{DATE}(?:[ T]\s*{TIME})?\s*{ZONE}?(?:\s+{ERA})?", re.ASCII)
+_READ_TIME = re.compile(rf"{TIME}\s*(?P<zone>{OFFSET})?", re.ASCII)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -38,49 +47,17 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # --- reading ---
 
 
-def _time_of(match: re.Match[str]) -> int:
-    """Microseconds of a matched time of day; 24:00:00 and a 60th second are allowed (DecodeTime)."""
-    if match["hour"] is None:
-        return 0
-    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
-    # strtod and rint, as ParseFractionalSecond does
-    fraction = round(float("0." + (match["fraction"] or "0")) * SECOND)
-    time = ((hour * 60 + minute) * 60 + second) * SECOND + fraction
-    if minute > 59 or second > 60 or time > DAY:
-        raise out_of_range()
-    return time
-
-
-def _offset_of(written: str) -> int | None:
-    """Seconds east of UTC of a numeric zone or UTC; None for a name."""
-    if written in ("z", "Z", "UTC", "GMT"):
-        return 0
-    if written[0] not in "+-":
-        return None
-    digits = written[1:].replace(":", "")
-    digits = digits.rjust(len(digits) + len(digits) % 2, "0").ljust(6, "0")
-    hour, minute, second = int(digits[:2]), int(digits[2:4]), int(digits[4:])
-    seconds = hour * 3600 + minute * 60 + second
-    if hour > 15 or minute > 59 or second > 59:
-        raise ZoneOverflow("time zone displacement out of range")
-    return -seconds if written[0] == "-" else seconds
-
-
 def _local_timestamp(token: str, type_name: str) -> tuple[int, str]:
     """(microseconds of the local time, the zone as it is written or "")."""
-    match = _READ_TIMESTAMP.fullmatch(token)
+    match = READ_TIMESTAMP.fullmatch(token)
     if match is None:
         raise not_iso(type_name, token)
-    return days_of(match) * DAY + _time_of(match), match["zone"] or ""
+    return days_of(match) * DAY + time_of(match), zone_in(match)
 
 
-def _pack_infinity(sign: int) -> bytes:
-    return _INT8.pack(INFINITY if sign > 0 else MINUS_INFINITY)
-
-
-def pack_timestamp(microseconds: int) -> bytes:
+def pack(microseconds: int) -> bytes:
     """The canonical bytes of a timestamp; raises ``DatetimeOverflow``."""
-    if not MIN_TIMESTAMP <= microseconds < END_TIMESTAMP:
+    if not is_infinite(microseconds) and not MIN_TIMESTAMP <= microseconds < END_TIMESTAMP:
         raise out_of_range("timestamp out of range")
     return _INT8.pack(microseconds)
 
@@ -99,38 +76,39 @@ def _timestamp_input(value: bytes, _style: TextStyle) -> bytes:
     """A zone is read and passed over (manual, "Date/Time Input")."""
     token = ascii_token(value, "timestamp")
     if sign := infinity_of(token):
-        return _pack_infinity(sign)
-    return pack_timestamp(_local_timestamp(token, "timestamp")[0])
+        return pack(INFINITY if sign > 0 else MINUS_INFINITY)
+    return pack(_local_timestamp(token, "timestamp")[0])
 
 
 def _timestamptz_input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "timestamp with time zone")
     if sign := infinity_of(token):
-        return _pack_infinity(sign)
+        return pack(INFINITY if sign > 0 else MINUS_INFINITY)
     local, written = _local_timestamp(token, "timestamp with time zone")
-    offset = _offset_of(written) if written else None
+    offset = offset_of(written) if written else None
     if offset is None:
         offset = zone(written or style.time_zone).of_local(local)
-    return pack_timestamp(local - offset * SECOND)
+    return pack(local - offset * SECOND)
+
+
+def _timed(value: bytes, type_name: str) -> tuple[int, int | None]:
+    """(microseconds, seconds east of UTC or None) of a time of day."""
+    token = ascii_token(value, type_name)
+    match = _READ_TIME.fullmatch(token)
+    if match is None:
+        raise not_iso(type_name, token)
+    return time_of(match), offset_of(match["zone"]) if match["zone"] else None
 
 
 def _time_input(value: bytes, _style: TextStyle) -> bytes:
-    token = ascii_token(value, "time")
-    match = _READ_TIME.fullmatch(token)
-    if match is None:
-        raise not_iso("time", token)
-    return _INT8.pack(_time_of(match))
+    return _INT8.pack(_timed(value, "time")[0])
 
 
 def _timetz_input(value: bytes, _style: TextStyle) -> bytes:
-    token = ascii_token(value, "time with time zone")
-    match = _READ_TIME.fullmatch(token)
-    if match is None:
-        raise not_iso("time with time zone", token)
-    offset = _offset_of(match["zone"]) if match["zone"] else None
-    if offset is None:  # the offset of a name depends on today's date
-        raise unsupported("time with time zone", "a time without a numeric zone")
-    return _TIMETZ.pack(_time_of(match), -offset)
+    time, offset = _timed(value, "time with time zone")
+    if offset is None:  # the offset of the session's zone depends on today's date
+        raise unsupported("time with time zone", "a time without a zone")
+    return _TIMETZ.pack(time, -offset)
 
 
 # --- binary ---
@@ -152,8 +130,7 @@ def _timetz_receive(value: bytes) -> bytes:
 
 
 def _timestamp_receive(value: bytes) -> bytes:
-    microseconds = unpack(sized(value, 8))
-    return value if is_infinite(microseconds) else pack_timestamp(microseconds)
+    return pack(unpack(sized(value, 8)))
 
 
 # --- rounding to a precision ---
@@ -181,7 +158,7 @@ def _timestamp_fit(canonical: bytes, typmod: int) -> bytes:
     microseconds = unpack(canonical)
     if is_infinite(microseconds):
         return canonical
-    return pack_timestamp(rounded(microseconds, types.time_precision(types.TIMESTAMP, typmod)))
+    return pack(rounded(microseconds, types.time_precision(types.TIMESTAMP, typmod)))
 
 
 # --- writing ---

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from strongroom.errors import UnsupportedInput
+from strongroom.errors import UnsupportedInput, ZoneOverflow
 from strongroom.protect.forms.calendar import DAY, SECOND, civil_from_days
 
 CACHED_ZONES = 1024  # there are about 600 names
@@ -53,6 +53,20 @@ def zone(name: str) -> Zone:
         raise UnsupportedInput(
             "the TimeZone of this session is not known here", hint="use a name of the IANA database, as UTC"
         ) from None
+
+
+def offset_of(written: str) -> int | None:
+    """Seconds east of UTC of a zone as it stands in a value, or None for a name; raises ``ZoneOverflow``."""
+    if written in ("z", "Z", "UTC", "GMT"):
+        return 0
+    if written[0] not in "+-":
+        return None
+    parts = written[1:].split(":") if ":" in written else [written[1:3], written[3:]]
+    hour, minute, second = (int(part or "0") for part in [*parts, "0", "0"][:3])
+    if hour > 15 or minute > 59 or second > 59:
+        raise ZoneOverflow("time zone displacement out of range")
+    seconds = hour * 3600 + minute * 60 + second
+    return -seconds if written[0] == "-" else seconds
 
 
 def _near(instant: int) -> datetime:

@@ -2,11 +2,13 @@
 
 After start-up each message is a type byte, an Int32 length that counts itself but not the type byte, and a
 body (manual, "Message Formats"). `Framer` finds where messages begin and end in the chunks that arrive; it
-copies only when a message is torn across chunks. What is there of a message that need not be held whole (a
-large row, COPY data) can be taken out of it (`release`), once what stands before it has been looked at.
+copies only when a message is torn across chunks, and lets messages that need no thought flow through in
+parts (`begun`), so that a large row or COPY chunk is never held whole.
 
 Called by `session/`, once per chunk and side.
 """
+
+from collections.abc import Callable
 
 from strongroom._kernel import cut
 from strongroom.errors import MalformedMessage, MessageTooLarge
@@ -17,8 +19,8 @@ HEADER = 5
 SMALLEST_LENGTH = 4
 """The length counts its own four octets (PostgreSQL: pqcomm.c, pq_getmessage)."""
 
-CONTINUATION = 0
-"""The tag of a span that goes on with a message whose beginning was passed before."""
+CONTINUATION = -1
+"""The tag of a span that goes on with a message whose beginning was passed before; no octet is so."""
 
 
 Span = tuple[int, int, int]
@@ -28,21 +30,27 @@ Span = tuple[int, int, int]
 class Framer:
     """Finds the messages of one direction.
 
-    ``limit`` bounds the length of a message in octets, type byte left out. Messages in a row of the same
-    type, one of ``runs``, are given as one span. ``held`` is the number of octets kept back for a message
-    that is not whole yet; ``begun`` is its type, 0 while that is not known.
+    ``limit`` bounds the length of a message in octets, type byte left out. ``flows(tag)`` says whether a
+    message of that type may be passed in parts at this moment; only `begun` asks. ``held`` is the number of
+    octets kept back for a message that is not whole yet. Messages in a row of the same type, one of ``runs``,
+    are given as one span.
     """
 
-    __slots__ = ("_flowing", "_limit", "_missing", "_parts", "_runs", "begun", "held")
+    __slots__ = ("_flowing", "_flows", "_limit", "_missing", "_parts", "_runs", "held")
 
-    def __init__(self, limit: int, runs: bytes = b"") -> None:
+    def __init__(self, limit: int, flows: Callable[[int], bool], runs: bytes = b"") -> None:
         self._limit = limit
         self._runs = runs
+        self._flows = flows
         self._parts: list[bytes] = []
         self._missing = 0  # octets until the kept message, or its header, is whole
         self._flowing = 0  # octets still to come of a message that is passed in parts
-        self.begun = 0
         self.held = 0
+
+    @property
+    def torn(self) -> bool:
+        """Whether the beginning of a message was passed and its end has not come."""
+        return self._flowing > 0
 
     def feed(self, chunk: bytes) -> tuple[bytes, list[Span]]:
         """Return the octets to look at and the spans in them, in order and without gaps.
@@ -61,10 +69,18 @@ class Framer:
             self._keep_rest(data[rest:])
         return data, spans + found if spans else found
 
-    def release(self) -> bytes:
-        """Give out what is kept of the message that has begun; the rest of it comes as `CONTINUATION`."""
-        self._flowing = self._missing
-        return self._join(b"")
+    def begun(self) -> tuple[bytes, list[Span]]:
+        """Return the beginning of a message that is not whole, where it may be passed in parts.
+
+        To be called when all that `feed` gave was dealt with: whether a message may flow depends on those
+        before it. The rest of it comes from `feed` as continuations.
+        """
+        if self.held < HEADER or not self._flows(self._parts[0][0]):
+            return b"", []
+        data = b"".join(self._parts)
+        self._parts = []
+        self._flowing, self._missing, self.held = self._missing, 0, 0
+        return data, [(data[0], 0, len(data))]
 
     def _missing_of(self, data: bytes, start: int) -> int:
         """How many octets the message at ``start``, or its header, is short of; raises for a bad length."""
@@ -89,14 +105,14 @@ class Framer:
 
     def _keep_rest(self, rest: bytes) -> None:
         self._parts = [rest]
-        self.begun = rest[0] if len(rest) >= HEADER else 0
         self.held = len(rest)
 
     def _join(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
         data = b"".join(self._parts)
         self._parts = []
-        self._missing = self.begun = self.held = 0
+        self._missing = 0
+        self.held = 0
         return data
 
     def _bad_length(self, tag: int, length: int) -> MalformedMessage | MessageTooLarge:

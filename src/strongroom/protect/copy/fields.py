@@ -1,0 +1,57 @@
+"""What the formats of COPY share: the functions between fields and values.
+
+A ``Convert`` seals or opens one value; a ``FieldFunction`` does so for a field as it stands in a line.
+"""
+
+from binascii import Error, unhexlify
+from collections.abc import Callable
+from typing import Protocol
+
+from strongroom.errors import UpstreamCopyMalformed
+from strongroom.protect.copy.lines import Syntax
+
+Convert = Callable[[bytes], bytes]
+FieldFunction = Callable[[bytes], bytes]
+
+HINT = "is the column bytea, and bytea_output hex?"
+
+
+class LineFormat(Protocol):
+    """What ``rows.py`` asks of a format of lines."""
+
+    delimiter: bytes
+    ends_anywhere: bool  # a line that the stream's end cuts is still a line; and \\. always ends the data
+
+    @property
+    def syntax(self) -> Syntax:
+        """What ends its lines."""
+
+    def needs_care(self, lines: list[bytes]) -> bool:
+        """Whether splitting at delimiters alone could be wrong in one of these lines."""
+
+    def split(self, line: bytes) -> list[bytes]:
+        """The fields of a line that needs care."""
+
+    def without_data_breaks(self, line: bytes) -> bytes:
+        """The line without the line breaks that are data in it."""
+
+    def null(self, column: int) -> bytes | None:
+        """What NULL looks like in this column, before anything is taken off; None if nothing is NULL."""
+
+    def sealing(self, column: int, seal: Convert) -> FieldFunction:
+        """From a client's field to the field of a sealed value."""
+
+    def opening(self, column: int, opener: Convert) -> FieldFunction:
+        """From the field of a sealed value to the field of the value."""
+
+
+def hex_value(text: bytes) -> bytes:
+    r"""The bytes of a bytea in hex format, ``\x0102``."""
+    if text[:2] != b"\\x":
+        raise UpstreamCopyMalformed("a protected column came back in another form than hex", hint=HINT)
+    try:
+        return unhexlify(text[2:])
+    except Error:
+        raise UpstreamCopyMalformed(
+            "a protected column came back in another form than hex", hint=HINT
+        ) from None

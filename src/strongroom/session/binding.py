@@ -1,0 +1,77 @@
+"""Parse and Bind of a statement near protected columns, as they go upstream.
+
+The resolved text and its parameter types go into Parse; in Bind each upstream parameter takes its value from
+the client's, sealed where the column is protected, and sealed results are asked for in binary.
+
+Used by `guarded`; pure.
+"""
+
+from collections.abc import Sequence
+
+from strongroom.errors import ParameterCount
+from strongroom.session import rows
+from strongroom.session.guard import Guard
+from strongroom.session.statements import Run
+from strongroom.sql.statement import Analysis, Parameter, Resolved
+from strongroom.wire.postgres import messages as m
+
+
+def resolved_parse(guard: Guard, parse: m.Parse, analysis: Analysis, resolved: Resolved | None) -> bytes:
+    """The Parse to send; literals are sealed here. Raises `InvalidValue`."""
+    parameters = None if resolved is None else resolved.parameters
+    oids = parse.parameter_types
+    if parameters is not None:
+        oids = tuple(one.upstream_oid or _at(parse.parameter_types, one.client - 1) for one in parameters)
+    return m.Parse(parse.name, guard.text(analysis.pieces), oids).serialise()
+
+
+def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, bytes]:
+    """The Bind to send, and what opens its rows. Raises `InvalidValue` and `ParameterCount`."""
+    values, formats = bind.values, tuple(bind.format(i) for i in range(len(bind.values)))
+    if resolved.parameters is not None:
+        values, formats = _sealed(guard, resolved.parameters, bind)
+    run = Run((resolved,), formats=bind.result_formats)
+    result_formats = bind.result_formats
+    if resolved.outputs is not None:
+        result_formats = rows.upstream_formats(resolved.outputs, bind.result_formats)
+        run.rows = rows.plan(resolved.outputs, result_formats, bind.result_formats, guard.codec, guard.style)
+    return run, m.Bind(bind.portal, bind.statement, formats, values, result_formats).serialise()
+
+
+def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
+    """The types of the client's parameters, where upstream has its own numbering."""
+    assert resolved.parameters is not None
+    types = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
+    for one, oid in zip(resolved.parameters, upstream, strict=True):
+        if one.protection is None and not one.type_oid:
+            types[one.client] = oid
+        elif not types[one.client]:
+            types[one.client] = one.type_oid
+    return tuple(types.values())
+
+
+def _sealed(
+    guard: Guard, parameters: Sequence[Parameter], bind: m.Bind
+) -> tuple[tuple[bytes | None, ...], tuple[int, ...]]:
+    if len(bind.values) != _wanted(parameters):
+        raise ParameterCount(
+            f"bind message supplies {len(bind.values)} parameters, "
+            f"but the statement requires {_wanted(parameters)}"
+        )
+    values: list[bytes | None] = []
+    formats: list[int] = []
+    for one in parameters:
+        value, code = bind.values[one.client - 1], bind.format(one.client - 1)
+        if one.protection is not None:
+            value, code = guard.seal(one, value, code), m.BINARY
+        values.append(value)
+        formats.append(code)
+    return tuple(values), tuple(formats)
+
+
+def _wanted(parameters: Sequence[Parameter]) -> int:
+    return max((one.client for one in parameters), default=0)
+
+
+def _at(oids: Sequence[int], index: int) -> int:
+    return oids[index] if index < len(oids) else 0
