@@ -35,5 +35,8 @@ test: .venv/ready .cache/ready  ## the tests, on real servers, in under 15 minut
 test-full: .venv/ready .cache/ready  ## all tests, the long fuzz, soak and large tables included
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
+bench: .venv/ready .cache/ready  ## straight, pgbouncer and Strongroom side by side, into docs/benchmarks.md
+	$(BIN)/python -m bench
+
 clean:  ## removes what the targets made
 	rm -rf .venv .cache .demo

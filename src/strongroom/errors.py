@@ -24,7 +24,7 @@
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
-    │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed, KernelUnavailable
+    │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnNotProtected, KeysetsNotKept
     │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   └── KeysetError            keysets, columns and database do not agree
@@ -302,12 +302,6 @@ class InvalidTlsSettings(ConfigError):
     """A certificate, key, authority or pin cannot be used."""
 
     code = "invalid-tls-settings"
-
-
-class KernelUnavailable(ConfigError):
-    """STRONGROOM_KERNEL asks for a kernel that is not there."""
-
-    code = "kernel-unavailable"
 
 
 class KernelUnavailable(ConfigError):

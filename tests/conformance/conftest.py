@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from tests.conftest import Servers
+from tests.conformance.twins import Twins
+from tests.conftest import Servers, installation
 
 from strongroom.testing.certificates import Authority
 from strongroom.testing.gateway import Account, Gateway
@@ -93,6 +94,24 @@ def endpoint(
             server, DATABASE, upstream=(USER, PASSWORD), account=account, authority=tls
         )
     return Endpoint(server, gateways[name].port, tls)
+
+
+@pytest.fixture(scope="session")
+def every_twins(authority: Authority) -> Iterator[dict[str, Twins]]:
+    """The twins that run now, by the name of their servers."""
+    running: dict[str, Twins] = {}
+    yield running
+    for twins in running.values():
+        twins.stop()
+
+
+@pytest.fixture
+def twins(request: pytest.FixtureRequest, every_twins: dict[str, Twins], authority: Authority) -> Twins:
+    """A plaintext database and a protected one, of the version that the test's parameter names."""
+    name = str(request.param)
+    if name not in every_twins:
+        every_twins[name] = Twins.start(installation(name), authority)
+    return every_twins[name]
 
 
 def _has_database(server: PostgresServer) -> bool:

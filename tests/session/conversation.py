@@ -49,7 +49,7 @@ class Conversation:
 
 def split(octets: bytes) -> list[tuple[str, bytes]]:
     """The messages in some octets, by type and body; nothing may be left over."""
-    framer = Framer(1 << 30, lambda _tag: False)
+    framer = Framer(1 << 30)
     data, spans = framer.feed(octets)
     assert framer.held == 0
     return [(chr(tag), data[start + HEADER : end]) for tag, start, end in spans]

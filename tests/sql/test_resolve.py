@@ -55,7 +55,7 @@ def test_refusals_name_a_way_out() -> None:
 
 
 def test_parameters_say_what_the_client_sees() -> None:
-    """A sealed parameter is bytea upstream, and of the column's type to the client; text where varchar is compared."""
+    """A sealed parameter is bytea upstream, and to the client what the plaintext column would make it."""
     resolved = one("insert into customers (id, email, name) values ($1, $2, $3)")
     assert resolved.parameters == (
         Parameter(1),
@@ -172,7 +172,8 @@ def test_depth_is_bounded() -> None:
 def test_kinds() -> None:
     """Each statement has the kind by which the session treats it."""
     kinds = {
-        "select 1": Kind.SELECT, "values (1)": Kind.SELECT, "begin": Kind.TRANSACTION, "copy plain from stdin": Kind.COPY_IN,
+        "select 1": Kind.SELECT, "values (1)": Kind.SELECT, "begin": Kind.TRANSACTION,
+        "copy plain from stdin": Kind.COPY_IN,
         "copy plain to stdout": Kind.COPY_OUT, "set x.y to z": Kind.SET, "create table x ()": Kind.DDL,
         "explain select 1": Kind.EXPLAIN, "listen x": Kind.OTHER, "discard temp": Kind.DISCARD,
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli import check, demo, password, serve, version
+from strongroom.cli import check, demo, explain, init, password, serve, version
 
 app = typer.Typer(
     help="A data security layer for SQL databases that live in somebody else's cloud.",
@@ -13,6 +13,8 @@ app = typer.Typer(
 )
 app.command()(check.check)
 app.command()(demo.demo)
+app.command()(explain.explain)
+app.command()(init.init)
 app.command()(password.password)
 app.command()(serve.serve)
 app.command()(version.version)

@@ -12,7 +12,7 @@ from strongroom.errors import StrongroomError
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     """The rows as a table with these columns, or as a JSON list of objects."""
     if as_json:
-        print(json.dumps(rows, indent=2, default=str))
+        print_json(rows)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -20,6 +20,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *,
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console(markup=False, highlight=False).print(table)
+
+
+def print_json(value: object) -> None:
+    """The value as JSON, for programs."""
+    print(json.dumps(value, indent=2, default=str))
 
 
 def print_error(error: StrongroomError) -> None:

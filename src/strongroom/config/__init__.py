@@ -26,6 +26,7 @@ from strongroom.config.model import (
 )
 from strongroom.config.problems import invalid_configuration
 from strongroom.config.source import read_source
+from strongroom.secret import Secret
 
 __all__ = [
     "DEFAULT_FILE",
@@ -42,6 +43,7 @@ __all__ = [
     "StateAddress",
     "Tls",
     "load",
+    "variable",
 ]
 
 DEFAULT_FILE = Path("strongroom.yaml")
@@ -57,3 +59,9 @@ def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None
         return Settings.model_validate(source.data, context=path.absolute())
     except ValidationError as error:
         raise invalid_configuration(source, error) from None
+
+
+def variable(name: str, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """What ``${NAME}`` would be read as; None where it is not set, or empty."""
+    value = (os.environ if environment is None else environment).get(name)
+    return Secret(value) if value else None

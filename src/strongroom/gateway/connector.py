@@ -64,6 +64,15 @@ class Connector:
                 hint="Check the address under `upstream`, and that the database runs.",
             ) from error
 
+    async def certificate(self) -> bytes | None:
+        """The certificate (DER) that the database shows, checked as always; None without TLS."""
+        transport, protocol, _ = await self.open(_UntilClosed)
+        over_tls = transport.get_extra_info("ssl_object")
+        shown: bytes | None = None if over_tls is None else over_tls.getpeercert(binary_form=True)
+        transport.abort()
+        await protocol.closed.wait()
+        return shown
+
     def login(
         self, peer: UpstreamPeer, *, version: int = 0, parameters: dict[str, str] | None = None
     ) -> UpstreamLogin:

@@ -10,6 +10,7 @@ Used by `worker` and `supervisor`.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -33,12 +34,14 @@ class Line:
 
     def tell(self, what: str, **fields: Any) -> None:
         """Send a message; a broken line is noticed by who reads it."""
-        self._writer.write(json.dumps({"what": what, **fields}).encode() + b"\n")
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps({"what": what, **fields}).encode() + b"\n")
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Give what the other end sends, until it is gone."""
-        while line := await self._reader.readline():
-            yield json.loads(line)
+        with contextlib.suppress(ConnectionError):  # the other end died with something unread
+            while line := await self._reader.readline():
+                yield json.loads(line)
 
     def close(self) -> None:
         """Hang up."""

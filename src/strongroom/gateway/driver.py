@@ -15,7 +15,7 @@ Made by `server` for each accepted connection.
 import asyncio
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 import structlog
@@ -94,6 +94,7 @@ class Driver:
         self._session = Session(rules, self._entropy(), snapshot)
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
+        self._closing = False
 
     def _entropy(self) -> Entropy:
         nonce = nonce_of(secrets.token_bytes(NONCE_BYTES))
@@ -164,21 +165,32 @@ class Driver:
     def _send_upstream(self, effect: do.SendUpstream) -> None:
         self._upstream.write(effect.data)
 
+    def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        self._house.tasks.start(f"{self.name} {what}", self._or_end(work))
+
+    async def _or_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """A step that fails ends the session, which would wait for its answer."""
+        try:
+            await work
+        except Exception:
+            self.abort()
+            raise
+
     def _look_up(self, effect: do.LookUpAccount) -> None:
-        self._house.tasks.start(f"{self.name} look up", self._looking_up(effect.name))
+        self._begin("look up", self._looking_up(effect.name))
 
     async def _looking_up(self, account: str) -> None:
         self.dispatch(ev.AccountKnown(await self._house.look_up(self._rules.database, account)))
 
     def _admit(self, effect: do.Admit) -> None:
         self.account = effect.account
-        self._house.tasks.start(f"{self.name} admit", self._admitting(effect.account))
+        self._begin("admit", self._admitting(effect.account))
 
     async def _admitting(self, account: str) -> None:
         self.dispatch(ev.Admitted(await self._house.admit(self, account)))
 
     def _open_upstream(self, effect: do.OpenUpstream) -> None:
-        self._house.tasks.start(f"{self.name} open upstream", self._opening(effect))
+        self._begin("open upstream", self._opening(effect))
 
     async def _opening(self, effect: do.OpenUpstream) -> None:
         try:
@@ -187,7 +199,7 @@ class Driver:
         except StrongroomError as error:
             self.dispatch(ev.UpstreamFailed(error))
             return
-        if self.client.lost:
+        if self._closing or self.client.lost:
             self._upstream.abort()
             return
         self._upstream.limit(self._buffer_bytes)
@@ -226,6 +238,7 @@ class Driver:
         _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
 
     def _close(self, _effect: do.Close) -> None:
+        self._closing = True
         self._login_timer.cancel()
         self.client.close()
         self._upstream.close()

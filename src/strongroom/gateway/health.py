@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from strongroom.config import Address
+from strongroom.errors import CannotListen
 
 REQUEST_SECONDS = 5
 """How long a client of this endpoint may take for its request."""
@@ -40,7 +41,10 @@ class Health:
 
 
 def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPServer:
-    """Start answering on ``address``; ``look`` gives the current state and is called from other threads."""
+    """Start answering on ``address``; ``look`` gives the current state and is called from other threads.
+
+    Raises `CannotListen`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_SECONDS
@@ -61,7 +65,13 @@ def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPS
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
             """Say nothing: probes come every second."""
 
-    server = ThreadingHTTPServer((address.host, address.port), Handler)
+    try:
+        server = ThreadingHTTPServer((address.host, address.port), Handler)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {address} for health checks: {error.strerror}",
+            hint="Is another gateway running there? Change `health`, or stop the other one.",
+        ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -17,6 +17,9 @@ from strongroom.wire.postgres.reader import Reader
 ANSWER_SECONDS = 60.0
 """A catalog of a hundred thousand columns answers in a few seconds."""
 
+CLOSE_SECONDS = 1.0
+"""For the peer to answer the end of TLS; then the connection is cut."""
+
 MESSAGE_BYTES = 256 << 20
 """Longest answer: the catalog comes as one value."""
 
@@ -42,6 +45,7 @@ async def ask(connector: Connector, query: str) -> list[Row]:
     finally:
         transport.write(m.TERMINATE)
         transport.close()
+        await inbox.closed(transport)
 
 
 async def _rows(inbox: "_Inbox") -> list[Row]:
@@ -66,8 +70,9 @@ class _Inbox(asyncio.Protocol):
     """Messages as they come."""
 
     def __init__(self) -> None:
-        self._frames = Framer(MESSAGE_BYTES, lambda _tag: False)
+        self._frames = Framer(MESSAGE_BYTES)
         self._queue: asyncio.Queue[tuple[int, bytes] | UpstreamError] = asyncio.Queue()
+        self._lost = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -80,7 +85,16 @@ class _Inbox(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self._lost.set()
         self._queue.put_nowait(UpstreamGone("the database closed a connection of the gateway's own"))
+
+    async def closed(self, transport: asyncio.Transport) -> None:
+        """Wait until nothing of the connection is left; the loop may end after this."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._lost.wait()
+        except TimeoutError:
+            transport.abort()
 
     async def messages(self) -> AsyncIterator[tuple[int, bytes]]:
         """Give messages; raises `UpstreamError` where no more can come."""

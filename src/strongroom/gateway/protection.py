@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
-from strongroom.config import Settings
+from strongroom.config import ColumnName, Settings
 from strongroom.errors import (
     ColumnMissing,
     ColumnNotProtected,
     KeysetsNotKept,
-    RootKeyMissing,
     UpstreamError,
 )
 from strongroom.gateway.connector import Connector
@@ -30,7 +29,8 @@ from strongroom.keys.keyring import KeyRing
 from strongroom.keys.model import Keyset
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap, wrap
+from strongroom.keys.root.opening import open_or_make
+from strongroom.keys.store import KeyStore, WrappedKeyset, unwrap, wrap
 from strongroom.keys.uses import Reservations
 from strongroom.protect.check import key_ids_in
 from strongroom.protect.scheme import Scheme
@@ -72,7 +72,7 @@ async def prepare(settings: Settings, state: State, places: Iterable[Place]) -> 
     places = list(places)
     if not places:
         return done
-    found = {place.name: await _kept_beside(place.connector) for place in places}
+    found = {place.name: await kept_beside(place.connector) for place in places}
     root = _root(settings, state, any(found.values()), done)
     store = KeyStore(state.engine, root)
     for place in places:
@@ -88,10 +88,10 @@ async def _prepare_one(
     root: RootKey,
     store: KeyStore,
 ) -> list[str]:
-    schema = Schema.from_catalog(json.loads(await read_catalog(place.connector)))
+    schema = await read_schema(place.connector)
     check_columns(schema, schemes.values())
     state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
-    seen = await _key_ids_seen(place.connector)
+    seen = await key_ids_seen(place.connector)
     agreement = beside.agree(list(schemes.values()), state, copies, seen)
     store.adopt(agreement.adopt)
     made = store.create(agreement.create, datetime.now(UTC))
@@ -121,23 +121,20 @@ def check_columns(schema: Schema, schemes: Iterable[Scheme]) -> None:
             )
 
 
-def _root(settings: Settings, state: State, beside_data: bool, done: list[str]) -> RootKey:
-    """Open the root; make one only while nothing was ever wrapped by another."""
+def _root(settings: Settings, state: State, kept_beside_data: bool, done: list[str]) -> RootKey:
     assert settings.keys is not None  # config: protected columns have a root
     path, folder = settings.keys.root.path, settings.state.path.parent
-    try:
-        return FileRoot.open(path, folder)
-    except RootKeyMissing:
-        if beside_data or kept_keysets(state.engine):
-            raise
-        done.append(f"root key {path} was made: copy it to a safe place, apart from backups of the database")
-        return FileRoot.create(path, folder)
+    opened = open_or_make(path, state, folder, kept_beside_data=kept_beside_data)
+    if opened.made:
+        done.append(opened.notice(path))
+    return opened.root
 
 
 # -------------------------------------------------------------------------------------------- beside the data
 
 
-async def _kept_beside(connector: Connector) -> list[WrappedKeyset]:
+async def kept_beside(connector: Connector) -> list[WrappedKeyset]:
+    """The keysets beside the data, as they are kept there."""
     if await ask(connector, beside.TABLES_EXIST) != [(b"t",)]:
         return []
     kept = []
@@ -149,7 +146,7 @@ async def _kept_beside(connector: Connector) -> list[WrappedKeyset]:
 
 
 CHECKS_QUERY = """\
-SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), pg_catalog.pg_get_constraintdef(k.oid)
+SELECT n.nspname, c.relname, a.attname, pg_catalog.pg_get_constraintdef(k.oid)
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -157,12 +154,12 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
 WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')"""
 
 
-async def _key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
+async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
     """The key ids that the CHECKs of protected columns name: evidence of keys that must be known."""
     seen: dict[str, frozenset[int]] = {}
-    for column, definition in await ask(connector, CHECKS_QUERY):
-        if column is not None and definition is not None:
-            seen[column.decode()] = key_ids_in(definition.decode())
+    for row in await ask(connector, CHECKS_QUERY):
+        schema, table, column, definition = (value.decode() for value in row if value is not None)
+        seen[str(ColumnName(schema, table, column))] = key_ids_in(definition)
     return seen
 
 
@@ -193,6 +190,11 @@ def _filled(statement: str, *values: str | int | bytes) -> str:
 
 
 # -------------------------------------------------------------------------------------------- snapshots
+
+
+async def read_schema(connector: Connector) -> Schema:
+    """The catalog as it is now."""
+    return Schema.from_catalog(json.loads(await read_catalog(connector)))
 
 
 async def read_catalog(connector: Connector) -> bytes:

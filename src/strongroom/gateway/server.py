@@ -36,7 +36,7 @@ from strongroom.wire.postgres.verifier import parse_verifier
 
 _log = structlog.get_logger("strongroom.server")
 
-SWEEP_SECONDS = 5.0
+SWEEP_SECONDS = 1.0
 """How often idle sessions are looked for; `idle_seconds` holds to this exactness."""
 
 CATALOG_SECONDS = 30.0
@@ -68,12 +68,6 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
     tls = None
     if database.tls is not None:
         tls = ServerTls(database.tls.certificate, database.tls.key, database.tls.client_ca)
-    upstream = parse_upstream(
-        database.upstream,
-        base=settings.file.parent,
-        password=database.upstream_password,
-        pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-    )
     limits = database.limits
     return Gate(
         name=name,
@@ -88,7 +82,20 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
         tls=tls,
         context=None if tls is None else server_context(tls),
         binding=None if tls is None else server_binding(tls),
-        connector=Connector.to(upstream),
+        connector=upstream_of(name, settings),
+    )
+
+
+def upstream_of(name: str, settings: Settings) -> Connector:
+    """The way to the database as the upstream user; raises `ConfigError`."""
+    database = settings.databases[name]
+    return Connector.to(
+        parse_upstream(
+            database.upstream,
+            base=settings.file.parent,
+            password=database.upstream_password,
+            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
+        )
     )
 
 
@@ -120,6 +127,7 @@ class Server:
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        self._accepting: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
@@ -130,7 +138,7 @@ class Server:
 
     def listen(self, name: str, listener: socket.socket) -> None:
         """Accept connections to the database ``name``."""
-        self.tasks.start(f"accept {name}", self._accept(name, listener))
+        self._accepting.append(self.tasks.start(f"accept {name}", self._accept(name, listener)))
 
     async def learn(self) -> None:
         """Read the catalogs of protected databases, for as long as it takes; then now and again."""
@@ -156,6 +164,8 @@ class Server:
     async def drain(self, seconds: float) -> None:
         """Let sessions end when they are idle; end what is left after ``seconds``."""
         self._draining = True
+        for accepting in self._accepting:
+            accepting.cancel()  # which closes the listener: another gateway may listen there at once
         for driver in list(self._drivers):
             driver.drain()
         with contextlib.suppress(TimeoutError):
@@ -186,15 +196,16 @@ class Server:
 
     async def _accept(self, name: str, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                _log.warning("cannot accept", database=name, why=error.strerror)
-                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
-                continue
-            number = next(self._numbers)
-            self.tasks.start(f"{name}/{number}", self._welcome(name, f"{name}/{number}", sock))
+        with listener:
+            while True:
+                try:
+                    sock, _ = await loop.sock_accept(listener)
+                except OSError as error:
+                    _log.warning("cannot accept", database=name, why=error.strerror)
+                    await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                    continue
+                number = next(self._numbers)
+                self.tasks.start(f"{name}/{number}", self._welcome(name, f"{name}/{number}", sock))
 
     async def _welcome(self, name: str, session: str, sock: socket.socket) -> None:
         """Settle encryption, then hand the connection to a driver."""
@@ -254,6 +265,8 @@ class Server:
         self._drivers.add(driver)
         self._empty.clear()
         driver.accepted(ev.Accepted(preamble.tls, peer), preamble.octets)
+        if self._draining:
+            driver.drain()
 
     # ---------------------------------------------------------------- what drivers ask (driver.House)
 

@@ -36,8 +36,8 @@ class TextStyle:
                 return replace(self, time_zone=value)
             case "extra_float_digits" if value.strip().lstrip("-").isdecimal():
                 return replace(self, extra_float_digits=int(value))
-            case "intervalstyle":
-                raise UnsupportedInput("this IntervalStyle is not supported", hint="use postgres or iso_8601")
+            case "intervalstyle" | "extra_float_digits":
+                raise UnsupportedInput(f"this {name} is not supported", hint="leave it at its default")
         return self
 
 

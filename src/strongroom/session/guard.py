@@ -40,6 +40,9 @@ from strongroom.wire.postgres import types
 ANALYSES_KEPT = 2_000
 """Analysed texts that a snapshot remembers, those least recently used being forgotten first."""
 
+LENGTH_KEPT = 1 << 14
+"""Characters of the longest text that is remembered; bulk inserts of literals hardly come twice."""
+
 Protections = Mapping[ColumnId, Protection]
 
 
@@ -60,6 +63,8 @@ class Analyses:
 
     def keep(self, key: tuple[object, ...], analysis: Analysis) -> None:
         """Remember, and forget the oldest where there are too many."""
+        if len(str(key[0])) > LENGTH_KEPT:
+            return
         self._known[key] = analysis
         if len(self._known) > ANALYSES_KEPT:
             self._known.popitem(last=False)

@@ -89,7 +89,7 @@ class Session:
         self._startup = m.StartupMessage(0, {})
         self._version = 0
         self._account = ""
-        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES, lambda _tag: False)
+        self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES)
         self._login: login.ClientLogin | None = None
         self._upstream_login: upstream_login.UpstreamLogin | None = None
         self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
@@ -220,7 +220,7 @@ class Session:
 
     def _on_connected(self, event: ev.UpstreamConnected) -> None:
         self._upstream_login = event.login
-        self._frames = Framer(self._rules.limits.message_bytes, lambda _tag: False)
+        self._frames = Framer(self._rules.limits.message_bytes)
         self._phase = Phase.UPSTREAM_LOGIN
         self._effects.append(do.SendUpstream(event.login.start()))
 

@@ -57,8 +57,8 @@ class Relay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._client_frames = Framer(limits.message_bytes, self._flows_upstream)
-        self._upstream_frames = Framer(limits.message_bytes, self._flows_to_client, _ROWS)
+        self._client_frames = Framer(limits.message_bytes)
+        self._upstream_frames = Framer(limits.message_bytes, _ROWS)
         self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
@@ -105,8 +105,10 @@ class Relay:
             self._kept.append((data, spans))
             return
         self._pass_upstream(data, spans)
-        if not self.waiting:
-            self._pass_upstream(*self._client_frames.begun())
+        begun = self._client_frames.begun
+        if begun and not self.waiting and self._flows_upstream(begun):
+            part = self._client_frames.release()
+            self._pass_upstream(part, [(begun, 0, len(part))])
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -286,7 +288,10 @@ class Relay:
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
-            self._pass_to_client(*self._upstream_frames.begun())
+            begun = self._upstream_frames.begun
+            if begun and self._flows_to_client(begun):
+                part = self._upstream_frames.release()
+                self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
             raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:

@@ -21,6 +21,8 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     INT4,
     NUMERIC,
+    TEXT,
+    TEXT_ARRAY,
     TEXTUAL,
     VARCHAR,
     compared_type,
@@ -305,7 +307,7 @@ def _in(run: Run, scope: Scope, body: Node, name: tuple[str, ...]) -> Value:
     if any(value.touches() for value in (left, *right)):
         check_equality(run, name)
     sealed = next((value for value in right if value.protection is not None), None)
-    if left.undecided and sealed is not None:
+    if (left.undecided or left.null) and sealed is not None:
         if not left.type_oid and any(value.undecided for value in right):
             raise ComparisonRefused("IN has no column on its left", hint="write the column on the left of IN")
         compare(left, sealed, "IN")
@@ -352,8 +354,9 @@ def _compare_any(left: Value, right: Value, what: str) -> None:
             hint="compare it with an array parameter or ARRAY[...] of parameters and literals",
         )
     else:
-        plain(left, what, ELEMENTS.get(right.type_oid, 0))
-        plain(right, what, ARRAYS.get(left.type_oid, 0))
+        untyped = left.undecided and right.undecided and not left.type_oid and not right.type_oid
+        plain(left, what, TEXT if untyped else ELEMENTS.get(right.type_oid, 0))
+        plain(right, what, TEXT_ARRAY if untyped else ARRAYS.get(left.type_oid, 0))
 
 
 def element(value: Value) -> Value:

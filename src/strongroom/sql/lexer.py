@@ -126,7 +126,8 @@ def lex(source: bytes) -> Lexed:
         else:
             assert name is not None
             kind, end = _KINDS[name], match.end()
-            if name == "symbol" and source[at] in b"'\"":
+            open_escape = name == "word" and source[at:end] in {b"e", b"E"} and source[end : end + 1] == b"'"
+            if open_escape or (name == "symbol" and source[at] in b"'\""):
                 raise SyntaxNotUnderstood("a quoted string or name does not end")
         kinds.append(kind)
         starts.append(at)

@@ -10,10 +10,9 @@ from strongroom.sql.meeting import settled
 from strongroom.sql.run import Run
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
-from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INT2, INT4, INT8, TEXTUAL, family
+from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXTUAL, family
 from strongroom.sql.value import Cast, Literal, ParameterUse
 
-_WIDTHS = (INT2, INT4, INT8)
 Group = tuple[object, ...]
 """What uses of one parameter have in common that can be sent as one; () for plain."""
 
@@ -43,7 +42,7 @@ def parameters(run: Run) -> tuple[Parameter, ...]:
         groups: dict[Group, list[ParameterUse]] = {}
         for use in uses.get(number, ()):
             groups.setdefault(_group(use), []).append(use)
-        shown = _shown_type(run, number, groups)
+        shown = _shown_type(run, number, uses.get(number, []), groups)
         first, *others = groups.values() if groups else [[]]
         sent.append(_parameter(run, number, first, shown, split=bool(others)))
         for group in others:
@@ -107,24 +106,22 @@ def _group(use: ParameterUse) -> Group:
     return protection.keyset, family(protection), use.is_array, length, alone
 
 
-def _shown_type(run: Run, number: int, groups: dict[Group, list[ParameterUse]]) -> int:
+def _shown_type(
+    run: Run, number: int, uses: list[ParameterUse], groups: dict[Group, list[ParameterUse]]
+) -> int:
     """The type that the client sees for a parameter; 0 where PostgreSQL says it."""
     if number <= len(run.declared) and run.declared[number - 1] not in {0, 705}:
         return run.declared[number - 1]
     if set(groups) <= {()}:
         return 0
-    types = [
-        use.type_oid if use.type_oid > 0 else use.natural_oid for group in groups.values() for use in group
-    ]
-    known = [oid for oid in types if oid]
-    sealed = next(use for key, group in groups.items() if key for use in group)
+    types = [use.type_oid if use.type_oid > 0 else use.natural_oid for use in uses]
+    known = [oid for oid in types if oid]  # in the order of resolution: the first gives the type
+    sealed = next(use for use in uses if use.protection is not None)
     first = sealed.type_oid if sealed.type_oid > 0 else sealed.natural_oid
-    if len(set(known)) <= 1 or set(known) <= TEXTUAL:
+    if len(set(known)) <= 1 or set(known) <= TEXTUAL or set(known) <= INTEGERS:
         return known[0] if known else first
     if set(known) <= {ARRAYS[oid] for oid in TEXTUAL}:
         return first
-    if set(known) <= set(_WIDTHS):
-        return max(known, key=_WIDTHS.index)
     assert sealed.protection is not None
     raise ParameterTypeUnknown(
         f"parameter ${number} is used for the column {sealed.protection.column} and with another type",

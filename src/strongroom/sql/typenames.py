@@ -27,7 +27,7 @@ ARRAYS = {
 }  # fmt: skip
 ELEMENTS = {array: element for element, array in ARRAYS.items()}
 TEXTUAL = frozenset({TEXT, VARCHAR})
-_INTEGERS = frozenset({INT2, INT4, INT8})
+INTEGERS = frozenset({INT2, INT4, INT8})
 
 
 def type_oid(name: Node) -> int:
@@ -65,7 +65,7 @@ def keeps_value(source: int, protection: Protection, *, compared: bool) -> bool:
         return True
     if source in TEXTUAL:  # text is stored in char(n), but not compared: blanks would count
         return target in TEXTUAL or (target == BPCHAR and not compared)
-    return source in _INTEGERS and target in _INTEGERS
+    return source in INTEGERS and target in INTEGERS
 
 
 def compared_type(type_oid: int) -> int:

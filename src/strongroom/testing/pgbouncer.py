@@ -23,8 +23,18 @@ class Pgbouncer:
     _process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, server: PostgresServer, database: str, user: str, password: str) -> Self:
-        """A pgbouncer in front of one database of the server, for one user."""
+    def start(
+        cls,
+        server: PostgresServer,
+        database: str,
+        user: str,
+        password: str,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> Self:
+        """A pgbouncer in front of one database of the server, for one user.
+
+        With a ``certificate`` (certificate and key as PEM files) both legs have TLS; the server is verified.
+        """
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
         if program is None:
             raise ServerFailed("pgbouncer is not installed", hint="Install the package pgbouncer.")
@@ -37,6 +47,7 @@ class Pgbouncer:
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {bouncer.port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {folder}/users.txt\npool_mode = session\n"
             "max_client_conn = 1000\ndefault_pool_size = 100\nlog_connections = 0\nlog_disconnections = 0\n"
+            + (_tls(folder, server, certificate) if certificate else "")
         )
         give_away(folder)
         with (folder / "log").open("ab") as log:
@@ -60,3 +71,16 @@ class Pgbouncer:
             self._process = None
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.stop)
+
+
+def _tls(folder: Path, server: PostgresServer, certificate: tuple[Path, Path]) -> str:
+    """Settings for TLS on both legs, on copies that pgbouncer's user may read."""
+    assert server.root_certificate is not None, "the server has no TLS"
+    copied = {"tls.crt": certificate[0], "tls.key": certificate[1], "ca.pem": server.root_certificate}
+    for name, source in copied.items():
+        shutil.copyfile(source, folder / name)
+    return (
+        f"client_tls_sslmode = require\nclient_tls_cert_file = {folder}/tls.crt\n"
+        f"client_tls_key_file = {folder}/tls.key\n"
+        f"server_tls_sslmode = verify-full\nserver_tls_ca_file = {folder}/ca.pem\n"
+    )

@@ -2,13 +2,11 @@
 
 After start-up each message is a type byte, an Int32 length that counts itself but not the type byte, and a
 body (manual, "Message Formats"). `Framer` finds where messages begin and end in the chunks that arrive; it
-copies only when a message is torn across chunks, and lets messages that need no thought flow through in
-parts (`begun`), so that a large row or COPY chunk is never held whole.
+copies only when a message is torn across chunks. What is there of a message that need not be held whole (a
+large row, COPY data) can be taken out of it (`release`), once what stands before it has been looked at.
 
 Called by `session/`, once per chunk and side.
 """
-
-from collections.abc import Callable
 
 from strongroom._kernel import cut
 from strongroom.errors import MalformedMessage, MessageTooLarge
@@ -30,21 +28,20 @@ Span = tuple[int, int, int]
 class Framer:
     """Finds the messages of one direction.
 
-    ``limit`` bounds the length of a message in octets, type byte left out. ``flows(tag)`` says whether a
-    message of that type may be passed in parts at this moment; only `begun` asks. ``held`` is the number of
-    octets kept back for a message that is not whole yet. Messages in a row of the same type, one of ``runs``,
-    are given as one span.
+    ``limit`` bounds the length of a message in octets, type byte left out. Messages in a row of the same
+    type, one of ``runs``, are given as one span. ``held`` is the number of octets kept back for a message
+    that is not whole yet; ``begun`` is its type, 0 while that is not known.
     """
 
-    __slots__ = ("_flowing", "_flows", "_limit", "_missing", "_parts", "_runs", "held")
+    __slots__ = ("_flowing", "_limit", "_missing", "_parts", "_runs", "begun", "held")
 
-    def __init__(self, limit: int, flows: Callable[[int], bool], runs: bytes = b"") -> None:
+    def __init__(self, limit: int, runs: bytes = b"") -> None:
         self._limit = limit
         self._runs = runs
-        self._flows = flows
         self._parts: list[bytes] = []
         self._missing = 0  # octets until the kept message, or its header, is whole
         self._flowing = 0  # octets still to come of a message that is passed in parts
+        self.begun = 0
         self.held = 0
 
     @property
@@ -69,18 +66,10 @@ class Framer:
             self._keep_rest(data[rest:])
         return data, spans + found if spans else found
 
-    def begun(self) -> tuple[bytes, list[Span]]:
-        """Return the beginning of a message that is not whole, where it may be passed in parts.
-
-        To be called when all that `feed` gave was dealt with: whether a message may flow depends on those
-        before it. The rest of it comes from `feed` as continuations.
-        """
-        if self.held < HEADER or not self._flows(self._parts[0][0]):
-            return b"", []
-        data = b"".join(self._parts)
-        self._parts = []
-        self._flowing, self._missing, self.held = self._missing, 0, 0
-        return data, [(data[0], 0, len(data))]
+    def release(self) -> bytes:
+        """Give out what is kept of the message that has begun; the rest of it comes as `CONTINUATION`."""
+        self._flowing = self._missing
+        return self._join(b"")
 
     def _missing_of(self, data: bytes, start: int) -> int:
         """How many octets the message at ``start``, or its header, is short of; raises for a bad length."""
@@ -105,14 +94,14 @@ class Framer:
 
     def _keep_rest(self, rest: bytes) -> None:
         self._parts = [rest]
+        self.begun = rest[0] if len(rest) >= HEADER else 0
         self.held = len(rest)
 
     def _join(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
         data = b"".join(self._parts)
         self._parts = []
-        self._missing = 0
-        self.held = 0
+        self._missing = self.begun = self.held = 0
         return data
 
     def _bad_length(self, tag: int, length: int) -> MalformedMessage | MessageTooLarge:

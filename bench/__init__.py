@@ -1,0 +1,1 @@
+"""The benchmarks: pinned workloads, side by side straight, through pgbouncer and through the gateway."""

@@ -1,0 +1,44 @@
+"""What `check` says of one thing: it holds, it should be borne in mind, or it does not hold."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from strongroom.errors import StrongroomError
+
+
+class Verdict(Enum):
+    """How a check ended; only FAILS makes the command exit with 1."""
+
+    HOLDS = "holds"
+    MIND = "mind"
+    FAILS = "fails"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked; ``subject`` is a key of the configuration, as far as it has one."""
+
+    subject: str
+    verdict: Verdict
+    remark: str = ""
+    remedy: str = ""
+
+
+def holds(subject: str, remark: str = "") -> Finding:
+    """All is as it should be."""
+    return Finding(subject, Verdict.HOLDS, remark)
+
+
+def mind(subject: str, remark: str, remedy: str) -> Finding:
+    """Nothing is wrong, but somebody should know."""
+    return Finding(subject, Verdict.MIND, remark, remedy)
+
+
+def fails(subject: str, remark: str, remedy: str) -> Finding:
+    """Something must be mended."""
+    return Finding(subject, Verdict.FAILS, remark, remedy)
+
+
+def failed(subject: str, error: StrongroomError) -> Finding:
+    """What an error of ours says."""
+    return Finding(subject, Verdict.FAILS, f"{error.message} [{error.code}]", error.hint)

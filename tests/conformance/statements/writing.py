@@ -1,0 +1,483 @@
+"""Changes: INSERT, UPDATE, DELETE and MERGE in the forms that applications and ORMs write."""
+
+from tests.conformance.statements.model import Case, script
+from tests.conformance.statements.reading import ADA, BOB
+
+NEW = "new.xq7mark@example.org"
+LATER = "later.xq7mark@example.org"
+LOOK = "SELECT * FROM customers ORDER BY id"
+ORDERS = "SELECT * FROM orders ORDER BY id"
+
+
+def change(
+    name: str,
+    sql: str,
+    *parameters: str | int | bool | None,
+    refused: str = "",
+    look: str = LOOK,
+    wrong: str = "",
+) -> Case:
+    """A change, and what is there after it; prepared it would run twice, so each step is one of its own."""
+    return script(name, (sql, *parameters), look, refused=refused, wrong=wrong)
+
+
+CASES = (
+    change("insert", "INSERT INTO customers (id, email, name) VALUES ($1, $2, $3)", 10, NEW, "New"),
+    change(
+        "insert-literals",
+        "INSERT INTO customers (id, email, iban) VALUES (10, 'new.xq7mark@example.org', 'xq7mark')",
+    ),
+    change(
+        "insert-every-type",
+        "INSERT INTO customers (id, email, iban, phone, born, visits, credit, profile, tags, ref, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        10,
+        NEW,
+        "xq7mark",
+        "+98765432",
+        "1847-02-03",
+        731100009,
+        "98765432.5",
+        '{"a": "xq7mark"}',
+        '{xq7mark,"a b"}',
+        "98765432-0000-4000-8000-00000000000a",
+        "1847-02-03 04:05:06.789+01",
+    ),
+    change(
+        "insert-without-columns",
+        "INSERT INTO contacts VALUES ($1, $2, $3)",
+        10,
+        "p@example.org",
+        "P",
+        look="TABLE contacts",
+    ),
+    change(
+        "insert-date-as-int",
+        "INSERT INTO customers (id, email, born) VALUES (10, $1, 18470101)",
+        NEW,
+        refused="value-form",
+    ),
+    change(
+        "insert-unnest-sized",
+        "INSERT INTO customers (id, email, phone) SELECT * FROM UNNEST(($1)::integer[], ($2)::text[], ($3)::varchar(20)[])",
+        "{10,11}",
+        "{new.xq7mark,b.xq7mark}",
+        "{+98765432,+98765432 2}",
+    ),
+    change(
+        "insert-protected-without-columns",
+        "INSERT INTO orders VALUES (10, 1, 'ada.xq7mark@example.org', 'card xq7mark', 1.5, 'n')",
+        look=ORDERS,
+    ),
+    change("insert-fewer-than-columns", "INSERT INTO customers VALUES (10, 'new.xq7mark@example.org')"),
+    change("insert-default-id", "INSERT INTO customers (id, email) VALUES (DEFAULT, $1)", NEW),
+    change(
+        "insert-default-protected", "INSERT INTO customers (id, email, iban) VALUES (10, $1, DEFAULT)", NEW
+    ),
+    change("insert-default-values", "INSERT INTO watched DEFAULT VALUES"),
+    change("insert-null", "INSERT INTO customers (id, email, iban) VALUES (10, $1, NULL)", NEW),
+    change("insert-null-parameter", "INSERT INTO customers (id, email, iban) VALUES (10, $1, $2)", NEW, None),
+    change("insert-not-null-violated", "INSERT INTO customers (id, email) VALUES (10, $1)", None),
+    change("insert-empty-string", "INSERT INTO customers (id, email) VALUES (10, $1)", ""),
+    change("insert-unicode", "INSERT INTO customers (id, email) VALUES (10, $1)", "żółw.xq7mark🐢"),
+    change(
+        "insert-quotes", "INSERT INTO customers (id, email) VALUES (10, $1)", 'it\'s \\ "xq7mark" \n line'
+    ),
+    change("insert-many", "INSERT INTO customers (id, email) VALUES ($1, $2), ($3, $4)", 10, NEW, 11, LATER),
+    change(
+        "insert-cast-parameters",
+        "INSERT INTO customers (id, email, born) VALUES ($1::int, $2::text, $3::date)",
+        10,
+        NEW,
+        "1847-03-04",
+    ),
+    change(
+        "insert-varchar-cast",
+        "INSERT INTO customers (id, email, phone) VALUES (10, $1::varchar, $2::varchar)",
+        NEW,
+        "+98765432",
+    ),
+    change(
+        "insert-literal-casts",
+        "INSERT INTO customers (id, email, born) VALUES (10, 'new.xq7mark'::varchar(50), DATE '1847-03-04')",
+        refused="type-refused",
+    ),
+    change(
+        "insert-select-values",
+        "INSERT INTO customers (id, email) SELECT v.a, v.b FROM (VALUES ($1::int, $2::text)) v (a, b)",
+        10,
+        NEW,
+    ),
+    change(
+        "insert-from-values-cte",
+        "WITH v (a, b) AS (VALUES ($1::int, $2::text)) INSERT INTO customers (id, email) SELECT a, b FROM v",
+        10,
+        NEW,
+    ),
+    change(
+        "insert-unnest",
+        "INSERT INTO customers (id, email) SELECT * FROM unnest($1::int[], $2::text[])",
+        "{10,11}",
+        "{new.xq7mark,NULL}",
+    ),
+    change(
+        "insert-unnest-good",
+        "INSERT INTO customers (id, email) SELECT * FROM unnest($1::int[], $2::text[])",
+        "{10,11}",
+        "{new.xq7mark,b.xq7mark}",
+    ),
+    change(
+        "insert-unnest-django",
+        "INSERT INTO customers (id, email) SELECT * FROM UNNEST(($1)::integer[], ($2)::varchar(200)[])",
+        "{10,11}",
+        "{new.xq7mark,b.xq7mark}",
+        refused="type-refused",
+    ),
+    change(
+        "insert-unnest-list",
+        "INSERT INTO customers (id, email) SELECT unnest($1::int[]), unnest($2::text[])",
+        "{10,11}",
+        "{new.xq7mark,b.xq7mark}",
+    ),
+    change(
+        "insert-sqlalchemy-values",
+        "INSERT INTO customers (email, name) SELECT p0::VARCHAR, p1::VARCHAR FROM (VALUES ($1, $2, 0), ($3, $4, 1)) AS imp_sen(p0, p1, sen_counter) ORDER BY sen_counter RETURNING customers.id, customers.id AS id__1",
+        NEW,
+        "N",
+        LATER,
+        "L",
+    ),
+    change(
+        "insert-select-same-key",
+        "INSERT INTO orders (id, email, total) SELECT id + 100, email, 1 FROM customers",
+        look=ORDERS,
+    ),
+    change(
+        "insert-select-star",
+        "INSERT INTO events SELECT id + 10, kind, email FROM events WHERE id < 100",
+        look="TABLE events",
+    ),
+    change(
+        "insert-select-same-column",
+        "INSERT INTO orders (id, card, total) SELECT id + 100, card, total FROM orders",
+        look=ORDERS,
+    ),
+    change(
+        "insert-returning", "INSERT INTO customers (id, email) VALUES (10, $1) RETURNING id, email, name", NEW
+    ),
+    change("insert-returning-star", "INSERT INTO customers (id, email) VALUES (10, $1) RETURNING *", NEW),
+    change(
+        "insert-returning-alias",
+        "INSERT INTO customers AS c (id, email) VALUES (10, $1) RETURNING c.email AS e",
+        NEW,
+    ),
+    change(
+        "insert-partitioned",
+        "INSERT INTO events (id, kind, email) VALUES (50, 'x', $1)",
+        ADA,
+        look="TABLE events",
+    ),
+    change(
+        "insert-partition",
+        "INSERT INTO events_low (id, kind, email) VALUES (51, 'x', $1)",
+        ADA,
+        look="TABLE events",
+    ),
+    change(
+        "insert-view",
+        "INSERT INTO people (id, email, name) VALUES (10, $1, 'New')",
+        NEW,
+        refused="construct-refused",
+    ),
+    change(
+        "insert-overriding", "INSERT INTO customers (id, email) OVERRIDING SYSTEM VALUE VALUES (10, $1)", NEW
+    ),
+    change("insert-duplicate", "INSERT INTO customers (id, email) VALUES (10, $1)", ADA),
+    change(
+        "insert-without-parent",
+        "INSERT INTO orders (id, email, total) VALUES (10, $1, 1)",
+        "none.xq7mark@example.org",
+        look=ORDERS,
+    ),
+    change("insert-check-violated", "INSERT INTO customers (id, email, age) VALUES (10, $1, 200)", NEW),
+    change(
+        "insert-too-long",
+        "INSERT INTO customers (id, email, phone) VALUES (10, $1, $2)",
+        NEW,
+        "+98765432 and so on and on",
+    ),
+    change(
+        "insert-too-long-blanks",
+        "INSERT INTO customers (id, email, phone) VALUES (10, $1, $2)",
+        NEW,
+        "+98765432            ",
+    ),
+    change("insert-bad-date", "INSERT INTO customers (id, email, born) VALUES (10, $1, '1847-02-30')", NEW),
+    change("insert-bad-int", "INSERT INTO customers (id, email, visits) VALUES (10, $1, 'xq7mark')", NEW),
+    change("insert-int-range", "INSERT INTO customers (id, email, visits) VALUES (10, $1, 73110000100)", NEW),
+    change("insert-bad-uuid", "INSERT INTO customers (id, email, ref) VALUES (10, $1, 'xq7mark')", NEW),
+    change("insert-bad-json", "INSERT INTO customers (id, email, profile) VALUES (10, $1, '{xq7mark')", NEW),
+    change(
+        "insert-numeric-rounds",
+        "INSERT INTO customers (id, email, credit) VALUES (10, $1, 98765432.125)",
+        NEW,
+    ),
+    change(
+        "insert-numeric-range",
+        "INSERT INTO customers (id, email, credit) VALUES (10, $1, 987654321234567)",
+        NEW,
+    ),
+    change(
+        "insert-wrong-type",
+        "INSERT INTO customers (id, email, born) VALUES (10, $1, 98765432)",
+        NEW,
+        refused="value-form",
+    ),
+    change("insert-int-into-text", "INSERT INTO customers (id, email) VALUES (10, 98765432)"),
+    change(
+        "insert-boolean-into-text",
+        "INSERT INTO customers (id, email) VALUES (10, true)",
+        refused="type-refused",
+    ),
+    change("insert-unknown-column", "INSERT INTO customers (id, e_mail) VALUES (10, 'xq7mark')"),
+    change(
+        "insert-more-values",
+        "INSERT INTO customers (id, email) VALUES (10, 'xq7mark', 'xq7mark')",
+        wrong="SQLSTATE 0A000 and no hint",
+    ),
+    change(
+        "insert-duplicate-column",
+        "INSERT INTO customers (id, email, email) VALUES (10, 'xq7mark', 'xq7mark')",
+    ),
+    change(
+        "insert-array-constructor",
+        "INSERT INTO customers (id, email, tags) VALUES (10, $1, ARRAY['xq7mark', 'b'])",
+        NEW,
+        refused="type-refused",
+    ),
+    change(
+        "insert-array-of-parameters",
+        "INSERT INTO customers (id, email, tags) VALUES (10, $1, ARRAY[$2, $3])",
+        NEW,
+        "xq7mark",
+        "c",
+        refused="type-refused",
+    ),
+    change(
+        "insert-parameter-twice",
+        "INSERT INTO customers (id, email, name) VALUES (10, $1, $1)",
+        "twice",
+        refused="",
+    ),
+    change(
+        "insert-scalar-subquery",
+        "INSERT INTO orders (id, email, total) VALUES (10, (SELECT email FROM customers WHERE id = 1), 1)",
+        look=ORDERS,
+    ),
+    change(
+        "conflict-nothing", "INSERT INTO customers (id, email) VALUES (10, $1) ON CONFLICT DO NOTHING", ADA
+    ),
+    change(
+        "conflict-nothing-target",
+        "INSERT INTO customers (id, email) VALUES (10, $1) ON CONFLICT (email) DO NOTHING",
+        ADA,
+    ),
+    change(
+        "conflict-constraint",
+        "INSERT INTO customers (id, email) VALUES (10, $1) ON CONFLICT ON CONSTRAINT customers_email_key DO NOTHING",
+        ADA,
+    ),
+    change(
+        "conflict-update-excluded",
+        "INSERT INTO customers (id, email, iban, name) VALUES (10, $1, $2, $3) ON CONFLICT (email) DO UPDATE SET iban = excluded.iban, name = excluded.name",
+        ADA,
+        "xq7mark",
+        "Again",
+    ),
+    change(
+        "conflict-update-value",
+        "INSERT INTO customers (id, email) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET email = $2",
+        NEW,
+        LATER,
+    ),
+    change(
+        "conflict-update-literal",
+        "INSERT INTO customers (id, email) VALUES (1, 'x.xq7mark') ON CONFLICT (id) DO UPDATE SET email = 'y.xq7mark', name = 'Y'",
+    ),
+    change(
+        "conflict-update-where",
+        "INSERT INTO customers (id, email) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET email = excluded.email WHERE customers.email = $2",
+        NEW,
+        ADA,
+    ),
+    change(
+        "conflict-update-where-not",
+        "INSERT INTO customers (id, email) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET email = excluded.email WHERE customers.email <> $2",
+        NEW,
+        ADA,
+    ),
+    change(
+        "conflict-update-row",
+        "INSERT INTO customers (id, email, phone) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET (email, phone) = (excluded.email, excluded.phone)",
+        NEW,
+        "+98765432 9",
+    ),
+    change(
+        "conflict-returning",
+        "INSERT INTO customers (id, email) VALUES (10, $1) ON CONFLICT (email) DO UPDATE SET name = 'again' RETURNING id, email, (xmax <> 0) AS updated",
+        ADA,
+    ),
+    change("update", "UPDATE customers SET email = $1 WHERE id = $2", NEW, 1),
+    change("update-by-value", "UPDATE customers SET email = $1 WHERE email = $2", NEW, BOB),
+    change("update-literal", "UPDATE customers SET iban = 'xq7mark 9', phone = '+98765432' WHERE id = 2"),
+    change("update-null", "UPDATE customers SET iban = NULL, born = $1", None),
+    change("update-default", "UPDATE customers SET iban = DEFAULT, name = DEFAULT WHERE id = 1"),
+    change(
+        "update-cast",
+        "UPDATE customers SET email = $1::text, born = $2::date WHERE id = $3::int",
+        NEW,
+        "1847-09-09",
+        2,
+    ),
+    change("update-row", "UPDATE customers SET (email, name) = ($1, $2) WHERE id = 1", NEW, "N"),
+    change(
+        "update-row-subquery",
+        "UPDATE orders SET (email, note) = (SELECT email, name FROM customers WHERE id = 2) WHERE id = 1",
+        refused="construct-refused",
+        look=ORDERS,
+        wrong="no hint",
+    ),
+    change("update-alias", "UPDATE customers AS c SET email = $1 WHERE c.email = $2", NEW, BOB),
+    change(
+        "update-from",
+        "UPDATE orders o SET email = c.email FROM customers c WHERE c.id = o.customer_id",
+        look=ORDERS,
+    ),
+    change(
+        "update-from-values",
+        "UPDATE customers SET iban = v.iban FROM (VALUES (1, 'xq7mark a'), (2, 'xq7mark b')) v (id, iban) WHERE customers.id = v.id",
+    ),
+    change(
+        "update-from-values-parameters",
+        "UPDATE customers SET iban = v.iban FROM (VALUES ($1::int, $2::text)) v (id, iban) WHERE customers.id = v.id",
+        1,
+        "xq7mark a",
+    ),
+    change(
+        "update-from-unnest",
+        "UPDATE customers SET iban = v.iban FROM unnest($1::int[], $2::text[]) v (id, iban) WHERE customers.id = v.id",
+        "{1,2}",
+        "{xq7mark a,xq7mark b}",
+    ),
+    change(
+        "update-case",
+        "UPDATE customers SET iban = CASE WHEN id = 1 THEN $1 WHEN id = 2 THEN $2 ELSE iban END WHERE id IN (1, 2)",
+        "xq7mark a",
+        "xq7mark b",
+    ),
+    change(
+        "update-case-cast",
+        "UPDATE customers SET iban = CASE WHEN (id = $1) THEN $2 WHEN (id = $3) THEN $4 ELSE NULL END::text WHERE id IN ($1, $3)",
+        1,
+        "xq7mark a",
+        2,
+        "xq7mark b",
+    ),
+    change(
+        "update-subquery",
+        "UPDATE orders SET email = (SELECT c.email FROM customers c WHERE c.id = orders.customer_id) WHERE id = 1",
+        look=ORDERS,
+    ),
+    change("update-coalesce", "UPDATE customers SET iban = coalesce($1, iban) WHERE id = 1", "xq7mark z"),
+    change("update-coalesce-null", "UPDATE customers SET iban = coalesce($1, iban) WHERE id = 1", None),
+    change("update-same-column", "UPDATE customers SET email = email"),
+    change("update-returning", "UPDATE customers SET email = $1 WHERE id = 1 RETURNING id, email, iban", NEW),
+    change(
+        "update-returning-star", "UPDATE customers SET phone = $1 WHERE id = 1 RETURNING *", "+98765432 7"
+    ),
+    change("update-in", "UPDATE customers SET city = 'Rome' WHERE email IN ($1, $2)", ADA, BOB),
+    change("update-view", "UPDATE people SET email = $1 WHERE id = 5", NEW, refused="construct-refused"),
+    change("update-partitioned", "UPDATE events SET email = $1 WHERE id = 1", BOB, look="TABLE events"),
+    change("update-duplicate", "UPDATE customers SET email = $1 WHERE id = 2", ADA),
+    change(
+        "update-child-without-parent",
+        "UPDATE orders SET email = $1 WHERE id = 1",
+        "none.xq7mark",
+        look=ORDERS,
+    ),
+    change("update-parent-with-children", "UPDATE customers SET email = $1 WHERE id = 4", "none.xq7mark"),
+    change(
+        "update-concatenates",
+        "UPDATE customers SET email = email || $1",
+        ".xq7mark",
+        refused="comparison-refused",
+    ),
+    change("update-function", "UPDATE customers SET email = lower(email)", refused="function-refused"),
+    change(
+        "update-function-of-value",
+        "UPDATE customers SET email = lower($1) WHERE id = 1",
+        "ADA.xq7mark",
+        refused="value-computed",
+    ),
+    change("update-increments", "UPDATE customers SET visits = visits + 1", refused="comparison-refused"),
+    change("update-now", "UPDATE customers SET seen = now()", refused="value-computed"),
+    change("delete", "DELETE FROM customers WHERE email = $1", "Ada.xq7mark@example.org"),
+    change("delete-literal", "DELETE FROM orders WHERE card = 'card xq7mark 1'", look=ORDERS),
+    change("delete-in", "DELETE FROM orders WHERE email IN ($1, $2)", ADA, BOB, look=ORDERS),
+    change(
+        "delete-using",
+        "DELETE FROM orders o USING customers c WHERE o.email = c.email AND c.name = 'Bob'",
+        look=ORDERS,
+    ),
+    change(
+        "delete-subquery",
+        "DELETE FROM orders WHERE email IN (SELECT email FROM customers WHERE name = 'Ada')",
+        look=ORDERS,
+    ),
+    change(
+        "delete-returning", "DELETE FROM orders WHERE email = $1 RETURNING id, email, card", BOB, look=ORDERS
+    ),
+    change("delete-returning-star", "DELETE FROM orders WHERE id = 1 RETURNING *", look=ORDERS),
+    change("delete-all", "DELETE FROM orders", look=ORDERS),
+    change("delete-parent", "DELETE FROM customers WHERE email = $1", "dee.xq7mark@example.org"),
+    change(
+        "cte-insert",
+        "WITH n AS (INSERT INTO customers (id, email) VALUES (10, $1) RETURNING id, email) INSERT INTO orders (id, customer_id, email, total) SELECT 10, id, email, 1 FROM n",
+        NEW,
+        look=ORDERS,
+    ),
+    change(
+        "cte-update",
+        "WITH u AS (UPDATE customers SET email = $1 WHERE id = 1 RETURNING email) SELECT email FROM u",
+        NEW,
+    ),
+    change(
+        "cte-delete",
+        "WITH d AS (DELETE FROM orders WHERE email = $1 RETURNING *) SELECT id, email, card FROM d",
+        BOB,
+        look=ORDERS,
+    ),
+    change(
+        "cte-move",
+        "WITH d AS (DELETE FROM events WHERE id = 1 RETURNING *) INSERT INTO events SELECT id + 1, kind, email FROM d WHERE false",
+        look="TABLE events",
+    ),
+    change(
+        "merge",
+        "MERGE INTO customers c USING (VALUES ($1, $2)) v (email, name) ON c.email = v.email WHEN MATCHED THEN UPDATE SET name = v.name WHEN NOT MATCHED THEN INSERT (id, email, name) VALUES (10, v.email, v.name)",
+        NEW,
+        "N",
+    ),
+    change(
+        "merge-matched",
+        "MERGE INTO customers c USING (SELECT $1::text AS email, $2::text AS name) v ON c.email = v.email WHEN MATCHED THEN UPDATE SET name = v.name WHEN NOT MATCHED THEN INSERT (id, email, name) VALUES (10, v.email, v.name)",
+        ADA,
+        "N",
+    ),
+    change(
+        "merge-tables",
+        "MERGE INTO orders o USING customers c ON o.customer_id = c.id WHEN MATCHED AND c.name = 'Bob' THEN DELETE WHEN MATCHED THEN UPDATE SET email = c.email WHEN NOT MATCHED THEN INSERT (id, customer_id, email, total) VALUES (c.id + 100, c.id, c.email, 0)",
+        look=ORDERS,
+    ),
+    change("truncate", "TRUNCATE orders", look=ORDERS),
+    change("lock", "LOCK TABLE customers IN SHARE MODE"),
+)

@@ -1,0 +1,61 @@
+"""The count of what the gateway gives beside the plaintext twin; kept by tests, added up at the end of a run.
+
+A test hands each comparison to pytest's ``record_property`` under ``KEY``, which reaches the main process
+from its workers, too. ``add_up`` makes a `Tally` of what reports carry; ``count.py`` writes it to a file.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+KEY = "conformance"
+
+
+class Outcome(Enum):
+    """How one statement went."""
+
+    SAME = "same"  # as the twin
+    REFUSED = "refused"  # with a code and a way out
+    WRONG = "wrong"  # anything else
+
+
+@dataclass(slots=True)
+class Tally:
+    """Statements by section and outcome."""
+
+    sections: dict[str, Counter[Outcome]] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, section: str, outcome: str, code: str = "") -> None:
+        """Counts one."""
+        self.sections.setdefault(section, Counter())[Outcome(outcome)] += 1
+        if code:
+            self.refusals[code] += 1
+
+    def lines(self) -> list[str]:
+        """A table for people, in Markdown."""
+        made = [
+            "| section | statements | the twin's result | refused with a way out | wrong |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        whole: Counter[Outcome] = Counter()
+        for section, counts in self.sections.items():
+            made.append(_line(section, counts))
+            whole += counts
+        return [*made, _line("**all**", whole)]
+
+
+def _line(section: str, counts: Counter[Outcome]) -> str:
+    total = counts.total()
+    shares = [f"{counts[one]} ({100 * counts[one] / total:.1f} %)" if total else "0" for one in Outcome]
+    return f"| {section} | {total} | " + " | ".join(shares) + " |"
+
+
+def add_up(properties: Iterable[tuple[str, object]]) -> Tally:
+    """The tally of all comparisons among the properties of reports."""
+    tally = Tally()
+    for key, value in properties:
+        if key == KEY and isinstance(value, list | tuple):
+            tally.add(*value)
+    return tally

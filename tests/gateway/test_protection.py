@@ -1,0 +1,218 @@
+"""State, keys, configuration and database: when they agree, what then starts, and what notices change."""
+
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from strongroom.errors import ServerFailed
+from strongroom.keys.root.file import FileRoot
+from strongroom.testing.gateway import Gateway
+from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
+
+TABLE = "CREATE TABLE people (id int PRIMARY KEY, email bytea UNIQUE, note bytea, town text)"
+COLUMNS = {
+    "public.people.email": {"type": "text", "encryption": "deterministic"},
+    "public.people.note": {"type": "text", "encryption": "randomized"},
+}
+
+Start = Callable[..., Gateway]
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    """A new database with a table whose sensitive columns await sealed values."""
+    name = postgres.create_database(f"db{secrets.token_hex(4)}")
+    postgres.run(TABLE, name)
+    return name
+
+
+@pytest.fixture
+def start(postgres: PostgresServer, database: str) -> Iterator[Start]:
+    """Starts gateways in front of the database."""
+    started: list[Gateway] = []
+
+    def one(**options: object) -> Gateway:
+        gateway = Gateway.start(postgres, database, more={"columns": COLUMNS}, **options)  # type: ignore[arg-type]  # passed on
+        started.append(gateway)
+        return gateway
+
+    yield one
+    for gateway in started:
+        gateway.stop()
+
+
+def session(gateway: Gateway) -> psycopg.Connection:
+    return psycopg.connect(gateway.uri(), autocommit=True)
+
+
+def refused(gateway: Gateway) -> str:
+    """Start the gateway again, which must not succeed; what it says."""
+    with pytest.raises(ServerFailed) as caught:
+        gateway.launch()
+    return caught.value.detail
+
+
+def stopped(gateway: Gateway) -> None:
+    gateway.signal(signal.SIGTERM)
+    gateway.wait()
+
+
+def test_workers_share_their_keys(start: Start, database: str, postgres: PostgresServer) -> None:
+    """Whichever worker a session has, it opens what another sealed, and finds it by equality."""
+    gateway = start(workers=3)
+    for i in range(6):
+        with session(gateway) as one:
+            one.execute("INSERT INTO people VALUES (%s, %s, 'n', 't')", (i, f"p{i}@example.org"))
+    with session(gateway) as one:
+        found = one.execute("SELECT id FROM people WHERE email = 'p4@example.org'").fetchall()
+        assert found == [(4,)]
+    with postgres.connect(database) as direct:
+        stored = direct.execute("SELECT email FROM people").fetchall()
+    assert len(stored) == 6
+    assert all(b"example" not in value[0] for value in stored)
+
+
+def test_a_root_key_is_made_once_and_said(start: Start) -> None:
+    """The first start makes the root key, privately, and says where."""
+    gateway = start()
+    root = gateway.folder / "keys" / "root.key"
+    assert root.stat().st_mode & 0o777 == 0o600
+    assert str(root) in gateway.log.read_text()
+
+
+def test_a_lost_root_key_is_not_replaced(start: Start) -> None:
+    """Where keysets were wrapped by a root, its absence stops the start."""
+    gateway = start()
+    stopped(gateway)
+    (gateway.folder / "keys" / "root.key").unlink()
+    assert "root-key-missing" in refused(gateway)
+    assert not (gateway.folder / "keys" / "root.key").exists()
+
+
+def test_another_root_key_is_refused(start: Start, tmp_path: Path) -> None:
+    """A root that did not wrap the keysets opens none."""
+    gateway = start()
+    stopped(gateway)
+    root = gateway.folder / "keys" / "root.key"
+    root.unlink()
+    FileRoot.create(root, tmp_path)
+    assert "root-key-wrong" in refused(gateway)
+
+
+def test_a_lost_state_is_taken_over_from_beside_the_data(start: Start) -> None:
+    """A database and its root are enough: the keysets kept beside the data come back."""
+    gateway = start()
+    with session(gateway) as one:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+    stopped(gateway)
+    for file in (gateway.folder / "state").iterdir():
+        file.unlink()
+    gateway.launch()
+    with session(gateway) as one:
+        assert one.execute("SELECT email, note FROM people").fetchone() == ("a@example.org", "n")
+
+
+def test_a_deleted_line_does_not_end_protection(start: Start) -> None:
+    """A keyset without its line of configuration stops the start."""
+    gateway = start()
+    stopped(gateway)
+    settings = yaml.safe_load(gateway.configuration.read_text())
+    del settings["databases"][gateway.database]["columns"]["public.people.note"]
+    gateway.configure(settings)
+    assert "keyset-orphaned" in refused(gateway)
+
+
+def test_a_column_in_plaintext_stops_the_start(start: Start, database: str, postgres: PostgresServer) -> None:
+    """A configured column that still holds plaintext is named, with the way out."""
+    gateway = start()
+    stopped(gateway)
+    settings = yaml.safe_load(gateway.configuration.read_text())
+    settings["databases"][database]["columns"]["public.people.town"] = {
+        "type": "text",
+        "encryption": "randomized",
+    }
+    gateway.configure(settings)
+    said = refused(gateway)
+    assert "column-not-protected" in said
+    assert "strongroom protect" in said
+
+
+def test_a_renamed_table_stays_protected(start: Start) -> None:
+    """DDL through one session is known to the others: a rename takes protection along."""
+    gateway = start(workers=2)
+    with session(gateway) as one, session(gateway) as other:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        assert other.execute("SELECT email FROM people").fetchone() == ("a@example.org",)
+        one.execute("ALTER TABLE people RENAME TO persons")
+
+        def seen() -> bool:
+            try:
+                return other.execute("SELECT email FROM persons").fetchone() == ("a@example.org",)
+            except psycopg.Error:
+                return False
+
+        wait_until(seen, "the other session knows of the new name")
+
+
+def test_ddl_is_seen_inside_its_transaction(start: Start) -> None:
+    """Within the transaction the catalog is the transaction's own; after its rollback it is the old one."""
+    gateway = start()
+    with session(gateway) as one:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        with one.transaction(force_rollback=True):
+            one.execute("ALTER TABLE people RENAME COLUMN email TO mail")
+            assert one.execute("SELECT mail FROM people WHERE mail = 'a@example.org'").fetchone()
+        assert one.execute("SELECT email FROM people WHERE email = 'a@example.org'").fetchone()
+
+
+def test_a_table_of_the_same_name_is_another_table(start: Start) -> None:
+    """A temporary table shadows the protected one, and search_path chooses another: neither is sealed."""
+    gateway = start()
+    with session(gateway) as one:
+        one.execute("CREATE TEMP TABLE people (email text)")
+        one.execute("INSERT INTO people VALUES ('plain')")
+        assert one.execute("SELECT pg_typeof(email)::text, email FROM people").fetchone() == ("text", "plain")
+        one.execute("DROP TABLE pg_temp.people")
+        one.execute("CREATE SCHEMA other")
+        one.execute("CREATE TABLE other.people (email text)")
+        one.execute("SET search_path TO other, public")
+        one.execute("INSERT INTO people VALUES ('plain')")
+        assert one.execute("SELECT email || '!' FROM people").fetchone() == ("plain!",)
+        one.execute("RESET search_path")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            one.execute("SELECT email || '!' FROM people")
+
+
+def test_a_value_moved_to_another_column_does_not_open(
+    start: Start, database: str, postgres: PostgresServer
+) -> None:
+    """A sealed value is bound to its column: the session ends with an error rather than show it."""
+    gateway = start()
+    with session(gateway) as one:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+    with postgres.connect(database) as direct:
+        direct.execute("UPDATE people SET note = email")
+        direct.commit()
+    with session(gateway) as one, pytest.raises(psycopg.errors.DataCorrupted):
+        one.execute("SELECT note FROM people")
+
+
+def test_the_upstream_user_is_the_accounts_own(start: Start, postgres: PostgresServer) -> None:
+    """With `upstream_user` an account reaches the database as itself: current_user keeps its meaning."""
+    name = f"u{secrets.token_hex(4)}"
+    postgres.create_user(name, "own-password")
+    gateway = start()
+    stopped(gateway)
+    settings = yaml.safe_load(gateway.configuration.read_text())
+    account = settings["accounts"][gateway.account.name]
+    account |= {"upstream_user": name, "upstream_password": "own-password"}
+    gateway.configure(settings)
+    gateway.launch()
+    with session(gateway) as one:
+        assert one.execute("SELECT current_user::text, session_user::text").fetchone() == (name, name)
