@@ -36,7 +36,7 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated
+    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -510,6 +510,13 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class DumpRefused(Denied):
+    """pg_dump through the gateway."""
+
+    code = "dump-refused"
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class Bug(StrongroomError):

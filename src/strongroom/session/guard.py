@@ -12,7 +12,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from strongroom.errors import Bug, Denied, PreparedStatementOutdated, TransactionFailed
+from strongroom.errors import (
+    Bug,
+    Denied,
+    PreparedStatementOutdated,
+    TransactionFailed,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
@@ -152,6 +159,10 @@ class _Prepared(Mapping[str, Resolved]):
         return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
+class OutOfDate(Exception):
+    """A statement names what the catalog, as it was last read, does not know."""
+
+
 class Guard:
     """One session's view."""
 
@@ -160,6 +171,7 @@ class Guard:
         self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
+        self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors: dict[str, tuple[Output, ...] | None] = {}
         self.style = TextStyle()
@@ -179,20 +191,40 @@ class Guard:
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot, unless this transaction looks at a catalog of its own."""
         self._shared = snapshot
+        self._looked.clear()
         if not self._changed & Barrier.CATALOG:
             self._snapshot = snapshot
 
-    def analyse(self, text: str, declared: Sequence[int]) -> Analysis:
-        """What the text touches; raises `Denied`."""
+    def analyse(self, text: str, declared: Sequence[int], *, may_look: bool = False) -> Analysis:
+        """What the text touches; raises `Denied`.
+
+        Where it names what the catalog does not know, and ``may_look``, raises `OutOfDate` the first time:
+        somebody may have made it around the gateway.
+        """
         if self._path is None:
             raise Bug("a statement was analysed before the search path was known")
-        analysis = self._understood(text, declared, self._path)
+        may_look = may_look and text not in self._looked
+        try:
+            analysis = self._understood(text, declared, self._path)
+        except (UndefinedTable, UndefinedColumn):
+            if may_look:
+                raise self._out_of_date(text) from None
+            raise
+        if may_look and any(one.unknown for one in analysis.statements):
+            raise self._out_of_date(text)
         if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
             raise TransactionFailed(
                 "current transaction is aborted, commands ignored until end of transaction block",
                 hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
             )
         return analysis
+
+    def _out_of_date(self, text: str) -> "OutOfDate":
+        if len(self._looked) >= ANALYSES_KEPT:
+            self._looked.clear()
+        self._looked.add(text)
+        self.stale |= Barrier.CATALOG
+        return OutOfDate()
 
     def _understood(self, text: str, declared: Sequence[int], path: tuple[str, ...]) -> Analysis:
         snapshot = self._snapshot

@@ -21,11 +21,13 @@ from strongroom.errors import (
     OriginMismatch,
     ParameterCount,
     StrongroomError,
+    UndefinedCursor,
+    UndefinedStatement,
 )
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
-from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.guard import Guard, OutOfDate, Snapshot
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
@@ -67,8 +69,10 @@ class GuardedRelay(Relay):
             return self._hold()
         query = m.Query.parse(body)
         try:
-            analysis = self._guard.analyse(query.text, ())
+            analysis = self._guard.analyse(query.text, (), may_look=self._may_look)
             text = self._guard.text(analysis.pieces) if analysis.touched else None
+        except OutOfDate:
+            return self._look_again()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
@@ -95,7 +99,7 @@ class GuardedRelay(Relay):
     def _prepare(self, parse: m.Parse) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types)
+            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=self._may_look)
             resolved = _only(analysis)
             statement = Statement(
                 parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
@@ -105,6 +109,8 @@ class GuardedRelay(Relay):
                 if not analysis.touched
                 else binding.resolved_parse(self._guard, parse, analysis, resolved)
             )
+        except OutOfDate:
+            return self._look_again()
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -130,7 +136,9 @@ class GuardedRelay(Relay):
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
-        resolved = None if statement is None else statement.resolved
+        if statement is None:
+            return self._refuse_bind(name, UndefinedStatement("there is no prepared statement of this name"))
+        resolved = statement.resolved
         if resolved is None or not resolved.touched:
             run = Run(()) if resolved is None else Run((resolved,))
             sent = None
@@ -190,8 +198,8 @@ class GuardedRelay(Relay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and target.name in self._guard.cursors:
-            return self._refuse_portal(Request.DESCRIBE_PORTAL)
+        if portal is None:
+            return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
         return None
 
@@ -203,9 +211,9 @@ class GuardedRelay(Relay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None and execute.portal in self._guard.cursors:
-            return self._refuse_portal(Request.EXECUTE)
-        run = Run(()) if portal is None or portal.run is None else portal.run
+        if portal is None or portal.run is None:
+            return self._refuse_portal(Request.EXECUTE, execute.portal)
+        run = portal.run
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
@@ -213,10 +221,12 @@ class GuardedRelay(Relay):
         self._note_barriers(barriers)
         return None
 
-    def _refuse_portal(self, request: Request) -> bytes:
-        error = Denied(
-            "a cursor that DECLARE made cannot be read by Execute or Describe",
-            hint="Read it with FETCH.",
+    def _refuse_portal(self, request: Request, name: str) -> bytes:
+        """Nothing runs whose rows we could not tell: a portal that no Bind of this session has made."""
+        by_sql = name in self._guard.cursors
+        error = UndefinedCursor(
+            "this portal was made by DECLARE" if by_sql else "there is no portal of this name",
+            hint="Read it with FETCH." if by_sql else "Bind it first; portals end with their transaction.",
         )
         self._replies.ask(Owed(request, None, refusal=self._refusal(error)))
         rejected = self._rejected()
@@ -274,6 +284,17 @@ class GuardedRelay(Relay):
 
     def _barrier_passed(self) -> None:
         self._barriers -= 1
+
+    @property
+    def _may_look(self) -> bool:
+        """Whether upstream can be asked for its catalog: not in a failed transaction."""
+        return self.transaction != "E"
+
+    def _look_again(self) -> bytes:
+        """Read the catalog before this message is looked at again; others may need to as well."""
+        self.catalog_changed = True
+        self._up_to_date()
+        return self._hold()
 
     def _up_to_date(self) -> bool:
         """Whether analysis may go ahead; starts reading anew where that is what is missing."""
