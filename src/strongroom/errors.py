@@ -379,11 +379,19 @@ class StatementTooComplex(Denied):
     sqlstate = "54001"  # statement_too_complex
 
 
+_ANOTHER_WAY = (
+    "write the statement without it; `strongroom explain` shows, without running it, whether it is understood"
+)
+
+
 class ConstructRefused(Denied):
     """A construct near a protected table that analysis does not treat."""
 
     code = "construct-refused"
     sqlstate = "0A000"  # feature_not_supported
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message, hint=hint or _ANOTHER_WAY, detail=detail)
 
 
 class ComparisonRefused(Denied):

@@ -45,8 +45,8 @@ NATIVE_FORMS = {
 class Uses(Protocol):
     """Where each use of a key is counted before it happens (``keys/uses.py``)."""
 
-    def take(self, keyset: str, key_id: int, count: int) -> None:
-        """Counts ``count`` more values; raises ``KeyUsesSpent``."""
+    def take(self, keyset: Keyset, count: int) -> None:
+        """Counts ``count`` more values under the primary key; raises ``KeyUsesSpent``."""
 
 
 class ColumnCodec:
@@ -155,7 +155,7 @@ class ColumnCodec:
         return self.scheme.type
 
     def _sealed(self, plaintext: bytes) -> bytes:
-        self._uses.take(self._keyset.name, self._keyset.primary, 1)
+        self._uses.take(self._keyset, 1)
         if self.scheme.pad:
             plaintext = padding.padded(plaintext, self.scheme.pad)
         return self._aead.seal(plaintext)

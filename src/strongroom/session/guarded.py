@@ -49,7 +49,7 @@ class GuardedRelay(Relay):
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
         super().__init__(limits)
-        self._guard = Guard(snapshot, self._statements)
+        self._guard = Guard(snapshot, self._statements, self._portals)
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
@@ -121,6 +121,12 @@ class GuardedRelay(Relay):
         self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement, mine=True))
         return sent + m.Target("S", parse.name).describe()
 
+    def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
+        statement = Statement(parse.name, "", refused=True)  # for what follows in the pipeline
+        undo = self._put_statement(parse.name, statement)
+        self._replies.ask(Owed(Request.PARSE, statement, undo=undo, refusal=self._refusal(error)))
+        return m.Parse(parse.name, self._rejected()).serialise()
+
     def _bind(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
             return b""
@@ -130,6 +136,8 @@ class GuardedRelay(Relay):
         if not self._statements.settled(statement_name, self._segment) or not self._up_to_date():
             return self._hold()
         self._segment_open = True
+        if statement is not None and statement.refused:
+            return self._bind_nothing(name)
         before = b""
         if statement is not None and statement.outlook != self._guard.outlook:
             anew = self._prepare_anew(statement)
@@ -181,9 +189,17 @@ class GuardedRelay(Relay):
         own.mine = True
         return closing + sent
 
-    def _refuse_bind(self, portal: str, error: StrongroomError) -> bytes:
-        self._replies.ask(Owed(Request.BIND, refusal=self._refusal(error)))
-        return m.Bind(portal, self._rejected()).serialise()
+    def _bind_nothing(self, name: str) -> bytes:
+        """A Bind without its values: upstream skips it, since the Parse before it fails."""
+        portal = Portal(name, None, Run(()))
+        self._replies.ask(Owed(Request.BIND, portal, undo=self._put_portal(name, portal)))
+        return m.Bind(name, self._rejected()).serialise()
+
+    def _refuse_bind(self, name: str, error: StrongroomError) -> bytes:
+        portal = Portal(name, None, Run(()))  # for what follows in the pipeline, which upstream will skip
+        undo = self._put_portal(name, portal)
+        self._replies.ask(Owed(Request.BIND, portal, undo=undo, refusal=self._refusal(error)))
+        return m.Bind(name, self._rejected()).serialise()
 
     def _describe(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -198,10 +214,22 @@ class GuardedRelay(Relay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
         return None
+
+    def _declared(self, name: str) -> Portal | None:
+        """A cursor of DECLARE as a portal."""
+        declared = self._guard.cursors.declared
+        outputs = declared.get(name)
+        if outputs is None:
+            return Portal(name, None, Run(())) if name in declared else None
+        touched = any(one.protection is not None for one in outputs)
+        return Portal(name, None, Run((Resolved(Kind.FETCH, (), touched=touched, outputs=outputs),)))
 
     def _execute(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
@@ -211,7 +239,11 @@ class GuardedRelay(Relay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None or portal.run is None:
+        if portal is None and self._barriers:  # a DECLARE may be under way
+            return self._hold()
+        portal = portal or self._declared(execute.portal)
+        # The rows of a cursor of DECLARE come without a word of the format that they have.
+        if portal is None or portal.run is None or (portal.statement is None and _near(portal)):
             return self._refuse_portal(Request.EXECUTE, execute.portal)
         run = portal.run
         current = run.current
@@ -429,7 +461,7 @@ class GuardedRelay(Relay):
             self._barrier_passed()
 
     def _name_statements(self, done: Resolved, text: str) -> None:
-        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close."""
+        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
             statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
@@ -437,6 +469,8 @@ class GuardedRelay(Relay):
             self._statements.note(done.name, None)
         elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
             self._statements.forget_all()
+        elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
+            self._portals.note(done.name, None)
 
     def _ready(self, body: bytes) -> None:
         super()._ready(body)
