@@ -13,7 +13,7 @@
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
-    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable
     │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
@@ -228,6 +228,13 @@ class UpstreamUntrusted(UpstreamError):
     """The peer did not prove to be our database, or asked for a proof that we do not give to it."""
 
     code = "upstream-untrusted"
+
+
+class PlanOutdated(UpstreamError):
+    """A statement was made for a former state of a column; the database's CHECK refused it."""
+
+    code = "plan-outdated"
+    sqlstate = "40001"  # serialization_failure: applications that retry anything retry this
 
 
 class OriginMismatch(UpstreamError):
