@@ -51,7 +51,8 @@ class GuardedRelay(OpeningRelay):
             return self._refuse_query(error)
         self._segment_open = False
         run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
-        self._replies.ask(Owed(Request.QUERY, run))
+        undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
+        self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
         return None if text is None else m.Query(text).serialise()
 
