@@ -192,7 +192,8 @@ async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
     seen: dict[str, frozenset[int]] = {}
     for row in await ask(connector, CHECKS_QUERY):
         schema, table, column, definition = (value.decode() for value in row if value is not None)
-        seen[str(ColumnName(schema, table, column))] = key_ids_in(definition)
+        name = str(ColumnName(schema, table, column))
+        seen[name] = seen.get(name, frozenset()) | key_ids_in(definition)
     return seen
 
 
