@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused, FunctionRefused, TypeRefused, ValueComputed, ValueMoves
 from strongroom.sql.schema import Column, Protection
-from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form
+from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
 
 MAX_TYPMOD = 1 << 31
@@ -71,7 +71,8 @@ def settled(value: Value) -> Value:
         return value
     for node, lift in value.open:
         if node.protection is not None:
-            return seal(value, node.protection, compared=True, is_array=bool(int(node.is_array) - lift))
+            is_array = bool(int(node.is_array) - lift)
+            return seal(value, node.protection, compared=node.compared, is_array=is_array)
     return value
 
 
@@ -234,6 +235,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     type_oid = next(value.type_oid for value in members if value.type_oid > 0)
     for value in members:
         if value.protection is None and value.open:
+            if not first.is_array and value.type_oid and not widens(value.type_oid, protection.type_oid):
+                raise TypeRefused(
+                    f"{what} gives the protected column {protection.column} and another type together",
+                    hint="cast the other value to the column's declared type",
+                )
             of_type(value.open, 0 if first.is_array else type_oid)
             seal(value, protection, compared=True, is_array=first.is_array)
         elif value.protection is None and not value.null:
