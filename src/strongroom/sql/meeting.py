@@ -38,7 +38,7 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
                 f"an array of arrays meets the protected column {protection.column}",
                 hint="pass one flat array",
             )
-        if isinstance(node, Literal) and node.number:
+        if isinstance(node, Literal) and node.number_oid:
             _check_number(node, protection, compared=compared)
         node.seal(protection, is_array=bool(depth), compared=compared)
     natural = next((node.natural_oid for node, lift in value.open if lift == 0), 0) or protection.type_oid
@@ -74,6 +74,11 @@ def settled(value: Value) -> Value:
             is_array = bool(int(node.is_array) - lift)
             return seal(value, node.protection, compared=node.compared, is_array=is_array)
     return value
+
+
+def element(value: Value) -> Value:
+    """One element of an array."""
+    return replace(value, is_array=False, open=tuple((node, lift + 1) for node, lift in value.open))
 
 
 def compare(left: Value, right: Value, what: str) -> None:

@@ -95,7 +95,7 @@ class Literal(Open):
     """A constant of the text."""
 
     value: str = field(default="", repr=False)
-    number: bool = False  # written without quotes
+    number_oid: int = 0  # of a number, which is written without quotes
 
 
 @dataclass(slots=True, eq=False)
