@@ -26,7 +26,7 @@ from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.style import TextStyle
-from strongroom.session.statements import Names, Statement
+from strongroom.session.statements import Names, Portal, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
 from strongroom.sql.statement import (
@@ -159,6 +159,34 @@ class _Prepared(Mapping[str, Resolved]):
         return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
+class _Cursors(Mapping[str, tuple[Output, ...] | None]):
+    """The session's cursors as analysis wants them: those of DECLARE and those of Bind share their names."""
+
+    def __init__(self, portals: Names[Portal]) -> None:
+        self._portals = portals
+        self.declared: dict[str, tuple[Output, ...] | None] = {}
+
+    def __getitem__(self, name: str) -> tuple[Output, ...] | None:
+        portal = self._portals.find(name) if name else None
+        if portal is None:
+            return self.declared[name]
+        return portal.run.statements[0].outputs if portal.run is not None and portal.run.statements else None
+
+    def __iter__(self) -> Iterator[str]:
+        bound = self._portals.names()
+        return iter({*filter(None, bound), *self.declared})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def close(self, name: str | None) -> None:
+        """Forget a cursor of DECLARE, or all of them."""
+        if name is None:
+            self.declared.clear()
+        else:
+            self.declared.pop(name, None)
+
+
 class OutOfDate(Exception):
     """A statement names what the catalog, as it was last read, does not know."""
 
@@ -166,14 +194,14 @@ class OutOfDate(Exception):
 class Guard:
     """One session's view."""
 
-    def __init__(self, snapshot: Snapshot, statements: Names[Statement]) -> None:
+    def __init__(self, snapshot: Snapshot, statements: Names[Statement], portals: Names[Portal]) -> None:
         self._shared = snapshot
         self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
-        self.cursors: dict[str, tuple[Output, ...] | None] = {}
+        self.cursors = _Cursors(portals)
         self.style = TextStyle()
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
@@ -278,7 +306,9 @@ class Guard:
         self.stale |= lasting
         self._changed |= lasting
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
-            self.cursors[statement.name] = statement.defines.outputs
+            self.cursors.declared[statement.name] = statement.defines.outputs
+        elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
+            self.cursors.close(statement.name)
         elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
             self.stale |= self._changed
 

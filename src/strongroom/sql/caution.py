@@ -79,7 +79,8 @@ def _note(found: Survey, key: str, node: Node) -> None:
         found.operators.add(strings(node["operName"]))
     if "useOp" in node and isinstance(node["useOp"], list):
         found.operators.add(strings(node["useOp"]))
-    if key in {"typeName", "TypeName"} or ("names" in node and "typemod" in node):
+    # CREATE TYPE ... AS ENUM has the bare name under typeName, without the names of a TypeName.
+    if "names" in node and (key in {"typeName", "TypeName"} or "typemod" in node):
         found.types.add(strings(node["names"]))
     if "ctename" in node:
         found.queries.add(node["ctename"])

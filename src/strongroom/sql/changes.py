@@ -5,7 +5,7 @@ that a column added or swapped meanwhile cannot take another's value. Registered
 WITH may hold them.
 """
 
-from strongroom.errors import ConstructRefused, UndefinedColumn
+from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.meeting import assign, compare, plain, settled
@@ -161,7 +161,9 @@ def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: l
 
 def _check_width(width: int, columns: list[Column], named: list[Column]) -> None:
     if width > len(columns) or (named and width != len(named)):
-        raise ConstructRefused("INSERT has another number of expressions than of target columns")
+        raise SyntaxNotUnderstood(  # as PostgreSQL says it (transformInsertRow, analyze.c)
+            "INSERT has another number of expressions than of target columns", hint="give each column one"
+        )
 
 
 def _store(run: Run, scope: Scope, relation: Relation, column: Column, node: Node) -> None:
