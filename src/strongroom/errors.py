@@ -20,6 +20,12 @@
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── CannotListen, WorkersFail
+    │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
+    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
+    │   ├── InvalidTlsSettings
+    │   ├── InvalidUpstreamAddress
+    │   ├── InvalidVerifier
     │   ├── KernelUnavailable
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
@@ -36,7 +42,7 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated
+    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -274,6 +280,30 @@ class KeysetsNotKept(ConfigError):
     code = "keysets-not-kept"
 
 
+class ChangeoverRefused(ConfigError):
+    """Something about a table stands in the way of `protect` or `unprotect`; each is named in the detail."""
+
+    code = "changeover-refused"
+
+
+class ChangeoverLocked(ConfigError):
+    """Others hold a table so that no exclusive lock was to be had, however often it was tried."""
+
+    code = "changeover-locked"
+    sqlstate = "55P03"  # lock_not_available
+
+
+class ChangeoverBusy(ConfigError):
+    """Another `protect` or `unprotect` runs in the same database."""
+
+    code = "changeover-busy"
+    sqlstate = "55006"  # object_in_use
+
+
+class ChangeoverMismatch(ConfigError):
+    """A value did not come out of its new form as it went in; nothing was swapped."""
+
+    code = "changeover-mismatch"
 class ConfigurationExists(ConfigError):
     """A first configuration would be written over a file that is there."""
 
@@ -379,11 +409,19 @@ class StatementTooComplex(Denied):
     sqlstate = "54001"  # statement_too_complex
 
 
+_ANOTHER_WAY = (
+    "write the statement without it; `strongroom explain` shows, without running it, whether it is understood"
+)
+
+
 class ConstructRefused(Denied):
     """A construct near a protected table that analysis does not treat."""
 
     code = "construct-refused"
     sqlstate = "0A000"  # feature_not_supported
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message, hint=hint or _ANOTHER_WAY, detail=detail)
 
 
 class ComparisonRefused(Denied):
@@ -510,6 +548,13 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class DumpRefused(Denied):
+    """pg_dump through the gateway."""
+
+    code = "dump-refused"
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class Bug(StrongroomError):

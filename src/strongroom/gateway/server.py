@@ -310,7 +310,8 @@ class Server:
             self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
 
     def catalog_changed(self, database: str) -> None:
-        """Tell all workers, this one included."""
+        """Tell all workers; this one at once, so that no older reading is taken for the new."""
+        self._look_again(database)
         self._line.tell("catalog", database=database)
 
     def left(self, driver: Driver) -> None:
@@ -348,6 +349,8 @@ class Server:
                 continue
             if snapshot is None:
                 return
+            if changed.is_set():  # it changed again while it was read
+                continue
             for driver in list(self._drivers) if snapshot is not before else ():
                 if driver.database == database:
                     driver.dispatch(ev.SnapshotChanged(snapshot))

@@ -12,14 +12,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from strongroom.errors import Bug, Denied, PreparedStatementOutdated, TransactionFailed
+from strongroom.errors import (
+    Bug,
+    Denied,
+    PreparedStatementOutdated,
+    TransactionFailed,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.style import TextStyle
-from strongroom.session.statements import Names, Statement
+from strongroom.session.statements import Names, Portal, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
 from strongroom.sql.statement import (
@@ -152,16 +159,49 @@ class _Prepared(Mapping[str, Resolved]):
         return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
+class _Cursors(Mapping[str, tuple[Output, ...] | None]):
+    """The session's cursors as analysis wants them: those of DECLARE and those of Bind share their names."""
+
+    def __init__(self, portals: Names[Portal]) -> None:
+        self._portals = portals
+        self.declared: dict[str, tuple[Output, ...] | None] = {}
+
+    def __getitem__(self, name: str) -> tuple[Output, ...] | None:
+        portal = self._portals.find(name) if name else None
+        if portal is None:
+            return self.declared[name]
+        return portal.run.statements[0].outputs if portal.run is not None and portal.run.statements else None
+
+    def __iter__(self) -> Iterator[str]:
+        bound = self._portals.names()
+        return iter({*filter(None, bound), *self.declared})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def close(self, name: str | None) -> None:
+        """Forget a cursor of DECLARE, or all of them."""
+        if name is None:
+            self.declared.clear()
+        else:
+            self.declared.pop(name, None)
+
+
+class OutOfDate(Exception):
+    """A statement names what the catalog, as it was last read, does not know."""
+
+
 class Guard:
     """One session's view."""
 
-    def __init__(self, snapshot: Snapshot, statements: Names[Statement]) -> None:
+    def __init__(self, snapshot: Snapshot, statements: Names[Statement], portals: Names[Portal]) -> None:
         self._shared = snapshot
         self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
+        self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
-        self.cursors: dict[str, tuple[Output, ...] | None] = {}
+        self.cursors = _Cursors(portals)
         self.style = TextStyle()
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
@@ -179,20 +219,40 @@ class Guard:
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot, unless this transaction looks at a catalog of its own."""
         self._shared = snapshot
+        self._looked.clear()
         if not self._changed & Barrier.CATALOG:
             self._snapshot = snapshot
 
-    def analyse(self, text: str, declared: Sequence[int]) -> Analysis:
-        """What the text touches; raises `Denied`."""
+    def analyse(self, text: str, declared: Sequence[int], *, may_look: bool = False) -> Analysis:
+        """What the text touches; raises `Denied`.
+
+        Where it names what the catalog does not know, and ``may_look``, raises `OutOfDate` the first time:
+        somebody may have made it around the gateway.
+        """
         if self._path is None:
             raise Bug("a statement was analysed before the search path was known")
-        analysis = self._understood(text, declared, self._path)
+        may_look = may_look and text not in self._looked
+        try:
+            analysis = self._understood(text, declared, self._path)
+        except (UndefinedTable, UndefinedColumn):
+            if may_look:
+                raise self._out_of_date(text) from None
+            raise
+        if may_look and any(one.unknown for one in analysis.statements):
+            raise self._out_of_date(text)
         if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
             raise TransactionFailed(
                 "current transaction is aborted, commands ignored until end of transaction block",
                 hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
             )
         return analysis
+
+    def _out_of_date(self, text: str) -> "OutOfDate":
+        if len(self._looked) >= ANALYSES_KEPT:
+            self._looked.clear()
+        self._looked.add(text)
+        self.stale |= Barrier.CATALOG
+        return OutOfDate()
 
     def _understood(self, text: str, declared: Sequence[int], path: tuple[str, ...]) -> Analysis:
         snapshot = self._snapshot
@@ -246,7 +306,9 @@ class Guard:
         self.stale |= lasting
         self._changed |= lasting
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
-            self.cursors[statement.name] = statement.defines.outputs
+            self.cursors.declared[statement.name] = statement.defines.outputs
+        elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
+            self.cursors.close(statement.name)
         elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
             self.stale |= self._changed
 

@@ -18,6 +18,7 @@ from strongroom.errors import (
     ClientError,
     DatabaseUnknown,
     Draining,
+    DumpRefused,
     LimitReached,
     MalformedMessage,
     StrongroomError,
@@ -36,6 +37,9 @@ from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer
+
+DUMPERS = frozenset({"pg_dump", "pg_dumpall"})
+"""Names that these programs give themselves; refused to help, not to protect: a name is easily changed."""
 
 REPLICATION_OFF = frozenset({"false", "off", "no", "0"})
 """The words for which PostgreSQL does not start a walsender (manual, "Streaming Replication Protocol")."""
@@ -159,6 +163,12 @@ class Session:
                 "replication connections are not supported: the WAL holds other tables' rows too",
                 hint="Connect to the database itself for replication; protected columns stay sealed there.",
             )
+        if isinstance(self._relay, GuardedRelay) and startup.parameters.get("application_name") in DUMPERS:
+            raise DumpRefused(
+                "a dump through the gateway would hold opened values in columns made for sealed ones",
+                hint="Dump from the database itself: sealed values, and their wrapped keys in the schema "
+                "strongroom, come along; keep the root key apart.",
+            )
         self._startup = startup
         self._send_client(answer)
         self._phase = Phase.LOOKING_UP
@@ -256,6 +266,7 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             for item in upstream.parameters.items():
                 self._relay.settle_style(*item)
+        self._login = self._upstream_login = None  # they hold what is needed no more
         self._phase = Phase.OPEN
         self._drain_if_idle()
 

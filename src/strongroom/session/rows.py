@@ -98,6 +98,8 @@ def _shown_field(field: m.Field, output: Output, format_code: int | None) -> m.F
     if output.protection is None:
         return field if format_code is None else replace(field, format=format_code)
     oid = output.type_oid or output.protection.type_oid
+    if (oid, output.typmod) != (output.protection.type_oid, output.protection.typmod):
+        field = replace(field, table_oid=0, attnum=0)  # a cast, which upstream does nothing, hides the origin
     return replace(
         field,
         type_oid=oid,

@@ -5,7 +5,7 @@ that a column added or swapped meanwhile cannot take another's value. Registered
 WITH may hold them.
 """
 
-from strongroom.errors import ConstructRefused, UndefinedColumn
+from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.meeting import assign, compare, plain, settled
@@ -36,7 +36,7 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
         with_clause(run, scope, body["withClause"])
     relation, target = _target(run, body["relation"])
     rows = body.get("selectStmt", {}).get("SelectStmt")
-    named = [_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
+    named = [_whole_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
     if rows is not None:
         width = _store_rows(run, scope, relation, rows, named)
         if not named:
@@ -128,10 +128,18 @@ def _joined(run: Run, parent: Scope | None, body: Node, clause: str) -> tuple[Sc
 
 def _column(relation: Relation, target: Node) -> Column:
     """The column that an INSERT or SET names."""
+    only("a target column", target, "name", "val", "location", "indirection")
     for column in relation.columns:
         if column.name == target["name"]:
             return column
     raise UndefinedColumn(f'column "{target["name"]}" of relation "{relation.name}" does not exist')
+
+
+def _whole_column(relation: Relation, target: Node) -> Column:
+    """The column that a column list names; not a part of it."""
+    if "indirection" in target:
+        raise ConstructRefused("a part of a column cannot be inserted here", hint="insert the whole value")
+    return _column(relation, target)
 
 
 def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]) -> int:
@@ -153,7 +161,9 @@ def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: l
 
 def _check_width(width: int, columns: list[Column], named: list[Column]) -> None:
     if width > len(columns) or (named and width != len(named)):
-        raise ConstructRefused("INSERT has another number of expressions than of target columns")
+        raise SyntaxNotUnderstood(  # as PostgreSQL says it (transformInsertRow, analyze.c)
+            "INSERT has another number of expressions than of target columns", hint="give each column one"
+        )
 
 
 def _store(run: Run, scope: Scope, relation: Relation, column: Column, node: Node) -> None:

@@ -101,7 +101,7 @@ def _constant(run: Run, scope: Scope, body: Node) -> Value:
         return NULL
     location = body.get("location", 0)
     if location < 0:
-        raise ConstructRefused("a constant without a place cannot be analysed beside a protected table")
+        return COMPUTED  # the grammar's own, as the 1 of FETCH FIRST ROW ONLY
     literal = Literal(location, run.literal_end(location))
     if "sval" in body:
         literal.value = body["sval"].get("sval", "")
@@ -147,11 +147,11 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
         return _cast_protected(run, value, name, oid, typmod)
     if not value.undecided and not value.null:
         return replace(COMPUTED, type_oid=max(oid, 0), origin=(-1, 0))
-    for node, _ in value.open:
-        if isinstance(node, ParameterUse) and len(value.open) == 1 and not node.type_oid:
-            node.type_oid = oid
+    inner_oid = value.type_oid
+    if len(value.open) == 1 and not value.type_oid:  # a bare parameter or literal: it is of the type at once
+        value.open[0][0].type_oid = inner_oid = oid
     start = name.get("location", 0)
-    cast = Cast(start, run.type_end(start), oid, typmod)
+    cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
     cast.stored = run.stored
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
@@ -192,14 +192,16 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
-    return replace(
-        value, type_oid=element, typmod=value.typmod if element not in {VARCHAR, BPCHAR} else typmod
-    )
+    return replace(value, type_oid=element, typmod=typmod)  # -1 too: coerce_type_typmod, parse_coerce.c
 
 
 def check_type(run: Run, name: Node) -> None:
-    """Refuses the row type of a table with protected columns."""
+    """Refuses the row type of a protected table, and a type that hides one of PostgreSQL's own."""
     parts = strings(name["names"])
+    if len(parts) == 1 and type_oid(name) and _is_hidden(run, parts[0]):
+        raise TypeRefused(
+            f'a type "{parts[0]}" of yours stands before PostgreSQL\'s own', hint="write pg_catalog before it"
+        )
     schemas = run.path if len(parts) == 1 else (parts[-2],)
     for user_type in run.ground.schema.types:
         if (
@@ -210,6 +212,11 @@ def check_type(run: Run, name: Node) -> None:
             raise TypeRefused(
                 f'the row type of "{parts[-1]}" has protected columns', hint="name the columns instead"
             )
+
+
+def _is_hidden(run: Run, name: str) -> bool:
+    before = run.path[: run.path.index("pg_catalog")] if "pg_catalog" in run.path else run.path
+    return any(item.name == name and item.schema in before for item in run.ground.schema.types)
 
 
 def modifier(name: Node) -> int:
@@ -466,6 +473,10 @@ def _indirection(run: Run, scope: Scope, body: Node) -> Value:
     only("a field or subscript", body, "arg", "indirection")
     value = expression(run, scope, body["arg"])
     steps = body["indirection"]
+    if any("A_Star" in step for step in steps):
+        raise ConstructRefused(
+            "the columns of a row written (row).* cannot be analysed", hint="name the columns"
+        )
     for step in steps:
         if "A_Indices" in step:
             for bound in ("lidx", "uidx"):

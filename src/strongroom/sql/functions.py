@@ -33,7 +33,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
         order(run, expression(run, scope, item["SortBy"]["node"]), item["SortBy"])
     if "over" in body:
         window(run, scope, body["over"])
-    name = _own_name(run, strings(body["funcname"]))
+    name = own_name(run, strings(body["funcname"]))
     if not any(value.touches() for value in map(settled, arguments)):
         if name == "unnest" and len(arguments) == 1 and arguments[0].undecided:
             return _elements(arguments[0])
@@ -45,7 +45,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
     return _protected_call(name, body, arguments)
 
 
-def _own_name(run: Run, names: tuple[str, ...]) -> str:
+def own_name(run: Run, names: tuple[str, ...]) -> str:
     """The name, if it can only be a function of PostgreSQL's own; else one that matches no rule."""
     *schema, name = names
     if schema and schema != ["pg_catalog"]:

@@ -272,17 +272,22 @@ def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None
     seal(value, protection, compared=False)
 
 
+def _in_range(number: int, type_oid: int) -> bool:
+    bits = {INT2: 15, INT4: 31, INT8: 63}[type_oid]
+    return -(1 << bits) <= number < 1 << bits
+
+
 def _check_number(node: Literal, protection: Protection, *, compared: bool) -> None:
     """A number keeps its meaning in a column of integers if it is one, and stored as text if it is short."""
     target, whole = protection.type_oid, node.value.lstrip("-").isdigit()
     if target in {INT2, INT4, INT8}:
-        fits = whole
+        fits = whole and (not compared or _in_range(int(node.value), target))
     elif target in TEXTUAL or target == BPCHAR:
         fits = whole and not compared
     else:
         fits = True
     if not fits:
         raise TypeRefused(
-            f"a number meets the protected column {protection.column}, which has another type",
+            f"a number meets the protected column {protection.column}, which has another type or range",
             hint="write the value as a quoted literal or a parameter",
         )

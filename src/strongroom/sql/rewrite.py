@@ -91,7 +91,7 @@ def literal_hole(node: Literal) -> SealedLiteral:
     return SealedLiteral(
         protection=node.protection,
         value=node.value,
-        type_oid=node.type_oid or node.protection.type_oid,
+        type_oid=node.type_oid or (0 if node.is_array else node.protection.type_oid),
         is_array=node.is_array,
         compared=node.compared,
     )

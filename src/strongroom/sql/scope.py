@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import AmbiguousColumn, ConstructRefused, UndefinedColumn, UndefinedTable
 from strongroom.sql.schema import Relation
-from strongroom.sql.value import COMPUTED, PLAIN, Value
+from strongroom.sql.value import PLAIN, Value
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
@@ -51,7 +51,7 @@ class Item:
             return found[0]
         if self.partial:
             return PLAIN
-        return COMPUTED if self.relation is not None and name in SYSTEM_COLUMNS else None
+        return PLAIN if self.relation is not None and name in SYSTEM_COLUMNS else None
 
     def row(self) -> Value:
         """The whole row."""
@@ -118,7 +118,7 @@ class Scope:
                     )
                 return found[0]
             if name in SYSTEM_COLUMNS and any(item.relation for item in scope.source.items):
-                return COMPUTED
+                return PLAIN
             unsure = unsure or scope.source.partial
         for scope in self.chain():
             for item in scope.source.items:

@@ -91,8 +91,9 @@ def explain(task: Task) -> Resolved:
             return task.untouched(Kind.EXPLAIN, context_free=False)
         return task.resolved(run, Kind.EXPLAIN, context_free=False)
     if not task.found.near:
-        return task.untouched(Kind.EXPLAIN)
-    if tag in {"DeclareCursorStmt", "CreateTableAsStmt"}:
+        made = tag == "CreateTableAsStmt"  # EXPLAIN ANALYZE makes it
+        return task.untouched(Kind.EXPLAIN, Barrier.CATALOG if made else Barrier.NONE)
+    if tag == "DeclareCursorStmt":
         tag, body = unpack(body["query"])
     if tag not in QUERIES:
         raise ConstructRefused(f"EXPLAIN of {tag} cannot be analysed beside a protected table")

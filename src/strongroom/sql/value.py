@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import TypeRefused, ValueMoves
 from strongroom.sql.schema import Protection
-from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, ELEMENTS, compared_type, keeps_value
+from strongroom.sql.typenames import (
+    ARRAYS,
+    BYTEA,
+    BYTEA_ARRAY,
+    ELEMENTS,
+    TEXT,
+    TEXTUAL,
+    compared_type,
+    keeps_value,
+    widens,
+)
 
 NO_TYPE = -1
 """A type that is not one of ours, so that nothing sealed can have it."""
@@ -53,7 +63,9 @@ class Open:
         if self.protection is None:
             self.protection, self.is_array = protection, is_array
             natural = compared_type(protection.type_oid) if compared else protection.type_oid
-            self.natural_oid = self.natural_oid or (ARRAYS.get(natural, 0) if is_array else natural)
+            by_default = self.natural_oid == TEXT and natural not in TEXTUAL  # text that is cast further out
+            if not self.natural_oid or by_default:
+                self.natural_oid = ARRAYS.get(natural, 0) if is_array else natural
         self.compared = self.compared and compared and self.typmod == -1
 
     def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
@@ -62,9 +74,9 @@ class Open:
             return self.type_oid == (BYTEA_ARRAY if is_array else BYTEA)
         if self.type_oid == 0:
             return True
-        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         if self.typmod not in {-1, protection.typmod}:
             return False
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         return keeps_value(element, protection, compared=compared)
 
 
@@ -86,6 +98,18 @@ class ParameterUse(Open):
 @dataclass(slots=True, eq=False)
 class Cast(Open):
     """A cast of something open; its place is that of the type's name."""
+
+    inner_oid: int = 0  # the type of what is cast; 0: it has none yet
+
+    def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
+        """Whether the cast does nothing to a value that goes on to this column."""
+        if self.stored or self.typmod not in {-1, protection.typmod}:
+            return Open._accepts(self, protection, is_array=is_array, compared=compared)
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
+        inner = ELEMENTS.get(self.inner_oid, self.inner_oid) if is_array else self.inner_oid
+        if inner == 0:
+            return element == protection.type_oid or {element, protection.type_oid} <= TEXTUAL
+        return widens(inner, element)
 
 
 def _both(protection: Protection) -> ValueMoves:

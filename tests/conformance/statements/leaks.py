@@ -217,7 +217,6 @@ CASES = (
         "rule-made",
         "CREATE RULE r AS ON INSERT TO customers DO ALSO INSERT INTO contacts VALUES (90, new.email)",
         refused="construct-refused",
-        wrong="no hint",
     ),
     script(
         "copy-query",
