@@ -67,3 +67,10 @@ def test_the_extremes_mean_infinity_to_newer_servers() -> None:
     for value in (b"\x7f" + b"\xff" * 7 + b"\x7f\xff\xff\xff" * 2, b"\x80" + bytes(7) + b"\x80\0\0\0" * 2):
         with pytest.raises(UnsupportedInput):
             INTERVAL.receive(value)
+
+
+@pytest.mark.parametrize("text", [b" P1Y", b"P1Y ", b"P", b"PT", b"P1YT"])
+def test_iso_8601_stands_alone(text: bytes) -> None:
+    """PostgreSQL refuses white space around it, and a designator with nothing after it."""
+    with pytest.raises((InvalidDatetime, UnsupportedInput)):
+        INTERVAL.input(text, TextStyle())

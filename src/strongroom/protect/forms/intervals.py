@@ -50,7 +50,8 @@ def _input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "interval")
     if token.lower().lstrip("+-") == "infinity":
         raise unsupported("interval", "infinity")
-    if value[:1] == b"P" and (match := _ISO.fullmatch(token)) and len(token) > 1 and token[-1] != "T":
+    # ISO 8601 stands alone, without white space around it (datetime.c, DecodeISO8601Interval)
+    if token.encode() == value and (match := _ISO.fullmatch(token)) and token[-1] not in "PT":
         return _packed(*_from_iso(match))
     body, ago = (token[:-3], True) if token.lower().endswith("ago") else (token, False)
     body = body.strip()
