@@ -68,7 +68,7 @@ ACCEPTED: dict[str, list[str]] = {
                  "1 ms 5 us", "2 years", "-2 years -1 mons", "-00:00:00.5", "1 month 2 days -00:00:01",
                  "1.5 seconds", "59 secs", "1 hour 1 min 1 sec", "-1 year 1 day", "PT-1.5S", "P2W",
                  "-1 mons 1 days -1 hours", "0.0000005 s", "1 day 00:00:00"],
-    "interval(2)": ["1.236 s", "-1.235 s"],
+    "interval(2)": ["1.236 s", "-1.235 s", "1.0 s 2 us"],
     "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
              "a0eebc999c0b4ef8bb6d6bb9bd380a11"],
     "bytea": ["\\x", "\\xDEADbeef", "\\x01 02", "abc\\\\d\\001", "", "\\377"],
