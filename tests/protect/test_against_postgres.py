@@ -308,3 +308,26 @@ def test_whatever_is_taken_is_taken_as_postgresql_takes_it(embedded: psycopg.Con
 def test_very_many_literals(embedded: psycopg.Connection, type_: str) -> None:
     """The same, for longer."""
     compare_mutated(embedded, type_, 4_000)
+
+
+@pytest.mark.parametrize("type_", ACCEPTED)
+def test_whatever_is_received_is_received_as_postgresql_receives_it(
+    embedded: psycopg.Connection, type_: str
+) -> None:
+    """Binary values changed at random: bytes replaced, cut off and added."""
+    rng = random.Random(type_)
+    column, declared = Column(embedded, type_), parse_type(type_)
+    for name in ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits"):
+        embedded.execute(f"RESET {name}".encode())
+    zone = embedded.info.parameter_status("TimeZone") or "UTC"
+    sent = Sent(TextStyle(time_zone=zone), 0, BINARY_FORMAT)
+    known = [taken[1] for one in ACCEPTED[type_] if isinstance(taken := column.through(one.encode()), tuple)]
+    for _ in range(60):
+        value = bytearray(rng.choice(known))
+        for _ in range(rng.randrange(1, 3)):
+            at = rng.randrange(len(value) + 1)
+            value[at : at + rng.choice([0, 1, 1, 1, 1])] = rng.choice(
+                [b"", b"\0", b"\xff", rng.randbytes(1), b"\x7f"]
+            )
+        made = ours(declared, bytes(value), sent)
+        assert agrees(made, column.through(bytes(value), BINARY_FORMAT)), bytes(value)
