@@ -198,6 +198,9 @@ class GuardedRelay(Relay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
+        if portal is None and self._barriers:
+            return self._hold()  # a DECLARE under way may make it
+        portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
