@@ -26,7 +26,7 @@ from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.style import TextStyle
-from strongroom.session.statements import Names, Portal, Statement
+from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
 from strongroom.sql.statement import (
@@ -354,6 +354,15 @@ class Guard:
             self.cursors.close(statement.name)
         elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
             self.stale |= self._changed
+
+    def cursor(self, name: str) -> Portal | None:
+        """The portal that DECLARE made, as Describe wants it; its rows come by FETCH alone."""
+        if name not in self.cursors:
+            return None
+        outputs = self.cursors[name]
+        return Portal(
+            name, None, Run((Resolved(Kind.FETCH, (), touched=outputs is not None, outputs=outputs),))
+        )
 
     def transaction_ended(self) -> bool:
         """Upstream is idle: say whether the catalog may have changed for everyone."""

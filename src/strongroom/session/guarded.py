@@ -189,9 +189,9 @@ class GuardedRelay(OpeningRelay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and self._barriers:  # a DECLARE may be under way
-            return self._hold()
-        portal = portal or self._declared(target.name)
+        if portal is None and self._barriers:
+            return self._hold()  # a DECLARE under way may make it
+        portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
