@@ -304,6 +304,8 @@ class ChangeoverMismatch(ConfigError):
     """A value did not come out of its new form as it went in; nothing was swapped."""
 
     code = "changeover-mismatch"
+
+
 class ConfigurationExists(ConfigError):
     """A first configuration would be written over a file that is there."""
 
