@@ -20,12 +20,7 @@
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
-    │   ├── CannotListen, WorkersFail
     │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
-    │   ├── ColumnMissing, ColumnNotProtected, KeysetsNotKept
-    │   ├── InvalidTlsSettings
-    │   ├── InvalidUpstreamAddress
-    │   ├── InvalidVerifier
     │   ├── KernelUnavailable
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable

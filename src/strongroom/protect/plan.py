@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from strongroom import _kernel as kernel
 from strongroom.errors import KeysetMismatch
-from strongroom.keys.model import Algorithm, Keyset
+from strongroom.keys.model import OPENING, Algorithm, ExportCapability, Keyset
 from strongroom.protect import canonical, padding
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.deterministic import Deterministic
+from strongroom.protect.envelope import associated_data, prefix
 from strongroom.protect.forms import arrays
 from strongroom.protect.randomized import Randomized
 from strongroom.protect.scheme import Scheme
@@ -27,6 +29,19 @@ __all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "Sent", "Use", "Uses"]
 Opener = Callable[[bytes], bytes]
 
 
+NATIVE_FORMS = {
+    types.TEXT: "verbatim",
+    types.VARCHAR: "verbatim",
+    types.INT2: "int2",
+    types.INT4: "int4",
+    types.INT8: "int8",
+    types.BOOL: "bool",
+    types.UUID: "uuid",
+    types.BYTEA: "bytea",
+}
+"""The kernel's names for the types whose forms depend on no setting and no typmod."""
+
+
 class Uses(Protocol):
     """Where each use of a key is counted before it happens (``keys/uses.py``)."""
 
@@ -37,7 +52,7 @@ class Uses(Protocol):
 class ColumnCodec:
     """Seals and opens the values of one column."""
 
-    __slots__ = ("_aead", "_keyset", "_uses", "scheme")
+    __slots__ = ("_aead", "_keyset", "_native", "_uses", "scheme")
 
     def __init__(self, scheme: Scheme, keyset: Keyset, uses: Uses) -> None:
         if mismatch := scheme.mismatch(keyset):
@@ -46,6 +61,7 @@ class ColumnCodec:
         self._aead: Randomized | Deterministic = Randomized(keyset) if randomized else Deterministic(keyset)
         self._keyset = keyset
         self._uses = uses
+        self._native: dict[tuple[int, bool], kernel.Opener] = {}
         self.scheme = scheme
 
     def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
@@ -96,6 +112,33 @@ class ColumnCodec:
             case _:
                 first, second = steps
                 return lambda sealed: second(first(open_one(sealed)))
+
+    def native_opener(self, format_code: int, *, is_hexed: bool) -> kernel.Opener | None:
+        """The kernel's ``opener``, where it knows the type; ``is_hexed`` says that bytea comes as text."""
+        form = None if self.scheme.type.is_array else NATIVE_FORMS.get(self.scheme.type.oid)
+        if form is None:
+            return None
+        known = self._native.get((format_code, is_hexed))
+        if known is None:
+            known = self._native[format_code, is_hexed] = kernel.Opener(
+                self._keyset.algorithm.value,
+                self._keys(),
+                associated_data(self._keyset.context),
+                form=form,
+                is_text=format_code == TEXT_FORMAT,
+                is_hexed=is_hexed,
+                pad=self.scheme.pad,
+            )
+        return known
+
+    def _keys(self) -> list[tuple[bytes, bytes]]:
+        """(the octets before a value, material) of each key that may open, for the kernel's ciphers."""
+        capability = ExportCapability("the kernel's ciphers")
+        return [
+            (prefix(version.key_id), version.dek.danger_material(capability))
+            for version in self._keyset.versions
+            if version.dek is not None and version.state in OPENING
+        ]
 
     def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
         """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
