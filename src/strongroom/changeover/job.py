@@ -243,18 +243,18 @@ class _Job:
         rows = [row for row in record.read(self._database).values() if row.remaining is not None]
         for row in rows:
             assert row.remaining is not None
-            for place, statement in enumerate(row.remaining):
-                self._tell(Progress(Stage.SETTLE, statement.split('"')[0].strip(), place, len(row.remaining)))
-                self._settle_one(row.relation, statement)
+            for place, step in enumerate(row.remaining):
+                self._tell(Progress(Stage.SETTLE, step.sql, place, len(row.remaining)))
+                self._settle_one(row.relation, step)
             record.finish(self._database, row.relation)
         return bool(rows)
 
-    def _settle_one(self, relation: int, statement: str) -> None:
+    def _settle_one(self, relation: int, step: statements.Step) -> None:
         def work() -> None:
-            self._database.run(statement)
+            self._database.run(step.sql)
             record.strike_off(self._database, relation)
 
-        self._database.locked([], work)
+        self._database.locked([step.locks] if step.locks else [], work)
 
     def _rewrite(self, plan: Plan) -> None:
         """Removes what a table still has of the former values; holds it exclusively all the time."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from strongroom.changeover import statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.model import Direction, Plan, Table
+from strongroom.changeover.statements import Step
 from strongroom.errors import ChangeoverBusy, KeysetMissing
 
 CREATE = """\
@@ -38,7 +39,7 @@ class Row:
     columns: Mapping[str, str]
     """Names of columns and of their keysets."""
     filled: int
-    remaining: tuple[str, ...] | None
+    remaining: tuple[Step, ...] | None
 
 
 def lock(database: Database) -> None:
@@ -75,7 +76,11 @@ def read(database: Database) -> dict[int, Row]:
     )
     return {
         relation: Row(
-            relation, Direction(direction), columns, filled, None if remaining is None else tuple(remaining)
+            relation,
+            Direction(direction),
+            columns,
+            filled,
+            None if remaining is None else tuple(Step(*step) for step in remaining),
         )
         for relation, direction, columns, filled, remaining in rows
     }

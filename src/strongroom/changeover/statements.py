@@ -6,6 +6,7 @@ Called by ``job.py`` and ``swap.py``.
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from strongroom.changeover.model import Column, Direction, Index, Part, Plan, Table, shadow_name
 from strongroom.protect.check import bounded_name, check_expression, constraint_name, quoted
@@ -14,6 +15,13 @@ from strongroom.sql.schema import ORDER_COMMENT
 # PostgreSQL fires triggers of one kind in the order of their names, as bytes; ours must see what the others
 # made of the row, so that nothing printable sorts after it.
 TRIGGER = "~~~~strongroom_shadow"
+
+
+class Step(NamedTuple):
+    """A statement after the swap; ``locks`` is the table that it needs exclusively, for a moment."""
+
+    locks: str | None
+    sql: str
 
 
 def todo_name(table: int) -> str:
@@ -162,35 +170,41 @@ def not_null_name(column: str) -> str:
     return bounded_name("strongroom_not_null_", column)
 
 
-def after(plan: Plan) -> Iterator[str]:
+def after(plan: Plan) -> Iterator[Step]:
     """What follows the swap, each in a transaction of its own; a scan holds no lock that stops writers.
 
     SET NOT NULL takes a validated CHECK as proof and does not scan (manual, ALTER TABLE).
     """
     tables = {table.oid: table for table in plan.tables}
     for table in plan.tables:
-        if plan.direction is Direction.PROTECT:
-            for column in table.columns:
-                yield f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {quoted(constraint_name(column.name))}"
         for column in table.columns:
-            if column.not_null:
-                constraint = quoted(not_null_name(column.name))
-                yield f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {constraint}"
-                yield (
-                    f"ALTER TABLE {table.sql} ALTER COLUMN {quoted(column.name)} SET NOT NULL,"
-                    f" DROP CONSTRAINT {constraint}"
-                )
+            yield from _settle_column(table, column, plan.direction)
         for index in table.indexes:
             if index.constraint == "p":
-                yield (
+                yield Step(
+                    table.sql,
                     f"ALTER TABLE {table.sql} ADD CONSTRAINT {quoted(index.name)}"
-                    f" PRIMARY KEY USING INDEX {quoted(index.new_name)}{index.deferrable}"
+                    f" PRIMARY KEY USING INDEX {quoted(index.new_name)}{index.deferrable}",
                 )
     for key in plan.foreign_keys:
         if key.validated:
-            yield f"ALTER TABLE {tables[key.table].sql} VALIDATE CONSTRAINT {quoted(key.name)}"
+            yield Step(None, f"ALTER TABLE {tables[key.table].sql} VALIDATE CONSTRAINT {quoted(key.name)}")
     for table in plan.tables:
-        yield f"ANALYZE {table.sql}"
+        yield Step(None, f"ANALYZE {table.sql}")
+
+
+def _settle_column(table: Table, column: Column, direction: Direction) -> Iterator[Step]:
+    if direction is Direction.PROTECT:
+        check = quoted(constraint_name(column.name))
+        yield Step(None, f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {check}")
+    if column.not_null:
+        constraint = quoted(not_null_name(column.name))
+        yield Step(None, f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {constraint}")
+        yield Step(
+            table.sql,
+            f"ALTER TABLE {table.sql} ALTER COLUMN {quoted(column.name)} SET NOT NULL,"
+            f" DROP CONSTRAINT {constraint}",
+        )
 
 
 def order_comment(table: Table, attnums: dict[str, int]) -> str:

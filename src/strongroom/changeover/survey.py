@@ -55,6 +55,9 @@ SELECT k.conrelid::int8, k.confrelid::int8, k.conname, pg_get_constraintdef(k.oi
 FROM pg_constraint k
 WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = ANY(%s) OR k.confrelid = ANY(%s))
 ORDER BY k.conname, k.oid"""
+_SIZE = """\
+SELECT greatest(reltuples, 0)::int8, pg_size_pretty(pg_total_relation_size(oid))
+FROM pg_class WHERE oid = %s"""
 _PUBLICATIONS = """\
 SELECT p.pubname FROM pg_publication_tables p WHERE p.schemaname = %s AND p.tablename = %s
   AND %s = ANY(p.attnames) ORDER BY 1"""
@@ -87,6 +90,8 @@ class _Survey:
             by_table.setdefault((schema, table), []).append(target)
         tables = [self._table(*name, group) for name, group in sorted(by_table.items())]
         found = tuple(table for table in tables if table is not None)
+        for each in found:
+            self._note_size(each)
         keys = self._foreign_keys(found)
         return Plan(self._direction, found, keys, tuple(self._refusals), tuple(self._notes))
 
@@ -128,6 +133,17 @@ class _Survey:
             self._indexes(oid, changing),
             self._order(oid, live),
             self._triggers(oid, shown),
+        )
+
+    def _note_size(self, table: Table) -> None:
+        rows, size = self._database.rows(_SIZE, table.oid)[0]
+        self._notes.append(
+            f"{table.schema}.{table.name} has about {rows} rows and {size}; each row is written once more, so"
+            " that the table may grow to twice its size until it is vacuumed or rewritten"
+        )
+        self._notes.append(
+            f"until the swap, {table.schema}.{table.name} has columns named {SHADOW}...: around the gateway"
+            " they are seen in * and in COPY without a list of columns"
         )
 
     # ------------------------------------------------------------------------------------ one column

@@ -178,11 +178,18 @@ def check_triggers(relation: Relation, ground: Ground, context: Context) -> None
     for trigger, oid in relation.triggers:
         function = ground.schema.functions.get(oid)
         name = f"{function.schema}.{function.name}" if function is not None else trigger
-        if protected and name not in context.functions and not (function and _is_blind(function, protected)):
+        if function is not None and (_empties_shadows(function) or _is_blind(function, protected)):
+            continue
+        if protected and name not in context.functions:
             raise UserCodeRefused(
                 f'the trigger "{trigger}" of "{relation.name}" might use a protected column',
                 hint=f"list {name} under `functions:` with a reason, if it does not",
             )
+
+
+def _empties_shadows(function: Function) -> bool:
+    """Our own, which is there while `protect` or `unprotect` works on the table (changeover/statements.py)."""
+    return function.schema == "strongroom" and function.name.startswith("empty_shadows_")
 
 
 def _is_blind(function: Function, protected: set[str]) -> bool:
