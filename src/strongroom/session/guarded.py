@@ -43,6 +43,9 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 (rule 6 of the design).
 """
 
+_NEED_NO_THOUGHT = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+"""Kinds of statements that change nothing in the session's books."""
+
 
 class GuardedRelay(Relay):
     """An open session with something to protect."""
@@ -266,9 +269,24 @@ class GuardedRelay(Relay):
             return m.Execute(rejected).serialise()
         return m.Target("P", rejected).describe()
 
-    def _sync(self, body: bytes) -> bytes | None:
+    def _end_segment(self) -> None:
+        super()._end_segment()
         self._segment_open = False
-        return super()._sync(body)
+
+    def _needs_no_thought(self, statement: Statement) -> bool:
+        resolved, guard = statement.resolved, self._guard
+        return (
+            resolved is not None
+            and resolved.kind in _NEED_NO_THOUGHT
+            and not (resolved.touched or resolved.barriers or resolved.outputs)
+            and not (self._barriers or self._refreshing or self._segment_open or guard.stale)
+            and not statement.refused
+            and statement.outlook == guard.outlook
+        )
+
+    def _portal_of(self, statement: Statement) -> Portal:
+        assert statement.resolved is not None
+        return Portal("", statement, Run((statement.resolved,)))
 
     def _close(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
