@@ -20,6 +20,7 @@
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
     │   ├── KernelUnavailable
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
@@ -274,6 +275,30 @@ class KeysetsNotKept(ConfigError):
     code = "keysets-not-kept"
 
 
+class ChangeoverRefused(ConfigError):
+    """Something about a table stands in the way of `protect` or `unprotect`; each is named in the detail."""
+
+    code = "changeover-refused"
+
+
+class ChangeoverLocked(ConfigError):
+    """Others hold a table so that no exclusive lock was to be had, however often it was tried."""
+
+    code = "changeover-locked"
+    sqlstate = "55P03"  # lock_not_available
+
+
+class ChangeoverBusy(ConfigError):
+    """Another `protect` or `unprotect` runs in the same database."""
+
+    code = "changeover-busy"
+    sqlstate = "55006"  # object_in_use
+
+
+class ChangeoverMismatch(ConfigError):
+    """A value did not come out of its new form as it went in; nothing was swapped."""
+
+    code = "changeover-mismatch"
 class ConfigurationExists(ConfigError):
     """A first configuration would be written over a file that is there."""
 
