@@ -30,7 +30,6 @@ from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.reader import Reader
 
-
 _NEED_NO_THOUGHT = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 """Kinds of statements that change nothing in the session's books."""
 
