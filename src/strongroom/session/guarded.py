@@ -30,6 +30,9 @@ from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.reader import Reader
 
+_NEED_NO_THOUGHT = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+"""Kinds of statements that change nothing in the session's books."""
+
 
 class GuardedRelay(OpeningRelay):
     """An open session with something to protect."""
@@ -241,9 +244,24 @@ class GuardedRelay(OpeningRelay):
             return m.Execute(rejected).serialise()
         return m.Target("P", rejected).describe()
 
-    def _sync(self, body: bytes) -> bytes | None:
+    def _end_segment(self) -> None:
+        super()._end_segment()
         self._segment_open = False
-        return super()._sync(body)
+
+    def _needs_no_thought(self, statement: Statement) -> bool:
+        resolved, guard = statement.resolved, self._guard
+        return (
+            resolved is not None
+            and resolved.kind in _NEED_NO_THOUGHT
+            and not (resolved.touched or resolved.barriers or resolved.outputs)
+            and not (self._barriers or self._refreshing or self._segment_open or guard.stale)
+            and not statement.refused
+            and statement.outlook == guard.outlook
+        )
+
+    def _portal_of(self, statement: Statement) -> Portal:
+        assert statement.resolved is not None
+        return Portal("", statement, Run((statement.resolved,)))
 
     def _close(self, body: bytes) -> bytes | None:
         if self._replies.skipping:
