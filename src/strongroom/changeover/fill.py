@@ -13,7 +13,7 @@ from strongroom.changeover.database import Database, Values
 from strongroom.changeover.model import Column, Direction, Progress, Stage, Table, Tell
 from strongroom.changeover.statements import missing
 from strongroom.changeover.throttle import Throttle
-from strongroom.errors import ChangeoverMismatch
+from strongroom.errors import ChangeoverMismatch, ChangeoverRefused
 from strongroom.protect.check import quoted
 from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
 from strongroom.protect.style import TextStyle
@@ -22,6 +22,7 @@ from strongroom.protect.style import TextStyle
 STYLE = TextStyle(date_style="ISO", date_order="YMD")
 FIRST_BLOCKS = 16
 CATCH_UP_ROWS = 1000
+CATCH_UP_ROUNDS = 10_000  # ten million rows changed behind us: they will not be caught up with
 
 # Seconds between two notes of how far we are, and between two questions about replicas.
 NOTE_SECONDS = 2.0
@@ -73,7 +74,7 @@ class Filler:
 
     def catch_up(self, enough: int) -> None:
         """Fills what writers emptied, by the index of such rows, until ``enough`` or fewer were left."""
-        while True:
+        for _ in range(CATCH_UP_ROUNDS):
             begun = time.monotonic()
             rows = self.fill_some(CATCH_UP_ROWS)
             self.rows += rows
@@ -81,6 +82,10 @@ class Filler:
             if rows <= enough and self.left(enough) <= enough:
                 return
             self.database.sleep(self.throttle.pause(rows, time.monotonic() - begun, self.lag()))
+        raise ChangeoverRefused(
+            f"rows of {self.table.sql} are changed as fast as they are filled",
+            hint="run it again at a quieter time; if there are none, look at the triggers of the table",
+        )
 
     def left(self, limit: int) -> int:
         """How many rows are still to be filled, counted up to one beyond a limit."""

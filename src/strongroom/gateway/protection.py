@@ -9,7 +9,7 @@ Called by `supervisor` and `worker`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -239,6 +239,19 @@ async def read_catalog(connector: Connector) -> bytes:
     return answer[0][0]
 
 
+def open_store(settings: Settings, state: State) -> KeyStore:
+    """The keysets of the state, under the root of the configuration; raises `ConfigError`."""
+    assert settings.keys is not None  # config: protected columns have a root
+    return KeyStore(state.engine, FileRoot.open(settings.keys.root.path, settings.state.path.parent))
+
+
+async def retire(place: Place, store: KeyStore, keysets: Collection[str]) -> None:
+    """Take keysets out of use, beside the data and in the state: their columns are plaintext again."""
+    for name in keysets:
+        await ask(place.owner, "BEGIN;" + _filled(beside.RETIRE, name) + ";COMMIT")
+    store.retire(keysets)
+
+
 class Snapshots:
     """What the sessions of one worker look at, by database."""
 
@@ -248,8 +261,7 @@ class Snapshots:
         self._catalogs: dict[str, bytes] = {}
         if settings.keys is None or not any(one.columns for one in settings.databases.values()):
             return
-        root = FileRoot.open(settings.keys.root.path, settings.state.path.parent)
-        store = KeyStore(state.engine, root)
+        store = open_store(settings, state)
         self._ring = KeyRing.of(store.load().values())
         self._uses = Reservations(store.reserve)
         self._sealed = SealedColumns(state.engine)
