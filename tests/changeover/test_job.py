@@ -34,6 +34,7 @@ class Killed(BaseException):
     """What a test raises where a process would die."""
 
 
+@pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
 def test_every_row_is_sealed_and_nothing_else_changes(shop: Shop) -> None:
     """Values, constraints, indexes and comments are what they were; only the form of the columns is not."""
     before, shape, indexes = shop.contents(), shop.rows(SHAPE), shop.rows(INDEXES)
@@ -54,6 +55,7 @@ def test_every_row_is_sealed_and_nothing_else_changes(shop: Shop) -> None:
     assert report.leftovers
 
 
+@pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
 def test_unprotect_is_the_way_back(shop: Shop) -> None:
     """The same rows, constraints and indexes as before, and no trace of ours but the keysets."""
     before, shape, indexes = shop.contents(), shop.rows(SHAPE), shop.rows(INDEXES)
@@ -99,6 +101,7 @@ def test_the_database_refuses_plaintext_afterwards(shop: Shop) -> None:
         shop.run(f"UPDATE orders SET email = '\\x{stranger.hex()}' WHERE id = 1")
 
 
+@pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
 def test_a_primary_key_and_its_foreign_key_are_swapped(shop: Shop) -> None:
     """Both become bytea in one moment, and are keys again at the end."""
     shop.run(
