@@ -13,7 +13,7 @@
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
-    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable
     │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
@@ -26,7 +26,7 @@
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
-    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnNotProtected, KeysetsNotKept
+    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
     │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
@@ -230,6 +230,13 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class PlanOutdated(UpstreamError):
+    """A statement was made for a former state of a column; the database's CHECK refused it."""
+
+    code = "plan-outdated"
+    sqlstate = "40001"  # serialization_failure: applications that retry anything retry this
+
+
 class OriginMismatch(UpstreamError):
     """Analysis and RowDescription say different things of a result; nothing of it is shown."""
 
@@ -261,6 +268,12 @@ class ColumnMissing(ConfigError):
     """A configured column is not in the database."""
 
     code = "column-missing"
+
+
+class ColumnUnknown(ConfigError):
+    """A command names a column or database that is not configured."""
+
+    code = "column-unknown"
 
 
 class ColumnNotProtected(ConfigError):

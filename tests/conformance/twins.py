@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq.abc import PGconn
 from tests.conformance.asking import Answer, Outcome, Parameter, Refusal, Way, ask
 from tests.conformance.shop import COLUMNS, EMPTY, MARKERS, SEED, definitions
@@ -65,6 +66,11 @@ class Twin:
             assert self._connection.status == pq.ConnStatus.OK, self._connection.error_message
         return self._connection
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What libpq calls the parameters of a connection."""
+        return {key: str(value) for key, value in conninfo_to_dict(self.uri).items()}
+
     def ask(self, way: Way, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Outcome]:
         """Asks on that connection."""
         return ask(self.connection, way, sql, parameters)
@@ -73,7 +79,7 @@ class Twin:
         """Puts what the shop begins with in place of what is there."""
         with contextlib.suppress(psycopg.OperationalError):
             self.connection.exec_(b"ROLLBACK")
-        for statement in (EMPTY, *SEED):
+        for statement in (EMPTY, *SEED, RESTART.decode()):
             (outcome,) = self.ask(Way.SIMPLE, statement)
             assert not outcome.sqlstate, outcome
 

@@ -16,6 +16,7 @@ from strongroom.testing.servers import PostgresServer
 EMAIL = ColumnName("public", "Customers", "email")
 SCHEMA = """
 CREATE TABLE "Customers" (id integer, email bytea);
+ALTER TABLE "Customers" ADD CONSTRAINT strongroom_not_null_email CHECK (email IS NOT NULL);
 CREATE PUBLICATION sales FOR TABLE "Customers";
 CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';
 CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION noted();

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import StrongroomError
 from strongroom.onboarding.examine import examine
@@ -30,13 +31,18 @@ def check(*, config: Config = DEFAULT_FILE, offline: Offline = False, json: Json
     """
     settings = load(config)
     findings = list(_findings(settings, offline=offline))
-    rows = [
-        {"subject": one.subject, "verdict": one.verdict.value, "remark": one.remark, "remedy": one.remedy}
-        for one in findings
-    ]
-    print_table(["subject", "verdict", "remark", "remedy"], rows, as_json=json)
+    if json:
+        print_json([asdict(one) | {"verdict": one.verdict.value} for one in findings])
+    else:
+        print_table(["verdict", "subject", "remark"], [_row(one) for one in findings], as_json=False)
     if any(one.verdict is Verdict.FAILS for one in findings):
         raise typer.Exit(1)
+
+
+def _row(one: Finding) -> dict[str, str]:
+    """For people: the remedy stands under the remark."""
+    remark = one.remark + (f"\n→ {one.remedy}" if one.remedy else "")
+    return {"verdict": one.verdict.value, "subject": one.subject, "remark": remark}
 
 
 def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap
 from strongroom.onboarding.census import take_census
 from strongroom.onboarding.columns import Live, column_findings, is_sealed
 from strongroom.onboarding.facts import plaintext_statistics, read_facts, read_role
-from strongroom.onboarding.finding import Finding, failed, holds, mind
+from strongroom.onboarding.finding import Finding, failed, holds, mind, some
 from strongroom.onboarding.surroundings import (
     code_findings,
     copy_findings,
@@ -137,15 +137,23 @@ async def _keysets(
 
 
 def _pending(subject: str, agreement: beside.Agreement) -> Iterator[Finding]:
-    for scheme in agreement.create:
-        remark = f"keyset {scheme.keyset} is still to be made"
-        yield mind(subject, remark, "`strongroom protect` makes it.")
-    for keyset in agreement.adopt:
-        remark = f"keyset {keyset.name} is newer in the database than in the state"
-        yield mind(subject, remark, "`strongroom serve` takes it over.")
-    for keyset in agreement.publish:
-        remark = f"keyset {keyset.name} is not kept beside the data"
-        yield mind(subject, remark, "`strongroom serve` copies it there.")
+    """What `serve` or `protect` would do before anything is sealed."""
+    steps = (
+        ([one.keyset for one in agreement.create], "still to be made", "`strongroom protect` makes them."),
+        (
+            [one.name for one in agreement.adopt],
+            "newer in the database than in the state",
+            "`strongroom serve` takes them over.",
+        ),
+        (
+            [one.name for one in agreement.publish],
+            "not kept beside the data",
+            "`strongroom serve` copies them there.",
+        ),
+    )
+    for names, what, remedy in steps:
+        if names:
+            yield mind(subject, f"keysets {what}: {some(names)}", remedy)
 
 
 async def _protected(

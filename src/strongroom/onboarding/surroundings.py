@@ -10,13 +10,12 @@ from strongroom.errors import UserCodeRefused
 from strongroom.gateway.tls import SslMode
 from strongroom.gateway.upstream_address import Upstream, is_loopback
 from strongroom.onboarding.facts import Facts, Role
-from strongroom.onboarding.finding import Finding, fails, holds, mind
+from strongroom.onboarding.finding import Finding, fails, holds, mind, some
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.statement import Context
 
 MIN_VERSION, MAX_VERSION = 150000, 190000
-NAMES_SHOWN = 5
 
 _TEXT_KEEPERS = (
     "pg_stat_statements",
@@ -66,7 +65,7 @@ def role_findings(subject: str, role: Role, tables: Collection[tuple[str, str]])
     elif own:
         yield mind(
             subject,
-            f"the upstream user {role.name} owns {_some(own)}, and so can take their CHECKs away",
+            f"the upstream user {role.name} owns {some(own)}, and so can take their CHECKs away",
             remedy,
         )
     else:
@@ -123,13 +122,13 @@ def code_findings(subject: str, facts: Facts, context: Context) -> Iterator[Find
     if unseen := _unseen(ground, context):
         yield mind(
             subject,
-            f"calls of functions that might touch a protected table are refused: {_some(unseen)}",
+            f"calls of functions that might touch a protected table are refused: {some(unseen)}",
             "List those that may be called under `functions:`, each with a reason.",
         )
     if facts.event_triggers:
         yield mind(
             subject,
-            f"event triggers run when `protect` changes tables: {_some(facts.event_triggers)}",
+            f"event triggers run when `protect` changes tables: {some(facts.event_triggers)}",
             "See that they let the changes through: `strongroom protect --dry-run` names them.",
         )
 
@@ -139,9 +138,3 @@ def _unseen(ground: Ground, context: Context) -> list[str]:
     functions = (context.schema.functions[oid] for oid in ground.opaque - triggers)
     names = {f"{one.schema}.{one.name}" for one in functions}
     return sorted(names.difference(context.functions))
-
-
-def _some(names: Collection[str]) -> str:
-    shown = sorted(names)[:NAMES_SHOWN]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")

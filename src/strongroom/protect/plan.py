@@ -22,7 +22,6 @@ from strongroom.protect.randomized import Randomized
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
-from strongroom.wire.postgres.types import DeclaredType
 
 __all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "Sent", "Use", "Uses"]
 
@@ -70,9 +69,19 @@ class ColumnCodec:
         Raises ``InvalidValue`` or ``UnsupportedInput`` where the value is not one of the declared type, and
         ``KeyUsesSpent`` where its key has sealed as many as it may.
         """
-        if value is None:
-            return None
-        return self._sealed(canonical.encode(self.scheme.type, value, sent))
+        return None if value is None else self.sealer(sent)(value)
+
+    def sealer(self, sent: Sent) -> Callable[[bytes], bytes]:
+        """``seal`` for a column of many rows: a function of the value alone."""
+        encode, seal, take = canonical.encoder(self.scheme.type, sent), self._aead.seal, self._uses.take
+        keyset, block = self._keyset, self.scheme.pad
+
+        def sealed(value: bytes) -> bytes:
+            plaintext = encode(value)
+            take(keyset, 1)
+            return seal(padding.padded(plaintext, block) if block else plaintext)
+
+        return sealed
 
     def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
         """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
@@ -84,10 +93,8 @@ class ColumnCodec:
         left_open = sent.client_oid in (0, types.UNKNOWN)
         array_oid = self.scheme.type.array_oid if left_open else sent.client_oid
         element_oid = types.declared(array_oid).base_oid
-        each = replace(sent, client_oid=element_oid)
-        parsed = arrays.parse(value, element_oid, sent.format_code)
-        sealed = parsed.mapped(lambda item: self._sealed(canonical.encode(self.scheme.type, item, each)))
-        return arrays.send(sealed, types.BYTEA)
+        array = arrays.parse(value, element_oid, sent.format_code)
+        return arrays.send(array.mapped(self.sealer(replace(sent, client_oid=element_oid))), types.BYTEA)
 
     def open(self, sealed: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
         """The value as PostgreSQL would send it; raises ``InvalidCiphertext``. NULL stays NULL."""
@@ -148,14 +155,3 @@ class ColumnCodec:
         if format_code == BINARY_FORMAT:
             return arrays.send(opened, self.scheme.type.oid)
         return arrays.output(opened)
-
-    @property
-    def client_type(self) -> DeclaredType:
-        """The type that the client sees."""
-        return self.scheme.type
-
-    def _sealed(self, plaintext: bytes) -> bytes:
-        self._uses.take(self._keyset, 1)
-        if self.scheme.pad:
-            plaintext = padding.padded(plaintext, self.scheme.pad)
-        return self._aead.seal(plaintext)

@@ -26,7 +26,7 @@ from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.style import TextStyle
-from strongroom.session.statements import Names, Portal, Statement
+from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
 from strongroom.sql.statement import (
@@ -79,37 +79,75 @@ class Analyses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What is protected in one database, and by which keys; ``codecs`` goes by the columns' names."""
+    """What is protected in one database, and by which keys; ``codecs`` goes by the columns' names.
+
+    ``sealed`` names the configured columns that were sealed once and count as protected whatever the catalog
+    says; the others count from the moment at which their type says that they are. Those that do not yet are
+    ``awaiting``: their tables are watched for that moment.
+    """
 
     schema: Schema
     schemes: Mapping[str, Scheme]
     protections: Protections
     codecs: Mapping[str, ColumnCodec] = field(repr=False)
     functions: Mapping[str, str] = field(default_factory=dict)
+    sealed: frozenset[str] = frozenset()
+    awaiting: frozenset[int] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
         """The same protection over another catalog; a protected column that was renamed stays protected."""
-        protections = protections_in(schema, self.schemes.values(), self.protections)
-        return replace(self, schema=schema, protections=protections, analyses=Analyses())
+        places = places_of(schema, self.schemes.values(), self.protections)
+        sealed = self.sealed | {
+            name for name, place in places.items() if column_type(schema, place) == types.BYTEA
+        }
+        protections = {
+            places[name]: _protection(scheme)
+            for name, scheme in self.schemes.items()
+            if name in places and name in sealed
+        }
+        awaiting = frozenset(place[0] for name, place in places.items() if name not in sealed)
+        return replace(
+            self,
+            schema=schema,
+            protections=protections,
+            sealed=sealed,
+            awaiting=awaiting,
+            analyses=Analyses(),
+        )
 
 
-def protections_in(
+def places_of(
     schema: Schema, schemes: Iterable[Scheme], before: Protections | None = None
-) -> Protections:
-    """Find the configured columns in a catalog: by name, or where they were before.
+) -> dict[str, ColumnId]:
+    """Where the catalog has the configured columns: by name, or where they were before.
 
     A column that is in neither place is left out; whether that may be is decided at start (rule 7).
     """
-    places = {protection.column: place for place, protection in (before or {}).items()}
-    found: dict[ColumnId, Protection] = {}
+    known = {protection.column: place for place, protection in (before or {}).items()}
+    found: dict[str, ColumnId] = {}
     for scheme in schemes:
-        place = _by_name(schema, scheme.column) or _still_there(schema, places.get(scheme.column))
+        place = _by_name(schema, scheme.column) or _still_there(schema, known.get(scheme.column))
         if place is not None:
-            found[place] = Protection(
-                scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable
-            )
+            found[scheme.column] = place
     return found
+
+
+def protections_in(schema: Schema, schemes: Iterable[Scheme]) -> dict[ColumnId, Protection]:
+    """The configured columns as if all of them were sealed."""
+    schemes = list(schemes)
+    places = places_of(schema, schemes)
+    return {places[scheme.column]: _protection(scheme) for scheme in schemes if scheme.column in places}
+
+
+def column_type(schema: Schema, place: ColumnId) -> int:
+    """The type that a column has in the database."""
+    columns = schema.relations[place[0]].columns
+    return next(column.type_oid for column in columns if column.attnum == place[1])
+
+
+def _protection(scheme: Scheme) -> Protection:
+    return Protection(scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable)
 
 
 def _by_name(schema: Schema, column: str) -> ColumnId | None:
@@ -216,6 +254,11 @@ class Guard:
         """The protected columns as the catalog numbers them."""
         return frozenset(self._snapshot.protections)
 
+    @property
+    def awaiting(self) -> frozenset[int]:
+        """The tables with a configured column that is plaintext still."""
+        return self._snapshot.awaiting
+
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot, unless this transaction looks at a catalog of its own."""
         self._shared = snapshot
@@ -311,6 +354,15 @@ class Guard:
             self.cursors.close(statement.name)
         elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
             self.stale |= self._changed
+
+    def cursor(self, name: str) -> Portal | None:
+        """The portal that DECLARE made, as Describe wants it; its rows come by FETCH alone."""
+        if name not in self.cursors:
+            return None
+        outputs = self.cursors[name]
+        return Portal(
+            name, None, Run((Resolved(Kind.FETCH, (), touched=outputs is not None, outputs=outputs),))
+        )
 
     def transaction_ended(self) -> bool:
         """Upstream is idle: say whether the catalog may have changed for everyone."""

@@ -30,6 +30,9 @@ from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.reader import Reader
 
+_NEED_NO_THOUGHT = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+"""Kinds of statements that change nothing in the session's books."""
+
 
 class GuardedRelay(OpeningRelay):
     """An open session with something to protect."""
@@ -51,7 +54,8 @@ class GuardedRelay(OpeningRelay):
             return self._refuse_query(error)
         self._segment_open = False
         run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
-        self._replies.ask(Owed(Request.QUERY, run))
+        undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
+        self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
         return None if text is None else m.Query(text).serialise()
 
@@ -188,9 +192,9 @@ class GuardedRelay(OpeningRelay):
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and self._barriers:  # a DECLARE may be under way
-            return self._hold()
-        portal = portal or self._declared(target.name)
+        if portal is None and self._barriers:
+            return self._hold()  # a DECLARE under way may make it
+        portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
@@ -240,9 +244,24 @@ class GuardedRelay(OpeningRelay):
             return m.Execute(rejected).serialise()
         return m.Target("P", rejected).describe()
 
-    def _sync(self, body: bytes) -> bytes | None:
+    def _end_segment(self) -> None:
+        super()._end_segment()
         self._segment_open = False
-        return super()._sync(body)
+
+    def _needs_no_thought(self, statement: Statement) -> bool:
+        resolved, guard = statement.resolved, self._guard
+        return (
+            resolved is not None
+            and resolved.kind in _NEED_NO_THOUGHT
+            and not (resolved.touched or resolved.barriers or resolved.outputs)
+            and not (self._barriers or self._refreshing or self._segment_open or guard.stale)
+            and not statement.refused
+            and statement.outlook == guard.outlook
+        )
+
+    def _portal_of(self, statement: Statement) -> Portal:
+        assert statement.resolved is not None
+        return Portal("", statement, Run((statement.resolved,)))
 
     def _close(self, body: bytes) -> bytes | None:
         if self._replies.skipping:

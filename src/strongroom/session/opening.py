@@ -9,16 +9,17 @@ gateway's own questions are taken out.
 
 from collections.abc import Sequence
 
-from strongroom.errors import OriginMismatch
+from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
 from strongroom.session.guard import Guard, Snapshot
-from strongroom.session.relay import Limits, Relay
+from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
-from strongroom.sql.statement import Kind, Resolved
+from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
 from strongroom.wire.postgres.codec import HEADER, message
 
 TOLD = frozenset("SVCMHtcdnsFLR")
@@ -27,6 +28,9 @@ TOLD = frozenset("SVCMHtcdnsFLR")
 DETAIL and CONTEXT may quote stored values, positions point into a text that the client did not write
 (rule 6 of the design).
 """
+
+
+CHECK_VIOLATION = "23514"
 
 
 class OpeningRelay(Relay):
@@ -58,8 +62,15 @@ class OpeningRelay(Relay):
             return self._own_answer(tag, data[start:end])
         replacement = super()._answered(owed, tag, data, start, end)
         subject, letter = owed.subject, chr(tag)
+        if letter == "T" and self._guard.awaiting:
+            self._watch(m.RowDescription.parse(data[start + HEADER : end]))
         if letter == "E":
             self._sealer = None
+            if outdated(data[start:end]) and replacement is None:
+                self._guard.stale |= Barrier.CATALOG
+                return to_wire(
+                    PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
+                ).serialise()
             return _without_values(data[start:end]) if replacement is None and near(subject) else replacement
         if isinstance(subject, Run):
             return self._run_answer(owed, subject, letter, data[start:end], replacement)
@@ -73,6 +84,15 @@ class OpeningRelay(Relay):
             shown = self._statement_described(subject, letter, data[start + HEADER : end])
             return b"" if owed.mine else shown
         return replacement
+
+    def _watch(self, description: m.RowDescription) -> None:
+        """Notice a column that was sealed a moment ago, before a row of it passes for what it was."""
+        for field in description.fields:
+            if field.table_oid in self._guard.awaiting and field.type_oid == types.BYTEA:
+                self._guard.stale |= Barrier.CATALOG
+                raise OriginMismatch(
+                    "a column of the table was sealed while the statement was on its way", hint="Try again."
+                )
 
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
@@ -192,6 +212,12 @@ def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
         out.append(copy_message(opener.feed(run[at + HEADER : end])))
         at = end
     return b"".join(out)
+
+
+def outdated(message: bytes) -> bool:
+    """Whether a CHECK of ours refused what was made for a former state of its column (rule 5)."""
+    fields = m.ErrorResponse.parse(message[HEADER:]).fields
+    return fields.get("C") == CHECK_VIOLATION and fields.get("n", "").startswith("strongroom_")
 
 
 def near(subject: object) -> bool:

@@ -188,7 +188,7 @@ def check_triggers(relation: Relation, ground: Ground, context: Context) -> None
 
 
 def _empties_shadows(function: Function) -> bool:
-    """Our own, which is there while `protect` or `unprotect` works on the table (changeover/statements.py)."""
+    """Our own, there while `protect` or `unprotect` works on the table (changeover/statements.py)."""
     return function.schema == "strongroom" and function.name.startswith("empty_shadows_")
 
 

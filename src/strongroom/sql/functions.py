@@ -8,8 +8,8 @@ Whether a name is a function of a user's, which could do anything, is asked for 
 from dataclasses import replace
 
 from strongroom.errors import FunctionRefused, OrderRefused
-from strongroom.sql.expressions import condition, element, expression, treats
-from strongroom.sql.meeting import common, distinct, linked, plain, protection_of, settled
+from strongroom.sql.expressions import condition, expression, treats
+from strongroom.sql.meeting import common, distinct, element, linked, plain, protection_of, settled
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope

@@ -8,9 +8,10 @@ the manual's "Table Expressions". Called by `queries.py` (registered) and `chang
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, Denied, TypeRefused, UndefinedColumn, UndefinedTable
-from strongroom.sql.expressions import check_equality, condition, element, expression
+from strongroom.sql.expressions import condition, expression
 from strongroom.sql.functions import call, own_name
-from strongroom.sql.meeting import common, compare, linked, plain, settled
+from strongroom.sql.meeting import common, compare, element, linked, plain, settled
+from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, parse, strings, unpack
 from strongroom.sql.queries import FROM, QUERIES, renamed, select, subquery
 from strongroom.sql.run import Run, only

@@ -60,6 +60,11 @@ class Open:
                 f"a value of another type meets the protected column {protection.column}",
                 hint="leave the cast out, or cast to the column's declared type",
             )
+        if self.protection is not None and compared != self.compared and not self._is_kept(protection):
+            raise TypeRefused(
+                f"a value of another type is compared with the column {protection.column}, and stored in it",
+                hint="cast it to the column's declared type",
+            )
         if self.protection is None:
             self.protection, self.is_array = protection, is_array
             natural = compared_type(protection.type_oid) if compared else protection.type_oid
@@ -67,6 +72,11 @@ class Open:
             if not self.natural_oid or by_default:
                 self.natural_oid = ARRAYS.get(natural, 0) if is_array else natural
         self.compared = self.compared and compared and self.typmod == -1
+
+    def _is_kept(self, protection: Protection) -> bool:
+        """Whether every value of its own type is one of the column's, so that all uses agree."""
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if self.is_array else self.type_oid
+        return self.stored or element == 0 or widens(element, protection.type_oid)
 
     def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
         """Whether its own type leaves the value as it is."""
@@ -85,7 +95,7 @@ class Literal(Open):
     """A constant of the text."""
 
     value: str = field(default="", repr=False)
-    number: bool = False  # written without quotes
+    number_oid: int = 0  # of a number, which is written without quotes
 
 
 @dataclass(slots=True, eq=False)

@@ -32,6 +32,7 @@ def test_every_interval_reads_back(parts: tuple[int, int, int], name: str) -> No
         (b"-1 days +02:03", (7_380_000_000, -1, 0)),
         (b"1.5 h", (5_400_000_000, 0, 0)),
         (b"1 day 5", (5_000_000, 1, 0)),
+        (b"1.0 s 2 us", (1_000_002, 0, 0)),
         (b"@ 1 min ago", (-60_000_000, 0, 0)),
         (b"P1Y2M3W4DT5H6M7.5S", (18_367_500_000, 25, 14)),
     ],
@@ -48,6 +49,8 @@ def test_the_forms_that_are_read(text: bytes, parts: tuple[int, int, int]) -> No
         (b"long", InvalidDatetime),
         (b"1 day 2 days", InvalidDatetime),
         (b"1 h 01:00", InvalidDatetime),
+        (b"2 ms 01:00:00", InvalidDatetime),
+        (b"1.5 s 2 us", InvalidDatetime),
         (b"1 fortnight", UnsupportedInput),
         (b"0.5 days", UnsupportedInput),
         (b"infinity", UnsupportedInput),
@@ -67,3 +70,10 @@ def test_the_extremes_mean_infinity_to_newer_servers() -> None:
     for value in (b"\x7f" + b"\xff" * 7 + b"\x7f\xff\xff\xff" * 2, b"\x80" + bytes(7) + b"\x80\0\0\0" * 2):
         with pytest.raises(UnsupportedInput):
             INTERVAL.receive(value)
+
+
+@pytest.mark.parametrize("text", [b" P1Y", b"P1Y ", b"P", b"PT", b"P1YT"])
+def test_iso_8601_stands_alone(text: bytes) -> None:
+    """PostgreSQL refuses white space around it, and a designator with nothing after it."""
+    with pytest.raises((InvalidDatetime, UnsupportedInput)):
+        INTERVAL.input(text, TextStyle())
