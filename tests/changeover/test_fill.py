@@ -75,7 +75,7 @@ def test_a_row_that_changed_meanwhile_is_not_overwritten(shop: Shop, filler: Fil
 
     filler.database = replace(filler.database)
     filler.database.run = run  # type: ignore[method-assign]  # a moment between reading and writing
-    filler.fill_some(1000)
+    filler.fill(0)
     assert shop.rows(EMPTY) == [(100,)]
 
 
