@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The pool of test workers: one a core, but never more than four against the same servers.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
+# Whether the native kernel was built here, so that its own checks can run.
+NATIVE = command -v cargo >/dev/null && $(BIN)/python -c 'import strongroom_kernel' 2>/dev/null
 
-.PHONY: help demo test test-full check bench clean
+.PHONY: help demo test test-full check bench kernel clean
 
 help:  ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -20,23 +22,36 @@ help:  ## what the targets do
 	$(BIN)/python -m tests.kit.fetch
 	@touch $@
 
-demo: .venv/ready  ## what Strongroom does, on a database of its own, in under a minute
+# The native kernel is built where cargo is, and all works without it. It is an optional part: where its crates
+# cannot be had, that is said and no more.
+.venv/kernel: .venv/ready rust/Cargo.toml $(wildcard rust/kernel*/Cargo.toml rust/kernel*/src/*.rs)
+	@if ! command -v cargo >/dev/null; then echo "no cargo here: the Python kernel serves"; \
+	elif $(BIN)/pip install --quiet --force-reinstall ./rust/kernel-py; then echo "the native kernel is built"; \
+	else echo "the native kernel could not be built: the Python kernel serves"; fi
+	@touch $@
+
+kernel: .venv/kernel  ## the native kernel, where cargo is there
+
+demo: .venv/kernel  ## what Strongroom does, on a database of its own, in under a minute
 	$(BIN)/strongroom demo
 
-check: .venv/ready  ## ruff, mypy --strict, and the docs
+check: .venv/kernel  ## ruff, mypy --strict, and the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -p no:cacheprovider tests/test_docs.py tests/test_errors.py
+	@if $(NATIVE); then $(BIN)/stubtest --concise strongroom._kernel.native && cd rust && cargo fmt --check && \
+	cargo clippy --quiet --all-targets -- -D warnings; fi
 
-test: .venv/ready .cache/ready  ## the tests, on real servers, in under 15 minutes
+test: .venv/kernel .cache/ready  ## the tests, on real servers, in under 15 minutes
+	@if $(NATIVE); then cd rust && cargo test --quiet; fi
 	$(BIN)/pytest -m 'not full' -n $(WORKERS) --dist loadgroup
 
-test-full: .venv/ready .cache/ready  ## all tests, the long fuzz, soak and large tables included
+test-full: .venv/kernel .cache/ready  ## all tests, the long fuzz, soak and large tables included
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-bench: .venv/ready .cache/ready  ## straight, pgbouncer and Strongroom side by side, into docs/benchmarks.md
+bench: .venv/kernel .cache/ready  ## straight, pgbouncer and Strongroom side by side, into docs/benchmarks.md
 	$(BIN)/python -m bench
 
 clean:  ## removes what the targets made
-	rm -rf .venv .cache .demo
+	rm -rf .venv .cache .demo rust/target

@@ -13,13 +13,14 @@
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
-    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, CatalogUnreadable
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable
     │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
     │       ├── TruncatedCiphertext, UnknownVersion, UnknownKey, WrongTag
     │       └── InvalidPlaintext   it opened, but holds no value of the column's type
     ├── ConfigError     the configuration, the state or the machine must be mended by the operator
+    │   ├── ChangeoverRefused, ChangeoverLocked, ChangeoverBusy, ChangeoverMismatch
     │   ├── KernelUnavailable
     │   ├── ConfigurationExists, DatabaseProtectedAlready
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
@@ -229,6 +230,13 @@ class UpstreamUntrusted(UpstreamError):
     code = "upstream-untrusted"
 
 
+class PlanOutdated(UpstreamError):
+    """A statement was made for a former state of a column; the database's CHECK refused it."""
+
+    code = "plan-outdated"
+    sqlstate = "40001"  # serialization_failure: applications that retry anything retry this
+
+
 class OriginMismatch(UpstreamError):
     """Analysis and RowDescription say different things of a result; nothing of it is shown."""
 
@@ -272,6 +280,32 @@ class KeysetsNotKept(ConfigError):
     """The wrapped keysets cannot be written beside the data."""
 
     code = "keysets-not-kept"
+
+
+class ChangeoverRefused(ConfigError):
+    """Something about a table stands in the way of `protect` or `unprotect`; each is named in the detail."""
+
+    code = "changeover-refused"
+
+
+class ChangeoverLocked(ConfigError):
+    """Others hold a table so that no exclusive lock was to be had, however often it was tried."""
+
+    code = "changeover-locked"
+    sqlstate = "55P03"  # lock_not_available
+
+
+class ChangeoverBusy(ConfigError):
+    """Another `protect` or `unprotect` runs in the same database."""
+
+    code = "changeover-busy"
+    sqlstate = "55006"  # object_in_use
+
+
+class ChangeoverMismatch(ConfigError):
+    """A value did not come out of its new form as it went in; nothing was swapped."""
+
+    code = "changeover-mismatch"
 
 
 class ConfigurationExists(ConfigError):

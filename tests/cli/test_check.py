@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cli.conftest import Run
 
 from strongroom.config import StateAddress
 from strongroom.secret import Secret
 from strongroom.state import open_state
+from strongroom.testing.servers import PostgresServer
 
-Check = Callable[[], tuple[int, dict[str, bool]]]
+Check = Callable[[], tuple[int, dict[str, str]]]
 CONFIGURATION = """
 state: sqlite:state.db
 databases:
@@ -34,25 +36,25 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def check(file: Path, strongroom: Callable[..., Run]) -> Check:
-    """Checks the configuration; gives the exit status, and what holds."""
+    """Checks the configuration; gives the exit status, and the verdicts."""
 
-    def run() -> tuple[int, dict[str, bool]]:
-        result = strongroom("check", "--config", str(file), "--json")
-        return result.status, {one["subject"]: one["holds"] for one in json.loads(result.stdout)}
+    def run() -> tuple[int, dict[str, str]]:
+        result = strongroom("check", "--config", str(file), "--offline", "--json")
+        return result.status, {one["subject"]: one["verdict"] for one in json.loads(result.stdout)}
 
     return run
 
 
 def test_what_does_not_hold(check: Check) -> None:
     """What is missing is listed, and the exit status is 1."""
-    status, holds = check()
+    status, verdicts = check()
     assert status == 1
-    assert holds == {
-        "configuration": True,
-        "state": True,
-        "accounts.app": False,
-        "databases.shop.tls.certificate": False,
-        "databases.shop.tls.key": False,
+    assert verdicts == {
+        "configuration": "holds",
+        "state": "holds",
+        "accounts.app": "fails",
+        "databases.shop.tls.certificate": "fails",
+        "databases.shop.tls.key": "fails",
     }
 
 
@@ -63,21 +65,75 @@ def test_all_holds(file: Path, check: Check) -> None:
     state = open_state(StateAddress(file.parent / "state.db"))
     state.store_verifier("app", Secret("x"))
     state.close()
-    status, holds = check()
+    status, verdicts = check()
     assert status == 0
-    assert all(holds.values())
+    assert set(verdicts.values()) == {"holds"}
 
 
 def test_an_unusable_state(file: Path, check: Check) -> None:
     """A state that cannot be opened is a finding, not the end of the check."""
     (file.parent / "state.db").mkdir()
-    status, holds = check()
+    status, verdicts = check()
     assert status == 1
-    assert holds == {"configuration": True, "state": False}
+    assert verdicts == {"configuration": "holds", "state": "fails"}
 
 
 def test_as_a_table(file: Path, strongroom: Callable[..., Run]) -> None:
     """Without --json there is a table for people."""
-    result = strongroom("check", "--config", str(file))
+    result = strongroom("check", "--config", str(file), "--offline")
     assert "accounts.app" in result.stdout
     assert "strongroom password app" in " ".join(result.stdout.split())
+
+
+def live(server: PostgresServer, database: str, folder: Path) -> Path:
+    """A configuration of a running database with one column to protect."""
+    file = folder / "strongroom.yaml"
+    (folder / "state").mkdir(mode=0o700)
+    shop = {
+        "upstream": server.uri(database, password=""),
+        "upstream_password": "${SHOP_DB_PASSWORD}",
+        "listen": "127.0.0.1:6432",
+        "columns": {"public.customers.email": {"type": "text", "encryption": "deterministic"}},
+    }
+    file.write_text(
+        yaml.safe_dump(
+            {"state": "sqlite:state/state.db", "keys": {"root": "file:root/key"}, "databases": {"shop": shop}}
+        )
+    )
+    return file
+
+
+@pytest.mark.parametrize("postgres", ["embedded", "15"], indirect=True)
+def test_a_live_database(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    strongroom: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is still plaintext in the live database fails, with the command that mends it."""
+    name = postgres.create_database("check")
+    postgres.run("CREATE TABLE customers (id integer, email text)", name)
+    monkeypatch.setenv("SHOP_DB_PASSWORD", postgres.password)
+    result = strongroom("check", "--config", str(live(postgres, name, tmp_path)), "--json")
+    assert result.status == 1, result.stderr
+    found = {one["subject"]: one for one in json.loads(result.stdout)}
+    email = found["databases.shop.columns.public.customers.email"]
+    assert (email["verdict"], email["remark"]) == ("fails", "it holds plaintext still")
+    assert "strongroom protect" in email["remedy"]
+    assert found["keys.root"]["verdict"] == "mind"
+    assert not (tmp_path / "root").exists()
+
+
+def test_an_unreachable_database(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    strongroom: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that refuses the login is a finding with the error's code, not the end of the check."""
+    monkeypatch.setenv("SHOP_DB_PASSWORD", "wrong")
+    result = strongroom("check", "--config", str(live(postgres, "postgres", tmp_path)), "--json")
+    assert result.status == 1
+    found = {one["subject"]: one for one in json.loads(result.stdout)}
+    assert "[upstream-login-refused]" in found["databases.shop"]["remark"]
+    assert found["databases.shop"]["remedy"]

@@ -140,3 +140,11 @@ def test_nothing_runs(explain: Explain, postgres: PostgresServer) -> None:
     assert explain("INSERT INTO customers (id) VALUES (1)", "--database", "shop").status == 0
     with postgres.connect("shop") as connection:
         assert connection.execute("SELECT count(*) FROM customers").fetchone() == (0,)
+
+
+def test_a_configured_column_that_is_missing(explain: Explain, postgres: PostgresServer) -> None:
+    """Nothing is explained as unprotected because the configuration names a column that is not there."""
+    postgres.run("ALTER TABLE customers RENAME COLUMN iban TO account", "shop")
+    run = explain("SELECT account FROM customers", "--database", "shop")
+    assert run.status == 2
+    assert "column-missing" in run.stderr

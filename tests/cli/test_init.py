@@ -102,6 +102,15 @@ def test_nothing_is_overwritten(init: Init, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_folder_that_cannot_be_made(init: Init, tmp_path: Path) -> None:
+    """Where the folder of the state cannot be made, the error says so, and no file is written."""
+    (tmp_path / "state").write_text("a file")
+    run = init()
+    assert run.status == 2
+    assert "state-unusable" in run.stderr
+    assert not (tmp_path / "strongroom.yaml").exists()
+
+
 def test_a_root_key_that_is_there_is_used(init: Init, tmp_path: Path) -> None:
     """A second database takes the first one's root key."""
     assert init().status == 0

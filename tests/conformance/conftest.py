@@ -1,7 +1,8 @@
 """Where the clients connect to: the same database, straight and through a gateway.
 
 Each test runs against every endpoint and finds an empty schema ``public`` that its user owns. The endpoints
-with a version in their name have TLS on both legs. That a test passes ``direct`` shows that it is right.
+with a version in their name have TLS on both legs; those called ``guarded`` protect a column of another
+table, so that each statement is analysed. That a test passes ``direct`` shows that it is right.
 """
 
 import ssl
@@ -17,7 +18,16 @@ from strongroom.testing.certificates import Authority
 from strongroom.testing.gateway import Account, Gateway
 from strongroom.testing.servers import PostgresServer
 
-ENDPOINTS = ("direct-embedded", "gateway-embedded", "gateway-15", "gateway-16", "gateway-17", "gateway-18")
+ENDPOINTS = (
+    "direct-embedded",
+    "gateway-embedded",
+    "guarded-embedded",
+    "gateway-15",
+    "guarded-15",
+    "gateway-16",
+    "gateway-17",
+    "gateway-18",
+)
 DATABASE = "shop"
 USER = "app"
 PASSWORD = "the same on both sides, so that one test fits both"
@@ -66,7 +76,7 @@ def connect(endpoint: Endpoint, **more: str | bool) -> psycopg.Connection:
 
 @pytest.fixture(scope="session")
 def gateways() -> Iterator[dict[str, Gateway]]:
-    """The gateways that run now, by the name of the server behind them."""
+    """The gateways that run now, by the endpoint that they serve."""
     running: dict[str, Gateway] = {}
     yield running
     for gateway in running.values():
@@ -84,16 +94,30 @@ def endpoint(
     if fresh or not _has_database(server):
         server.create_user(USER, PASSWORD)
         server.create_database(DATABASE, USER)
+        server.run("CREATE SCHEMA vault; CREATE TABLE vault.safe (id int PRIMARY KEY, code bytea)", DATABASE)
+        server.run(f"GRANT USAGE ON SCHEMA vault TO {USER}; GRANT SELECT ON vault.safe TO {USER}", DATABASE)
     server.run(f"DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION {USER}", DATABASE)
     tls = authority if server.installation.tls else None
     if through == "direct":
         return Endpoint(server, server.port, tls)
-    if name not in gateways:
-        account = Account(USER, PASSWORD)
-        gateways[name] = Gateway.start(
-            server, DATABASE, upstream=(USER, PASSWORD), account=account, authority=tls
-        )
-    return Endpoint(server, gateways[name].port, tls)
+    if (key := f"{through}-{name}") not in gateways:
+        gateways[key] = _gateway(server, tls, guarded=through == "guarded")
+    return Endpoint(server, gateways[key].port, tls)
+
+
+def _gateway(server: PostgresServer, tls: Authority | None, *, guarded: bool) -> Gateway:
+    more: dict[str, object] = {}
+    if guarded:
+        columns = {"vault.safe.code": {"type": "text", "encryption": "randomized"}}
+        more = {
+            "columns": columns,
+            "owner": server.uri(DATABASE, password=""),
+            "owner_password": server.password,
+        }
+    account = Account(USER, PASSWORD)
+    return Gateway.start(
+        server, DATABASE, upstream=(USER, PASSWORD), account=account, authority=tls, more=more
+    )
 
 
 @pytest.fixture(scope="session")

@@ -230,7 +230,10 @@ def test_draining_has_an_end(shop: PostgresServer) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_the_others_go_on(shop: PostgresServer) -> None:
-    """Its sessions break, its connections are no longer counted, and what was left unread does no harm."""
+    """Its sessions break, its connections are no longer counted, and what was left unread does no harm.
+
+    The new one serves under the settings that were accepted, whatever the file says by now.
+    """
     with Gateway.start(shop, "shop", workers=2) as gateway:
         first, second = workers(gateway)
         with only(gateway, 0):
@@ -241,6 +244,7 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(shop: PostgresServer) 
         stop(first)
         gateway.signal(signal.SIGHUP)  # the supervisor tells a worker that will never read it
         wait_until(lambda: logged(gateway, "configuration reloaded"), "the other worker has reloaded")
+        gateway.configuration.write_text("databases: [oh")  # not what was accepted: no worker reads it
         os.kill(first, signal.SIGKILL)
         with lost, kept:
             assert lost.is_closed()

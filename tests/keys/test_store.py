@@ -10,7 +10,7 @@ from tests.protect.samples import keyset_for, scheme
 
 from strongroom.config import StateAddress
 from strongroom.errors import InvalidKeyset, KeyUsesSpent, WrongRoot
-from strongroom.keys.model import MAX_USES, Dek, ExportCapability, Keyset, KeyState, KeyVersion
+from strongroom.keys.model import MAX_USES_RANDOMIZED, Dek, ExportCapability, Keyset, KeyState, KeyVersion
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap, wrap
 from strongroom.state import State, open_state
@@ -96,14 +96,15 @@ def test_keysets_from_beside_the_data_are_taken_over(state: State) -> None:
 def test_uses_are_added_up_and_limited(state: State) -> None:
     """The count is on the disk; beyond the limit nothing is reserved."""
     store = KeyStore(state.engine, ROOT)
-    store.reserve("k", 1, 10)
-    store.reserve("k", 1, 5)
-    store.reserve("k", 2**32 - 1, 1)
+    limit = MAX_USES_RANDOMIZED
+    store.reserve("k", 1, 10, limit)
+    store.reserve("k", 1, 5, limit)
+    store.reserve("k", 2**32 - 1, 1, limit)
     assert KeyStore(state.engine, ROOT).uses() == {("k", 1): 15, ("k", 2**32 - 1): 1}
-    store.reserve("k", 1, MAX_USES - 15)
+    store.reserve("k", 1, limit - 15, limit)
     with pytest.raises(KeyUsesSpent):
-        store.reserve("k", 1, 1)
-    assert store.uses()["k", 1] == MAX_USES
+        store.reserve("k", 1, 1, limit)
+    assert store.uses()["k", 1] == limit
 
 
 def test_what_is_kept_is_readable_without_the_root(state: State) -> None:

@@ -16,8 +16,8 @@ class Counted:
     def __init__(self) -> None:
         self.taken: list[tuple[str, int, int]] = []
 
-    def take(self, keyset: str, key_id: int, count: int) -> None:
-        self.taken.append((keyset, key_id, count))
+    def take(self, keyset: Keyset, count: int) -> None:
+        self.taken.append((keyset.name, keyset.primary, count))
 
 
 def keyset_for(scheme: Scheme, key_id: int = 0x01020304) -> Keyset:

@@ -135,6 +135,10 @@ COMPARED = [
     ("varchar(3)", types.TEXT, "abc   ", False),
     ("char(3)", types.BPCHAR, "ab ", True),
     ("char(3)", types.BPCHAR, "abcd", False),
+    ("char(3)", types.TEXT, "ab", True),
+    ("char(3)", types.TEXT, "ab ", False),
+    ("char(3)", types.VARCHAR, "ab ", True),
+    ("text", types.BPCHAR, "ab ", True),
     ("timestamp(0)", types.TIMESTAMP, "2024-01-01 00:00:00.5", False),
     ("timestamp(0)", types.TIMESTAMP, "2024-01-01 00:00:00", True),
 ]
@@ -147,7 +151,7 @@ def test_a_comparison_matches_exactly_where_postgresqls_would(
     """Stored is what the column makes of the value; what it cannot hold exactly equals no stored value."""
     column = parse_type(type_)
     compared = encode(column, literal.encode(), Sent(TextStyle(), source, use=Use.COMPARE))
-    for stored in ("5", "99", "abc", "ab", "2024-01-01 00:00:00", "2024-01-01 00:00:01"):
+    for stored in ("5", "99", "abc", "ab", "ab ", "2024-01-01 00:00:00", "2024-01-01 00:00:01"):
         embedded.execute("DROP TABLE IF EXISTS twin")
         embedded.execute(f"CREATE TEMP TABLE twin (v {format_type(column)})".encode())
         try:
@@ -172,6 +176,7 @@ def test_a_comparison_matches_exactly_where_postgresqls_would(
         (types.TIMESTAMPTZ, types.DATE),
         (types.DATE, types.TIMESTAMP),
         (types.INT4, types.TEXT),
+        (types.BPCHAR, types.VARCHAR),
     ],
 )
 def test_a_comparison_across_kinds_is_refused(source: int, target: int) -> None:

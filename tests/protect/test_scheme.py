@@ -117,6 +117,7 @@ def test_forms_tell_apart_what_cannot_be_compared() -> None:
     ]
     assert len(set(forms)) == len(forms)
     assert scheme("numeric(5,2)").form == scheme("numeric(9,2)").form
+    assert scheme("text[]").form != scheme("varchar[]").form
 
 
 @pytest.mark.parametrize(

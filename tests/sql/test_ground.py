@@ -64,5 +64,16 @@ def test_nothing_protected_nothing_near() -> None:
 
 def test_a_ground_is_kept() -> None:
     """The same snapshot and configuration give the same ground."""
-    assert ground_of(SCHEMA, PROTECTIONS) is GROUND
-    assert ground_of(SCHEMA, dict(PROTECTIONS)) is not GROUND
+    ground = ground_of(SCHEMA, PROTECTIONS)
+    assert ground_of(SCHEMA, PROTECTIONS) is ground
+    assert ground_of(SCHEMA, dict(PROTECTIONS)) is not ground
+
+
+def test_perils_reach_through_views() -> None:
+    """A view over a table whose triggers are opaque is as perilous, and so is code that names either."""
+    above = replace(table(124, "seen", ("id", 23), kind="v"), depends=(110,))
+    writer = replace(SCHEMA.functions[503], oid=521, name="writer", source="insert into audited values ($1)")
+    schema = Schema({**SCHEMA.relations, 124: above}, functions={**SCHEMA.functions, 521: writer})
+    ground = ground_of(schema, PROTECTIONS)
+    assert ground.perils == {110: {502}, 124: {502}}
+    assert 521 in ground.opaque

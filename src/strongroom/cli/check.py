@@ -1,64 +1,79 @@
-"""``strongroom check``: does what the configuration says hold on this machine?"""
+"""``strongroom check``: does what the configuration says hold, here and in the live databases?"""
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import StrongroomError
+from strongroom.onboarding.examine import examine
+from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds
 from strongroom.state import State, open_state
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was checked."""
-
-    subject: str
-    holds: bool
-    remark: str = ""
+Offline = Annotated[bool, typer.Option("--offline", help="Check this machine only; connect to no database.")]
 
 
-def check(config: Config = DEFAULT_FILE, json: Json = False) -> None:
-    """Check the configuration, the state and the files that they name.
+def check(*, config: Config = DEFAULT_FILE, offline: Offline = False, json: Json = False) -> None:
+    """Check the configuration against this machine and the live databases; changes nothing there.
+
+    Each line holds, is something to bear in mind, or fails; the last two say what to do. The exit status is 1
+    if anything fails.
 
     Example: strongroom check --config /etc/strongroom/strongroom.yaml
+
+    Example: strongroom check --offline --json
     """
     settings = load(config)
-    findings = list(_findings(settings))
-    print_table(["subject", "holds", "remark"], [asdict(one) for one in findings], as_json=json)
-    if not all(one.holds for one in findings):
+    findings = list(_findings(settings, offline=offline))
+    if json:
+        print_json([asdict(one) | {"verdict": one.verdict.value} for one in findings])
+    else:
+        print_table(["verdict", "subject", "remark"], [_row(one) for one in findings], as_json=False)
+    if any(one.verdict is Verdict.FAILS for one in findings):
         raise typer.Exit(1)
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
-    yield Finding("configuration", True, str(settings.file))
+def _row(one: Finding) -> dict[str, str]:
+    """For people: the remedy stands under the remark."""
+    remark = one.remark + (f"\n→ {one.remedy}" if one.remedy else "")
+    return {"verdict": one.verdict.value, "subject": one.subject, "remark": remark}
+
+
+def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
+    yield holds("configuration", str(settings.file))
     try:
         state = open_state(settings.state)
     except StrongroomError as error:
-        yield Finding("state", False, error.message)
+        yield failed("state", error)
         return
-    yield Finding("state", True, str(settings.state.path))
-    yield from _accounts(settings, state)
-    state.close()
-    for name, database in settings.databases.items():
-        if database.tls is not None:
-            for key, path in database.tls:
-                yield from _readable(f"databases.{name}.tls.{key}", path)
+    try:
+        yield holds("state", str(settings.state.path))
+        yield from _accounts(settings, state)
+        for name, database in settings.databases.items():
+            if database.tls is not None:
+                for key, path in database.tls:
+                    yield from _readable(f"databases.{name}.tls.{key}", path)
+        if not offline:
+            yield from asyncio.run(examine(settings, state))
+    finally:
+        state.close()
 
 
 def _accounts(settings: Settings, state: State) -> Iterator[Finding]:
     for name, account in settings.accounts.items():
         subject = f"accounts.{name}"
         if account.password is not None or account.certificate is not None:
-            yield Finding(subject, True)
+            yield holds(subject)
         elif state.verifier(name) is not None:
-            yield Finding(subject, True, "password in the state")
+            yield holds(subject, "password in the state")
         else:
-            yield Finding(subject, False, f"cannot log in yet: run strongroom password {name}")
+            yield fails(subject, "cannot log in yet", f"Run `strongroom password {name}`.")
 
 
 def _readable(subject: str, path: Path | None) -> Iterator[Finding]:
@@ -67,6 +82,6 @@ def _readable(subject: str, path: Path | None) -> Iterator[Finding]:
     try:
         path.open("rb").close()
     except OSError as error:
-        yield Finding(subject, False, f"{path}: {error.strerror}")
+        yield fails(subject, f"{path}: {error.strerror}", "Put it there, readable for Strongroom's user.")
     else:
-        yield Finding(subject, True, str(path))
+        yield holds(subject, str(path))

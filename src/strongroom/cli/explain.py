@@ -12,7 +12,7 @@ from rich.console import Console
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
-from strongroom.errors import Denied
+from strongroom.errors import ColumnMissing, Denied
 from strongroom.gateway.protection import read_schema, schemes_of
 from strongroom.gateway.server import upstream_of
 from strongroom.session.guard import protections_in
@@ -76,7 +76,13 @@ async def _context(settings: Settings, name: str, search_path: str | None) -> Co
     path = schema.path
     if search_path is not None:
         path = ("pg_catalog", *(part.strip() for part in search_path.split(",")))
-    protections = protections_in(schema, schemes_of(settings, name).values())
+    schemes = schemes_of(settings, name)
+    protections = protections_in(schema, schemes.values())
+    if missing := sorted(schemes.keys() - {one.column for one in protections.values()}):
+        raise ColumnMissing(
+            f"databases.{name}.columns: there is no column {missing[0]}",
+            hint="Correct its name first: what is configured and missing would be explained as unprotected.",
+        )
     return Context(schema, protections, path, settings.databases[name].functions)
 
 

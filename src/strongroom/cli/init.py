@@ -1,6 +1,7 @@
 """``strongroom init URI``: a first configuration from a live database."""
 
 import asyncio
+import contextlib
 import getpass
 import os
 import sys
@@ -152,7 +153,8 @@ def _asked(upstream: Upstream, name: str) -> Secret:
 def _make(output: Path, draft: Draft, places: _Places) -> list[str]:
     """Root key, state and file, in this order: a file is never without what it names."""
     for path in (places.state, places.root):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # whoever opens the file says what is wrong with its folder
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = open_state(StateAddress(places.state))
     try:
         opened = open_or_make(places.root, state, places.state.parent, kept_beside_data=False)

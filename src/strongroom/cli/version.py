@@ -7,6 +7,7 @@ import psycopg
 from cryptography.hazmat.backends.openssl import backend
 
 import strongroom
+from strongroom._kernel import KERNEL
 from strongroom.cli.options import Json
 from strongroom.cli.output import print_table
 
@@ -18,6 +19,7 @@ def version(json: Json = False) -> None:
     """
     versions = {
         "strongroom": strongroom.__version__,
+        "kernel": KERNEL,
         "python": platform.python_version(),
         "openssl": backend.openssl_version_text(),
         "libpq": str(psycopg.pq.version()),

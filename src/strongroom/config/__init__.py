@@ -25,7 +25,7 @@ from strongroom.config.model import (
     Tls,
 )
 from strongroom.config.problems import invalid_configuration
-from strongroom.config.source import read_source
+from strongroom.config.source import read_file, read_source
 from strongroom.secret import Secret
 
 __all__ = [
@@ -43,18 +43,25 @@ __all__ = [
     "StateAddress",
     "Tls",
     "load",
+    "read_file",
     "variable",
 ]
 
 DEFAULT_FILE = Path("strongroom.yaml")
 
 
-def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> Settings:
+def load(
+    path: Path = DEFAULT_FILE,
+    environment: Mapping[str, str] | None = None,
+    *,
+    content: str | None = None,
+) -> Settings:
     """The settings in ``path``; raises a ``ConfigError`` that names file, line, key and remedy.
 
-    ``environment`` is what ``${NAME}`` is read from; the process's own when left out.
+    ``environment`` is what ``${NAME}`` is read from; the process's own when left out. ``content`` is what the
+    file held when `read_file` read it, where it must not have changed since.
     """
-    source = read_source(path, os.environ if environment is None else environment)
+    source = read_source(path, os.environ if environment is None else environment, content)
     try:
         return Settings.model_validate(source.data, context=path.absolute())
     except ValidationError as error:

@@ -42,9 +42,12 @@ class Source:
         return f"{self.path}:{self.lines.get(path, 1)}"
 
 
-def read_source(path: Path, environment: Mapping[str, str]) -> Source:
-    """Reads and parses the file; what cannot be read is a ``ConfigError`` that says where."""
-    text = _mark_references(_read(path), path)
+def read_source(path: Path, environment: Mapping[str, str], content: str | None = None) -> Source:
+    """Reads and parses the file; what cannot be read is a ``ConfigError`` that says where.
+
+    ``content`` is what the file held when it was read before.
+    """
+    text = _mark_references(read_file(path) if content is None else content, path)
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
@@ -57,7 +60,8 @@ def read_source(path: Path, environment: Mapping[str, str]) -> Source:
     return Source(path, data, walk.lines)
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """The text of the file, its size limited; raises ``UnreadableConfiguration``."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)

@@ -95,6 +95,7 @@ class Driver:
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
         self._closing = False
+        self._connecting: asyncio.Task[None] | None = None
 
     def _entropy(self) -> Entropy:
         nonce = nonce_of(secrets.token_bytes(NONCE_BYTES))
@@ -165,8 +166,8 @@ class Driver:
     def _send_upstream(self, effect: do.SendUpstream) -> None:
         self._upstream.write(effect.data)
 
-    def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        self._house.tasks.start(f"{self.name} {what}", self._or_end(work))
+    def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._house.tasks.start(f"{self.name} {what}", self._or_end(work))
 
     async def _or_end(self, work: Coroutine[Any, Any, None]) -> None:
         """A step that fails ends the session, which would wait for its answer."""
@@ -190,7 +191,7 @@ class Driver:
         self.dispatch(ev.Admitted(await self._house.admit(self, account)))
 
     def _open_upstream(self, effect: do.OpenUpstream) -> None:
-        self._begin("open upstream", self._opening(effect))
+        self._connecting = self._begin("open upstream", self._opening(effect))
 
     async def _opening(self, effect: do.OpenUpstream) -> None:
         try:
@@ -239,6 +240,8 @@ class Driver:
 
     def _close(self, _effect: do.Close) -> None:
         self._closing = True
+        if self._connecting is not None and self._connecting is not asyncio.current_task():
+            self._connecting.cancel()
         self._login_timer.cancel()
         self.client.close()
         self._upstream.close()
@@ -292,8 +295,8 @@ class Side(asyncio.Protocol):
             self._transport.pause_reading()
 
     def write(self, data: bytes) -> None:
-        """Write, unless the connection is over."""
-        if self._transport is not None and not self.lost:
+        """Write, unless the connection is over, or is just ending; then `connection_lost` follows."""
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ text, close. Called by `server`; jobs that need more than questions use psycopg.
 import asyncio
 from collections.abc import AsyncIterator
 
-from strongroom.errors import MalformedMessage, UpstreamError, UpstreamGone
+from strongroom.errors import ClientError, UpstreamError, UpstreamGone
 from strongroom.gateway.connector import Connector
 from strongroom.session.upstream_login import LoggedIn
 from strongroom.wire.postgres import messages as m
@@ -43,7 +43,8 @@ async def ask(connector: Connector, query: str) -> list[Row]:
     except TimeoutError:
         raise UpstreamError("the database did not answer a question of the gateway's own in time") from None
     finally:
-        transport.write(m.TERMINATE)
+        if not transport.is_closing():
+            transport.write(m.TERMINATE)
         transport.close()
         await inbox.closed(transport)
 
@@ -77,7 +78,7 @@ class _Inbox(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             whole, spans = self._frames.feed(data)
-        except MalformedMessage as error:
+        except ClientError as error:  # the codec cannot know which side it reads
             self._queue.put_nowait(UpstreamError(f"from the database: {error.message}"))
             return
         for tag, start, end in spans:

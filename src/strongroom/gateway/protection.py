@@ -30,12 +30,13 @@ from strongroom.keys.model import Keyset
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.opening import open_or_make
+from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore, WrappedKeyset, unwrap, wrap
 from strongroom.keys.uses import Reservations
 from strongroom.protect.check import key_ids_in
 from strongroom.protect.scheme import Scheme
-from strongroom.session.guard import Snapshot, protections_in
-from strongroom.sql.schema import CATALOG_QUERY, Schema
+from strongroom.session.guard import Protections, Snapshot, column_type, places_of
+from strongroom.sql.schema import CATALOG_QUERY, ColumnId, Schema
 from strongroom.state import State
 from strongroom.wire.postgres import types
 
@@ -66,8 +67,13 @@ class Place:
     owner: Connector
 
 
-async def prepare(settings: Settings, state: State, places: Iterable[Place]) -> list[str]:
-    """Make state, keys and databases agree; return what was made, in words. Raises `ConfigError`."""
+async def prepare(
+    settings: Settings, state: State, places: Iterable[Place], *, to_seal: bool = False
+) -> list[str]:
+    """Make state, keys and databases agree; return what was made, in words. Raises `ConfigError`.
+
+    ``to_seal`` is for `protect`, which comes while columns hold plaintext still.
+    """
     done: list[str] = []
     places = list(places)
     if not places:
@@ -76,8 +82,12 @@ async def prepare(settings: Settings, state: State, places: Iterable[Place]) -> 
     root = _root(settings, state, any(found.values()), done)
     store = KeyStore(state.engine, root)
     for place in places:
+        schemes = schemes_of(settings, place.name)
+        if not to_seal:
+            sealed = SealedColumns(state.engine).of(place.name)
+            await check_columns(place.connector, await read_schema(place.connector), schemes, sealed)
         copies = {kept.name: unwrap(kept, root) for kept in found[place.name]}
-        done += await _prepare_one(schemes_of(settings, place.name), place, copies, root, store)
+        done += await _prepare_one(schemes, place, copies, root, store)
     return done
 
 
@@ -88,8 +98,6 @@ async def _prepare_one(
     root: RootKey,
     store: KeyStore,
 ) -> list[str]:
-    schema = await read_schema(place.connector)
-    check_columns(schema, schemes.values())
     state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
     seen = await key_ids_seen(place.connector)
     agreement = beside.agree(list(schemes.values()), state, copies, seen)
@@ -100,25 +108,50 @@ async def _prepare_one(
     return taken + [f"keyset {name} was made" for name in made]
 
 
-def check_columns(schema: Schema, schemes: Iterable[Scheme]) -> None:
-    """Every configured column must be there, and hold sealed values."""
-    schemes = list(schemes)
-    protections = protections_in(schema, schemes)
-    places = {protection.column: place for place, protection in protections.items()}
-    for scheme in schemes:
-        place = places.get(scheme.column)
+async def check_columns(
+    connector: Connector,
+    schema: Schema,
+    schemes: Mapping[str, Scheme],
+    sealed: frozenset[str],
+    before: Protections | None = None,
+) -> None:
+    """Every configured column must be there, and hold sealed values or be about to for the first time."""
+    places = places_of(schema, schemes.values(), before)
+    under_way = await _under_way(connector)
+    for name, scheme in schemes.items():
+        place = places.get(name)
         if place is None:
             raise ColumnMissing(
-                f"databases.{scheme.database}.columns: there is no column {scheme.column}",
+                f"databases.{scheme.database}.columns: there is no column {name}",
                 hint="Correct its name; if it was renamed in the database, rename it here too.",
             )
-        relation, attnum = schema.relations[place[0]], place[1]
-        column = next(one for one in relation.columns if one.attnum == attnum)
-        if column.type_oid != types.BYTEA:
+        if column_type(schema, place) == types.BYTEA or (place in under_way and name not in sealed):
+            continue
+        if name in sealed:
             raise ColumnNotProtected(
-                f"databases.{scheme.database}.columns: {scheme.column} holds plaintext still",
-                hint="Run `strongroom protect`; it seals what is there while applications work.",
+                f"databases.{scheme.database}.columns: {name} was sealed, and is so no more in the database",
+                hint="Find out who changed it. To have it in plaintext, run `strongroom unprotect`.",
             )
+        raise ColumnNotProtected(
+            f"databases.{scheme.database}.columns: {name} holds plaintext still",
+            hint="Run `strongroom protect`; it seals what is there while applications work.",
+        )
+
+
+UNDER_WAY = """\
+SELECT c.relation, a.attnum
+FROM strongroom.changeovers c
+CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(c.columns) AS k(name)
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.relation::oid AND a.attname = k.name"""
+
+
+async def _under_way(connector: Connector) -> frozenset[ColumnId]:
+    """The columns that `protect` or `unprotect` is changing now."""
+    there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom.changeovers') IS NOT NULL")
+    if there != [(b"t",)]:
+        return frozenset()
+    rows = await ask(connector, UNDER_WAY)
+    return frozenset((int(relation or 0), int(attnum or 0)) for relation, attnum in rows)
 
 
 def _root(settings: Settings, state: State, kept_beside_data: bool, done: list[str]) -> RootKey:
@@ -159,7 +192,8 @@ async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
     seen: dict[str, frozenset[int]] = {}
     for row in await ask(connector, CHECKS_QUERY):
         schema, table, column, definition = (value.decode() for value in row if value is not None)
-        seen[str(ColumnName(schema, table, column))] = key_ids_in(definition)
+        name = str(ColumnName(schema, table, column))
+        seen[name] = seen.get(name, frozenset()) | key_ids_in(definition)
     return seen
 
 
@@ -218,6 +252,7 @@ class Snapshots:
         store = KeyStore(state.engine, root)
         self._ring = KeyRing.of(store.load().values())
         self._uses = Reservations(store.reserve)
+        self._sealed = SealedColumns(state.engine)
 
     def find(self, database: str) -> Snapshot | None:
         """The snapshot; None where nothing is protected."""
@@ -231,21 +266,16 @@ class Snapshots:
         if not self._settings.databases[database].columns:
             return None
         catalog = await read_catalog(connector)
-        known = self._known.get(database)
-        if known is not None and self._catalogs[database] == catalog:
+        known, sealed = self._known.get(database), self._sealed.of(database)
+        if known is not None and self._catalogs[database] == catalog and sealed == known.sealed:
             return known
         schema = Schema.from_catalog(json.loads(catalog))
-        snapshot = self._first(database, schema) if known is None else known.with_schema(schema)
+        schemes = schemes_of(self._settings, database)
+        before = {} if known is None else known.protections
+        await check_columns(connector, schema, schemes, sealed, before)
+        codecs = self._ring.codecs(schemes.values(), self._uses)
+        functions = dict(self._settings.databases[database].functions)
+        snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
+        self._sealed.add(database, snapshot.sealed - sealed)
         self._known[database], self._catalogs[database] = snapshot, catalog
         return snapshot
-
-    def _first(self, database: str, schema: Schema) -> Snapshot:
-        schemes = schemes_of(self._settings, database)
-        check_columns(schema, schemes.values())
-        return Snapshot(
-            schema,
-            schemes,
-            protections_in(schema, schemes.values()),
-            self._ring.codecs(schemes.values(), self._uses),
-            dict(self._settings.databases[database].functions),
-        )

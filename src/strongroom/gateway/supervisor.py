@@ -12,6 +12,7 @@ import contextlib
 import signal
 import socket
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from strongroom.config import Address, Settings, load
+from strongroom.config import Address, Settings, load, read_file
 from strongroom.errors import CannotListen, StrongroomError, WorkersFail
 from strongroom.gateway.control import Line
 from strongroom.gateway.health import Health, serve_health
@@ -92,6 +93,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._config: Path = settings.file
+        self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
         self._tasks = Tasks()
         self._listeners: dict[str, socket.socket] = {}
         self._workers: dict[int, _Worker] = {}
@@ -130,12 +132,19 @@ class Supervisor:
     async def _start(self, number: int) -> None:
         mine, theirs = socket.socketpair()
         listeners = [f"--listener={name}={sock.fileno()}" for name, sock in self._listeners.items()]
-        with theirs:
+        with theirs, tempfile.TemporaryFile() as content:
+            content.write(self._accepted.encode())
+            content.seek(0)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "strongroom.gateway.worker"),
                 *(f"--config={self._config}", f"--number={number}", f"--line={theirs.fileno()}"),
+                f"--content={content.fileno()}",
                 *listeners,
-                pass_fds=[theirs.fileno(), *(sock.fileno() for sock in self._listeners.values())],
+                pass_fds=[
+                    theirs.fileno(),
+                    content.fileno(),
+                    *(sock.fileno() for sock in self._listeners.values()),
+                ],
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )
         worker = _Worker(number, process, await Line.over(mine))
@@ -200,7 +209,8 @@ class Supervisor:
     def _reload(self) -> None:
         """Take new settings, if they are good; listeners stay as they are until the next start."""
         try:
-            settings = load(self._config)
+            content = read_file(self._config)
+            settings = load(self._config, content=content)
             _check(settings)
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
@@ -209,7 +219,7 @@ class Supervisor:
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
-        self._settings = settings
+        self._settings, self._accepted = settings, content
         for worker in self._workers.values():
             worker.line.tell("reload")
 

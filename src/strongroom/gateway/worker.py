@@ -28,7 +28,8 @@ def main() -> int:
     arguments = _arguments()
     set_up_log(worker=arguments.number)
     try:
-        settings = load(arguments.config)
+        with open(arguments.content, "rb") as content:  # noqa: PTH123 - a descriptor, no path
+            settings = load(arguments.config, content=content.read().decode())
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
         return 2
@@ -38,6 +39,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A worker of `strongroom serve`, which starts it.")
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--content", type=int, required=True, help="descriptor of what the file held")
     parser.add_argument("--number", type=int, required=True)
     parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the supervisor")
     parser.add_argument("--listener", action="append", default=[], help="DATABASE=DESCRIPTOR")

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from strongroom.errors import IllegalTransition, InvalidKeyset
 
-# Values that one key may seal. Random 96-bit nonces keep the chance of a collision below 2^-32 up to 2^32
-# uses (NIST SP 800-38D, section 8.3); AES-SIV has no nonce to collide, and its limit (2^48, RFC 5297
-# section 6) is far away, so that one number well under both serves for all.
-MAX_USES = 2**31
+# Values that one key may seal. With random nonces of 96 bits the chance of a collision stays below 2^-32 up
+# to 2^32 values (NIST SP 800-38D, section 8.3); this is half of that.
+MAX_USES_RANDOMIZED = 2**31
+# AES-SIV has no nonce. Its synthetic IV of 128 bits collides for two of so many different values with a
+# chance below 2^-34 (the birthday bound); every look-up by a deterministic column counts, too.
+MAX_USES_DETERMINISTIC = 2**47
 MAX_KEY_ID = 2**32 - 1
 
 
@@ -33,6 +35,11 @@ class Algorithm(Enum):
     def key_size(self) -> int:
         """In bytes; AES-256-SIV takes two keys of 32 (RFC 5297, section 2.2)."""
         return 32 if self is Algorithm.AES256_GCM else 64
+
+    @property
+    def max_uses(self) -> int:
+        """How many values one key may seal."""
+        return MAX_USES_RANDOMIZED if self is Algorithm.AES256_GCM else MAX_USES_DETERMINISTIC
 
 
 class KeyState(Enum):

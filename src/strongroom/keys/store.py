@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from strongroom.errors import KeyUsesSpent, WrongRoot
 from strongroom.keys import document
 from strongroom.keys.generate import new_keyset
-from strongroom.keys.model import MAX_USES, ExportCapability, Keyset
+from strongroom.keys.model import ExportCapability, Keyset
 from strongroom.keys.root import RootKey, wrapping_context
 from strongroom.protect.scheme import Scheme
 from strongroom.state import metadata
@@ -96,12 +96,15 @@ class KeyStore:
                     values = {"revision": kept.revision, "wrapped": kept.wrapped}
                     connection.execute(update(_keysets).where(where).values(values))
 
-    def reserve(self, keyset: str, key_id: int, count: int) -> None:
-        """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``."""
+    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
+        """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
+
+        ``limit`` is how many uses of the key are safe in all.
+        """
         with self._engine.begin() as connection:
             where = (_key_uses.c.keyset == keyset) & (_key_uses.c.key_id == key_id)
             before = connection.scalar(select(_key_uses.c.reserved).where(where))
-            if (before or 0) + count > MAX_USES:
+            if (before or 0) + count > limit:
                 raise KeyUsesSpent(
                     f"key {key_id:08x} of keyset {keyset!r} has sealed as many values as is safe",
                     hint="rotate the keyset: values that are there stay readable",

@@ -7,10 +7,13 @@ One ``Reservations`` a process; it is the ``Uses`` of ``protect/plan.py``.
 
 from collections.abc import Callable
 
+from strongroom.keys.model import Keyset
+
 FIRST_BATCH = 2**10
 LARGEST_BATCH = 2**16  # one write to the state for so many values, some milliseconds in several hundred
 
-Reserve = Callable[[str, int, int], None]
+Reserve = Callable[[str, int, int, int], None]
+"""(keyset, key id, how many, how many in all are safe); raises ``KeyUsesSpent``."""
 
 
 class Reservations:
@@ -23,14 +26,14 @@ class Reservations:
         self._left: dict[tuple[str, int], int] = {}
         self._batches: dict[tuple[str, int], int] = {}
 
-    def take(self, keyset: str, key_id: int, count: int) -> None:
-        """Counts ``count`` uses; raises ``KeyUsesSpent``, and then none of them may be made."""
-        key = (keyset, key_id)
+    def take(self, keyset: Keyset, count: int) -> None:
+        """Counts ``count`` uses of the primary key; raises ``KeyUsesSpent``, and then none may be made."""
+        key = (keyset.name, keyset.primary)
         left = self._left.get(key, 0)
         if left < count:
             batch = self._batches.get(key, FIRST_BATCH)
             wanted = max(batch, count - left)
-            self._reserve(keyset, key_id, wanted)
+            self._reserve(*key, wanted, keyset.algorithm.max_uses)
             self._batches[key] = min(batch * 2, LARGEST_BATCH)
             left += wanted
         self._left[key] = left - count

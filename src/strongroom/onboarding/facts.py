@@ -15,7 +15,7 @@ from strongroom.config import ColumnName
 from strongroom.errors import CatalogUnreadable
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import ask
-from strongroom.protect.check import key_ids_in
+from strongroom.protect.check import constraint_name, key_ids_in
 
 _HERE = resources.files("strongroom.onboarding")
 FACTS_QUERY = _HERE.joinpath("facts.sql").read_text(encoding="utf-8")
@@ -82,6 +82,7 @@ async def read_facts(connector: Connector) -> Facts:
         checks={
             ColumnName(schema, table, column): SealCheck(name, key_ids_in(definition), validated)
             for schema, table, column, name, definition, validated in item["checks"]
+            if name == constraint_name(column)  # there are others of ours, as for NOT NULL
         },
     )
 

@@ -1,9 +1,12 @@
 """What `check` says of one thing: it holds, it should be borne in mind, or it does not hold."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
 from strongroom.errors import StrongroomError
+
+NAMES_SHOWN = 5
 
 
 class Verdict(Enum):
@@ -42,3 +45,10 @@ def fails(subject: str, remark: str, remedy: str) -> Finding:
 def failed(subject: str, error: StrongroomError) -> Finding:
     """What an error of ours says."""
     return Finding(subject, Verdict.FAILS, f"{error.message} [{error.code}]", error.hint)
+
+
+def some(names: Collection[str]) -> str:
+    """A list of names that stays readable."""
+    shown = sorted(names)[:NAMES_SHOWN]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

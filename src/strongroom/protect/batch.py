@@ -1,17 +1,19 @@
 """Rows on their way to the client: whole DataRow messages in, the client's DataRow messages out.
 
-A ``RowPlan`` is made once per result, from its RowDescription and the analysis; ``open_rows`` applies it to
-a chunk of concatenated messages in one call. Values of unprotected columns are copied as runs of bytes, and
-never looked at. Called by ``session/`` with chunks that hold DataRow messages alone (manual, "Message
-Formats": Byte1('D'), Int32 length, Int16 columns, then Int32 length and bytes of each, -1 for NULL).
+A ``RowPlan`` is made once per kind of result, from its RowDescription and the analysis; ``open_rows`` applies
+it to a chunk of concatenated messages in one call of the kernel. Values of unprotected columns are copied as
+runs of bytes, and never looked at. Types that the kernel does not know open here, value by value; and where
+it refuses a chunk, the same rows are gone through again in Python, which says what is wrong with them.
+
+Called by ``session/`` with chunks that hold DataRow messages alone.
 """
 
-import struct
 from binascii import unhexlify
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NoReturn
 
-from strongroom.errors import InvalidCiphertext, MalformedRow
+from strongroom import _kernel as kernel
+from strongroom.errors import Bug, InvalidCiphertext, MalformedRow
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import BINARY_FORMAT, ColumnCodec
 from strongroom.protect.style import TextStyle
@@ -19,22 +21,56 @@ from strongroom.wire.postgres import types
 
 Opener = Callable[[bytes], bytes]
 
-_ROW_HEADER = struct.Struct(">BIH")
-_LENGTH = struct.Struct(">i")
-_DATA_ROW = ord("D")
-_HEADER_SIZE = 7
+
+class ColumnOpener:
+    """From a value as the database sends it to one as the client awaits it, with words for what is wrong.
+
+    ``native`` is the kernel's way to do the same, where it knows the type.
+    """
+
+    __slots__ = ("_open", "native")
+
+    def __init__(self, open_one: Opener, native: Opener | None) -> None:
+        self._open = open_one
+        self.native = native
+
+    def __call__(self, value: bytes) -> bytes:
+        return self._open(value)
 
 
-@dataclass(frozen=True, slots=True)
 class RowPlan:
     """What to do with each column of a row: its opener, or None where the bytes pass as they are."""
 
-    columns: tuple[Opener | None, ...]
+    __slots__ = ("_columns", "rows")
+
+    def __init__(self, columns: tuple[Opener | None, ...]) -> None:
+        self._columns = columns
+        self.rows = kernel.Rows([_fastest(opener) for opener in columns])
 
     @property
     def touches_nothing(self) -> bool:
         """Whether rows pass unchanged, so that they need not come here."""
-        return not any(self.columns)
+        return not any(self._columns)
+
+    def explain(self, chunk: bytes) -> NoReturn:
+        """Raise for what is wrong with a chunk that the kernel has refused."""
+        try:
+            kernel.Rows(self._columns).open(chunk)
+        except kernel.Refused:
+            raise MalformedRow("the database sent a row that its description does not describe") from None
+        raise Bug("the kernel refused rows that open")
+
+
+def open_rows(plan: RowPlan, chunk: bytes) -> bytes:
+    """The client's rows; raises ``InvalidCiphertext`` for a value, ``MalformedRow`` for the framing."""
+    try:
+        return plan.rows.open(chunk)
+    except kernel.Refused:
+        plan.explain(chunk)
+
+
+def _fastest(opener: Opener | None) -> Opener | None:
+    return opener.native or opener if isinstance(opener, ColumnOpener) else opener
 
 
 def column_opener(
@@ -53,7 +89,11 @@ def column_opener(
     if is_array:
         return _array_opener(codec, upstream_format, client_format, style)
     open_one = codec.opener(client_format, style)
-    return open_one if upstream_format == BINARY_FORMAT else lambda value: open_one(unhexed(value))
+    is_hexed = upstream_format != BINARY_FORMAT
+    return ColumnOpener(
+        (lambda value: open_one(unhexed(value))) if is_hexed else open_one,
+        codec.native_opener(client_format, is_hexed=is_hexed),
+    )
 
 
 def unhexed(value: bytes) -> bytes:
@@ -64,68 +104,6 @@ def unhexed(value: bytes) -> bytes:
         return unhexlify(value[2:])
     except ValueError:
         raise InvalidCiphertext("a protected column came back with digits that are not hexadecimal") from None
-
-
-def open_rows(plan: RowPlan, chunk: bytes) -> bytes:
-    """The client's rows; raises ``InvalidCiphertext`` for a value, ``MalformedRow`` for the framing."""
-    out: list[bytes] = []
-    position, end = 0, len(chunk)
-    columns, count = _protected(plan), len(plan.columns)
-    try:
-        while position < end:
-            kind, length, given = _ROW_HEADER.unpack_from(chunk, position)
-            after = position + 1 + length
-            if kind != _DATA_ROW or given != count or after > end:
-                raise MalformedRow("the database sent a row that its description does not describe")
-            _open_row(columns, chunk, position, after, out)
-            position = after
-    except struct.error:
-        raise MalformedRow("the database sent a row that ends too early") from None
-    return b"".join(out)
-
-
-def _protected(plan: RowPlan) -> list[tuple[int, Opener]]:
-    """(columns to pass over before it, opener) of each protected column."""
-    steps: list[tuple[int, Opener]] = []
-    skipped = 0
-    for opener in plan.columns:
-        if opener is None:
-            skipped += 1
-        else:
-            steps.append((skipped, opener))
-            skipped = 0
-    return steps
-
-
-def _open_row(
-    columns: Sequence[tuple[int, Opener]], chunk: bytes, start: int, after: int, out: list[bytes]
-) -> None:
-    """Appends one row: its header anew, then runs of the old bytes with the opened values between them."""
-    length_of = _LENGTH.unpack_from
-    header = len(out)
-    out.append(b"")
-    position = copied = start + _HEADER_SIZE
-    grown = 0
-    for skipped, opener in columns:
-        for _ in range(skipped):
-            (size,) = length_of(chunk, position)
-            position += 4 if size < 0 else 4 + size
-        (size,) = length_of(chunk, position)
-        if size < 0:
-            position += 4
-            continue
-        value_end = position + 4 + size
-        if value_end > after:
-            raise MalformedRow("the database sent a row whose values are longer than it")
-        value = opener(chunk[position + 4 : value_end])
-        out += (chunk[copied:position], _LENGTH.pack(len(value)), value)
-        grown += len(value) - size
-        position = copied = value_end
-    if position > after:
-        raise MalformedRow("the database sent a row whose values are longer than it")
-    out.append(chunk[copied:after])
-    kind, length, count = _ROW_HEADER.unpack_from(chunk, start)
-    out[header] = _ROW_HEADER.pack(kind, length + grown, count)
 
 
 def _array_opener(codec: ColumnCodec, upstream_format: int, client_format: int, style: TextStyle) -> Opener:

@@ -23,7 +23,7 @@ from strongroom.protect.forms import (
     strings,
     times,
 )
-from strongroom.protect.forms.form import Form
+from strongroom.protect.forms.form import Form, unchanged
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
 from strongroom.wire.postgres.types import DeclaredType
@@ -78,15 +78,25 @@ class Sent:
 
 def encode(declared: DeclaredType, value: bytes, sent: Sent) -> bytes:
     """The canonical bytes of a client's value; raises ``InvalidValue`` or ``UnsupportedInput``."""
+    return encoder(declared, sent)(value)
+
+
+def encoder(declared: DeclaredType, sent: Sent) -> Callable[[bytes], bytes]:
+    """``encode`` with all but the value settled, for a column of many rows."""
     if declared.is_array:
-        return _encode_array(declared, value, sent)
+        return _array_encoder(declared, sent)
     source = _source(declared.oid, sent.client_oid)
-    form = form_of(source)
-    canonical = form.input(value, sent.style) if sent.format_code == TEXT_FORMAT else form.receive(value)
-    if source != declared.oid:
-        canonical = _converted(source, declared.oid, canonical, sent)
+    read, style = form_of(source), sent.style
     target = form_of(declared.oid)
-    return (target.fit if sent.use is Use.STORE else target.align)(canonical, declared.typmod)
+    settle = target.fit if sent.use is Use.STORE else target.align
+    typmod = declared.typmod
+    receive = read.receive if sent.format_code != TEXT_FORMAT else lambda value: read.input(value, style)
+    if source != declared.oid:
+        convert = _conversion(source, declared.oid, sent)
+        return lambda value: settle(convert(receive(value)), typmod)
+    if settle is unchanged:
+        return receive
+    return lambda value: settle(receive(value), typmod)
 
 
 def decode(declared: DeclaredType, canonical: bytes, format_code: int, style: TextStyle) -> bytes:
@@ -125,14 +135,14 @@ def _source(declared_oid: int, client_oid: int) -> int:
     return declared_oid if client_oid in (0, types.UNKNOWN) else client_oid
 
 
-def _converted(source: int, target: int, canonical: bytes, sent: Sent) -> bytes:
+def _conversion(source: int, target: int, sent: Sent) -> Callable[[bytes], bytes]:
     """PostgreSQL's assignment cast; one to a string type is the other's output (manual, CREATE CAST)."""
-    convert = CONVERSIONS.get((source, target))
+    convert, style = CONVERSIONS.get((source, target)), sent.style
     if convert is not None:
-        return convert(canonical, sent.style, sent.use is Use.COMPARE)
+        return lambda canonical: convert(canonical, style, sent.use is Use.COMPARE)
     if target in (types.TEXT, types.VARCHAR, types.BPCHAR) and sent.use is Use.STORE:
-        text = form_of(source).output(canonical, -1, sent.style)
-        return form_of(target).input(text, sent.style)
+        write, read = form_of(source).output, form_of(target).input
+        return lambda canonical: read(write(canonical, -1, style), style)
     raise TypeMismatch(
         f"column is of type {types.BASE_TYPES[target].name} but the value is of type"
         f" {types.BASE_TYPES[source].name}",
@@ -140,14 +150,15 @@ def _converted(source: int, target: int, canonical: bytes, sent: Sent) -> bytes:
     )
 
 
-def _encode_array(declared: DeclaredType, value: bytes, sent: Sent) -> bytes:
+def _array_encoder(declared: DeclaredType, sent: Sent) -> Callable[[bytes], bytes]:
     source = _source(declared.oid, sent.client_oid)
     if source not in types.ELEMENT_OF:
         raise TypeMismatch(f"column is of type {declared} but the value is not an array")
-    element = DeclaredType(declared.element_oid, declared.typmod)
-    sent_element = replace(sent, client_oid=types.ELEMENT_OF[source])
-    parsed = arrays.parse(value, sent_element.client_oid, sent.format_code)
-    return arrays.send(parsed.mapped(lambda item: encode(element, item, sent_element)), declared.element_oid)
+    oid, element_oid = declared.element_oid, types.ELEMENT_OF[source]
+    encode_element = encoder(DeclaredType(oid, declared.typmod), replace(sent, client_oid=element_oid))
+    return lambda value: arrays.send(
+        arrays.parse(value, element_oid, sent.format_code).mapped(encode_element), oid
+    )
 
 
 def _array_decoder(declared: DeclaredType, format_code: int, style: TextStyle) -> Callable[[bytes], bytes]:

@@ -19,8 +19,15 @@ _PREFIX = re.compile(rf"'\\x{VERSION:02x}([0-9a-f]{{8}})'")
 
 def constraint_name(column: str) -> str:
     """The name of a column's CHECK: ``strongroom_`` and the column, or its hash where that is too long."""
-    name = _NAME + column
-    return name if len(name.encode()) <= MAX_IDENTIFIER else _NAME + sha256(column.encode()).hexdigest()[:32]
+    return bounded_name(_NAME, column)
+
+
+def bounded_name(beginning: str, column: str) -> str:
+    """A name made of a column's: of its hash where it would be longer than PostgreSQL's names are."""
+    name = beginning + column
+    if len(name.encode()) <= MAX_IDENTIFIER:
+        return name
+    return beginning + sha256(column.encode()).hexdigest()[:32]
 
 
 def check_expression(column: str, algorithm: Algorithm, key_ids: Collection[int]) -> str:

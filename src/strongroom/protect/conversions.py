@@ -200,6 +200,18 @@ def _trimmed(canonical: bytes, _style: TextStyle, _compare: bool) -> bytes:
     return canonical.rstrip(b" ")
 
 
+def _text_to_bpchar(canonical: bytes, _style: TextStyle, compare: bool) -> bytes:
+    """char(n) is compared with text as text, of which blanks at the end are a part."""
+    return canonical if compare else canonical.rstrip(b" ")
+
+
+def _bpchar_to_varchar(canonical: bytes, _style: TextStyle, compare: bool) -> bytes:
+    """varchar is compared with char(n) as char(n), where blanks at the end of stored values do not count."""
+    if compare:
+        raise _uncertain()
+    return canonical
+
+
 def _spelled(canonical: bytes, _style: TextStyle, compare: bool) -> bytes:
     """A cast of bool to a string type spells it out, unlike its output (bool.c, booltext)."""
     if compare:
@@ -253,8 +265,8 @@ CONVERSIONS: Mapping[tuple[int, int], Conversion] = MappingProxyType(
         (types.TEXT, types.VARCHAR): _kept,
         (types.VARCHAR, types.TEXT): _kept,
         (types.BPCHAR, types.TEXT): _kept,
-        (types.BPCHAR, types.VARCHAR): _kept,
-        (types.TEXT, types.BPCHAR): _trimmed,
+        (types.BPCHAR, types.VARCHAR): _bpchar_to_varchar,
+        (types.TEXT, types.BPCHAR): _text_to_bpchar,
         (types.VARCHAR, types.BPCHAR): _trimmed,
     }
 )

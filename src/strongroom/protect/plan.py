@@ -10,34 +10,48 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from strongroom import _kernel as kernel
 from strongroom.errors import KeysetMismatch
-from strongroom.keys.model import Algorithm, Keyset
+from strongroom.keys.model import OPENING, Algorithm, ExportCapability, Keyset
 from strongroom.protect import canonical, padding
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.deterministic import Deterministic
+from strongroom.protect.envelope import associated_data, prefix
 from strongroom.protect.forms import arrays
 from strongroom.protect.randomized import Randomized
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
-from strongroom.wire.postgres.types import DeclaredType
 
 __all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "Sent", "Use", "Uses"]
 
 Opener = Callable[[bytes], bytes]
 
 
+NATIVE_FORMS = {
+    types.TEXT: "verbatim",
+    types.VARCHAR: "verbatim",
+    types.INT2: "int2",
+    types.INT4: "int4",
+    types.INT8: "int8",
+    types.BOOL: "bool",
+    types.UUID: "uuid",
+    types.BYTEA: "bytea",
+}
+"""The kernel's names for the types whose forms depend on no setting and no typmod."""
+
+
 class Uses(Protocol):
     """Where each use of a key is counted before it happens (``keys/uses.py``)."""
 
-    def take(self, keyset: str, key_id: int, count: int) -> None:
-        """Counts ``count`` more values; raises ``KeyUsesSpent``."""
+    def take(self, keyset: Keyset, count: int) -> None:
+        """Counts ``count`` more values under the primary key; raises ``KeyUsesSpent``."""
 
 
 class ColumnCodec:
     """Seals and opens the values of one column."""
 
-    __slots__ = ("_aead", "_keyset", "_uses", "scheme")
+    __slots__ = ("_aead", "_keyset", "_native", "_uses", "scheme")
 
     def __init__(self, scheme: Scheme, keyset: Keyset, uses: Uses) -> None:
         if mismatch := scheme.mismatch(keyset):
@@ -46,6 +60,7 @@ class ColumnCodec:
         self._aead: Randomized | Deterministic = Randomized(keyset) if randomized else Deterministic(keyset)
         self._keyset = keyset
         self._uses = uses
+        self._native: dict[tuple[int, bool], kernel.Opener] = {}
         self.scheme = scheme
 
     def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
@@ -54,9 +69,19 @@ class ColumnCodec:
         Raises ``InvalidValue`` or ``UnsupportedInput`` where the value is not one of the declared type, and
         ``KeyUsesSpent`` where its key has sealed as many as it may.
         """
-        if value is None:
-            return None
-        return self._sealed(canonical.encode(self.scheme.type, value, sent))
+        return None if value is None else self.sealer(sent)(value)
+
+    def sealer(self, sent: Sent) -> Callable[[bytes], bytes]:
+        """``seal`` for a column of many rows: a function of the value alone."""
+        encode, seal, take = canonical.encoder(self.scheme.type, sent), self._aead.seal, self._uses.take
+        keyset, block = self._keyset, self.scheme.pad
+
+        def sealed(value: bytes) -> bytes:
+            plaintext = encode(value)
+            take(keyset, 1)
+            return seal(padding.padded(plaintext, block) if block else plaintext)
+
+        return sealed
 
     def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
         """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
@@ -68,10 +93,8 @@ class ColumnCodec:
         left_open = sent.client_oid in (0, types.UNKNOWN)
         array_oid = self.scheme.type.array_oid if left_open else sent.client_oid
         element_oid = types.declared(array_oid).base_oid
-        each = replace(sent, client_oid=element_oid)
-        parsed = arrays.parse(value, element_oid, sent.format_code)
-        sealed = parsed.mapped(lambda item: self._sealed(canonical.encode(self.scheme.type, item, each)))
-        return arrays.send(sealed, types.BYTEA)
+        array = arrays.parse(value, element_oid, sent.format_code)
+        return arrays.send(array.mapped(self.sealer(replace(sent, client_oid=element_oid))), types.BYTEA)
 
     def open(self, sealed: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
         """The value as PostgreSQL would send it; raises ``InvalidCiphertext``. NULL stays NULL."""
@@ -97,6 +120,33 @@ class ColumnCodec:
                 first, second = steps
                 return lambda sealed: second(first(open_one(sealed)))
 
+    def native_opener(self, format_code: int, *, is_hexed: bool) -> kernel.Opener | None:
+        """The kernel's ``opener``, where it knows the type; ``is_hexed`` says that bytea comes as text."""
+        form = None if self.scheme.type.is_array else NATIVE_FORMS.get(self.scheme.type.oid)
+        if form is None:
+            return None
+        known = self._native.get((format_code, is_hexed))
+        if known is None:
+            known = self._native[format_code, is_hexed] = kernel.Opener(
+                self._keyset.algorithm.value,
+                self._keys(),
+                associated_data(self._keyset.context),
+                form=form,
+                is_text=format_code == TEXT_FORMAT,
+                is_hexed=is_hexed,
+                pad=self.scheme.pad,
+            )
+        return known
+
+    def _keys(self) -> list[tuple[bytes, bytes]]:
+        """(the octets before a value, material) of each key that may open, for the kernel's ciphers."""
+        capability = ExportCapability("the kernel's ciphers")
+        return [
+            (prefix(version.key_id), version.dek.danger_material(capability))
+            for version in self._keyset.versions
+            if version.dek is not None and version.state in OPENING
+        ]
+
     def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
         """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
         if value is None:
@@ -105,14 +155,3 @@ class ColumnCodec:
         if format_code == BINARY_FORMAT:
             return arrays.send(opened, self.scheme.type.oid)
         return arrays.output(opened)
-
-    @property
-    def client_type(self) -> DeclaredType:
-        """The type that the client sees."""
-        return self.scheme.type
-
-    def _sealed(self, plaintext: bytes) -> bytes:
-        self._uses.take(self._keyset.name, self._keyset.primary, 1)
-        if self.scheme.pad:
-            plaintext = padding.padded(plaintext, self.scheme.pad)
-        return self._aead.seal(plaintext)

@@ -29,7 +29,7 @@ _UNEQUAL_BYTES = {
 _FEW_VALUES = "frequency"
 
 # The canonical form that a type's values take; columns that share a keyset must agree on it.
-_FORMS = {types.VARCHAR: "text", types.TEXT: "text", types.BPCHAR: "bpchar", types.NUMERIC: "numeric"}
+_FORMS = {types.VARCHAR: "text", types.TEXT: "text", types.BPCHAR: "bpchar"}
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
@@ -89,7 +89,9 @@ class Scheme:
     def form(self) -> str:
         """The name of the canonical form: columns that share a keyset must have the same."""
         base = self.type.base_oid
-        name = _FORMS.get(base, types.BASE_TYPES[base].name)
+        name = types.BASE_TYPES[base].name
+        if not self.type.is_array:  # an array's bytes hold the OID of its element type
+            name = _FORMS.get(base, name)
         if base == types.NUMERIC and (pair := types.numeric_precision(self.type.typmod)) is not None:
             name = f"numeric(.,{pair[1]})"  # the scale is part of the bytes: 1.0 and 1.00 differ
         return name + ("[]" if self.type.is_array else "")

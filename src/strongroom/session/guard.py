@@ -79,37 +79,75 @@ class Analyses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What is protected in one database, and by which keys; ``codecs`` goes by the columns' names."""
+    """What is protected in one database, and by which keys; ``codecs`` goes by the columns' names.
+
+    ``sealed`` names the configured columns that were sealed once and count as protected whatever the catalog
+    says; the others count from the moment at which their type says that they are. Those that do not yet are
+    ``awaiting``: their tables are watched for that moment.
+    """
 
     schema: Schema
     schemes: Mapping[str, Scheme]
     protections: Protections
     codecs: Mapping[str, ColumnCodec] = field(repr=False)
     functions: Mapping[str, str] = field(default_factory=dict)
+    sealed: frozenset[str] = frozenset()
+    awaiting: frozenset[int] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
         """The same protection over another catalog; a protected column that was renamed stays protected."""
-        protections = protections_in(schema, self.schemes.values(), self.protections)
-        return replace(self, schema=schema, protections=protections, analyses=Analyses())
+        places = places_of(schema, self.schemes.values(), self.protections)
+        sealed = self.sealed | {
+            name for name, place in places.items() if column_type(schema, place) == types.BYTEA
+        }
+        protections = {
+            places[name]: _protection(scheme)
+            for name, scheme in self.schemes.items()
+            if name in places and name in sealed
+        }
+        awaiting = frozenset(place[0] for name, place in places.items() if name not in sealed)
+        return replace(
+            self,
+            schema=schema,
+            protections=protections,
+            sealed=sealed,
+            awaiting=awaiting,
+            analyses=Analyses(),
+        )
 
 
-def protections_in(
+def places_of(
     schema: Schema, schemes: Iterable[Scheme], before: Protections | None = None
-) -> Protections:
-    """Find the configured columns in a catalog: by name, or where they were before.
+) -> dict[str, ColumnId]:
+    """Where the catalog has the configured columns: by name, or where they were before.
 
     A column that is in neither place is left out; whether that may be is decided at start (rule 7).
     """
-    places = {protection.column: place for place, protection in (before or {}).items()}
-    found: dict[ColumnId, Protection] = {}
+    known = {protection.column: place for place, protection in (before or {}).items()}
+    found: dict[str, ColumnId] = {}
     for scheme in schemes:
-        place = _by_name(schema, scheme.column) or _still_there(schema, places.get(scheme.column))
+        place = _by_name(schema, scheme.column) or _still_there(schema, known.get(scheme.column))
         if place is not None:
-            found[place] = Protection(
-                scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable
-            )
+            found[scheme.column] = place
     return found
+
+
+def protections_in(schema: Schema, schemes: Iterable[Scheme]) -> dict[ColumnId, Protection]:
+    """The configured columns as if all of them were sealed."""
+    schemes = list(schemes)
+    places = places_of(schema, schemes)
+    return {places[scheme.column]: _protection(scheme) for scheme in schemes if scheme.column in places}
+
+
+def column_type(schema: Schema, place: ColumnId) -> int:
+    """The type that a column has in the database."""
+    columns = schema.relations[place[0]].columns
+    return next(column.type_oid for column in columns if column.attnum == place[1])
+
+
+def _protection(scheme: Scheme) -> Protection:
+    return Protection(scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable)
 
 
 def _by_name(schema: Schema, column: str) -> ColumnId | None:
@@ -159,6 +197,34 @@ class _Prepared(Mapping[str, Resolved]):
         return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
+class _Cursors(Mapping[str, tuple[Output, ...] | None]):
+    """The session's cursors as analysis wants them: those of DECLARE and those of Bind share their names."""
+
+    def __init__(self, portals: Names[Portal]) -> None:
+        self._portals = portals
+        self.declared: dict[str, tuple[Output, ...] | None] = {}
+
+    def __getitem__(self, name: str) -> tuple[Output, ...] | None:
+        portal = self._portals.find(name) if name else None
+        if portal is None:
+            return self.declared[name]
+        return portal.run.statements[0].outputs if portal.run is not None and portal.run.statements else None
+
+    def __iter__(self) -> Iterator[str]:
+        bound = self._portals.names()
+        return iter({*filter(None, bound), *self.declared})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def close(self, name: str | None) -> None:
+        """Forget a cursor of DECLARE, or all of them."""
+        if name is None:
+            self.declared.clear()
+        else:
+            self.declared.pop(name, None)
+
+
 class OutOfDate(Exception):
     """A statement names what the catalog, as it was last read, does not know."""
 
@@ -166,14 +232,14 @@ class OutOfDate(Exception):
 class Guard:
     """One session's view."""
 
-    def __init__(self, snapshot: Snapshot, statements: Names[Statement]) -> None:
+    def __init__(self, snapshot: Snapshot, statements: Names[Statement], portals: Names[Portal]) -> None:
         self._shared = snapshot
         self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
-        self.cursors: dict[str, tuple[Output, ...] | None] = {}
+        self.cursors = _Cursors(portals)
         self.style = TextStyle()
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
@@ -187,6 +253,11 @@ class Guard:
     def protected(self) -> frozenset[ColumnId]:
         """The protected columns as the catalog numbers them."""
         return frozenset(self._snapshot.protections)
+
+    @property
+    def awaiting(self) -> frozenset[int]:
+        """The tables with a configured column that is plaintext still."""
+        return self._snapshot.awaiting
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot, unless this transaction looks at a catalog of its own."""
@@ -278,7 +349,9 @@ class Guard:
         self.stale |= lasting
         self._changed |= lasting
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
-            self.cursors[statement.name] = statement.defines.outputs
+            self.cursors.declared[statement.name] = statement.defines.outputs
+        elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
+            self.cursors.close(statement.name)
         elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
             self.stale |= self._changed
 

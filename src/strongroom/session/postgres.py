@@ -266,6 +266,7 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             for item in upstream.parameters.items():
                 self._relay.settle_style(*item)
+        self._login = self._upstream_login = None  # they hold what is needed no more
         self._phase = Phase.OPEN
         self._drain_if_idle()
 

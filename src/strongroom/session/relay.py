@@ -25,6 +25,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.session.replies import Owed, Replies, Request
+from strongroom.session.rounds import Rounds
 from strongroom.session.statements import Names, Portal, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
@@ -63,6 +64,7 @@ class Relay:
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
         self._portals: Names[Portal] = Names()
+        self._rounds = Rounds(self._statements, self._needs_no_thought, limits.message_bytes)
         self._segment = 0
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
@@ -78,7 +80,7 @@ class Relay:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way: no transaction, no reply owed, nothing kept."""
-        return self.transaction == "I" and self._replies.quiet and not self._kept
+        return self.transaction == "I" and self._replies.quiet and not self._kept and not self._rounds
 
     @property
     def held(self) -> int:
@@ -100,6 +102,12 @@ class Relay:
 
     def client(self, chunk: bytes) -> None:
         """Take octets from the client. Raises `ClientError` where they break the protocol."""
+        if self._at_ease and self._rounds.begin(chunk, self._segment):
+            self._end_segment()
+            self.to_upstream.append(chunk)
+            return
+        if self._rounds:
+            self._unfold()
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
             self._kept.append((data, spans))
@@ -109,6 +117,39 @@ class Relay:
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
+
+    @property
+    def _at_ease(self) -> bool:
+        """Whether the client is between messages, and all that was asked has been answered but for rounds."""
+        frames, replies = self._client_frames, self._replies
+        return replies.head is None and not (
+            self.waiting or self._kept or frames.held or frames.torn or replies.skipping
+        )
+
+    def _needs_no_thought(self, _statement: Statement) -> bool:
+        """Whether a statement can be bound and run, and its rows pass, without a look at them."""
+        return True
+
+    def _unfold(self) -> None:
+        """Write the rounds under way into the books."""
+        for one in self._rounds.unfold():
+            portal = self._portal_of(one.statement)
+            undo = self._portals.put("", portal, one.segment)
+            self._replies.ask(Owed(Request.BIND, portal, undo=undo))
+            if one.described:
+                self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
+            self._replies.ask(Owed(Request.EXECUTE, portal.run or portal))
+            self._replies.sync()
+
+    def _portal_of(self, statement: Statement) -> Portal:
+        """The unnamed portal of a round."""
+        return Portal("", statement)
+
+    def _round_answered(self, statement: Statement, status: int) -> None:
+        if status != _IDLE:  # else all portals end with the transaction
+            self._portals.note("", self._portal_of(statement))
+        if status != _IDLE or self.transaction != "I" or len(self._portals):
+            self._ready(bytes([status]))
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -229,8 +270,11 @@ class Relay:
 
     def _sync(self, _body: bytes) -> bytes | None:
         self._replies.sync()
-        self._segment += 1
+        self._end_segment()
         return None
+
+    def _end_segment(self) -> None:
+        self._segment += 1
 
     def _flows_upstream(self, tag: int) -> bool:
         return tag == _COPY_DATA and self._replies.copying_in
@@ -285,6 +329,14 @@ class Relay:
 
     def upstream(self, chunk: bytes) -> None:
         """Take octets from upstream. Raises `UpstreamError` where they break the protocol."""
+        if self._rounds:
+            frames = self._upstream_frames
+            ended = None if frames.held or frames.torn else self._rounds.end(chunk)
+            if ended is not None:
+                self._round_answered(*ended)
+                self.to_client.append(chunk)
+                return
+            self._unfold()
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
@@ -405,4 +457,4 @@ _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
 _COPY_DATA = ord("d")
-_PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"
+_PARAMETER_STATUS, _NOTICE, _ERROR, _READY, _IDLE = b"SNEZI"

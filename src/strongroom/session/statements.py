@@ -34,6 +34,7 @@ class Statement:
     resolved: Resolved | None = None
     outlook: object = None
     by_sql: bool = False
+    refused: bool = False
 
 
 @dataclass(slots=True, eq=False)

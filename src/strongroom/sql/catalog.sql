@@ -53,6 +53,11 @@ SELECT pg_catalog.json_build_object(
         FROM pg_catalog.pg_trigger t WHERE t.tgrelid = r.oid AND NOT t.tgisinternal),
       'rules', ARRAY(SELECT w.rulename FROM pg_catalog.pg_rewrite w
         WHERE w.ev_class = r.oid AND w.rulename <> '_RETURN' ORDER BY 1),
+      'orders', ARRAY(SELECT d.description FROM pg_catalog.pg_constraint k
+        JOIN pg_catalog.pg_description d ON d.objoid = k.oid
+          AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objsubid = 0
+        WHERE k.conrelid = r.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+          AND pg_catalog.starts_with(d.description, 'strongroom column order: ') ORDER BY k.oid DESC),
       'definition', CASE WHEN r.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(r.oid) END,
       'depends', ARRAY(SELECT DISTINCT u.refobjid::pg_catalog.int8 FROM used u
         WHERE u.relid = r.oid AND u.refobjid <> r.oid

@@ -36,7 +36,7 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
         with_clause(run, scope, body["withClause"])
     relation, target = _target(run, body["relation"])
     rows = body.get("selectStmt", {}).get("SelectStmt")
-    named = [_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
+    named = [_whole_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
     if rows is not None:
         width = _store_rows(run, scope, relation, rows, named)
         if not named:
@@ -128,10 +128,18 @@ def _joined(run: Run, parent: Scope | None, body: Node, clause: str) -> tuple[Sc
 
 def _column(relation: Relation, target: Node) -> Column:
     """The column that an INSERT or SET names."""
+    only("a target column", target, "name", "val", "location", "indirection")
     for column in relation.columns:
         if column.name == target["name"]:
             return column
     raise UndefinedColumn(f'column "{target["name"]}" of relation "{relation.name}" does not exist')
+
+
+def _whole_column(relation: Relation, target: Node) -> Column:
+    """The column that a column list names; not a part of it."""
+    if "indirection" in target:
+        raise ConstructRefused("a part of a column cannot be inserted here", hint="insert the whole value")
+    return _column(relation, target)
 
 
 def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]) -> int:

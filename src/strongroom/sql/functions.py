@@ -8,8 +8,8 @@ Whether a name is a function of a user's, which could do anything, is asked for 
 from dataclasses import replace
 
 from strongroom.errors import FunctionRefused, OrderRefused
-from strongroom.sql.expressions import condition, element, expression, treats
-from strongroom.sql.meeting import common, distinct, linked, plain, protection_of, settled
+from strongroom.sql.expressions import condition, expression, treats
+from strongroom.sql.meeting import common, distinct, element, linked, plain, protection_of, settled
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
@@ -33,7 +33,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
         order(run, expression(run, scope, item["SortBy"]["node"]), item["SortBy"])
     if "over" in body:
         window(run, scope, body["over"])
-    name = _own_name(run, strings(body["funcname"]))
+    name = own_name(run, strings(body["funcname"]))
     if not any(value.touches() for value in map(settled, arguments)):
         if name == "unnest" and len(arguments) == 1 and arguments[0].undecided:
             return _elements(arguments[0])
@@ -45,7 +45,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
     return _protected_call(name, body, arguments)
 
 
-def _own_name(run: Run, names: tuple[str, ...]) -> str:
+def own_name(run: Run, names: tuple[str, ...]) -> str:
     """The name, if it can only be a function of PostgreSQL's own; else one that matches no rule."""
     *schema, name = names
     if schema and schema != ["pg_catalog"]:

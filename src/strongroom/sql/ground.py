@@ -27,6 +27,9 @@ class Ground:
     torn: frozenset[int]  # parents whose children protect a column that they do not
     opaque: frozenset[int]  # functions
     opaque_names: frozenset[str]
+    perils: Mapping[
+        int, frozenset[int]
+    ]  # opaque functions that a relation calls, or a relation that it names
 
     def protection(self, relation: Relation, column: Column) -> Protection | None:
         """How a column is protected."""
@@ -67,6 +70,7 @@ def _survey(schema: Schema, protections: Mapping[ColumnId, Protection]) -> Groun
         torn=torn,
         opaque=opaque,
         opaque_names=frozenset(schema.functions[oid].name for oid in opaque),
+        perils=_perils(schema, opaque),
     )
 
 
@@ -121,7 +125,8 @@ def _opaque(schema: Schema, names: frozenset[str]) -> frozenset[int]:
     size = -1
     while len(opaque) != size:
         size = len(opaque)
-        hot = names | {schema.functions[oid].name.lower() for oid in opaque}
+        perilous = {schema.relations[oid].name.lower() for oid in _perils(schema, frozenset(opaque))}
+        hot = names | perilous | {schema.functions[oid].name.lower() for oid in opaque}
         for function in schema.functions.values():
             if function.oid not in opaque and (
                 opaque.intersection(function.parts)
@@ -129,6 +134,19 @@ def _opaque(schema: Schema, names: frozenset[str]) -> frozenset[int]:
             ):
                 opaque.add(function.oid)
     return frozenset(opaque)
+
+
+def _perils(schema: Schema, opaque: frozenset[int]) -> dict[int, frozenset[int]]:
+    """The opaque code that using a relation runs, directly or by what its definition names."""
+    perils = {oid: opaque.intersection(relation.calls) for oid, relation in schema.relations.items()}
+    changed = True
+    while changed:
+        changed = False
+        for oid, relation in schema.relations.items():
+            more = perils[oid].union(*(perils.get(other, frozenset()) for other in relation.depends))
+            if more != perils[oid]:
+                perils[oid], changed = more, True
+    return {oid: calls for oid, calls in perils.items() if calls}
 
 
 _READ = frozenset({"sql", "plpgsql"})

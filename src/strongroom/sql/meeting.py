@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused, FunctionRefused, TypeRefused, ValueComputed, ValueMoves
 from strongroom.sql.schema import Column, Protection
-from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form
+from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
 
 MAX_TYPMOD = 1 << 31
@@ -38,7 +38,7 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
                 f"an array of arrays meets the protected column {protection.column}",
                 hint="pass one flat array",
             )
-        if isinstance(node, Literal) and node.number:
+        if isinstance(node, Literal) and node.number_oid:
             _check_number(node, protection, compared=compared)
         node.seal(protection, is_array=bool(depth), compared=compared)
     natural = next((node.natural_oid for node, lift in value.open if lift == 0), 0) or protection.type_oid
@@ -71,8 +71,14 @@ def settled(value: Value) -> Value:
         return value
     for node, lift in value.open:
         if node.protection is not None:
-            return seal(value, node.protection, compared=True, is_array=bool(int(node.is_array) - lift))
+            is_array = bool(int(node.is_array) - lift)
+            return seal(value, node.protection, compared=node.compared, is_array=is_array)
     return value
+
+
+def element(value: Value) -> Value:
+    """One element of an array."""
+    return replace(value, is_array=False, open=tuple((node, lift + 1) for node, lift in value.open))
 
 
 def compare(left: Value, right: Value, what: str) -> None:
@@ -234,6 +240,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     type_oid = next(value.type_oid for value in members if value.type_oid > 0)
     for value in members:
         if value.protection is None and value.open:
+            if not first.is_array and value.type_oid and not widens(value.type_oid, protection.type_oid):
+                raise TypeRefused(
+                    f"{what} gives the protected column {protection.column} and another type together",
+                    hint="cast the other value to the column's declared type",
+                )
             of_type(value.open, 0 if first.is_array else type_oid)
             seal(value, protection, compared=True, is_array=first.is_array)
         elif value.protection is None and not value.null:
@@ -272,22 +283,17 @@ def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None
     seal(value, protection, compared=False)
 
 
-def _in_range(number: int, type_oid: int) -> bool:
-    bits = {INT2: 15, INT4: 31, INT8: 63}[type_oid]
-    return -(1 << bits) <= number < 1 << bits
-
-
 def _check_number(node: Literal, protection: Protection, *, compared: bool) -> None:
     """A number keeps its meaning in a column of integers if it is one, and stored as text if it is short."""
     target, whole = protection.type_oid, node.value.lstrip("-").isdigit()
     if target in {INT2, INT4, INT8}:
-        fits = whole and (not compared or _in_range(int(node.value), target))
+        fits = whole
     elif target in TEXTUAL or target == BPCHAR:
         fits = whole and not compared
     else:
         fits = True
     if not fits:
         raise TypeRefused(
-            f"a number meets the protected column {protection.column}, which has another type or range",
+            f"a number meets the protected column {protection.column}, which has another type",
             hint="write the value as a quoted literal or a parameter",
         )

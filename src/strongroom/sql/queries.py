@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, UndefinedColumn, ValueMoves
-from strongroom.sql.expressions import check_equality, condition, expression, treats
+from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
 from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled
 from strongroom.sql.names import output_name
+from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from strongroom.errors import BarrierInBatch, StatementTooComplex, SyntaxNotUnderstood
-from strongroom.sql import changes, functions, sources
+from strongroom.sql import casts, changes, functions, operators, sources
 from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.parse import Parsed, Statement, parse
@@ -20,7 +20,7 @@ from strongroom.sql.statement import Analysis, Barrier, Context, Kind, Piece, Re
 from strongroom.sql.task import Task
 from strongroom.sql.utility import understand
 
-REGISTERED = (changes, functions, sources)
+REGISTERED = (casts, changes, functions, operators, sources)
 """Modules whose treatments are registered by being imported."""
 
 _RENAMES = Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.ROLE

@@ -88,10 +88,11 @@ def joined(items: list[Piece]) -> tuple[Piece, ...]:
 def literal_hole(node: Literal) -> SealedLiteral:
     """The hole that a sealed literal leaves."""
     assert node.protection is not None
+    number_oid = node.number_oid if node.protection.type_oid in INTEGERS else 0
     return SealedLiteral(
         protection=node.protection,
         value=node.value,
-        type_oid=node.type_oid or node.protection.type_oid,
+        type_oid=node.type_oid or number_oid or (0 if node.is_array else node.protection.type_oid),
         is_array=node.is_array,
         compared=node.compared,
     )

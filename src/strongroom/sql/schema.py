@@ -7,6 +7,7 @@ path of the session that read the catalog, because the names in `definition` of 
 there.)
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -18,6 +19,13 @@ ColumnId = tuple[int, int]
 """(pg_class.oid, pg_attribute.attnum)"""
 
 CATALOG_QUERY = resources.files("strongroom.sql").joinpath("catalog.sql").read_text(encoding="utf-8")
+
+
+ORDER_COMMENT = "strongroom column order: "
+"""What a comment on the CHECK of a protected column begins with; then JSON (``read_order``)."""
+
+SHADOW = "strongroom_shadow_"
+"""What the name of a column begins with that will replace another, and that clients do not see yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,11 @@ class Relation:
 
     def ordered(self) -> tuple[Column, ...]:
         """The columns in the order that clients know."""
+        seen = tuple(column for column in self.columns if not column.name.startswith(SHADOW))
         if self.column_order is None:
-            return self.columns
+            return seen
         place = {attnum: index for index, attnum in enumerate(self.column_order)}
-        return tuple(
-            sorted(self.columns, key=lambda column: (place.get(column.attnum, len(place)), column.attnum))
-        )
+        return tuple(sorted(seen, key=lambda column: (place.get(column.attnum, len(place)), column.attnum)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +187,29 @@ def _relation(item: Mapping[str, Any]) -> Relation:
         definition=item["definition"],
         depends=tuple(item["depends"]),
         calls=tuple(item["calls"]),
+        column_order=_column_order(item),
     )
+
+
+def _column_order(item: Mapping[str, Any]) -> tuple[int, ...] | None:
+    live = {column[1]: column[0] for column in item["columns"]}
+    orders = (read_order(comment, item["oid"], live) for comment in item.get("orders", ()))
+    return next((order for order in orders if order is not None), None)
+
+
+def read_order(comment: str, table: int, live: Mapping[str, int]) -> tuple[int, ...] | None:
+    """The attnums of a table in the order that clients know, of the comment that `protect` left.
+
+    A column that was swapped stands last in the table. The comment has attnums, which hold while the table is
+    the same, and names, for a table that was restored from a dump and so has other attnums. ``live`` are the
+    table's columns. None if the comment is no such one.
+    """
+    if not comment.startswith(ORDER_COMMENT):
+        return None
+    try:
+        found = json.loads(comment.removeprefix(ORDER_COMMENT))
+        if found["table"] == table:
+            return tuple(int(attnum) for attnum in found["order"])
+        return tuple(live[name] for name in found["names"] if name in live)
+    except (ValueError, KeyError, TypeError):
+        return None

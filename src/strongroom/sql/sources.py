@@ -8,9 +8,10 @@ the manual's "Table Expressions". Called by `queries.py` (registered) and `chang
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, Denied, TypeRefused, UndefinedColumn, UndefinedTable
-from strongroom.sql.expressions import check_equality, condition, element, expression
-from strongroom.sql.functions import call
-from strongroom.sql.meeting import common, compare, linked, plain, settled
+from strongroom.sql.expressions import condition, expression
+from strongroom.sql.functions import call, own_name
+from strongroom.sql.meeting import common, compare, element, linked, plain, settled
+from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, parse, strings, unpack
 from strongroom.sql.queries import FROM, QUERIES, renamed, select, subquery
 from strongroom.sql.run import Run, only
@@ -222,7 +223,7 @@ def _function_columns(
         plain(expression(run, outer, node), "a function in FROM")
         return None, tag.lower()
     name = strings(inner["funcname"])[-1]
-    if name == "unnest" and len(strings(inner["funcname"])) == 1 and "args" in inner:
+    if own_name(run, strings(inner["funcname"])) == "unnest" and "args" in inner:
         values = [_unnested(expression(run, outer, arg)) for arg in inner["args"]]
         if any(value is None for value in values):
             return None, name
@@ -231,7 +232,7 @@ def _function_columns(
     value = call(run, outer, inner)
     if value.touches():
         plain(value, f"the function {name} in FROM")
-    if name not in _ONE_COLUMN:
+    if own_name(run, strings(inner["funcname"])) not in _ONE_COLUMN:
         return None, name
     label = body["alias"]["aliasname"] if "alias" in body and alone else name
     return [Named(_ONE_COLUMN[name] or label, Value(type_oid=value.type_oid))], name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from strongroom.errors import ConstructRefused
+from strongroom.errors import ConstructRefused, TypeRefused
 from strongroom.sql.caution import Survey
 from strongroom.sql.ground import Ground
 from strongroom.sql.meeting import plain, settled
@@ -17,7 +17,7 @@ from strongroom.sql.rewrite import parameters, pieces, settle
 from strongroom.sql.run import Run
 from strongroom.sql.scope import Named
 from strongroom.sql.statement import Barrier, Context, Kind, Output, Parameter, Resolved
-from strongroom.sql.typenames import ARRAYS
+from strongroom.sql.typenames import ARRAYS, TEXTUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,12 @@ def _output(column: Named) -> Output:
     table_oid, attnum = value.origin
     if value.protection is None:
         return Output(column.name, table_oid, attnum)
+    protected = value.protection.type_oid
+    if not value.is_array and value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL:
+        raise TypeRefused(
+            f'the output "{column.name}" is compared with {value.protection.column}, but of another type',
+            hint="cast it to the column's declared type",
+        )
     return Output(
         name=column.name,
         table_oid=table_oid,

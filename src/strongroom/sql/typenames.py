@@ -28,6 +28,9 @@ ARRAYS = {
 ELEMENTS = {array: element for element, array in ARRAYS.items()}
 TEXTUAL = frozenset({TEXT, VARCHAR})
 INTEGERS = frozenset({INT2, INT4, INT8})
+EXACT = (INT2, INT4, INT8, NUMERIC)  # each holds every value of those before it
+# Types that are stored in one another by assignment casts.
+_STORED = (frozenset({*EXACT, FLOAT4, FLOAT8}), frozenset({DATE, TIMESTAMP, TIMESTAMPTZ}))
 
 
 def type_oid(name: Node) -> int:
@@ -59,13 +62,23 @@ def keeps_value(source: int, protection: Protection, *, compared: bool) -> bool:
     """Whether a value of type `source` means the same when sealed for a column.
 
     Comparison resolves an operator, so only types that share one are taken; storing casts (assignment casts).
+    What is taken here, `protect/conversions.py` converts.
     """
     target = protection.type_oid
     if source in {0, UNKNOWN, target}:
         return True
     if source in TEXTUAL:  # text is stored in char(n), but not compared: blanks would count
         return target in TEXTUAL or (target == BPCHAR and not compared)
-    return source in INTEGERS and target in INTEGERS
+    if source in EXACT and target in EXACT:
+        return True
+    return not compared and any(source in kin and target in kin for kin in _STORED)
+
+
+def widens(source: int, target: int) -> bool:
+    """Whether a cast keeps every value as it is."""
+    if source == target or {source, target} <= TEXTUAL:
+        return True
+    return source in INTEGERS and target in EXACT and EXACT.index(source) <= EXACT.index(target)
 
 
 def compared_type(type_oid: int) -> int:

@@ -8,7 +8,7 @@ does not is sent as it came, as a barrier unless it is known to leave names as t
 
 from collections.abc import Callable
 
-from strongroom.errors import ConstructRefused, UserCodeRefused
+from strongroom.errors import ConstructRefused, DefinitionRefused, UserCodeRefused
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
@@ -38,6 +38,7 @@ def understand(task: Task) -> Resolved:
     """The record of any one statement."""
     if task.tag in _KINDS:
         return _query(task)
+    _check_made_of_prepared(task)
     treatment = UTILITIES.get(task.tag)
     if treatment is not None:
         return treatment(task)
@@ -59,6 +60,20 @@ def _query(task: Task) -> Resolved:
     run = task.run()
     columns = query(run, {task.tag: task.body})
     return task.resolved(run, kind, outputs=outputs(columns))
+
+
+def _check_made_of_prepared(task: Task) -> None:
+    """CREATE TABLE AS EXECUTE, also under EXPLAIN ANALYZE, would store what a prepared statement gives."""
+    tag, body = task.tag, task.body
+    if tag == "ExplainStmt":
+        tag, body = unpack(body["query"])
+    if tag == "CreateTableAsStmt" and "ExecuteStmt" in body["query"] and task.ground.near:
+        made = task.context.prepared.get(body["query"]["ExecuteStmt"]["name"])
+        if made is None or made.touched:
+            raise DefinitionRefused(
+                "a new table would hold what a statement near protected columns gives",
+                hint="write its query into CREATE TABLE AS",
+            )
 
 
 def transaction(task: Task) -> Resolved:
@@ -91,8 +106,9 @@ def explain(task: Task) -> Resolved:
             return task.untouched(Kind.EXPLAIN, context_free=False)
         return task.resolved(run, Kind.EXPLAIN, context_free=False)
     if not task.found.near:
-        return task.untouched(Kind.EXPLAIN)
-    if tag in {"DeclareCursorStmt", "CreateTableAsStmt"}:
+        made = tag == "CreateTableAsStmt"  # EXPLAIN ANALYZE makes it
+        return task.untouched(Kind.EXPLAIN, Barrier.CATALOG if made else Barrier.NONE)
+    if tag == "DeclareCursorStmt":
         tag, body = unpack(body["query"])
     if tag not in QUERIES:
         raise ConstructRefused(f"EXPLAIN of {tag} cannot be analysed beside a protected table")

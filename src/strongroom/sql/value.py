@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import TypeRefused, ValueMoves
 from strongroom.sql.schema import Protection
-from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, ELEMENTS, compared_type, keeps_value
+from strongroom.sql.typenames import (
+    ARRAYS,
+    BYTEA,
+    BYTEA_ARRAY,
+    ELEMENTS,
+    TEXT,
+    TEXTUAL,
+    compared_type,
+    keeps_value,
+    widens,
+)
 
 NO_TYPE = -1
 """A type that is not one of ours, so that nothing sealed can have it."""
@@ -50,11 +60,23 @@ class Open:
                 f"a value of another type meets the protected column {protection.column}",
                 hint="leave the cast out, or cast to the column's declared type",
             )
+        if self.protection is not None and compared != self.compared and not self._is_kept(protection):
+            raise TypeRefused(
+                f"a value of another type is compared with the column {protection.column}, and stored in it",
+                hint="cast it to the column's declared type",
+            )
         if self.protection is None:
             self.protection, self.is_array = protection, is_array
             natural = compared_type(protection.type_oid) if compared else protection.type_oid
-            self.natural_oid = self.natural_oid or (ARRAYS.get(natural, 0) if is_array else natural)
+            by_default = self.natural_oid == TEXT and natural not in TEXTUAL  # text that is cast further out
+            if not self.natural_oid or by_default:
+                self.natural_oid = ARRAYS.get(natural, 0) if is_array else natural
         self.compared = self.compared and compared and self.typmod == -1
+
+    def _is_kept(self, protection: Protection) -> bool:
+        """Whether every value of its own type is one of the column's, so that all uses agree."""
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if self.is_array else self.type_oid
+        return self.stored or element == 0 or widens(element, protection.type_oid)
 
     def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
         """Whether its own type leaves the value as it is."""
@@ -62,9 +84,9 @@ class Open:
             return self.type_oid == (BYTEA_ARRAY if is_array else BYTEA)
         if self.type_oid == 0:
             return True
-        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         if self.typmod not in {-1, protection.typmod}:
             return False
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         return keeps_value(element, protection, compared=compared)
 
 
@@ -73,7 +95,7 @@ class Literal(Open):
     """A constant of the text."""
 
     value: str = field(default="", repr=False)
-    number: bool = False  # written without quotes
+    number_oid: int = 0  # of a number, which is written without quotes
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +108,18 @@ class ParameterUse(Open):
 @dataclass(slots=True, eq=False)
 class Cast(Open):
     """A cast of something open; its place is that of the type's name."""
+
+    inner_oid: int = 0  # the type of what is cast; 0: it has none yet
+
+    def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
+        """Whether the cast does nothing to a value that goes on to this column."""
+        if self.stored or self.typmod not in {-1, protection.typmod}:
+            return Open._accepts(self, protection, is_array=is_array, compared=compared)
+        element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
+        inner = ELEMENTS.get(self.inner_oid, self.inner_oid) if is_array else self.inner_oid
+        if inner == 0:
+            return element == protection.type_oid or {element, protection.type_oid} <= TEXTUAL
+        return widens(inner, element)
 
 
 def _both(protection: Protection) -> ValueMoves:

@@ -70,6 +70,7 @@ def header(count: int, flags: int, oid: int = TEXT) -> bytes:
         (header(1, 0) + struct.pack(">ii", -1, 1), InvalidBinary),
         (header(1, 0) + struct.pack(">ii", 1, 2**31 - 1) + struct.pack(">i", -1) + b"x", InvalidBinary),
         (header(1, 0) + struct.pack(">iii", 1, 1, 5) + b"abc", InvalidBinary),
+        (header(1, 1) + struct.pack(">iii", 1, 1, -2), InvalidBinary),
         (header(2, 0) + struct.pack(">iiii", 2**20, 1, 2**20, 1), ArrayTooLarge),
         (header(6, 0) + struct.pack(">ii", 2**31 - 1, 0) * 6, ArrayTooLarge),
     ],

@@ -69,3 +69,10 @@ def test_binary_jsonb_has_its_version(value: bytes) -> None:
     """A byte 1 before the text."""
     with pytest.raises(InvalidBinary):
         JSONB.receive(value)
+
+
+def test_exponents_cannot_make_a_document_arbitrarily_long() -> None:
+    """Eight bytes that stand for a hundred thousand are PostgreSQL's, too, but not any number of them."""
+    assert len(JSONB.input(b"[1e131071]", STYLE)) == 131_074
+    with pytest.raises(UnsupportedInput):
+        JSONB.input(b"[" + b",".join([b"1e131071"] * 200) + b"]", STYLE)

@@ -57,7 +57,8 @@ def test_any_bytes_are_a_number_or_refused(value: bytes) -> None:
 @pytest.mark.parametrize(
     "value",
     [b"", bytes(7), struct.pack(">HhHH", 1, 0, 0, 0), struct.pack(">HhHHH", 1, 0, 0, 0, 10_000),
-     struct.pack(">HhHH", 0, 0, 0x1234, 0), struct.pack(">HhHH", 0, 0, 0, MAX_SCALE + 1)],
+     struct.pack(">HhHH", 0, 0, 0x1234, 0), struct.pack(">HhHH", 0, 0, 0, MAX_SCALE + 1),
+     struct.pack(">HhHH", 0, 0, 0xC000, MAX_SCALE + 1)],
 )  # fmt: skip
 def test_a_malformed_binary_number_is_refused(value: bytes) -> None:
     """Too short, a digit of more than 9999, another sign, another scale."""

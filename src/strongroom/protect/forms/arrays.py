@@ -70,10 +70,10 @@ def _received(value: bytes, element_oid: int) -> Array:
     for _ in range(total):
         (length,) = _LENGTH.unpack_from(value, position)
         position += 4
-        if length < 0:
+        if length == -1:
             elements.append(None)
             continue
-        if position + length > len(value):
+        if length < 0 or position + length > len(value):
             raise InvalidBinary("insufficient data left in message")
         elements.append(value[position : position + length])
         position += length

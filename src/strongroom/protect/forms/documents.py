@@ -15,6 +15,7 @@ from strongroom.protect.forms.form import Form, invalid_text, utf8
 from strongroom.protect.style import TextStyle
 
 MAX_DEPTH = 200  # nested arrays and objects; PostgreSQL's own limit is its stack, ours Python's
+MAX_GROWTH = 16 * 2**20  # bytes by which 1e131071 and the like may make a document longer than it was sent
 MAX_STRING = 0x0FFFFFFF  # JENTRY_OFFLENMASK, jsonb.h: bytes of one string
 
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
@@ -79,40 +80,51 @@ def _jsonb_input(value: bytes, _style: TextStyle) -> bytes:
     if _NUL.search(text):
         raise InvalidUnicode("unsupported Unicode escape sequence: \\u0000 cannot be converted to text")
     try:
-        return _normal(_parsed(text, "jsonb")).encode()
+        return _Writer().text(_parsed(text, "jsonb")).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
         raise InvalidText("invalid input syntax for type json: a lone Unicode surrogate") from None
 
 
-def _normal(value: object) -> str:
-    """The text that jsonb_out prints."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case _Number():
-            return _number(value)
-        case str():
-            return _string(value)
-        case list():
-            return "[" + ", ".join(_normal(item) for item in value) + "]"
-        case tuple():
-            return "{" + ", ".join(f"{_string(key)}: {_normal(item)}" for key, item in _ordered(value)) + "}"
-    raise AssertionError("the parser makes nothing else")
+class _Writer:
+    """Writes the text that jsonb_out prints; counts what numbers with large exponents make of themselves."""
+
+    __slots__ = ("_grown",)
+
+    def __init__(self) -> None:
+        self._grown = 0
+
+    def text(self, value: object) -> str:
+        match value:
+            case None:
+                return "null"
+            case bool():
+                return "true" if value else "false"
+            case _Number():
+                return self._number(value)
+            case str():
+                return _string(value)
+            case list():
+                return "[" + ", ".join(self.text(item) for item in value) + "]"
+            case tuple():
+                pairs = (f"{_string(key)}: {self.text(item)}" for key, item in _ordered(value))
+                return "{" + ", ".join(pairs) + "}"
+        raise AssertionError("the parser makes nothing else")
+
+    def _number(self, written: str) -> str:
+        number = numerics.parse(written)
+        if number is None:
+            raise invalid_text("jsonb")
+        text = str(number)
+        self._grown += len(text) - len(written)
+        if self._grown > MAX_GROWTH:
+            raise UnsupportedInput("jsonb with so many numbers of large exponents is not accepted")
+        return text
 
 
 def _ordered(pairs: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """Unique keys, shorter ones first (jsonb_util.c, lengthCompareJsonbString)."""
     unique = {key.encode(): (key, value) for key, value in pairs}
     return [unique[key] for key in sorted(unique, key=lambda key: (len(key), key))]
-
-
-def _number(written: str) -> str:
-    number = numerics.parse(written)
-    if number is None:
-        raise invalid_text("jsonb")
-    return str(number)
 
 
 def _string(value: str) -> str:

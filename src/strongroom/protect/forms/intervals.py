@@ -33,6 +33,8 @@ for _names, _number, _size in (
 ):
     _UNITS |= dict.fromkeys(_names.split(), (_number, _size, _names))
 
+_SECONDS = frozenset(unit for unit, (_, size, _) in _UNITS.items() if size == SECOND)
+
 _ITEM = re.compile(
     r"\s*(?:(?P<sign>[+-]?)(?P<hour>\d+):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:\.(?P<fraction>\d*))?)?"
     r"|(?P<number>[+-]?\d+)(?:\.(?P<part>\d+))?\s*(?P<unit>[A-Za-z]+|$))(?=\s|$)",
@@ -50,7 +52,8 @@ def _input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "interval")
     if token.lower().lstrip("+-") == "infinity":
         raise unsupported("interval", "infinity")
-    if value[:1] == b"P" and (match := _ISO.fullmatch(token)) and len(token) > 1 and token[-1] != "T":
+    # ISO 8601 stands alone, without white space around it (datetime.c, DecodeISO8601Interval)
+    if token.encode() == value and (match := _ISO.fullmatch(token)) and token[-1] not in "PT":
         return _packed(*_from_iso(match))
     body, ago = (token[:-3], True) if token.lower().endswith("ago") else (token, False)
     body = body.strip()
@@ -96,7 +99,7 @@ def _item(match: re.Match[str]) -> tuple[str, int, set[str]]:
             raise _overflow()
         fraction = round(float("0." + (match["fraction"] or "0")) * SECOND)
         time = _whole(match["hour"]) * _HOUR + minute * _MINUTE + second * SECOND + fraction
-        used = {_UNITS[unit][2] for unit in ("h", "m", "s")}
+        used = _names_of("h", "m", "s", "ms", "us")
         return "time", -time if match["sign"] == "-" else time, used
     unit = match["unit"].lower() or "s"  # a number alone, at the end, is of seconds
     if unit not in _UNITS:
@@ -108,7 +111,13 @@ def _item(match: re.Match[str]) -> tuple[str, int, set[str]]:
             raise unsupported("interval", "a fraction of a day or more")
         fraction = _fraction(match["part"], size)
         value += -fraction if match["number"].startswith("-") else fraction
+        if unit in _SECONDS:  # a fraction of a second uses up the smaller units, too
+            return number, value, _names_of("s", "ms", "us")
     return number, value, {names}
+
+
+def _names_of(*units: str) -> set[str]:
+    return {_UNITS[unit][2] for unit in units}
 
 
 def _whole(written: str) -> int:

@@ -108,11 +108,13 @@ def unpack(value: bytes) -> Number | None:
     count, weight, sign, scale = _HEADER.unpack_from(value)
     if len(value) != _HEADER.size + 2 * count:
         raise InvalidBinary("incorrect binary data format in a parameter")
+    if scale > MAX_SCALE:
+        raise InvalidBinary('invalid scale in external "numeric" value')
     if sign in _SPECIAL:
         return None
     groups = struct.unpack_from(f">{count}H", value, _HEADER.size)
-    if sign not in (_POSITIVE, _NEGATIVE) or scale > MAX_SCALE or any(group > 9999 for group in groups):
-        raise InvalidBinary('invalid digit, sign or scale in external "numeric" value')
+    if sign not in (_POSITIVE, _NEGATIVE) or any(group > 9999 for group in groups):
+        raise InvalidBinary('invalid digit or sign in external "numeric" value')
     digits = "".join(f"{group:04d}" for group in groups)
     point = (weight + 1) * 4
     whole = digits[:point].ljust(point, "0") if point > 0 else ""

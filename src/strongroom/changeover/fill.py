@@ -1,0 +1,204 @@
+"""Filling shadows, and opening them again to compare: a batch of rows at a time, in the order they lie.
+
+A batch is read, converted here and written back by (ctid, xmin), which name one version of one row: what was
+changed meanwhile is not found, is still empty (the trigger's work) and is met again later. Nothing is locked
+longer than one UPDATE takes. Called by ``job.py``, and by ``swap.py`` for the last rows.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from strongroom.changeover.database import Database, Values
+from strongroom.changeover.model import Column, Direction, Progress, Stage, Table, Tell
+from strongroom.changeover.statements import missing
+from strongroom.changeover.throttle import Throttle
+from strongroom.errors import ChangeoverMismatch
+from strongroom.protect.check import quoted
+from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
+from strongroom.protect.style import TextStyle
+
+# As ``database.SETTINGS`` has it.
+STYLE = TextStyle(date_style="ISO", date_order="YMD")
+FIRST_BLOCKS = 16
+CATCH_UP_ROWS = 1000
+
+# Seconds between two notes of how far we are, and between two questions about replicas.
+NOTE_SECONDS = 2.0
+
+_LAG = """\
+SELECT coalesce(max(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
+  replay_lsn)), 0)::int8 FROM pg_stat_replication"""
+
+Convert = Callable[[bytes], bytes | None]
+
+
+@dataclass
+class Filler:
+    """Fills and verifies the shadows of one table."""
+
+    database: Database
+    table: Table
+    direction: Direction
+    tell: Tell
+    throttle: Throttle
+    note: Callable[[int], None]
+    """Writes down up to which block the table is filled."""
+    rows: int = 0
+    verified: int = 0
+    _asked: float = 0.0
+    _lag: int = 0
+
+    def blocks(self) -> int:
+        """How many blocks the table has now."""
+        size = "SELECT pg_relation_size(%s::oid) / current_setting('block_size')::int8"
+        return int(self.database.value(size, self.table.oid))
+
+    def fill(self, start: int) -> None:
+        """One pass over all rows from a block on; rows that change behind us are left for ``catch_up``."""
+        noted = time.monotonic()
+        for first, last, total in self._ranges(start, Stage.FILL):
+            begun = time.monotonic()
+            rows = self._fill_where(
+                f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)' AND ({missing(self.table)})"
+            )
+            self._seconds = time.monotonic() - begun
+            self.rows += rows
+            self.tell(Progress(Stage.FILL, self.table.sql, min(last, total), total, self.rows))
+            if time.monotonic() - noted > NOTE_SECONDS:
+                self.note(last)
+                noted = time.monotonic()
+            self.database.sleep(self.throttle.pause(rows, self._seconds, self.lag()))
+        self.note(self.blocks())
+
+    def catch_up(self, enough: int) -> None:
+        """Fills what writers emptied, by the index of such rows, until ``enough`` or fewer were left."""
+        while True:
+            begun = time.monotonic()
+            rows = self.fill_some(CATCH_UP_ROWS)
+            self.rows += rows
+            self.tell(Progress(Stage.CATCH_UP, self.table.sql, 0, 0, self.rows))
+            if rows <= enough and self.left(enough) <= enough:
+                return
+            self.database.sleep(self.throttle.pause(rows, time.monotonic() - begun, self.lag()))
+
+    def left(self, limit: int) -> int:
+        """How many rows are still to be filled, counted up to one beyond a limit."""
+        query = (
+            f"SELECT count(*) FROM (SELECT FROM {self.table.sql} t WHERE {missing(self.table)}"
+            f" LIMIT {limit + 1}) s"
+        )
+        return int(self.database.value(query))
+
+    def fill_some(self, limit: int) -> int:
+        """Fills up to so many rows that are left."""
+        return self._fill_where(f"({missing(self.table)}) LIMIT {limit}")
+
+    def verify(self) -> None:
+        """Opens each value again and compares it with the original; raises ``ChangeoverMismatch``."""
+        columns = ", ".join(
+            f"t.{quoted(name)}" for column in self.table.columns for name in (column.name, column.shadow)
+        )
+        sealed = [(column, column.target.codec.opener(BINARY_FORMAT, STYLE)) for column in self.table.columns]
+        for first, last, total in self._ranges(0, Stage.VERIFY):
+            begun = time.monotonic()
+            where = f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)'"
+            rows = self.database.raw(f"SELECT {columns} FROM {self.table.sql} t WHERE {where}", binary=True)
+            for row in rows:
+                for place, (column, opener) in enumerate(sealed):
+                    self._compare(column, opener, row[2 * place], row[2 * place + 1])
+            self._seconds = time.monotonic() - begun
+            self.tell(Progress(Stage.VERIFY, self.table.sql, min(last, total), total, self.verified))
+            self.database.sleep(self.throttle.pause(0, self._seconds, self.lag()))
+
+    def lag(self) -> int:
+        """Bytes that the last replica is behind; 0 where the role may not see it (pg_monitor)."""
+        if (
+            time.monotonic() - self._asked > NOTE_SECONDS
+            or self._lag > self.throttle.limits.replica_lag_bytes
+        ):
+            self._lag = int(self.database.value(_LAG))
+            self._asked = time.monotonic()
+        return self._lag
+
+    # ------------------------------------------------------------------------------------ batches
+
+    _seconds = 0.0
+
+    def _ranges(self, start: int, stage: Stage) -> Iterator[tuple[int, int, int]]:
+        """(first, last, total) of blocks, in sizes that take as long as they should; ``_seconds`` says."""
+        total, first, size = self.blocks(), start, FIRST_BLOCKS
+        self.tell(Progress(stage, self.table.sql, min(first, total), total, self.rows))
+        while first < total:
+            yield first, first + size, total
+            first += size
+            size = self.throttle.size(size, self._seconds)
+
+    def _fill_where(self, where: str) -> int:
+        """Fills the rows of a condition; returns how many were read."""
+        columns = self.table.columns
+        protect = self.direction is Direction.PROTECT
+        names = ", ".join(f"t.{quoted(column.name)}" for column in columns)
+        query = f"SELECT t.ctid::text, t.xmin::text, {names} FROM {self.table.sql} t WHERE {where}"
+        rows = self.database.raw(query, binary=True)
+        if not rows:
+            return 0
+        converts = [_converter(column, self.direction) for column in columns]
+        values = [
+            [convert(row) for row in column] for convert, column in zip(converts, _columns(rows), strict=True)
+        ]
+        places = [[_text(row[0]) for row in rows], [_text(row[1]) for row in rows]]
+        if protect:
+            self.database.run(self._update(), *places, *values)
+        else:
+            texts = [[None if v is None else v.decode() for v in column] for column in values]
+            self.database.run(self._update(), *places, *texts)
+        return len(rows)
+
+    def _update(self) -> str:
+        columns = self.table.columns
+        form = "%b::bytea[]" if self.direction is Direction.PROTECT else "%t::text[]"
+        arrays = ", ".join(form for _ in columns)
+        names = ", ".join(f"v{place}" for place in range(len(columns)))
+        sets = ", ".join(
+            f"{quoted(column.shadow)} = CAST(s.v{place} AS {column.form(self.direction)})"
+            for place, column in enumerate(columns)
+        )
+        return (
+            f"UPDATE {self.table.sql} t SET {sets}".replace("%", "%%")  # what follows has placeholders
+            + f" FROM (SELECT id::tid AS id, x::xid AS x, {names}"
+            f" FROM unnest(%t::text[], %t::text[], {arrays}) u(id, x, {names}) OFFSET 0) s"
+            " WHERE t.ctid = s.id AND t.xmin = s.x"
+        )
+
+    def _compare(
+        self, column: Column, opener: Callable[[bytes], bytes], original: bytes | None, shadow: bytes | None
+    ) -> None:
+        if shadow is None:
+            return  # NULL, or emptied by a writer and filled again before the swap
+        protect = self.direction is Direction.PROTECT
+        plain, sealed = (original, shadow) if protect else (shadow, original)
+        if plain is None or sealed is None or opener(sealed) != plain:
+            raise ChangeoverMismatch(
+                f"a value of {column.target.scheme.column} does not come out of its shadow as it went in",
+                hint="nothing was swapped; run `strongroom check`, and report this with the column's type",
+            )
+        self.verified += 1
+
+
+def _converter(column: Column, direction: Direction) -> Callable[[bytes | None], bytes | None]:
+    codec = column.target.codec
+    if direction is Direction.PROTECT:
+        sent = Sent(STYLE, client_oid=column.target.scheme.type.oid, format_code=BINARY_FORMAT)
+        return lambda value: codec.seal(value, sent)
+    return lambda value: codec.open(value, format_code=TEXT_FORMAT, style=STYLE)
+
+
+def _columns(rows: list[Values]) -> list[list[bytes | None]]:
+    """The values of a batch by column, those that name the rows left out."""
+    return [list(column) for column in zip(*rows, strict=True)][2:]
+
+
+def _text(value: bytes | None) -> str:
+    assert value is not None
+    return value.decode()

@@ -1,0 +1,48 @@
+"""Which columns hold sealed values: what the state remembers, so that a database cannot take it back.
+
+A configured column that was sealed once is never again taken for one that awaits its sealing, whatever type
+the database says that it has: whoever can alter the table could otherwise have plaintext written into it.
+Only `unprotect`, which needs the state, takes a column off this list.
+
+Called by `gateway.protection` and the jobs of the command line.
+"""
+
+from sqlalchemy import Column, Engine, Table, Text, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from strongroom.state import metadata
+
+_sealed = Table(
+    "sealed_columns",
+    metadata,
+    Column("database", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
+
+class SealedColumns:
+    """The list, by logical database and configured name."""
+
+    def __init__(self, engine: Engine) -> None:
+        metadata.create_all(engine, tables=[_sealed])
+        self._engine = engine
+
+    def of(self, database: str) -> frozenset[str]:
+        """The columns of a database that were sealed."""
+        query = select(_sealed.c.name).where(_sealed.c.database == database)
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(query))
+
+    def add(self, database: str, names: frozenset[str]) -> None:
+        """Note that these are sealed."""
+        if not names:
+            return
+        rows = [{"database": database, "name": name} for name in sorted(names)]
+        with self._engine.begin() as connection:
+            connection.execute(insert(_sealed).on_conflict_do_nothing(), rows)
+
+    def release(self, database: str, names: frozenset[str]) -> None:
+        """Note that these are to be plaintext again."""
+        where = (_sealed.c.database == database) & _sealed.c.name.in_(sorted(names))
+        with self._engine.begin() as connection:
+            connection.execute(delete(_sealed).where(where))

@@ -1,0 +1,182 @@
+"""Does the configuration hold against the live databases? Reads, and changes nothing.
+
+One database after the other: the way there, the role, the keysets (as ``serve`` would decide), the columns
+and what is around them. What cannot be reached or read is a finding, not the end. Called by ``check``.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from strongroom.config import Database, Settings
+from strongroom.errors import ConfigError, RootKeyMissing, StrongroomError
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.protection import kept_beside, key_ids_seen, read_schema, schemes_of
+from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.keys import beside
+from strongroom.keys.model import Keyset
+from strongroom.keys.root.file import FileRoot
+from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap
+from strongroom.onboarding.census import take_census
+from strongroom.onboarding.columns import Live, column_findings, is_sealed
+from strongroom.onboarding.facts import plaintext_statistics, read_facts, read_role
+from strongroom.onboarding.finding import Finding, failed, holds, mind, some
+from strongroom.onboarding.surroundings import (
+    code_findings,
+    copy_findings,
+    log_findings,
+    role_findings,
+    way_findings,
+)
+from strongroom.protect.scheme import Scheme
+from strongroom.session.guard import protections_in
+from strongroom.sql.statement import Context
+from strongroom.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The root, where it could be opened, and why not otherwise."""
+
+    root: FileRoot | None
+    failure: StrongroomError | None = None
+
+
+async def examine(settings: Settings, state: State) -> list[Finding]:
+    """All that is to be said of the databases, in the order of the configuration."""
+    keys = _open_root(settings)
+    kept_anywhere = bool(kept_keysets(state.engine))
+    findings: list[Finding] = []
+    for name in settings.databases:
+        found, kept = await _examine_one(_Site(name, settings, state, keys.root))
+        findings += found
+        kept_anywhere = kept_anywhere or kept
+    return [*_root_findings(settings, keys, kept_anywhere), *findings]
+
+
+def _open_root(settings: Settings) -> _Keys:
+    if settings.keys is None:
+        return _Keys(None)
+    try:
+        return _Keys(FileRoot.open(settings.keys.root.path, settings.state.path.parent))
+    except ConfigError as error:
+        return _Keys(None, error)
+
+
+def _root_findings(settings: Settings, keys: _Keys, kept_anywhere: bool) -> Iterator[Finding]:
+    if settings.keys is None:
+        return
+    path = settings.keys.root.path
+    if keys.failure is None:
+        yield holds("keys.root", str(path))
+    elif isinstance(keys.failure, RootKeyMissing) and not kept_anywhere:
+        yield mind("keys.root", f"{path} is not there yet", "It is made by `strongroom protect` or `serve`.")
+    else:
+        yield failed("keys.root", keys.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """One database, with all that is known before it is asked."""
+
+    name: str
+    settings: Settings
+    state: State
+    root: FileRoot | None
+
+    @property
+    def subject(self) -> str:
+        return f"databases.{self.name}"
+
+    @property
+    def database(self) -> Database:
+        return self.settings.databases[self.name]
+
+    @property
+    def tables(self) -> frozenset[tuple[str, str]]:
+        return frozenset((one.schema, one.table) for one in self.database.columns)
+
+
+async def _examine_one(site: _Site) -> tuple[list[Finding], bool]:
+    """The findings of one database, and whether it holds keysets."""
+    found: list[Finding] = []
+    kept: list[WrappedKeyset] = []
+    try:
+        connector = upstream_of(site.name, site.settings)
+        found += way_findings(f"{site.subject}.upstream", connector.upstream)
+        role = await read_role(connector)
+        found += role_findings(f"{site.subject}.upstream", role, site.tables)
+        kept = await kept_beside(connector)
+        schemes = schemes_of(site.settings, site.name)
+        keysets, said = await _keysets(site, connector, schemes.values(), kept)
+        found += said
+        if schemes:
+            found += await _protected(site, connector, schemes, keysets)
+    except StrongroomError as error:
+        found.append(failed(site.subject, error))
+    return found, bool(kept)
+
+
+async def _keysets(
+    site: _Site, connector: Connector, schemes: Collection[Scheme], kept: Iterable[WrappedKeyset]
+) -> tuple[Mapping[str, Keyset], list[Finding]]:
+    """The keysets that can be opened, and whether `serve` would start with them (rule 7 of the design)."""
+    subject = f"{site.subject}.columns"
+    if site.root is None:
+        return {}, []
+    try:
+        loaded = KeyStore(site.state.engine, site.root).load()
+        ours = {name: one for name, one in loaded.items() if name.startswith(f"{site.name}/")}
+        copies = {one.name: unwrap(one, site.root) for one in kept}
+        agreement = beside.agree(schemes, ours, copies, await key_ids_seen(connector))
+    except ConfigError as error:
+        return {}, [failed(subject, error)]
+    said = list(_pending(subject, agreement))
+    if schemes and not said:
+        said = [holds(subject, "the keysets of state, database and configuration agree")]
+    return copies | ours | {one.name: one for one in agreement.adopt}, said
+
+
+def _pending(subject: str, agreement: beside.Agreement) -> Iterator[Finding]:
+    """What `serve` or `protect` would do before anything is sealed."""
+    steps = (
+        ([one.keyset for one in agreement.create], "still to be made", "`strongroom protect` makes them."),
+        (
+            [one.name for one in agreement.adopt],
+            "newer in the database than in the state",
+            "`strongroom serve` takes them over.",
+        ),
+        (
+            [one.name for one in agreement.publish],
+            "not kept beside the data",
+            "`strongroom serve` copies them there.",
+        ),
+    )
+    for names, what, remedy in steps:
+        if names:
+            yield mind(subject, f"keysets {what}: {some(names)}", remedy)
+
+
+async def _protected(
+    site: _Site, connector: Connector, schemes: Mapping[str, Scheme], keysets: Mapping[str, Keyset]
+) -> list[Finding]:
+    """The columns, and what is around their tables; read as the owner where there is one."""
+    reader = owner_of(site.name, site.settings) or connector
+    facts = await read_facts(reader)
+    columns = {one.name: one for one in await take_census(reader)}
+    sealed = [one for one in site.database.columns if one in columns and is_sealed(columns[one], facts)]
+    live = Live(columns, facts, keysets, await plaintext_statistics(reader, sealed))
+    schema = await read_schema(connector)
+    protections = protections_in(schema, schemes.values())
+    context = Context(schema, protections, schema.path, site.database.functions)
+    return [
+        *(
+            finding
+            for column in site.database.columns
+            for finding in column_findings(
+                f"{site.subject}.columns.{column}", column, schemes[str(column)], live
+            )
+        ),
+        *copy_findings(site.subject, facts, site.tables),
+        *log_findings(site.subject, facts),
+        *code_findings(site.subject, facts, context),
+    ]

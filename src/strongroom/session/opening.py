@@ -1,0 +1,239 @@
+"""The upstream side of a session with something to protect: what comes back is checked, shown and opened.
+
+Descriptions are held against analysis and show the declared types; rows and COPY data are opened; errors and
+notices lose what may quote stored values; what a completed statement changes is noted; the answers to the
+gateway's own questions are taken out.
+
+`guarded` adds the client's side; pure.
+"""
+
+from collections.abc import Sequence
+
+from strongroom.errors import OriginMismatch, PlanOutdated
+from strongroom.protect.batch import open_rows
+from strongroom.protect.copy.stream import CopyOpener, CopySealer
+from strongroom.session import binding, refresh, rows
+from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.relay import Limits, Relay, to_wire
+from strongroom.session.replies import Owed, Request
+from strongroom.session.statements import Portal, Run, Statement
+from strongroom.sql.statement import Barrier, Kind, Resolved
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
+from strongroom.wire.postgres.codec import HEADER, message
+
+TOLD = frozenset("SVCMHtcdnsFLR")
+"""Fields of an upstream's error that a client sees of a statement near protected columns.
+
+DETAIL and CONTEXT may quote stored values, positions point into a text that the client did not write
+(rule 6 of the design).
+"""
+
+
+CHECK_VIOLATION = "23514"
+
+
+class OpeningRelay(Relay):
+    """The upstream side."""
+
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits)
+        self._guard = Guard(snapshot, self._statements, self._portals)
+        self._barriers = 0  # statements under way that change what analysis depends on
+        self._refreshing = False
+        self._segment_open = False  # extended messages since the last Sync
+        self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
+        self.catalog_changed = False
+
+    def share(self, snapshot: Snapshot) -> None:
+        """Take a new snapshot."""
+        self._guard.share(snapshot)
+
+    def _reported(self, status: m.ParameterStatus) -> None:
+        super()._reported(status)
+        self.settle_style(status.name, status.value)
+
+    def settle_style(self, name: str, value: str) -> None:
+        """Note a run-time parameter that decides how values are printed."""
+        self._guard.style = self._guard.style.with_setting(name, value)
+
+    def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
+        if owed.subject is refresh.QUESTION:
+            return self._own_answer(tag, data[start:end])
+        replacement = super()._answered(owed, tag, data, start, end)
+        subject, letter = owed.subject, chr(tag)
+        if letter == "T" and self._guard.awaiting:
+            self._watch(m.RowDescription.parse(data[start + HEADER : end]))
+        if letter == "E":
+            self._sealer = None
+            if outdated(data[start:end]) and replacement is None:
+                self._guard.stale |= Barrier.CATALOG
+                return to_wire(
+                    PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
+                ).serialise()
+            return _without_values(data[start:end]) if replacement is None and near(subject) else replacement
+        if isinstance(subject, Run):
+            return self._run_answer(owed, subject, letter, data[start:end], replacement)
+        if isinstance(subject, Portal):
+            subject_run = subject.run
+            if letter == "T" and subject_run is not None and subject_run.current is not None:
+                return self._describe_rows(
+                    subject_run.current, data[start + HEADER : end], subject_run.formats
+                )
+        if isinstance(subject, Statement) and touched(subject.resolved):
+            shown = self._statement_described(subject, letter, data[start + HEADER : end])
+            return b"" if owed.mine else shown
+        return replacement
+
+    def _watch(self, description: m.RowDescription) -> None:
+        """Notice a column that was sealed a moment ago, before a row of it passes for what it was."""
+        for field in description.fields:
+            if field.table_oid in self._guard.awaiting and field.type_oid == types.BYTEA:
+                self._guard.stale |= Barrier.CATALOG
+                raise OriginMismatch(
+                    "a column of the table was sealed while the statement was on its way", hint="Try again."
+                )
+
+    def _own_answer(self, tag: int, whole: bytes) -> bytes:
+        answer = refresh.answer(tag, whole[HEADER:])
+        if answer is not None:
+            self._guard.refreshed(answer.path, answer.schema)
+            self._refreshing = False
+        return b""
+
+    def _noticed(self, message: bytes) -> bytes | None:
+        head = self._replies.head
+        return _without_values(message) if head is not None and near(head.subject) else None
+
+    def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
+        resolved = statement.resolved
+        assert resolved is not None
+        if letter == "t":
+            description = m.ParameterDescription.parse(body)
+            if resolved.parameters is None:
+                return None
+            return m.ParameterDescription(binding.client_types(resolved, description.types)).serialise()
+        if letter == "T":
+            return self._describe_rows(resolved, body, None)
+        return None
+
+    def _describe_rows(self, resolved: Resolved, body: bytes, formats: Sequence[int] | None) -> bytes | None:
+        outputs = resolved.outputs
+        if outputs is None:
+            return None
+        description = m.RowDescription.parse(body)
+        rows.agree(outputs, description, self._guard.protected)
+        return rows.shown(outputs, description, formats).serialise()
+
+    def _run_answer(
+        self, owed: Owed, run: Run, letter: str, message: bytes, replacement: bytes | None
+    ) -> bytes | None:
+        current = run.current
+        if letter == "D":
+            return None if run.rows is None else open_rows(run.rows, message)
+        if letter in "GHdc":
+            return self._copy_answer(run, letter, message)
+        if letter == "T" and current is not None and current.outputs is not None:
+            description = m.RowDescription.parse(message[HEADER:])
+            came = [field.format for field in description.fields]
+            run.rows = rows.plan(current.outputs, came, came, self._guard.codec, self._guard.style)
+            return self._describe_rows(current, message[HEADER:], None)
+        if letter in "CI" and current is not None:
+            self._completed(owed, run, current)
+        elif (letter == "s" and current is not None and current.barriers) or (
+            letter == "Z" and any(one.barriers for one in run.statements)
+        ):
+            self._barrier_passed()
+        return replacement
+
+    def _copy_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
+        copy = None if run.current is None or not run.current.touched else run.current.copy
+        if copy is not None and letter in "GH":
+            if int.from_bytes(message[HEADER + 1 : HEADER + 3]) != len(copy.columns):
+                raise OriginMismatch("COPY has another number of columns than expected")
+            if letter == "G":
+                self._sealer = self._guard.copy_sealer(copy, self._limits.message_bytes)
+            else:
+                run.opener = self._guard.copy_opener(copy, self._limits.message_bytes)
+        elif run.opener is not None and letter == "d":
+            return _each_copy_message(run.opener, message)
+        elif run.opener is not None:
+            return copy_message(run.opener.finish()) + message
+        return None
+
+    def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
+        self._sealer = run.opener = None
+        self._guard.completed(current)
+        self._name_statements(current, run.text)
+        if owed.request is Request.QUERY:
+            run.index += 1
+            run.rows = None
+        elif current.barriers:
+            self._barrier_passed()
+
+    def _name_statements(self, done: Resolved, text: str) -> None:
+        """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
+        if done.kind is Kind.PREPARE and done.name is not None:
+            statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
+            self._statements.note(done.name, statement)
+        elif done.kind is Kind.DEALLOCATE and done.name is not None:
+            self._statements.note(done.name, None)
+        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
+            self._statements.forget_all()
+        elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
+            self._portals.note(done.name, None)
+
+    def _ready(self, body: bytes) -> None:
+        super()._ready(body)
+        if self.transaction == "I" and self._guard.transaction_ended():
+            self.catalog_changed = True
+
+    def _flows_to_client(self, tag: int) -> bool:
+        """Rows that must be opened are waited for whole."""
+        head = self._replies.head
+        run = head.subject if head is not None and isinstance(head.subject, Run) else None
+        opened = run is not None and (run.rows is not None or run.opener is not None)
+        own = head is not None and head.subject is refresh.QUESTION
+        return super()._flows_to_client(tag) and not opened and not own
+
+    def _barrier_passed(self) -> None:
+        self._barriers -= 1
+
+
+def copy_message(data: bytes) -> bytes:
+    return message(b"d", data) if data else b""
+
+
+def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
+    """Open CopyData by CopyData: clients rely on PostgreSQL sending one row in each."""
+    out, at = [], 0
+    while at < len(run):
+        end = at + 1 + int.from_bytes(run[at + 1 : at + HEADER])
+        out.append(copy_message(opener.feed(run[at + HEADER : end])))
+        at = end
+    return b"".join(out)
+
+
+def outdated(message: bytes) -> bool:
+    """Whether a CHECK of ours refused what was made for a former state of its column (rule 5)."""
+    fields = m.ErrorResponse.parse(message[HEADER:]).fields
+    return fields.get("C") == CHECK_VIOLATION and fields.get("n", "").startswith("strongroom_")
+
+
+def near(subject: object) -> bool:
+    """Whether what failed came near a protected table."""
+    if isinstance(subject, Portal):
+        subject = subject.run
+    if isinstance(subject, Run):
+        return any(one.touched for one in subject.statements)
+    return isinstance(subject, Statement) and touched(subject.resolved)
+
+
+def touched(resolved: Resolved | None) -> bool:
+    return resolved is not None and resolved.touched
+
+
+def _without_values(message: bytes) -> bytes:
+    fields = m.ErrorResponse.parse(message[HEADER:]).fields
+    told = {code: text for code, text in fields.items() if code in TOLD}
+    return m.ErrorResponse(told).serialise(message[:1])

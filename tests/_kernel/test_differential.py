@@ -1,0 +1,149 @@
+"""The twins against each other, on bytes that nobody thought of; what one refuses, the other refuses."""
+
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests._kernel.chunks import ASSOCIATED, KEYS, PREFIX, bind, hexed, message, row, sealed
+
+from strongroom import _kernel
+from strongroom._kernel import python
+
+pytest.importorskip("strongroom_kernel", reason="the native kernel is not installed: `make kernel` builds it")
+NATIVE = _kernel.choose("native")
+EXAMPLES = settings(max_examples=300, deadline=None)
+
+octets = st.binary(max_size=40)
+names = st.sampled_from([b"", b"one", b"p"])
+codes = st.lists(st.sampled_from([0, 1, 1, 2]), max_size=3)
+values = st.lists(st.none() | octets, max_size=4)
+binds = st.builds(bind, names, names, codes, values, codes)
+messages = st.builds(message, st.sampled_from([bytes([tag]) for tag in b"BDESPCZT2nIdNs"]), octets)
+client_messages = st.one_of(
+    st.builds(lambda body: message(b"B", body), binds),
+    st.sampled_from([message(b"D", b"P\0"), message(b"E", b"\0\0\0\0\0"), message(b"S")]),
+    messages,
+)
+upstream_messages = st.one_of(
+    st.sampled_from([message(b"2"), message(b"T", b"\0\0"), message(b"C", b"X\0"), message(b"Z", b"I")]),
+    st.builds(lambda one: row(*one), values),
+    messages,
+)
+rounds = st.one_of(
+    st.builds(
+        lambda body, described, tail: (
+            message(b"B", b"\0" + body)
+            + (message(b"D", b"P\0") if described else b"")
+            + message(b"E", b"\0\0\0\0\0")
+            + message(b"S")
+            + tail
+        ),
+        octets,
+        st.booleans(),
+        st.sampled_from([b"", b"", b"", b"S"]),
+    ),
+    st.lists(client_messages, max_size=5).map(b"".join),
+)
+replies = st.one_of(
+    st.builds(
+        lambda described, rows, end, status: (
+            message(b"2")
+            + described
+            + b"".join(row(*one) for one in rows)
+            + message(end, b"X\0")
+            + message(b"Z", status)
+        ),
+        st.sampled_from([b"", message(b"n"), message(b"T", b"\0\0")]),
+        st.lists(values, max_size=3),
+        st.sampled_from([b"C", b"I", b"s"]),
+        st.sampled_from([b"I", b"T", b"E", b"?"]),
+    ),
+    st.lists(upstream_messages, max_size=6).map(b"".join),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, source: st.SearchStrategy[bytes]) -> bytes:
+    """Bytes of the source, one of them changed or some cut off, or not."""
+    data = draw(source)
+    if data and draw(st.booleans()):
+        at = draw(st.integers(0, len(data) - 1))
+        data = data[:at] + draw(st.sampled_from([b"", bytes([draw(st.integers(0, 255))]) + data[at + 1 :]]))
+    return data
+
+
+def both(call: str, *arguments: object) -> tuple[object, object]:
+    """What each of the twins says."""
+    return getattr(NATIVE, call)(*arguments), getattr(python, call)(*arguments)
+
+
+@EXAMPLES
+@given(damaged(rounds | replies), st.integers(0, 20), st.integers(0, 60), st.sampled_from([b"", b"D", b"Dd"]))
+def test_cut(data: bytes, start: int, limit: int, runs: bytes) -> None:
+    """The same spans and the same rest."""
+    native, readable = both("cut", data, min(start, len(data)), limit, runs)
+    assert native == readable
+
+
+@EXAMPLES
+@given(damaged(rounds))
+def test_plain_round(chunk: bytes) -> None:
+    """The same rounds are recognised."""
+    native, readable = both("plain_round", chunk)
+    assert native == readable
+
+
+@EXAMPLES
+@given(damaged(replies), st.booleans())
+def test_plain_reply(chunk: bytes, described: bool) -> None:
+    """The same answers are recognised."""
+    native, readable = both("plain_reply", chunk, described)
+    assert native == readable
+
+
+@EXAMPLES
+@given(damaged(binds))
+def test_split_bind(body: bytes) -> None:
+    """The same fields, or none."""
+    native, readable = both("split_bind", body)
+    assert native == readable
+
+
+canonical = octets | st.sampled_from([b"\0" * 2, b"\xff" * 4, b"\x80" + b"\0" * 7, b"\1", bytes(16)])
+
+
+@EXAMPLES
+@given(
+    st.sampled_from(list(KEYS)),
+    st.sampled_from(["verbatim", "int2", "int4", "int8", "bool", "uuid", "bytea"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([0, 0, 4]),
+    st.data(),
+)
+def test_rows(  # noqa: PLR0917  # hypothesis passes them
+    algorithm: str, form: str, is_text: bool, is_hexed: bool, pad: int, data: st.DataObject
+) -> None:
+    """The same rows come out, or the same refusal."""
+
+    def made(text: bytes) -> bytes:
+        filled = text + b"\x80" + b"\0" * (-(len(text) + 1) % pad) if pad else text
+        value = sealed(algorithm, filled, PREFIX)
+        return hexed(value) if is_hexed else value
+
+    protected = st.none() | damaged(canonical.map(made))
+    columns = st.tuples(st.none() | octets, protected, octets, st.none() | octets, octets)
+    rows = st.lists(columns.map(lambda one: row(*one)), max_size=3).map(b"".join)
+    chunk = data.draw(damaged(rows) if data.draw(st.booleans()) else rows)
+
+    def outcome(twin: ModuleType) -> object:
+        opener = twin.Opener(
+            algorithm, KEYS[algorithm], ASSOCIATED, form=form, is_text=is_text, is_hexed=is_hexed, pad=pad
+        )
+        try:
+            return twin.Rows([None, opener, None, bytes.upper, None]).open(chunk)
+        except twin.Refused as refused:
+            return "refused", str(refused)
+
+    assert outcome(NATIVE) == outcome(python)

@@ -1,0 +1,178 @@
+"""Ordinary rounds: they pass whole, and leave the books as if they had been taken message by message."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.session.conversation import (
+    BIND,
+    BOUND,
+    DONE,
+    ERROR,
+    EXECUTE,
+    FAILED,
+    IDLE,
+    IN_TRANSACTION,
+    LIMITS,
+    PARSE,
+    PARSED,
+    ROW,
+    Conversation,
+    split,
+)
+
+from strongroom.errors import UpstreamError
+from strongroom.session.rounds import Rounds
+from strongroom.session.statements import Names, Statement
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres.codec import message
+
+DESCRIBE = m.Target("P", "").describe()
+ROUND = BIND + DESCRIBE + EXECUTE + m.SYNC
+DESCRIBED = message(b"T", b"\0\0")
+ANSWER = BOUND + DESCRIBED + ROW + DONE
+SUSPENDED = message(b"s", b"")
+NOTICE = m.ErrorResponse.of("NOTICE", "00000", "a notice").serialise(b"N")
+
+
+def prepared() -> Conversation:
+    """A conversation in which the statement ``s`` was prepared."""
+    talk = Conversation()
+    talk.client(PARSE + m.SYNC)
+    talk.upstream(PARSED + IDLE)
+    return talk
+
+
+def test_a_round_passes_as_the_same_object() -> None:
+    """Neither the round nor its answer is copied, and nothing is left in the books."""
+    talk = prepared()
+    for asked, answered in ((ROUND, ANSWER + IDLE), (BIND + EXECUTE + m.SYNC, BOUND + DONE + IDLE)):
+        talk.relay.client(asked)
+        assert not talk.relay.idle
+        assert talk.relay.to_upstream.pop() is asked
+        talk.relay.upstream(answered)
+        assert talk.relay.to_client.pop() is answered
+        assert talk.relay.idle
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [ANSWER + IDLE],
+        [BOUND + DESCRIBED + ERROR + IDLE],
+        [ERROR + IDLE],
+        [NOTICE + ANSWER + IDLE],
+        [BOUND + DESCRIBED + ROW + SUSPENDED + IDLE],
+        [BOUND + DESCRIBED + ROW, ROW + DONE, IDLE],
+        [NOTICE[:9], NOTICE[9:] + ANSWER + IDLE],
+        [ANSWER + IDLE + NOTICE[:9], NOTICE[9:]],
+    ],
+)
+def test_whatever_the_answer_is_the_next_round_finds_its_own(answers: list[bytes]) -> None:
+    """Errors, notices, suspended portals and torn answers are taken message by message."""
+    talk = prepared()
+    for _ in range(3):
+        assert talk.client(ROUND) == (ROUND, b"")
+        assert b"".join(talk.upstream(answer)[1] for answer in answers) == b"".join(answers)
+        assert talk.relay.idle
+
+
+ANSWERS = {"P": PARSED, "B": BOUND, "D": DESCRIBED, "E": ROW + DONE, "S": IDLE, "H": b""}
+
+
+def talked(chunks: list[bytes], patience: list[bool]) -> tuple[Conversation, bytes, bytes]:
+    """A conversation in which the client sent these chunks, what went up in it, and what came down.
+
+    Upstream answers what has reached it after each chunk for which ``patience`` says so, and at the end.
+    """
+    talk = prepared()
+    up = down = owed = b""
+    for i, chunk in enumerate([*chunks, b"", b"", b""]):
+        arrived, _ = talk.client(chunk)
+        up += arrived
+        owed += b"".join(ANSWERS[tag] for tag, _ in split(arrived))
+        if i >= len(chunks) or patience[i % len(patience)]:
+            arrived, told = talk.upstream(owed)
+            up, down = up + arrived, down + told
+            owed = b"".join(ANSWERS[tag] for tag, _ in split(arrived))
+    return talk, up, down
+
+
+@given(
+    st.lists(st.sampled_from([ROUND, PARSE + m.SYNC, BIND, EXECUTE, m.SYNC, m.FLUSH]), max_size=6),
+    st.lists(st.booleans(), min_size=1, max_size=6),
+)
+def test_rounds_change_nothing_that_can_be_seen(sent: list[bytes], patience: list[bool]) -> None:
+    """The same messages, as rounds and one by one, leave the same books, whenever the answers come."""
+    one_by_one = [message(tag.encode(), body) for chunk in sent for tag, body in split(chunk)]
+    (talk, up, down), (other, _, told) = talked(sent, patience), talked(one_by_one, patience)
+    assert up.replace(m.FLUSH, b"") == b"".join(sent).replace(
+        m.FLUSH, b""
+    )  # the relay flushes while it waits
+    assert down == told
+    for what in ("idle", "transaction", "held"):
+        assert getattr(talk.relay, what) == getattr(other.relay, what)
+
+
+def test_rounds_in_a_pipeline() -> None:
+    """Rounds follow each other without waiting; their answers may come in one chunk."""
+    talk = prepared()
+    for _ in range(3):
+        talk.client(ROUND)
+    assert talk.upstream(ANSWER + IDLE)[1] == ANSWER + IDLE
+    assert talk.upstream((ANSWER + IDLE) * 2)[1] == (ANSWER + IDLE) * 2
+    assert talk.relay.idle
+
+
+def test_in_a_transaction_the_portal_of_a_round_stays() -> None:
+    """It can be run again behind the Sync, and ends with the transaction."""
+    talk = prepared()
+    talk.client(m.Query("BEGIN").serialise())
+    talk.upstream(message(b"C", b"BEGIN\0") + IN_TRANSACTION)
+    talk.client(ROUND)
+    talk.upstream(ANSWER + IN_TRANSACTION)
+    assert talk.relay.transaction == "T"
+    portals = talk.relay._portals
+    assert portals.names() == [""]
+    talk.client(EXECUTE + m.SYNC)
+    talk.upstream(ERROR + FAILED)
+    assert talk.relay.transaction == "E"
+    talk.client(m.Query("ROLLBACK").serialise())
+    talk.upstream(message(b"C", b"ROLLBACK\0") + IDLE)
+    assert portals.names() == []
+    assert talk.relay.idle
+
+
+def test_what_was_not_asked_is_refused() -> None:
+    """An answer too many, behind a round or in place of one, is no answer."""
+    for answer in (ANSWER + IDLE + ANSWER + IDLE, PARSED + IDLE):
+        talk = prepared()
+        talk.client(ROUND)
+        with pytest.raises(UpstreamError):
+            talk.upstream(answer)
+
+
+def test_only_statements_that_need_no_thought_make_rounds() -> None:
+    """Whether a statement may pass unseen is asked for each round; unknown ones never do."""
+    statements: Names[Statement] = Names()
+    asked: list[Statement] = []
+
+    def passes(statement: Statement) -> bool:
+        asked.append(statement)
+        return len(asked) == 1
+
+    rounds = Rounds(statements, passes, LIMITS.message_bytes)
+    assert not rounds.begin(ROUND, 0)
+    statements.note("s", Statement("s", "SELECT 1"))
+    assert [rounds.begin(ROUND, 0) for _ in range(2)] == [True, False]
+    assert len(asked) == 2
+    assert not rounds.begin(message(b"B", b"\0\xff\0\0\0\0\0\0\0") + EXECUTE + m.SYNC, 0)
+
+
+def test_a_chunk_over_the_limit_is_no_round() -> None:
+    """No message of a round is over the limit of messages; the long way refuses it."""
+    statements: Names[Statement] = Names()
+    statements.note("s", Statement("s", "SELECT 1"))
+    rounds = Rounds(statements, lambda _statement: True, len(ROUND))
+    assert not rounds.begin(m.Bind("", "s", (), (b"x",)).serialise() + DESCRIBE + EXECUTE + m.SYNC, 0)
+    assert rounds.begin(ROUND, 0)
+    assert rounds.end(BOUND + DESCRIBED + ROW * 100 + DONE + IDLE) is None
