@@ -41,7 +41,6 @@ from strongroom.sql.schema import CATALOG_QUERY, ColumnId, Schema
 from strongroom.state import State
 from strongroom.wire.postgres import types
 
-
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -221,7 +220,7 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
 
 
 def filled(statement: str, *values: str | int | bytes) -> str:
-    """The statement with literals for its parameters, in one pass: a wrapped keyset may hold ``$2`` itself."""
+    """The statement with literals for its parameters, in one pass: a wrapped key may hold ``$2`` itself."""
     return _PARAMETER.sub(lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
 
 
