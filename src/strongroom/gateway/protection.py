@@ -9,7 +9,8 @@ Called by `supervisor` and `worker`.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -39,6 +40,8 @@ from strongroom.session.guard import Protections, Snapshot, column_type, places_
 from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.state import State
 from strongroom.wire.postgres import types
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 def schemes_of(settings: Settings, database: str) -> dict[str, Scheme]:
@@ -199,10 +202,10 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     for keyset in keysets:
         kept = wrap(keyset, root)
         ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-        statements.append(_filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
+        statements.append(filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
     if len(statements) == 1:
         return
-    statements += [_filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
+    statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
     try:
         await ask(place.owner, "BEGIN;" + ";".join(statements) + ";COMMIT")
     except UpstreamError as error:
@@ -212,11 +215,9 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
         ) from error
 
 
-def _filled(statement: str, *values: str | int | bytes) -> str:
-    """The statement with literals for its parameters."""
-    for number, value in reversed(list(enumerate(values, 1))):
-        statement = statement.replace(f"${number}", sql.Literal(value).as_string())
-    return statement
+def filled(statement: str, *values: str | int | bytes) -> str:
+    """The statement with literals for its parameters, in one pass: a wrapped key may hold ``$2`` itself."""
+    return _PARAMETER.sub(lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
 
 
 # -------------------------------------------------------------------------------------------- snapshots
