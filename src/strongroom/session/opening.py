@@ -51,6 +51,7 @@ class OpeningRelay(Relay):
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
+        self._unfold()  # what needed no thought before may need it now
         self._guard.share(snapshot)
 
     def _reported(self, status: m.ParameterStatus) -> None:
