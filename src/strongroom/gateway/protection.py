@@ -10,7 +10,7 @@ Called by `supervisor` and `worker`.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -245,7 +245,7 @@ def open_store(settings: Settings, state: State) -> KeyStore:
 async def retire(place: Place, store: KeyStore, keysets: Collection[str]) -> None:
     """Take keysets out of use, beside the data and in the state: their columns are plaintext again."""
     for name in keysets:
-        await ask(place.owner, "BEGIN;" + _filled(beside.RETIRE, name) + ";COMMIT")
+        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
     store.retire(keysets)
 
 

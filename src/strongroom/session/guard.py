@@ -261,7 +261,7 @@ class Guard:
         if self._changed & Barrier.CATALOG:
             return
         if any(schema.startswith("pg_temp_") for schema in self._path or ()):
-            self.stale |= Barrier.CATALOG  # a temporary table of this session may be younger than the snapshot
+            self.stale |= Barrier.CATALOG  # a temporary table may be younger than it
         else:
             self._snapshot = snapshot
 
