@@ -9,6 +9,7 @@ Called by `supervisor` and `worker`.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -218,9 +219,8 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
 
 def _filled(statement: str, *values: str | int | bytes) -> str:
     """The statement with literals for its parameters."""
-    for number, value in reversed(list(enumerate(values, 1))):
-        statement = statement.replace(f"${number}", sql.Literal(value).as_string())
-    return statement
+    # In one pass: a literal may itself hold what looks like a parameter.
+    return re.sub(r"\$(\d+)", lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
 
 
 # -------------------------------------------------------------------------------------------- snapshots
