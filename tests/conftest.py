@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from tests.conformance.tally import add_up
 
 from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import EMBEDDED, Installation, installations
@@ -51,6 +52,20 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The count of statements on protected tables, where any were compared."""
+    reports = [
+        one
+        for kind in ("passed", "failed", "xfailed", "xpassed")
+        for one in terminalreporter.getreports(kind)
+    ]
+    tally = add_up(found for one in reports for found in one.user_properties)
+    if tally.sections:
+        terminalreporter.section("statements on protected tables, beside a plaintext twin")
+        for line in tally.lines():
+            terminalreporter.line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

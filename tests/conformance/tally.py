@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 KEY = "conformance"
+TABLE = "table: "
+"""How the names of sections of the table of statements begin."""
 
 
 class Outcome(Enum):
@@ -33,17 +35,27 @@ class Tally:
         if code:
             self.refusals[code] += 1
 
+    @property
+    def corpus(self) -> list[str]:
+        """The sections of the corpus; the others are of the table."""
+        return [section for section in self.sections if not section.startswith(TABLE)]
+
+    def count(self, sections: Iterable[str] | None = None) -> Counter[Outcome]:
+        """The outcomes of some sections together, or of all."""
+        chosen = self.sections if sections is None else sections
+        return sum((self.sections[one] for one in chosen), Counter[Outcome]())
+
     def lines(self) -> list[str]:
         """A table for people, in Markdown."""
         made = [
             "| section | statements | the twin's result | refused with a way out | wrong |",
             "|---|---:|---:|---:|---:|",
         ]
-        whole: Counter[Outcome] = Counter()
-        for section, counts in self.sections.items():
-            made.append(_line(section, counts))
-            whole += counts
-        return [*made, _line("**all**", whole)]
+        made += [_line(section, counts) for section, counts in self.sections.items()]
+        table = [section for section in self.sections if section.startswith(TABLE)]
+        for name, sections in (("the table", table), ("the corpus", self.corpus), ("all", None)):
+            made.append(_line(f"**{name}**", self.count(sections)))
+        return made
 
 
 def _line(section: str, counts: Counter[Outcome]) -> str:

@@ -11,7 +11,7 @@ from tests.conformance.asking import Outcome, Refusal, Way
 from tests.conformance.shop import MARKERS
 from tests.conformance.statements.model import Case
 from tests.conformance.statements.table import SECTIONS
-from tests.conformance.tally import KEY
+from tests.conformance.tally import KEY, TABLE
 from tests.conformance.twins import Twins, refusal, same
 
 SERVERS = ("embedded", "15")
@@ -36,7 +36,7 @@ def test_statement(twins: Twins, section: str, case: Case, record_property: Reco
     for way in case.ways:
         problem, code = _compare(twins, case, way)
         outcome = "wrong" if problem else "refused" if code else "same"
-        record_property(KEY, (section, outcome, code))
+        record_property(KEY, (TABLE + section, outcome, code))
         problems += [f"{way.value}: {problem}"] if problem else []
     assert not problems, "\n".join(problems)
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from strongroom.errors import ServerFailed
+from strongroom.gateway.protection import filled
 from strongroom.keys.root.file import FileRoot
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
@@ -216,3 +217,11 @@ def test_the_upstream_user_is_the_accounts_own(start: Start, postgres: PostgresS
     gateway.launch()
     with session(gateway) as one:
         assert one.execute("SELECT current_user::text, session_user::text").fetchone() == (name, name)
+
+
+def test_a_literal_that_looks_like_a_parameter(postgres: PostgresServer) -> None:
+    """Octets of a wrapped keyset that spell $1 and $2 are stored as they are."""
+    wrapped = b"\x01$1 and $2 and ' and \\ and \xff"
+    with postgres.connect() as connection:
+        statement = filled("SELECT $1::text, $2::int, $3::bytea", "a $3 b", 7, wrapped)
+        assert connection.execute(statement.encode()).fetchone() == ("a $3 b", 7, wrapped)
