@@ -12,8 +12,8 @@ from strongroom.config import Account, Column, Database, Keys, Limits, Settings,
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-CONFIGURATION = re.compile(r"^```yaml config\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CONFIGURATION = re.compile(r"^( *)```yaml config\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 REFERENCE = ROOT / "docs" / "guides" / "configuration.md"
 VERIFIER = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + "A" * 43 + "=:" + "B" * 43 + "="
 
@@ -42,8 +42,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def configurations() -> Iterator[tuple[str, str]]:
     for document in DOCUMENTS:
-        for found in CONFIGURATION.findall(document.read_text(encoding="utf-8")):
-            yield name(document), found
+        for indent, found in CONFIGURATION.findall(document.read_text(encoding="utf-8")):
+            yield name(document), found.replace("\n" + indent, "\n").removeprefix(indent)
 
 
 @pytest.mark.parametrize(("document", "text"), list(configurations()), ids=name)

@@ -26,7 +26,7 @@
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
-    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnNotProtected, KeysetsNotKept
+    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
     │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
@@ -268,6 +268,12 @@ class ColumnMissing(ConfigError):
     """A configured column is not in the database."""
 
     code = "column-missing"
+
+
+class ColumnUnknown(ConfigError):
+    """A command names a column or database that is not configured."""
+
+    code = "column-unknown"
 
 
 class ColumnNotProtected(ConfigError):

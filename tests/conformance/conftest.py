@@ -28,8 +28,8 @@ ENDPOINTS = (
     "gateway-17",
     "gateway-18",
 )
-DATABASE = "shop"
-USER = "app"
+DATABASE = "conformance"
+USER = "conformance_app"
 PASSWORD = "the same on both sides, so that one test fits both"
 
 
@@ -89,9 +89,8 @@ def endpoint(
 ) -> Endpoint:
     """One of the ways to the database, with an empty schema public."""
     through, _, name = str(request.param).partition("-")
-    fresh = name not in servers.running
     server = servers.server(name)
-    if fresh or not _has_database(server):
+    if not _has_database(server):
         server.create_user(USER, PASSWORD)
         server.create_database(DATABASE, USER)
         server.run("CREATE SCHEMA vault; CREATE TABLE vault.safe (id int PRIMARY KEY, code bytea)", DATABASE)

@@ -26,8 +26,8 @@ which it keeps every statement and parameter it is sent, and all of its files ar
 
 The table of statements (`tests/conformance/statements/`) holds on purpose what sealed values cannot do, and
 what leaked through other gateways; each statement runs in four ways: simple, extended with text, extended
-with binary, prepared. The corpus (`tests/conformance/corpus/`) is what applications say through ORMs and drivers;
-some of its steps are there to be refused. Both run on PostgreSQL 18 and, with TLS, on PostgreSQL 15.
+with binary, prepared. The corpus (`tests/conformance/corpus/`) is what applications say through ORMs and
+drivers; some of its steps are there to be refused. Both run on PostgreSQL 18 and, with TLS, on PostgreSQL 15.
 
 *Beyond sealed values* is what the database could do only with the plaintext: order, ranges, LIKE, functions,
 comparing randomized columns, copying into columns that are not protected alike. The last column leaves these

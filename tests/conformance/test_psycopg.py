@@ -122,22 +122,25 @@ def test_pipeline(connection: psycopg.Connection) -> None:
     assert found == [(n, f"name {n}") for n in range(1, 11)]
 
 
-def divide(connection: psycopg.Connection, pipeline: psycopg.Pipeline) -> None:
-    """Divides by zero between two changes; the error is raised when it comes in, or at the Sync."""
-    connection.execute("UPDATE people SET name = 'before' WHERE id = 1")
-    connection.execute("SELECT 1 / (id - id) FROM people")
-    connection.execute("UPDATE people SET name = 'skipped' WHERE id = 1")
-    pipeline.sync()
-
-
 def test_an_error_in_a_pipeline(connection: psycopg.Connection) -> None:
-    """What follows an error is skipped up to the next Sync; what follows that is not."""
-    connection.autocommit = True
-    with connection.pipeline() as pipeline:
-        with pytest.raises(psycopg.errors.DivisionByZero):
-            divide(connection, pipeline)
-        after = connection.execute("SELECT 2")
-        assert after.fetchone() == (2,)
+    """What follows an error is skipped up to the next Sync, and what was before it is undone."""
+    pgconn = connection.pgconn
+    pgconn.nonblocking = 0
+    pgconn.enter_pipeline_mode()
+    for text in (b"UPDATE people SET name = 'before'", b"SELECT 1 / (id - id) FROM people", b"SELECT 1"):
+        pgconn.send_query_params(text, None)
+    pgconn.pipeline_sync()
+    pgconn.send_query_params(b"SELECT name FROM people WHERE id = 1", None)
+    pgconn.pipeline_sync()
+    seen: list[int] = []
+    while seen.count(psycopg.pq.ExecStatus.PIPELINE_SYNC) < 2:
+        result = pgconn.get_result()
+        if result is not None:
+            seen.append(result.status)
+    status = psycopg.pq.ExecStatus
+    segment = [status.COMMAND_OK, status.FATAL_ERROR, status.PIPELINE_ABORTED, status.PIPELINE_SYNC]
+    assert seen == [*segment, status.TUPLES_OK, status.PIPELINE_SYNC]
+    pgconn.exit_pipeline_mode()
     assert connection.execute("SELECT name FROM people WHERE id = 1").fetchone() == ("name 1",)
 
 

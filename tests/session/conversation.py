@@ -32,11 +32,15 @@ class Conversation:
 
     def client(self, octets: bytes) -> tuple[bytes, bytes]:
         """The client sends; return what went upstream and what to the client."""
+        if self.relay.begins_round(octets):
+            return octets, b""
         self.relay.client(octets)
         return self._taken()
 
     def upstream(self, octets: bytes) -> tuple[bytes, bytes]:
         """Upstream sends; return what went upstream and what to the client."""
+        if self.relay.ends_round(octets):
+            return b"", octets
         self.relay.upstream(octets)
         return self._taken()
 

@@ -42,16 +42,23 @@ def prepared() -> Conversation:
     return talk
 
 
-def test_a_round_passes_as_the_same_object() -> None:
-    """Neither the round nor its answer is copied, and nothing is left in the books."""
-    talk = prepared()
+def test_a_round_passes_whole() -> None:
+    """A round and its answer are taken as they are, with and without Describe, and leave nothing behind."""
+    relay = prepared().relay
     for asked, answered in ((ROUND, ANSWER + IDLE), (BIND + EXECUTE + m.SYNC, BOUND + DONE + IDLE)):
-        talk.relay.client(asked)
-        assert not talk.relay.idle
-        assert talk.relay.to_upstream.pop() is asked
-        talk.relay.upstream(answered)
-        assert talk.relay.to_client.pop() is answered
-        assert talk.relay.idle
+        assert relay.begins_round(asked)
+        assert not relay.idle
+        assert relay.ends_round(answered)
+        assert relay.idle
+    assert not relay.ends_round(ANSWER + IDLE)
+
+
+def test_while_anything_else_is_under_way_no_round_begins() -> None:
+    """What is owed, held back or open takes the long way, and so does what follows it."""
+    for before in (m.SYNC, BIND, BIND + m.FLUSH, m.SYNC[:3], PARSE + m.SYNC):
+        talk = prepared()
+        talk.client(before)
+        assert not talk.relay.begins_round(ROUND)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +168,18 @@ def test_only_statements_that_need_no_thought_make_rounds() -> None:
         return len(asked) == 1
 
     rounds = Rounds(statements, passes, LIMITS.message_bytes)
-    assert not rounds.begin(ROUND, 0)
     statements.note("s", Statement("s", "SELECT 1"))
-    assert [rounds.begin(ROUND, 0) for _ in range(2)] == [True, False]
+    assert not rounds.begin(ROUND)
+    rounds.allow()
+    assert [rounds.begin(ROUND) for _ in range(2)] == [True, True]
+    assert len(asked) == 1
+    assert len(list(rounds.unfold())) == 2
+    assert not rounds.begin(ROUND)
+    rounds.allow()
+    assert not rounds.begin(ROUND)
     assert len(asked) == 2
-    assert not rounds.begin(message(b"B", b"\0\xff\0\0\0\0\0\0\0") + EXECUTE + m.SYNC, 0)
+    for name in (b"\xff", b"other"):
+        assert not rounds.begin(message(b"B", b"\0" + name + bytes(7)) + EXECUTE + m.SYNC)
 
 
 def test_a_chunk_over_the_limit_is_no_round() -> None:
@@ -173,6 +187,7 @@ def test_a_chunk_over_the_limit_is_no_round() -> None:
     statements: Names[Statement] = Names()
     statements.note("s", Statement("s", "SELECT 1"))
     rounds = Rounds(statements, lambda _statement: True, len(ROUND))
-    assert not rounds.begin(m.Bind("", "s", (), (b"x",)).serialise() + DESCRIBE + EXECUTE + m.SYNC, 0)
-    assert rounds.begin(ROUND, 0)
+    rounds.allow()
+    assert not rounds.begin(m.Bind("", "s", (), (b"x",)).serialise() + DESCRIBE + EXECUTE + m.SYNC)
+    assert rounds.begin(ROUND)
     assert rounds.end(BOUND + DESCRIBED + ROW * 100 + DONE + IDLE) is None

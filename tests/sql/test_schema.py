@@ -4,7 +4,7 @@ import pytest
 from tests.sql.world import CUSTOMERS, OLDER, SCHEMA
 
 from strongroom.errors import CatalogUnreadable
-from strongroom.sql.schema import CATALOG_QUERY, Schema
+from strongroom.sql.schema import CATALOG_QUERY, Schema, read_order
 from strongroom.testing.servers import PostgresServer
 
 OBJECTS = """
@@ -91,3 +91,18 @@ def test_a_catalog_of_another_form(catalog: dict[str, object]) -> None:
     """What the query cannot have returned is refused."""
     with pytest.raises(CatalogUnreadable):
         Schema.from_catalog(catalog)
+
+
+@pytest.mark.parametrize(
+    ("comment", "order"),
+    [
+        ('strongroom column order: {"table": 7, "order": [1, 4, 3], "names": ["a", "b", "c"]}', (1, 4, 3)),
+        ('strongroom column order: {"table": 8, "order": [1, 4, 3], "names": ["a", "b", "gone"]}', (1, 2)),
+        ('strongroom column order: {"table": 7}', None),
+        ("strongroom column order: nonsense", None),
+        ("a comment of somebody else", None),
+    ],
+)
+def test_the_order_is_read_from_a_comment(comment: str, order: tuple[int, ...] | None) -> None:
+    """By attnum while the table is the same, by name after a restore, and never from anything else."""
+    assert read_order(comment, 7, {"a": 1, "b": 2}) == order

@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli import check, demo, explain, init, password, serve, version
+from strongroom.cli import check, demo, explain, init, password, protect, serve, version
 
 app = typer.Typer(
     help="A data security layer for SQL databases that live in somebody else's cloud.",
@@ -16,5 +16,7 @@ app.command()(demo.demo)
 app.command()(explain.explain)
 app.command()(init.init)
 app.command()(password.password)
+app.command()(protect.protect)
+app.command()(protect.unprotect)
 app.command()(serve.serve)
 app.command()(version.version)

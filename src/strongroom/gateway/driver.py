@@ -84,6 +84,7 @@ class Driver:
         self._process_id = secrets.randbits(31)
         self._client_key = b""
         self._upstream_key: tuple[int, bytes] | None = None
+        self._now = loop.time
         self.last_heard = loop.time()
         self.client = Side(self._client_data, self._client_lost, self._adjust_reading)
         self._upstream = Side(self._upstream_data, self._upstream_lost, self._adjust_reading)
@@ -127,12 +128,18 @@ class Driver:
         return self._rules.database
 
     def _client_data(self, data: bytes) -> None:
-        self.last_heard = asyncio.get_running_loop().time()
-        self.dispatch(ev.ClientData(data))
+        self.last_heard = self._now()
+        if self._session.begins_round(data):
+            self._upstream.write(data)
+        else:
+            self.dispatch(ev.ClientData(data))
 
     def _upstream_data(self, data: bytes) -> None:
-        self.last_heard = asyncio.get_running_loop().time()
-        self.dispatch(ev.UpstreamData(data))
+        self.last_heard = self._now()
+        if self._session.ends_round(data):
+            self.client.write(data)
+        else:
+            self.dispatch(ev.UpstreamData(data))
 
     def _client_lost(self) -> None:
         self.dispatch(ev.ClientClosed())

@@ -6,6 +6,7 @@ line to the supervisor breaks: nobody would count its connections any more.
 """
 
 import argparse
+import gc
 import socket
 import sys
 from pathlib import Path
@@ -60,6 +61,8 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         sock.setblocking(False)
         server.listen(name, sock)
     server.sweep_idle()
+    gc.collect()
+    gc.freeze()  # modules and catalog live as long as the worker: no collection need walk through them again
     line.tell("ready")
     async for message in line.messages():
         if message["what"] == "reload":

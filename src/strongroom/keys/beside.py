@@ -52,6 +52,14 @@ ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset"""
 """Parameters: the column's configured name, the name of its keyset."""
 
 
+RETIRE = """\
+CREATE TABLE IF NOT EXISTS strongroom.retired_keysets (LIKE strongroom.keysets);
+WITH gone AS (DELETE FROM strongroom.columns WHERE keyset = $1)
+INSERT INTO strongroom.retired_keysets SELECT * FROM strongroom.keysets WHERE name = $1;
+DELETE FROM strongroom.keysets WHERE name = $1"""
+"""Parameter: the name of a keyset whose columns are plaintext again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What is to be done before values are sealed, in this order."""

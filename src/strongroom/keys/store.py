@@ -9,7 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, Engine, Integer, LargeBinary, Table, Text, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from strongroom.errors import KeyUsesSpent, WrongRoot
@@ -35,6 +47,17 @@ _key_uses = Table(
     Column("key_id", BigInteger, primary_key=True, autoincrement=False),
     Column("reserved", BigInteger, nullable=False),
 )
+
+
+_retired = Table(
+    "retired_keysets",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created", DateTime, nullable=False),
+)
+"""Keysets of columns that were unprotected; backups from before still need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +91,7 @@ class KeyStore:
     def __init__(self, engine: Engine, root: RootKey) -> None:
         self._engine = engine
         self._root = root
-        metadata.create_all(engine, tables=[_keysets, _key_uses])
+        metadata.create_all(engine, tables=[_keysets, _key_uses, _retired])
 
     def load(self) -> dict[str, Keyset]:
         """All keysets by name; raises ``WrongRoot`` if one does not open."""
@@ -95,6 +118,21 @@ class KeyStore:
                     where = _keysets.c.name == keyset.name
                     values = {"revision": kept.revision, "wrapped": kept.wrapped}
                     connection.execute(update(_keysets).where(where).values(values))
+
+    def retire(self, names: Iterable[str]) -> None:
+        """Takes keysets out of use; they are kept aside, for what backups hold."""
+        with self._engine.begin() as connection:
+            for name in names:
+                where = _keysets.c.name == name
+                connection.execute(
+                    _retired.insert().from_select(
+                        ["name", "revision", "wrapped", "created"],
+                        select(
+                            _keysets.c.name, _keysets.c.revision, _keysets.c.wrapped, _keysets.c.created
+                        ).where(where),
+                    )
+                )
+                connection.execute(delete(_keysets).where(where))
 
     def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
@@ -131,7 +169,7 @@ class KeyStore:
 
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
     """The keysets of a state as they are kept, by name: without the root, to be copied or counted."""
-    metadata.create_all(engine, tables=[_keysets, _key_uses])
+    metadata.create_all(engine, tables=[_keysets, _key_uses, _retired])
     with engine.begin() as connection:
         return _kept(connection)
 

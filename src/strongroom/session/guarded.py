@@ -244,19 +244,21 @@ class GuardedRelay(OpeningRelay):
             return m.Execute(rejected).serialise()
         return m.Target("P", rejected).describe()
 
-    def _end_segment(self) -> None:
-        super()._end_segment()
+    def _sync(self, body: bytes) -> bytes | None:
         self._segment_open = False
+        return super()._sync(body)
+
+    def _between_rounds(self) -> bool:
+        waits = self._barriers or self._refreshing or self._segment_open or self._guard.stale
+        return not waits and super()._between_rounds()
 
     def _needs_no_thought(self, statement: Statement) -> bool:
-        resolved, guard = statement.resolved, self._guard
+        resolved = statement.resolved
         return (
             resolved is not None
             and resolved.kind in _NEED_NO_THOUGHT
-            and not (resolved.touched or resolved.barriers or resolved.outputs)
-            and not (self._barriers or self._refreshing or self._segment_open or guard.stale)
-            and not statement.refused
-            and statement.outlook == guard.outlook
+            and not (resolved.touched or resolved.barriers or resolved.outputs or statement.refused)
+            and statement.outlook == self._guard.outlook
         )
 
     def _portal_of(self, statement: Statement) -> Portal:

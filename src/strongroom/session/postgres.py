@@ -124,6 +124,21 @@ class Session:
             self._fail(error)
         return self._effects
 
+    def begins_round(self, chunk: bytes) -> bool:
+        """Take the client's octets, if they are an ordinary round: the chunk goes upstream as it is.
+
+        Where not, nothing was taken, and they are to be handled as `ClientData`. With `ends_round` this
+        spares what most chunks do not need: an event, a list of effects, and a look at what may be read.
+        """
+        return self._phase is Phase.OPEN and self._relay.begins_round(chunk)
+
+    def ends_round(self, chunk: bytes) -> bool:
+        """Take upstream's octets, if they are the answer to a round: the chunk goes to the client as it is.
+
+        Where not, nothing was taken, and they are to be handled as `UpstreamData`.
+        """
+        return self._phase is Phase.OPEN and not self._draining and self._relay.ends_round(chunk)
+
     # ---------------------------------------------------------------- start-up and login
 
     def _on_accepted(self, event: ev.Accepted) -> None:

@@ -102,12 +102,7 @@ class Relay:
 
     def client(self, chunk: bytes) -> None:
         """Take octets from the client. Raises `ClientError` where they break the protocol."""
-        if self._at_ease and self._rounds.begin(chunk, self._segment):
-            self._end_segment()
-            self.to_upstream.append(chunk)
-            return
-        if self._rounds:
-            self._unfold()
+        self._unfold()
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
             self._kept.append((data, spans))
@@ -118,12 +113,28 @@ class Relay:
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
 
-    @property
-    def _at_ease(self) -> bool:
-        """Whether the client is between messages, and all that was asked has been answered but for rounds."""
-        frames, replies = self._client_frames, self._replies
-        return replies.head is None and not (
-            self.waiting or self._kept or frames.held or frames.torn or replies.skipping
+    def begins_round(self, chunk: bytes) -> bool:
+        """Take the client's octets, if they are an ordinary round that goes upstream as it is; else not."""
+        return self._rounds.begin(chunk)
+
+    def ends_round(self, chunk: bytes) -> bool:
+        """Take upstream's octets, if they are the ordinary answer to a round; it passes as it is, too."""
+        ended = self._rounds.end(chunk)
+        if ended is None:
+            return False
+        statement, status = ended
+        if status != _IDLE or self.transaction != "I":
+            self._portals.note("", self._portal_of(statement))
+            self._ready(bytes([status]))
+        return True
+
+    def _between_rounds(self) -> bool:
+        """Whether all octets are whole messages and all that was asked has been answered."""
+        frames = (self._client_frames, self._upstream_frames)
+        return (
+            not (self._replies.owes or self._replies.skipping or self.waiting or self._kept or self.ended)
+            and not any(one.held or one.torn for one in frames)
+            and (self.transaction != "I" or not len(self._portals))
         )
 
     def _needs_no_thought(self, _statement: Statement) -> bool:
@@ -131,25 +142,19 @@ class Relay:
         return True
 
     def _unfold(self) -> None:
-        """Write the rounds under way into the books."""
-        for one in self._rounds.unfold():
-            portal = self._portal_of(one.statement)
-            undo = self._portals.put("", portal, one.segment)
+        """Write the rounds under way into the books, before anything else is."""
+        for statement, described in self._rounds.unfold():
+            portal = self._portal_of(statement)
+            undo = self._portals.put("", portal, self._segment)
             self._replies.ask(Owed(Request.BIND, portal, undo=undo))
-            if one.described:
+            if described:
                 self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
             self._replies.ask(Owed(Request.EXECUTE, portal.run or portal))
-            self._replies.sync()
+            self._sync(b"")
 
     def _portal_of(self, statement: Statement) -> Portal:
         """The unnamed portal of a round."""
         return Portal("", statement)
-
-    def _round_answered(self, statement: Statement, status: int) -> None:
-        if status != _IDLE:  # else all portals end with the transaction
-            self._portals.note("", self._portal_of(statement))
-        if status != _IDLE or self.transaction != "I" or len(self._portals):
-            self._ready(bytes([status]))
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -270,11 +275,8 @@ class Relay:
 
     def _sync(self, _body: bytes) -> bytes | None:
         self._replies.sync()
-        self._end_segment()
-        return None
-
-    def _end_segment(self) -> None:
         self._segment += 1
+        return None
 
     def _flows_upstream(self, tag: int) -> bool:
         return tag == _COPY_DATA and self._replies.copying_in
@@ -329,14 +331,7 @@ class Relay:
 
     def upstream(self, chunk: bytes) -> None:
         """Take octets from upstream. Raises `UpstreamError` where they break the protocol."""
-        if self._rounds:
-            frames = self._upstream_frames
-            ended = None if frames.held or frames.torn else self._rounds.end(chunk)
-            if ended is not None:
-                self._round_answered(*ended)
-                self.to_client.append(chunk)
-                return
-            self._unfold()
+        self._unfold()
         try:
             data, spans = self._upstream_frames.feed(chunk)
             self._pass_to_client(data, spans)
@@ -348,6 +343,8 @@ class Relay:
             raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
         if self.waiting:
             self._resume()
+        if self._between_rounds():
+            self._rounds.allow()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
         clean = 0

@@ -140,6 +140,11 @@ class Replies:
         return self._owed[0] if self._owed else None
 
     @property
+    def owes(self) -> bool:
+        """Whether anything is owed, for certain or perhaps."""
+        return bool(self._owed)
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is owed for certain."""
         return all(owed.request in _UNCERTAIN for owed in self._owed)

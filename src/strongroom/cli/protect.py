@@ -1,0 +1,271 @@
+"""``strongroom protect`` and ``strongroom unprotect``: existing columns take their other form, at work."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from strongroom.changeover import job
+from strongroom.changeover.model import Direction, Plan, Report, Target, Tell
+from strongroom.changeover.model import Progress as Step
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_json
+from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.errors import ColumnUnknown, UpstreamUnreachable
+from strongroom.gateway.protection import Place, open_store, prepare, retire, schemes_of
+from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.gateway.tunnel import tunnel
+from strongroom.keys.keyring import KeyRing
+from strongroom.keys.sealed import SealedColumns
+from strongroom.keys.store import KeyStore
+from strongroom.keys.uses import Reservations
+from strongroom.protect.scheme import Scheme
+from strongroom.state import State, open_state
+
+Columns = Annotated[
+    list[str] | None, typer.Argument(metavar="[COLUMN]...", help="schema.table.column; all configured ones.")
+]
+Database = Annotated[str | None, typer.Option("--database", metavar="NAME", help="Of several, which.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+Rewrite = Annotated[
+    bool,
+    typer.Option("--rewrite", help="At the end rewrite the tables, so that no dead row holds old values."),
+]
+
+
+def protect(
+    columns: Columns = None,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: Database = None,
+    dry_run: DryRun = False,
+    rewrite: Rewrite = False,
+    json: Json = False,
+) -> None:
+    """Seal what configured columns hold already, while applications go on reading and writing.
+
+    Interrupted, it goes on where it stopped when it is run again.
+
+    Examples: strongroom protect --dry-run · strongroom protect public.customers.email --rewrite
+    """
+    settings = load(config)
+    with _job(settings, database, columns or ()) as work:
+        if dry_run:
+            _show_plan(work.plan(Direction.PROTECT), as_json=json)
+            return
+        _show_report(work.protect(rewrite), as_json=json)
+
+
+def unprotect(
+    columns: Columns = None,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: Database = None,
+    dry_run: DryRun = False,
+    rewrite: Rewrite = False,
+    json: Json = False,
+) -> None:
+    """Take columns back to plaintext, while applications go on reading and writing.
+
+    Afterwards delete their lines from the configuration. Their keys are kept aside, for old backups.
+
+    Examples: strongroom unprotect --dry-run · strongroom unprotect public.customers.email
+    """
+    settings = load(config)
+    with _job(settings, database, columns or ()) as work:
+        if dry_run:
+            _show_plan(work.plan(Direction.UNPROTECT), as_json=json)
+            return
+        _show_report(work.unprotect(rewrite), as_json=json)
+
+
+class _Job:
+    """One changeover of one database."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: State,
+        place: Place,
+        schemes: Sequence[Scheme],
+        connection: psycopg.Connection[tuple[object, ...]],
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._place = place
+        self._schemes = schemes
+        self._connection = connection
+
+    def plan(self, direction: Direction) -> Plan:
+        self._make_keys()
+        return job.plan_of(self._connection, self._targets(), direction, accepted=self._functions)
+
+    def protect(self, rewrite: bool) -> Report:
+        self._make_keys()
+        report = self._run(Direction.PROTECT, rewrite)
+        SealedColumns(self._state.engine).add(self._place.name, self._names)
+        return report
+
+    def unprotect(self, rewrite: bool) -> Report:
+        SealedColumns(self._state.engine).release(self._place.name, self._names)
+        report = self._run(Direction.UNPROTECT, rewrite)
+        asyncio.run(retire(self._place, self._store, self._keysets_of_these_alone()))
+        return report
+
+    def _run(self, direction: Direction, rewrite: bool) -> Report:
+        with _bar() as tell:
+            return job.run(
+                self._connection,
+                self._targets(),
+                direction,
+                accepted=self._functions,
+                tell=tell,
+                rewrite=rewrite,
+            )
+
+    def _make_keys(self) -> None:
+        for line in asyncio.run(prepare(self._settings, self._state, [self._place], to_seal=True)):
+            Console(stderr=True, markup=False).print(line)
+
+    def _targets(self) -> list[Target]:
+        ring = KeyRing.of(self._store.load().values())
+        uses = Reservations(self._store.reserve)
+        return [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in self._schemes]
+
+    @property
+    def _store(self) -> KeyStore:
+        return open_store(self._settings, self._state)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(scheme.column for scheme in self._schemes)
+
+    @property
+    def _functions(self) -> Collection[str]:
+        return self._settings.databases[self._place.name].functions
+
+    def _keysets_of_these_alone(self) -> list[str]:
+        others = {
+            scheme.keyset
+            for name, scheme in schemes_of(self._settings, self._place.name).items()
+            if name not in self._names
+        }
+        return sorted({scheme.keyset for scheme in self._schemes} - others)
+
+
+@contextmanager
+def _job(settings: Settings, database: str | None, columns: Collection[str]) -> Iterator[_Job]:
+    name = _database(settings, database)
+    schemes = schemes_of(settings, name)
+    chosen = [_scheme(schemes, column) for column in columns] or list(schemes.values())
+    upstream = upstream_of(name, settings)
+    place = Place(name, upstream, owner_of(name, settings) or upstream)
+    state = open_state(settings.state)
+    try:
+        with tunnel(place.owner) as way, _connected(way.connect("strongroom protect")) as connection:
+            yield _Job(settings, state, place, chosen, connection)
+    except psycopg.OperationalError as error:
+        code = error.sqlstate or "none"
+        raise UpstreamUnreachable(
+            f"the connection to the database failed (SQLSTATE {code})",
+            hint="Run it again: it goes on where it stopped.",
+        ) from None
+    finally:
+        state.close()
+
+
+@contextmanager
+def _connected(
+    connection: psycopg.Connection[tuple[object, ...]],
+) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _database(settings: Settings, wanted: str | None) -> str:
+    protected = [name for name, one in settings.databases.items() if one.columns]
+    if wanted is None and len(protected) == 1:
+        return protected[0]
+    if wanted in protected:
+        return str(wanted)
+    raise ColumnUnknown(
+        "several databases have configured columns, or none"
+        if wanted is None
+        else f"{wanted} has no columns",
+        hint=f"Name one with --database: {', '.join(protected) or 'none is there'}.",
+    )
+
+
+def _scheme(schemes: dict[str, Scheme], column: str) -> Scheme:
+    if column not in schemes:
+        raise ColumnUnknown(
+            f"{column} is not a configured column",
+            hint=f"Add it under `columns:`; configured are: {', '.join(schemes) or 'none'}.",
+        )
+    return schemes[column]
+
+
+# -------------------------------------------------------------------------------------------- what is shown
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    """Shows each step as a bar on standard error."""
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[tuple[str, str], TaskID] = {}
+
+    def tell(step: Step) -> None:
+        key = (step.stage.value, step.what)
+        if key not in tasks:
+            tasks[key] = shown.add_task(f"{step.stage.value} {step.what}", total=step.total, rows="")
+        rows = f"{step.rows:,} rows" if step.rows else ""
+        shown.update(tasks[key], completed=step.done, total=max(step.total, 1), rows=rows)
+
+    with shown:
+        yield tell
+
+
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    columns = [str(column.target.scheme.column) for column in plan.columns]
+    if as_json:
+        print_json({"columns": columns, "refusals": plan.refusals, "notes": plan.notes})
+    else:
+        console = Console(markup=False, highlight=False)
+        for table in plan.tables:
+            console.print(f"{table.sql}: {', '.join(one.name for one in table.columns)}")
+            for index in table.indexes:
+                console.print(f"  index {index.name}: {'dropped' if index.dropped else 'built anew'}")
+        for note in plan.notes:
+            console.print(f"  note: {note}")
+        for refusal in plan.refusals:
+            console.print(f"  refused: {refusal}")
+    if plan.refusals:
+        raise typer.Exit(1)
+
+
+def _show_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        fields = ("rows", "verified", "seconds", "longest_lock", "lock_attempts", "leftovers")
+        print_json({field: getattr(report, field) for field in fields})
+        return
+    console = Console(markup=False, highlight=False)
+    console.print(
+        f"{report.rows:,} values in {report.seconds:.1f} s, "
+        f"{report.verified:,} opened again and compared; "
+        f"longest exclusive lock {report.longest_lock * 1000:.0f} ms"
+    )
+    for leftover in report.leftovers:
+        console.print(f"  {leftover}")
