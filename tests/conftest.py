@@ -69,7 +69,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the same server version run in one process, so that each version starts but once."""
+    """Tests of the same server version run in one process, so that each version starts but once.
+
+    Those of the twins do, too: the last ones look at what those before them have left behind.
+    """
     for item in items:
         parameters = (
             item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
@@ -77,6 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         version = next((value for value in parameters.values() if value in VERSIONS[1:]), None)
         if version is not None:
             item.add_marker(pytest.mark.xdist_group(f"postgresql-{version}"))
+        elif "twins" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("twins"))
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,15 @@
 """Runs the statements and the corpus, and writes the count to docs/conformance.md.
 
-``python -m tests.conformance.count`` from the top of the tree; it ends with pytest's status, or with 1 where
-the goal is missed: nothing wrong, and 97 of 100 statements of the corpus with the twin's result.
+``python -m tests.conformance.count`` from the top of the tree. It ends with pytest's status, or with 1 where
+the goal is missed: nothing wrong, and of 100 statements that sealed values can carry out 97 with the twin's
+result.
 """
 
 import sys
 from pathlib import Path
 
 import pytest
-from tests.conformance.tally import Outcome, Tally, add_up
+from tests.conformance.tally import Outcome, Tally, add_up, share
 
 GOAL = 0.97
 ROOT = Path(__file__).parent.parent.parent
@@ -24,9 +25,14 @@ way out, and nothing of the statement done; all else is *wrong*. After the run t
 which it keeps every statement and parameter it is sent, and all of its files are searched for the plaintexts.
 
 The table of statements (`tests/conformance/statements/`) holds on purpose what sealed values cannot do, and
-what leaked through other gateways; each statement runs in four ways: simple, extended with
-text, extended with binary, prepared. The corpus (`tests/conformance/corpus/`) is what applications say through
-ORMs and drivers; some of its steps are there to be refused. Both run on PostgreSQL 18 and, with TLS, on PostgreSQL 15.
+what leaked through other gateways; each statement runs in four ways: simple, extended with text, extended
+with binary, prepared. The corpus (`tests/conformance/corpus/`) is what applications say through ORMs and
+drivers; some of its steps are there to be refused. Both run on PostgreSQL 18 and, with TLS, on PostgreSQL 15.
+
+*Beyond sealed values* is what the database could do only with the plaintext: order, ranges, LIKE, functions,
+comparing randomized columns, copying into columns that are not protected alike. The last column leaves these
+out: of what can be done with sealed values, how much gives the twin's result. *Refused otherwise* is the rest
+of the refusals, whose number is a defect to drive down.
 
 """
 
@@ -70,9 +76,9 @@ def page(tally: Tally) -> str:
 
 
 def reached(tally: Tally) -> bool:
-    """Nothing is wrong; what applications say (the corpus) gives the twin's result often enough."""
-    whole, corpus = tally.count(), tally.count(tally.corpus)
-    return not whole[Outcome.WRONG] and corpus[Outcome.SAME] >= GOAL * corpus.total()
+    """Nothing is wrong, and enough gives the twin's result, in the table and in the corpus."""
+    whole = tally.count()
+    return not whole[Outcome.WRONG] and min(share(whole), share(tally.count(tally.corpus))) >= GOAL
 
 
 if __name__ == "__main__":

@@ -18,8 +18,16 @@ class Outcome(Enum):
     """How one statement went."""
 
     SAME = "same"  # as the twin
-    REFUSED = "refused"  # with a code and a way out
+    IMPOSSIBLE = "impossible"  # refused, because sealed values cannot do it (design, what is refused)
+    REFUSED = "refused"  # for another reason, with a code and a way out
     WRONG = "wrong"  # anything else
+
+
+INHERENT = frozenset(
+    "comparison-refused order-refused function-refused value-computed value-moves setting-pinned "
+    "user-code-refused".split()
+)
+"""Codes of what is refused for good: the database has no plaintext to compare, sort, compute with or copy."""
 
 
 @dataclass(slots=True)
@@ -31,7 +39,10 @@ class Tally:
 
     def add(self, section: str, outcome: str, code: str = "") -> None:
         """Counts one."""
-        self.sections.setdefault(section, Counter())[Outcome(outcome)] += 1
+        kind = Outcome(outcome)
+        if kind is Outcome.REFUSED and code in INHERENT:
+            kind = Outcome.IMPOSSIBLE
+        self.sections.setdefault(section, Counter())[kind] += 1
         if code:
             self.refusals[code] += 1
 
@@ -47,10 +58,9 @@ class Tally:
 
     def lines(self) -> list[str]:
         """A table for people, in Markdown."""
-        made = [
-            "| section | statements | the twin's result | refused with a way out | wrong |",
-            "|---|---:|---:|---:|---:|",
-        ]
+        heads = ["section", "statements", "the twin's result", "refused: beyond sealed values"]
+        heads += ["refused otherwise", "wrong", "of what can be done"]
+        made = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
         made += [_line(section, counts) for section, counts in self.sections.items()]
         table = [section for section in self.sections if section.startswith(TABLE)]
         for name, sections in (("the table", table), ("the corpus", self.corpus), ("all", None)):
@@ -61,7 +71,13 @@ class Tally:
 def _line(section: str, counts: Counter[Outcome]) -> str:
     total = counts.total()
     shares = [f"{counts[one]} ({100 * counts[one] / total:.1f} %)" if total else "0" for one in Outcome]
-    return f"| {section} | {total} | " + " | ".join(shares) + " |"
+    return f"| {section} | {total} | " + " | ".join(shares) + f" | {100 * share(counts):.1f} % |"
+
+
+def share(counts: Counter[Outcome]) -> float:
+    """Of the statements that sealed values can carry out, those that give the twin's result."""
+    possible = counts.total() - counts[Outcome.IMPOSSIBLE]
+    return counts[Outcome.SAME] / possible if possible else 1.0
 
 
 def add_up(properties: Iterable[tuple[str, object]]) -> Tally:
