@@ -280,7 +280,7 @@ def test_a_column_that_loses_its_form_is_not_written_in_plaintext(
         postgres.run("ALTER TABLE people ALTER COLUMN note TYPE text USING 'x'", database)
         for i in (2, 3):  # under the old catalog, and when the change may be known
             with contextlib.suppress(psycopg.Error):
-                one.execute("INSERT INTO people VALUES (%s, %s, 'secret-note', 't')", (i, f"b{i}@example.org"))
+                one.execute("INSERT INTO people VALUES (%s, %s, 'secret-note', 't')", (i, f"b{i}@x.org"))
     with postgres.connect(database) as direct:
         assert direct.execute("SELECT count(*) FROM people WHERE note LIKE '%secret%'").fetchone() == (0,)
     stopped(gateway)

@@ -215,7 +215,7 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
         ) from error
 
 
-def _filled(statement: str, *values: str | int | bytes) -> str:
+def filled(statement: str, *values: str | int | bytes) -> str:
     """The statement with literals for its parameters."""
     # In one pass: a literal may itself hold what looks like a parameter.
     return re.sub(r"\$(\d+)", lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
