@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from tests.conformance.tally import add_up
 
 from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import EMBEDDED, Installation, installations
@@ -53,8 +54,25 @@ def missing(what: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The count of statements on protected tables, where any were compared."""
+    reports = [
+        one
+        for kind in ("passed", "failed", "xfailed", "xpassed")
+        for one in terminalreporter.getreports(kind)
+    ]
+    tally = add_up(found for one in reports for found in one.user_properties)
+    if tally.sections:
+        terminalreporter.section("statements on protected tables, beside a plaintext twin")
+        for line in tally.lines():
+            terminalreporter.line(line)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the same server version run in one process, so that each version starts but once."""
+    """Tests of the same server version run in one process, so that each version starts but once.
+
+    Those of the twins do, too: the last ones look at what those before them have left behind.
+    """
     for item in items:
         parameters = (
             item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
@@ -62,6 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         version = next((value for value in parameters.values() if value in VERSIONS[1:]), None)
         if version is not None:
             item.add_marker(pytest.mark.xdist_group(f"postgresql-{version}"))
+        elif "twins" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("twins"))
 
 
 @pytest.fixture(scope="session")

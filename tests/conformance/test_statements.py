@@ -11,8 +11,8 @@ from tests.conformance.asking import Outcome, Refusal, Way
 from tests.conformance.shop import MARKERS
 from tests.conformance.statements.model import Case
 from tests.conformance.statements.table import SECTIONS
-from tests.conformance.tally import KEY
-from tests.conformance.twins import Twins, refusal, same
+from tests.conformance.tally import KEY, TABLE
+from tests.conformance.twins import Twins, refusal, same, search
 
 SERVERS = ("embedded", "15")
 CASES = [
@@ -36,9 +36,18 @@ def test_statement(twins: Twins, section: str, case: Case, record_property: Reco
     for way in case.ways:
         problem, code = _compare(twins, case, way)
         outcome = "wrong" if problem else "refused" if code else "same"
-        record_property(KEY, (section, outcome, code))
+        record_property(KEY, (TABLE + section, outcome, code))
         problems += [f"{way.value}: {problem}"] if problem else []
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("twins", SERVERS, indirect=True)
+def test_the_search_finds_plaintext(twins: Twins) -> None:
+    """In the files of the plaintext twin the same search finds text, digits and dates."""
+    with twins.plain.server.connect("shop") as connection:
+        connection.execute("CHECKPOINT")
+    found = [leak.around for leak in search(twins.plain.server.data)]
+    assert all(any(marker in around for around in found) for marker in (b"xq7mark", b"98765432"))
 
 
 @pytest.mark.parametrize("twins", SERVERS, indirect=True)

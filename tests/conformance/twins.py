@@ -141,12 +141,14 @@ class Twins:
         """Every marker in the protected server's log and files, and in what the gateway wrote."""
         with self.protected.server.connect(DATABASE) as connection:
             connection.execute("CHECKPOINT")
-        found = list(_leaks(self.protected.server.log))
-        for file in sorted(self.protected.server.data.rglob("*")):
-            found += _leaks(file)
-        for file in sorted(self.gateway.folder.rglob("*")):
-            found += _leaks(file)
-        return found
+        protected = self.protected.server
+        return search(protected.log, protected.data, self.gateway.folder)
+
+
+def search(*places: Path) -> list[Leak]:
+    """Every marker in files and folders."""
+    files = [file for place in places for file in [place, *sorted(place.rglob("*"))]]
+    return [leak for file in files for leak in _leaks(file)]
 
 
 def same(plain: list[Outcome], protected: list[Outcome], *, ordered: bool) -> bool:

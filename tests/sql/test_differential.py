@@ -151,11 +151,12 @@ def _same_parameters(resolved: Resolved, expected: Described, got: Described) ->
     for number, parameter in enumerate(resolved.parameters or ()):
         shown[parameter.client] = parameter.type_oid or shown.get(parameter.client) or got.parameters[number]
     # Text that a cast further out makes another type is asked of the client in that type; which of text and
-    # varchar PostgreSQL shows depends on its order of resolution, and their values are the same.
+    # varchar, or of the integers, PostgreSQL shows depends on its order of resolution, where types mix.
     types = {one.client: one.protection.type_oid for one in resolved.parameters or () if one.protection}
     ours = [
         theirs
-        if (theirs == 25 and shown[number] == types.get(number)) or {theirs, shown[number]} == {25, 1043}
+        if (theirs == 25 and shown[number] == types.get(number))
+        or {theirs, shown[number]} in ({25, 1043}, {20, 23})
         else shown[number]
         for number, theirs in enumerate(expected.parameters, 1)
     ]

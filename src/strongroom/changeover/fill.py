@@ -6,7 +6,7 @@ longer than one UPDATE takes. Called by ``job.py``, and by ``swap.py`` for the l
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from strongroom.changeover.database import Database, Values
@@ -96,25 +96,24 @@ class Filler:
         return int(self.database.value(query))
 
     def fill_some(self, limit: int) -> int:
-        """Fills up to so many rows that are left."""
-        return self._fill_where(f"({missing(self.table)}) LIMIT {limit}")
+        """Fills up to so many rows that are left, and compares them as they are stored."""
+        return self._fill_where(f"({missing(self.table)}) LIMIT {limit}", compare=True)
 
     def verify(self) -> None:
-        """Opens each value again and compares it with the original; raises ``ChangeoverMismatch``."""
-        columns = ", ".join(
-            f"t.{quoted(name)}" for column in self.table.columns for name in (column.name, column.shadow)
-        )
-        sealed = [(column, column.target.codec.opener(BINARY_FORMAT, STYLE)) for column in self.table.columns]
-        for first, last, total in self._ranges(0, Stage.VERIFY):
-            begun = time.monotonic()
-            where = f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)'"
-            rows = self.database.raw(f"SELECT {columns} FROM {self.table.sql} t WHERE {where}", binary=True)
-            for row in rows:
-                for place, (column, opener) in enumerate(sealed):
-                    self._compare(column, opener, row[2 * place], row[2 * place + 1])
-            self._seconds = time.monotonic() - begun
-            self.tell(Progress(Stage.VERIFY, self.table.sql, min(last, total), total, self.verified))
-            self.database.sleep(self.throttle.pause(0, self._seconds, self.lag()))
+        """Opens each value again and compares it with the original; raises ``ChangeoverMismatch``.
+
+        All in one snapshot, so that no row escapes by moving; later ones are compared as they are written.
+        """
+        with self.database.transaction():
+            self.database.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for first, last, total in self._ranges(0, Stage.VERIFY):
+                begun = time.monotonic()
+                where = f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)'"
+                query = f"SELECT {self._pairs()} FROM {self.table.sql} t WHERE {where}"
+                self._compare_rows(self.database.raw(query, binary=True))
+                self._seconds = time.monotonic() - begun
+                self.tell(Progress(Stage.VERIFY, self.table.sql, min(last, total), total, self.verified))
+                self.database.sleep(self.throttle.pause(0, self._seconds, self.lag()))
 
     def lag(self) -> int:
         """Bytes that the last replica is behind; 0 where the role may not see it (pg_monitor)."""
@@ -139,7 +138,7 @@ class Filler:
             first += size
             size = self.throttle.size(size, self._seconds)
 
-    def _fill_where(self, where: str) -> int:
+    def _fill_where(self, where: str, *, compare: bool = False) -> int:
         """Fills the rows of a condition; returns how many were read."""
         columns = self.table.columns
         protect = self.direction is Direction.PROTECT
@@ -153,12 +152,16 @@ class Filler:
             [convert(row) for row in column] for convert, column in zip(converts, _columns(rows), strict=True)
         ]
         places = [[_text(row[0]) for row in rows], [_text(row[1]) for row in rows]]
-        if protect:
-            self.database.run(self._update(), *places, *values)
-        else:
-            texts = [[None if v is None else v.decode() for v in column] for column in values]
-            self.database.run(self._update(), *places, *texts)
+        sent: Sequence[object] = values if protect else [[_decoded(v) for v in column] for column in values]
+        self._write(places, sent, compare=compare)
         return len(rows)
+
+    def _write(self, places: Sequence[object], values: Sequence[object], *, compare: bool) -> None:
+        if not compare:
+            self.database.run(self._update(), *places, *values)
+            return
+        stored = f"{self._update()} RETURNING {self._pairs().replace('%', '%%')}"
+        self._compare_rows(self.database.raw(stored, *places, *values, binary=True))
 
     def _update(self) -> str:
         columns = self.table.columns
@@ -175,6 +178,18 @@ class Filler:
             f" FROM unnest(%t::text[], %t::text[], {arrays}) u(id, x, {names}) OFFSET 0) s"
             " WHERE t.ctid = s.id AND t.xmin = s.x"
         )
+
+    def _pairs(self) -> str:
+        """The originals and shadows of all columns."""
+        return ", ".join(
+            f"t.{quoted(name)}" for column in self.table.columns for name in (column.name, column.shadow)
+        )
+
+    def _compare_rows(self, rows: Sequence[Values]) -> None:
+        for place, column in enumerate(self.table.columns):
+            opener = column.target.codec.opener(BINARY_FORMAT, STYLE)
+            for row in rows:
+                self._compare(column, opener, row[2 * place], row[2 * place + 1])
 
     def _compare(
         self, column: Column, opener: Callable[[bytes], bytes], original: bytes | None, shadow: bytes | None
@@ -202,6 +217,10 @@ def _converter(column: Column, direction: Direction) -> Callable[[bytes | None],
 def _columns(rows: list[Values]) -> list[list[bytes | None]]:
     """The values of a batch by column, those that name the rows left out."""
     return [list(column) for column in zip(*rows, strict=True)][2:]
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 def _text(value: bytes | None) -> str:

@@ -9,6 +9,7 @@ Called by `supervisor` and `worker`.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,9 +37,11 @@ from strongroom.keys.uses import Reservations
 from strongroom.protect.check import key_ids_in
 from strongroom.protect.scheme import Scheme
 from strongroom.session.guard import Protections, Snapshot, column_type, places_of
-from strongroom.sql.schema import CATALOG_QUERY, ColumnId, Schema
+from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.state import State
 from strongroom.wire.postgres import types
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 def schemes_of(settings: Settings, database: str) -> dict[str, Scheme]:
@@ -84,8 +87,9 @@ async def prepare(
     for place in places:
         schemes = schemes_of(settings, place.name)
         if not to_seal:
-            sealed = SealedColumns(state.engine).of(place.name)
-            await check_columns(place.connector, await read_schema(place.connector), schemes, sealed)
+            schema = await read_schema(place.connector)
+            changing = await _changing(place.connector, schema, schemes)
+            check_columns(schema, schemes, changing - SealedColumns(state.engine).of(place.name))
         copies = {kept.name: unwrap(kept, root) for kept in found[place.name]}
         done += await _prepare_one(schemes, place, copies, root, store)
     return done
@@ -108,16 +112,14 @@ async def _prepare_one(
     return taken + [f"keyset {name} was made" for name in made]
 
 
-async def check_columns(
-    connector: Connector,
+def check_columns(
     schema: Schema,
     schemes: Mapping[str, Scheme],
-    sealed: frozenset[str],
+    may_be_plain: Collection[str],
     before: Protections | None = None,
 ) -> None:
-    """Every configured column must be there, and hold sealed values or be about to for the first time."""
+    """Every configured column must be there and hold sealed values, but for those that ``may_be_plain``."""
     places = places_of(schema, schemes.values(), before)
-    under_way = await _under_way(connector)
     for name, scheme in schemes.items():
         place = places.get(name)
         if place is None:
@@ -125,17 +127,12 @@ async def check_columns(
                 f"databases.{scheme.database}.columns: there is no column {name}",
                 hint="Correct its name; if it was renamed in the database, rename it here too.",
             )
-        if column_type(schema, place) == types.BYTEA or (place in under_way and name not in sealed):
-            continue
-        if name in sealed:
+        if column_type(schema, place) != types.BYTEA and name not in may_be_plain:
             raise ColumnNotProtected(
-                f"databases.{scheme.database}.columns: {name} was sealed, and is so no more in the database",
-                hint="Find out who changed it. To have it in plaintext, run `strongroom unprotect`.",
+                f"databases.{scheme.database}.columns: {name} holds plaintext",
+                hint="Run `strongroom protect`: it seals what is there while applications work. "
+                "If the column was sealed before, find out first who changed it.",
             )
-        raise ColumnNotProtected(
-            f"databases.{scheme.database}.columns: {name} holds plaintext still",
-            hint="Run `strongroom protect`; it seals what is there while applications work.",
-        )
 
 
 UNDER_WAY = """\
@@ -145,13 +142,15 @@ CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(c.columns) AS k(name)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.relation::oid AND a.attname = k.name"""
 
 
-async def _under_way(connector: Connector) -> frozenset[ColumnId]:
-    """The columns that `protect` or `unprotect` is changing now."""
+async def _changing(connector: Connector, schema: Schema, schemes: Mapping[str, Scheme]) -> frozenset[str]:
+    """The configured columns that `protect` or `unprotect` is changing now."""
     there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom.changeovers') IS NOT NULL")
     if there != [(b"t",)]:
         return frozenset()
     rows = await ask(connector, UNDER_WAY)
-    return frozenset((int(relation or 0), int(attnum or 0)) for relation, attnum in rows)
+    under_way = {(int(relation or 0), int(attnum or 0)) for relation, attnum in rows}
+    places = places_of(schema, schemes.values())
+    return frozenset(name for name, place in places.items() if place in under_way)
 
 
 def _root(settings: Settings, state: State, kept_beside_data: bool, done: list[str]) -> RootKey:
@@ -203,10 +202,10 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     for keyset in keysets:
         kept = wrap(keyset, root)
         ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-        statements.append(_filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
+        statements.append(filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
     if len(statements) == 1:
         return
-    statements += [_filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
+    statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
     try:
         await ask(place.owner, "BEGIN;" + ";".join(statements) + ";COMMIT")
     except UpstreamError as error:
@@ -216,11 +215,10 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
         ) from error
 
 
-def _filled(statement: str, *values: str | int | bytes) -> str:
+def filled(statement: str, *values: str | int | bytes) -> str:
     """The statement with literals for its parameters."""
-    for number, value in reversed(list(enumerate(values, 1))):
-        statement = statement.replace(f"${number}", sql.Literal(value).as_string())
-    return statement
+    # In one pass: a literal may itself hold what looks like a parameter.
+    return re.sub(r"\$(\d+)", lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
 
 
 # -------------------------------------------------------------------------------------------- snapshots
@@ -248,7 +246,7 @@ def open_store(settings: Settings, state: State) -> KeyStore:
 async def retire(place: Place, store: KeyStore, keysets: Collection[str]) -> None:
     """Take keysets out of use, beside the data and in the state: their columns are plaintext again."""
     for name in keysets:
-        await ask(place.owner, "BEGIN;" + _filled(beside.RETIRE, name) + ";COMMIT")
+        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
     store.retire(keysets)
 
 
@@ -284,10 +282,12 @@ class Snapshots:
         schema = Schema.from_catalog(json.loads(catalog))
         schemes = schemes_of(self._settings, database)
         before = {} if known is None else known.protections
-        await check_columns(connector, schema, schemes, sealed, before)
+        in_motion = await _changing(connector, schema, schemes) | self._sealed.released(database)
+        check_columns(schema, schemes, in_motion - sealed, before)
         codecs = self._ring.codecs(schemes.values(), self._uses)
         functions = dict(self._settings.databases[database].functions)
         snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
-        self._sealed.add(database, snapshot.sealed - sealed)
+        holding = frozenset(protection.column for protection in snapshot.protections.values())
+        self._sealed.add(database, holding - sealed - in_motion)
         self._known[database], self._catalogs[database] = snapshot, catalog
         return snapshot

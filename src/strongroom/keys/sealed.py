@@ -7,7 +7,7 @@ Only `unprotect`, which needs the state, takes a column off this list.
 Called by `gateway.protection` and the jobs of the command line.
 """
 
-from sqlalchemy import Column, Engine, Table, Text, delete, select
+from sqlalchemy import Boolean, Column, Engine, Table, Text, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from strongroom.state import metadata
@@ -17,6 +17,7 @@ _sealed = Table(
     metadata,
     Column("database", Text, primary_key=True),
     Column("name", Text, primary_key=True),
+    Column("released", Boolean, nullable=False, default=False),
 )
 
 
@@ -28,21 +29,32 @@ class SealedColumns:
         self._engine = engine
 
     def of(self, database: str) -> frozenset[str]:
-        """The columns of a database that were sealed."""
-        query = select(_sealed.c.name).where(_sealed.c.database == database)
-        with self._engine.begin() as connection:
-            return frozenset(connection.scalars(query))
+        """The columns of a database that were sealed, and not released since."""
+        return self._names(database, released=False)
+
+    def released(self, database: str) -> frozenset[str]:
+        """The columns that `unprotect` took back to plaintext."""
+        return self._names(database, released=True)
 
     def add(self, database: str, names: frozenset[str]) -> None:
         """Note that these are sealed."""
         if not names:
             return
-        rows = [{"database": database, "name": name} for name in sorted(names)]
+        rows = [{"database": database, "name": name, "released": False} for name in sorted(names)]
+        statement = insert(_sealed)
+        statement = statement.on_conflict_do_update(
+            index_elements=["database", "name"], set_={"released": False}
+        )
         with self._engine.begin() as connection:
-            connection.execute(insert(_sealed).on_conflict_do_nothing(), rows)
+            connection.execute(statement, rows)
 
     def release(self, database: str, names: frozenset[str]) -> None:
         """Note that these are to be plaintext again."""
         where = (_sealed.c.database == database) & _sealed.c.name.in_(sorted(names))
         with self._engine.begin() as connection:
-            connection.execute(delete(_sealed).where(where))
+            connection.execute(update(_sealed).where(where).values(released=True))
+
+    def _names(self, database: str, *, released: bool) -> frozenset[str]:
+        where = (_sealed.c.database == database) & (_sealed.c.released == released)
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(select(_sealed.c.name).where(where)))

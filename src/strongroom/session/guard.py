@@ -98,21 +98,16 @@ class Snapshot:
     def with_schema(self, schema: Schema) -> "Snapshot":
         """The same protection over another catalog; a protected column that was renamed stays protected."""
         places = places_of(schema, self.schemes.values(), self.protections)
-        sealed = self.sealed | {
+        holding = self.sealed | {
             name for name, place in places.items() if column_type(schema, place) == types.BYTEA
         }
-        protections = {
-            places[name]: _protection(scheme)
-            for name, scheme in self.schemes.items()
-            if name in places and name in sealed
-        }
-        awaiting = frozenset(place[0] for name, place in places.items() if name not in sealed)
         return replace(
             self,
             schema=schema,
-            protections=protections,
-            sealed=sealed,
-            awaiting=awaiting,
+            protections={
+                place: _protection(self.schemes[name]) for name, place in places.items() if name in holding
+            },
+            awaiting=frozenset(place[0] for name, place in places.items() if name not in holding),
             analyses=Analyses(),
         )
 
@@ -263,7 +258,11 @@ class Guard:
         """Take a new snapshot, unless this transaction looks at a catalog of its own."""
         self._shared = snapshot
         self._looked.clear()
-        if not self._changed & Barrier.CATALOG:
+        if self._changed & Barrier.CATALOG:
+            return
+        if any(schema.startswith("pg_temp_") for schema in self._path or ()):
+            self.stale |= Barrier.CATALOG  # a temporary table may be younger than it
+        else:
             self._snapshot = snapshot
 
     def analyse(self, text: str, declared: Sequence[int], *, may_look: bool = False) -> Analysis:

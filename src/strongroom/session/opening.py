@@ -32,6 +32,10 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 
 CHECK_VIOLATION = "23514"
 
+OF_CHANGED_COLUMNS = frozenset({"0A000", "42804", "42883"})
+"""What PostgreSQL says where a column has another type than a statement was made for: cached plan must not
+change result type, datatype_mismatch, undefined_function (no such operator)."""
+
 
 class OpeningRelay(Relay):
     """The upstream side."""
@@ -67,12 +71,7 @@ class OpeningRelay(Relay):
             self._watch(m.RowDescription.parse(data[start + HEADER : end]))
         if letter == "E":
             self._sealer = None
-            if outdated(data[start:end]) and replacement is None:
-                self._guard.stale |= Barrier.CATALOG
-                return to_wire(
-                    PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
-                ).serialise()
-            return _without_values(data[start:end]) if replacement is None and near(subject) else replacement
+            return self._failed(subject, data[start:end]) if replacement is None else replacement
         if isinstance(subject, Run):
             return self._run_answer(owed, subject, letter, data[start:end], replacement)
         if isinstance(subject, Portal):
@@ -86,11 +85,25 @@ class OpeningRelay(Relay):
             return b"" if owed.mine else shown
         return replacement
 
+    def _failed(self, subject: object, message: bytes) -> bytes | None:
+        """What the client hears of an error; one that tells of a changed column makes us look again."""
+        fields = m.ErrorResponse.parse(message[HEADER:]).fields
+        code, constraint = fields.get("C", ""), fields.get("n", "")
+        refused_by_check = code == CHECK_VIOLATION and constraint.startswith("strongroom_")
+        if refused_by_check or (code in OF_CHANGED_COLUMNS and (near(subject) or self._guard.awaiting)):
+            self._guard.stale |= Barrier.CATALOG
+            self.catalog_changed = True
+        if refused_by_check:
+            error = PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
+            return to_wire(error).serialise()
+        return _without_values(message) if near(subject) else None
+
     def _watch(self, description: m.RowDescription) -> None:
         """Notice a column that was sealed a moment ago, before a row of it passes for what it was."""
         for field in description.fields:
             if field.table_oid in self._guard.awaiting and field.type_oid == types.BYTEA:
                 self._guard.stale |= Barrier.CATALOG
+                self.catalog_changed = True
                 raise OriginMismatch(
                     "a column of the table was sealed while the statement was on its way", hint="Try again."
                 )
@@ -213,12 +226,6 @@ def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
         out.append(copy_message(opener.feed(run[at + HEADER : end])))
         at = end
     return b"".join(out)
-
-
-def outdated(message: bytes) -> bool:
-    """Whether a CHECK of ours refused what was made for a former state of its column (rule 5)."""
-    fields = m.ErrorResponse.parse(message[HEADER:]).fields
-    return fields.get("C") == CHECK_VIOLATION and fields.get("n", "").startswith("strongroom_")
 
 
 def near(subject: object) -> bool:

@@ -38,10 +38,13 @@ class Survey:
 def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
     """Looks at everything that a statement names; raises `UserCodeRefused`."""
     found = Survey()
+    ranges: list[tuple[str | None, str]] = []
     for key, node in _nodes({tag: body}):
+        if "relname" in node:  # pgparse gives some tables under their tag, some under a field's name
+            ranges.append((node.get("schemaname"), node["relname"]))
         _note(found, key, node)
     path = context.search_path
-    for schema, name in _ranges({tag: body}):
+    for schema, name in ranges:
         _look_up(found, ground, path, schema, name)
     found.near = bool(found.relations & ground.near) or any(
         _is_near_type(parts, ground, path) for parts in found.types
@@ -51,21 +54,21 @@ def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
     return found
 
 
-def _nodes(node: object) -> Iterator[tuple[str, Node]]:
-    """Every dictionary of a tree, with its key; without recursion, so that depth does not matter."""
-    pending: list[tuple[str, object]] = [("", node)]
+def _nodes(node: Node) -> Iterator[tuple[str, Node]]:
+    """Every dictionary of a tree but constants, with its key; a loop, so that depth does not matter."""
+    pending: list[tuple[str, Node | list[object]]] = [("", node)]
     while pending:
         key, item = pending.pop()
         if isinstance(item, list):
-            pending.extend((key, inner) for inner in item)
-        elif isinstance(item, dict):
-            yield key, item
-            pending.extend(item.items())
+            pending.extend((key, inner) for inner in item if isinstance(inner, dict | list))
+            continue
+        yield key, item
+        for name, inner in item.items():
+            if isinstance(inner, dict | list) and name not in _NAMELESS:
+                pending.append((name, inner))
 
 
-def _ranges(tree: Node) -> list[tuple[str | None, str]]:
-    """Every table that is named; pgparse gives some under their tag, some under a field's name."""
-    return [(node.get("schemaname"), node["relname"]) for _, node in _nodes(tree) if "relname" in node]
+_NAMELESS = frozenset({"A_Const", "ParamRef", "String"})  # they name nothing
 
 
 def _note(found: Survey, key: str, node: Node) -> None:

@@ -91,7 +91,9 @@ class Lexed:
         outer: list[tuple[int, int]] = []  # of each bracket, or CASE, that is open: chain, lasting
         base = chain = lasting = deepest = 0
         for index, kind in enumerate(self.kinds):
-            word = self.word(index) if kind in {Token.SYMBOL, Token.WORD} else b""
+            if kind is not Token.SYMBOL and kind is not Token.WORD:
+                continue
+            word = self.word(index)
             if word in {b"(", b"[", b"case"}:
                 outer.append((chain, lasting))
                 base, chain, lasting = base + chain + lasting + 1, 0, 0

@@ -233,9 +233,17 @@ def _reachable(installation: Installation, folder: Path) -> Installation:
     """The installation, copied where its own place is closed to whom the server runs as."""
     if runner() is None:
         return installation
-    place = installation.folder.resolve()
-    if all(parent.stat().st_mode & 0o001 for parent in (place, *place.parents)):
+    place = installation.folder
+    ways = (place.absolute(), *place.absolute().parents, place.resolve(), *place.resolve().parents)
+    if all(folder.stat().st_mode & 0o001 for folder in ways):
         return installation
-    copy = folder / "programs"
+    place = place.resolve()
+    package = folder / "programs" / place.parent.name
+    copy = package / place.name
     shutil.copytree(place, copy, symlinks=True)
+    libraries = place.parent.with_name(
+        f"{place.parent.name}.libs"
+    )  # where wheels keep their shared libraries
+    if libraries.is_dir():
+        shutil.copytree(libraries, package.with_name(libraries.name))
     return Installation(installation.name, copy, installation.major, installation.tls)

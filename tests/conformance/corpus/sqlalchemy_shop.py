@@ -1,6 +1,6 @@
 """What applications do with SQLAlchemy's ORM, on the shop's protected tables."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -95,7 +95,9 @@ class Order(Base):
 
 def scenario(parameters: dict[str, str]) -> Results:
     """Every step, each in a session of its own."""
-    query = {key: parameters[key] for key in ("sslmode", "sslrootcert") if key in parameters}
+    query: dict[str, str | Sequence[str]] = {
+        key: value for key, value in parameters.items() if key in {"sslmode", "sslrootcert"}
+    }
     address = (parameters["user"], parameters["password"], parameters["host"], int(parameters["port"]))
     engine = create_engine(URL.create("postgresql+psycopg", *address, parameters["dbname"], query=query))
     try:

@@ -1,0 +1,106 @@
+// What an application on node-postgres does with the shop's protected tables; each step gives a result or an
+// error, printed as JSON. Run by test_corpus.py, once on either twin.
+
+import { createRequire } from 'node:module'
+import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+
+const require = createRequire(process.cwd() + '/')
+const { Client } = require('pg')
+const Cursor = require('pg-cursor')
+const copy = require('pg-copy-streams')
+
+const endpoint = JSON.parse(process.env.ENDPOINT)
+const client = new Client({
+  host: endpoint.host,
+  port: endpoint.port,
+  user: endpoint.user,
+  password: endpoint.password,
+  database: endpoint.dbname,
+  ssl: endpoint.sslrootcert ? { ca: readFileSync(endpoint.sslrootcert), rejectUnauthorized: true } : false,
+})
+await client.connect()
+
+const ada = 'ada.xq7mark@example.org'
+const bob = 'bob.xq7mark@example.org'
+const rows = async (text, values) => (await client.query(text, values)).rows
+const seen = {}
+
+async function step(name, run) {
+  try {
+    seen[name] = await run()
+  } catch (error) {
+    const said = /strongroom: .* \[([a-z-]+)\]/s.exec(error.message)
+    seen[name] = said ? { error: error.code, refused: said[1] } : { error: error.code ?? error.name }
+  }
+}
+
+await step('all', () => rows('SELECT * FROM customers ORDER BY id'))
+await step('fields', async () =>
+  (await client.query('SELECT * FROM customers')).fields.map((one) => [one.name, one.dataTypeID, one.dataTypeSize, one.dataTypeModifier, one.format]),
+)
+await step('byValue', () => rows('SELECT id FROM customers WHERE email = $1', [ada]))
+await step('byNumber', () => rows('SELECT id FROM customers WHERE visits = $1 ORDER BY id', [731100001]))
+await step('byList', () => rows('SELECT id FROM customers WHERE email = ANY($1) ORDER BY id', [[ada, bob]]))
+await step('byNull', () => rows('SELECT id FROM customers WHERE iban IS NULL'))
+await step('named', async () => {
+  const found = []
+  for (const email of [ada, bob, 'none.xq7mark']) {
+    found.push(await rows({ name: 'by-email', text: 'SELECT iban FROM customers WHERE email = $1', values: [email] }))
+  }
+  return found
+})
+await step('binary', async () => (await client.query({ text: 'SELECT visits FROM customers ORDER BY id', binary: true })).rows.map((row) => String(row.visits)))
+await step('insert', () =>
+  rows(
+    'INSERT INTO customers (id, email, born, credit, profile, tags, seen) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *',
+    [50, 'node.xq7mark', '1847-09-09', '98765432.5', { likes: 'xq7mark' }, ['xq7mark', null, 'a "b"'], new Date('1847-01-01T00:00:00Z')],
+  ),
+)
+await step('insertNull', () => rows('INSERT INTO customers (id, email, iban) VALUES ($1, $2, $3) RETURNING iban', [51, 'null.xq7mark', null]))
+await step('insertUnnest', () => rows('INSERT INTO customers (id, email) SELECT * FROM unnest($1::int[], $2::text[]) RETURNING id, email', [[60, 61], ['a.xq7mark', 'b.xq7mark']]))
+await step('update', async () => (await client.query('UPDATE customers SET iban = $1 WHERE email = $2', ['up xq7mark', bob])).rowCount)
+await step('upsert', () => rows('INSERT INTO customers (email, iban) VALUES ($1, $2) ON CONFLICT (email) DO UPDATE SET iban = excluded.iban RETURNING id, iban', [ada, 'again xq7mark']))
+await step('delete', () => rows('DELETE FROM orders WHERE email = $1 RETURNING id, card', [bob]))
+await step('duplicate', () => rows('INSERT INTO customers (id, email) VALUES (70, $1)', [ada]))
+await step('badDate', () => rows('INSERT INTO customers (id, email, born) VALUES (70, $1, $2)', ['x.xq7mark', '1847-02-30']))
+await step('several', async () => (await client.query("SELECT email FROM customers WHERE id = 1; SELECT id FROM customers WHERE email = 'bob.xq7mark@example.org'")).map((one) => one.rows))
+await step('queued', () => Promise.all([ada, bob, 'x.xq7mark'].map((email) => rows('SELECT id FROM customers WHERE email = $1', [email]))))
+await step('cursor', async () => {
+  const cursor = client.query(new Cursor('SELECT email FROM customers WHERE id < 10 ORDER BY id'))
+  const found = [await cursor.read(2), await cursor.read(100)]
+  await cursor.close()
+  return found
+})
+await step('copyIn', async () => {
+  await pipeline(Readable.from(['80\tcopied.xq7mark\t1847-10-10\n', '81\tcopied too.xq7mark\t\\N\n']), client.query(copy.from('COPY customers (id, email, born) FROM STDIN')))
+  return rows('SELECT id, email, born FROM customers WHERE id >= 80 AND id < 90 ORDER BY id')
+})
+await step('copyOut', async () => {
+  let text = ''
+  for await (const chunk of client.query(copy.to('COPY (SELECT email, phone FROM customers WHERE id < 10 ORDER BY id) TO STDOUT'))) text += chunk
+  return text
+})
+await step('like', () => rows('SELECT id FROM customers WHERE email LIKE $1', ['ada.xq7mark%']))
+await step('refusedInTransaction', async () => {
+  await client.query('BEGIN')
+  try {
+    await client.query("INSERT INTO contacts (id, name) VALUES (90, 'kept?')")
+    await client.query('SELECT id FROM customers WHERE email LIKE $1', ['ada.xq7mark%'])
+    throw new RangeError('the twin has no reason of its own to roll back')
+  } finally {
+    await client.query('ROLLBACK')
+  }
+})
+await step('commitOfRefused', async () => {
+  await client.query('BEGIN')
+  await client.query("INSERT INTO contacts (id, name) VALUES (91, 'kept?')")
+  await client.query('SELECT lower(email) FROM customers').catch(() => client.query('SELECT 1 / 0').catch(() => {}))
+  return (await client.query('ROLLBACK')).command
+})
+await step('nothingKept', () => rows("SELECT count(*) FROM contacts WHERE name = 'kept?'"))
+
+await client.end()
+process.stdout.write(JSON.stringify(seen))
