@@ -32,15 +32,17 @@ class Conversation:
 
     def client(self, octets: bytes) -> tuple[bytes, bytes]:
         """The client sends; return what went upstream and what to the client."""
-        if self.relay.begins_round(octets):
-            return octets, b""
+        sent = self.relay.begin_round(octets)
+        if sent is not None:
+            return sent, b""
         self.relay.client(octets)
         return self._taken()
 
     def upstream(self, octets: bytes) -> tuple[bytes, bytes]:
         """Upstream sends; return what went upstream and what to the client."""
-        if self.relay.ends_round(octets):
-            return b"", octets
+        answer = self.relay.end_round(octets)
+        if answer is not None:
+            return b"", answer
         self.relay.upstream(octets)
         return self._taken()
 

@@ -21,7 +21,7 @@ from tests.session.conversation import (
 )
 
 from strongroom.errors import UpstreamError
-from strongroom.session.rounds import Rounds
+from strongroom.session.rounds import Rounds, Treatment
 from strongroom.session.statements import Names, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import message
@@ -46,11 +46,11 @@ def test_a_round_passes_whole() -> None:
     """A round and its answer are taken as they are, with and without Describe, and leave nothing behind."""
     relay = prepared().relay
     for asked, answered in ((ROUND, ANSWER + IDLE), (BIND + EXECUTE + m.SYNC, BOUND + DONE + IDLE)):
-        assert relay.begins_round(asked)
+        assert relay.begin_round(asked) is asked
         assert not relay.idle
-        assert relay.ends_round(answered)
+        assert relay.end_round(answered) is answered
         assert relay.idle
-    assert not relay.ends_round(ANSWER + IDLE)
+    assert relay.end_round(ANSWER + IDLE) is None
 
 
 def test_while_anything_else_is_under_way_no_round_begins() -> None:
@@ -58,7 +58,7 @@ def test_while_anything_else_is_under_way_no_round_begins() -> None:
     for before in (m.SYNC, BIND, BIND + m.FLUSH, m.SYNC[:3], PARSE + m.SYNC):
         talk = prepared()
         talk.client(before)
-        assert not talk.relay.begins_round(ROUND)
+        assert talk.relay.begin_round(ROUND) is None
 
 
 @pytest.mark.parametrize(
@@ -163,15 +163,15 @@ def test_only_statements_that_need_no_thought_make_rounds() -> None:
     statements: Names[Statement] = Names()
     asked: list[Statement] = []
 
-    def passes(statement: Statement) -> bool:
+    def passes(statement: Statement) -> tuple[Treatment | None] | None:
         asked.append(statement)
-        return len(asked) == 1
+        return (None,) if len(asked) == 1 else None
 
     rounds = Rounds(statements, passes, LIMITS.message_bytes)
     statements.note("s", Statement("s", "SELECT 1"))
     assert not rounds.begin(ROUND)
     rounds.allow()
-    assert [rounds.begin(ROUND) for _ in range(2)] == [True, True]
+    assert [rounds.begin(ROUND) for _ in range(2)] == [ROUND, ROUND]
     assert len(asked) == 1
     assert len(list(rounds.unfold())) == 2
     assert not rounds.begin(ROUND)
@@ -186,7 +186,7 @@ def test_a_chunk_over_the_limit_is_no_round() -> None:
     """No message of a round is over the limit of messages; the long way refuses it."""
     statements: Names[Statement] = Names()
     statements.note("s", Statement("s", "SELECT 1"))
-    rounds = Rounds(statements, lambda _statement: True, len(ROUND))
+    rounds = Rounds(statements, lambda _statement: (None,), len(ROUND))
     rounds.allow()
     assert not rounds.begin(m.Bind("", "s", (), (b"x",)).serialise() + DESCRIBE + EXECUTE + m.SYNC)
     assert rounds.begin(ROUND)

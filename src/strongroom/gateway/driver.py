@@ -134,17 +134,19 @@ class Driver:
 
     def _client_data(self, data: bytes) -> None:
         self.last_heard = self._now()
-        if self._session.begins_round(data):
-            self._upstream.write(data)
-        else:
+        sent = self._session.begin_round(data)
+        if sent is None:
             self.dispatch(ev.ClientData(data))
+        else:
+            self._upstream.write(sent)
 
     def _upstream_data(self, data: bytes) -> None:
         self.last_heard = self._now()
-        if self._session.ends_round(data):
-            self.client.write(data)
-        else:
+        answer = self._session.end_round(data)
+        if answer is None:
             self.dispatch(ev.UpstreamData(data))
+        else:
+            self.client.write(answer)
 
     def _client_lost(self) -> None:
         self.dispatch(ev.ClientClosed())

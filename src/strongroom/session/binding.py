@@ -34,7 +34,7 @@ def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, by
     result_formats = bind.result_formats
     if resolved.outputs is not None:
         result_formats = rows.upstream_formats(resolved.outputs, bind.result_formats)
-        run.rows = rows.plan(resolved.outputs, result_formats, bind.result_formats, guard.codec, guard.style)
+        run.rows = guard.plan(resolved.outputs, result_formats, bind.result_formats)
     return run, m.Bind(bind.portal, bind.statement, formats, values, result_formats).serialise()
 
 

@@ -20,12 +20,14 @@ from strongroom.errors import (
     UndefinedColumn,
     UndefinedTable,
 )
+from strongroom.protect.batch import RowPlan
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.style import TextStyle
+from strongroom.session import rows
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
@@ -49,6 +51,9 @@ ANALYSES_KEPT = 2_000
 
 LENGTH_KEPT = 1 << 14
 """Characters of the longest text that is remembered; bulk inserts of literals hardly come twice."""
+
+PLANS_KEPT = 500
+"""Plans for rows that a session remembers, before it forgets them all."""
 
 Protections = Mapping[ColumnId, Protection]
 
@@ -236,6 +241,7 @@ class Guard:
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
         self.style = TextStyle()
+        self._plans: dict[tuple[object, ...], tuple[object, RowPlan | None]] = {}
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 
@@ -409,6 +415,20 @@ class Guard:
     def codec(self, protection: Protection) -> ColumnCodec:
         """What seals and opens the column."""
         return self._snapshot.codecs[protection.column]
+
+    def plan(
+        self, outputs: tuple[Output, ...], came: tuple[int, ...], wanted: tuple[int, ...]
+    ) -> RowPlan | None:
+        """The plan for rows that come in these formats and go out in those; remembered, statements repeat."""
+        key = (id(outputs), came, wanted, self.style)
+        known = self._plans.get(key)
+        if known is None:
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.clear()
+            # The outputs are kept beside their plan, so that no others can have their identity.
+            known = outputs, rows.plan(outputs, came, wanted, self.codec, self.style)
+            self._plans[key] = known
+        return known[1]
 
     def _literal(self, piece: SealedLiteral) -> str:
         codec = self.codec(piece.protection)

@@ -12,6 +12,7 @@ sees it.
 Used by `postgres`; pure.
 """
 
+from strongroom._kernel import cut
 from strongroom.errors import (
     ClientError,
     Denied,
@@ -21,17 +22,22 @@ from strongroom.errors import (
     UndefinedCursor,
     UndefinedStatement,
 )
+from strongroom.protect.batch import open_rows
 from strongroom.session import binding, refresh
 from strongroom.session.guard import OutOfDate
 from strongroom.session.opening import OpeningRelay, copy_message, near, touched
 from strongroom.session.replies import Owed, Request
+from strongroom.session.rounds import Round, Treatment
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres.codec import HEADER
 from strongroom.wire.postgres.reader import Reader
 
-_NEED_NO_THOUGHT = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+_OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 """Kinds of statements that change nothing in the session's books."""
+
+_ROWS, _DESCRIPTION = b"DT"
 
 
 class GuardedRelay(OpeningRelay):
@@ -253,18 +259,39 @@ class GuardedRelay(OpeningRelay):
         looks = self._guard.stale or self._guard.awaiting
         return not (waits or looks) and super()._between_rounds()
 
-    def _needs_no_thought(self, statement: Statement) -> bool:
+    def _treatment(self, statement: Statement) -> tuple[Treatment | None] | None:
         resolved = statement.resolved
-        return (
-            resolved is not None
-            and resolved.kind in _NEED_NO_THOUGHT
-            and not (resolved.touched or resolved.barriers or resolved.outputs or statement.refused)
-            and statement.outlook == self._guard.outlook
-        )
+        if resolved is None or statement.refused or statement.outlook != self._guard.outlook:
+            return None
+        if resolved.kind not in _OF_ROUNDS or resolved.barriers:
+            return None
+        return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
-    def _portal_of(self, statement: Statement) -> Portal:
+    def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
+        """A round of a touched statement as it goes upstream (`Rounds`)."""
         assert statement.resolved is not None
-        return Portal("", statement, Run((statement.resolved,)))
+        end = 1 + int.from_bytes(chunk[1:HEADER])
+        run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
+        return run, sealed + chunk[end:]
+
+    def open(self, one: Round, chunk: bytes) -> bytes:
+        """Its answer as the client gets it (`Rounds`)."""
+        run, resolved = one.run, one.statement.resolved
+        assert run is not None
+        assert resolved is not None
+        parts: list[bytes] = []
+        for tag, start, end in cut(chunk, 0, len(chunk), b"D")[0]:
+            part = chunk[start:end]
+            if tag == _ROWS and run.rows is not None:
+                part = open_rows(run.rows, part)
+            elif tag == _DESCRIPTION:
+                part = self._describe_rows(resolved, part[HEADER:], run.formats) or part
+            parts.append(part)
+        return b"".join(parts)
+
+    def _portal_of(self, one: Round) -> Portal:
+        assert one.statement.resolved is not None
+        return Portal("", one.statement, one.run or Run((one.statement.resolved,)))
 
     def _close(self, body: bytes) -> bytes | None:
         if self._replies.skipping:

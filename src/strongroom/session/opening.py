@@ -13,7 +13,7 @@ from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
-from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.guard import PLANS_KEPT, Guard, Snapshot
 from strongroom.session.relay import Limits, Relay, to_wire
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
@@ -47,11 +47,13 @@ class OpeningRelay(Relay):
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
         self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
+        self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
+        self._shown.clear()
         self._guard.share(snapshot)
 
     def _reported(self, status: m.ParameterStatus) -> None:
@@ -111,6 +113,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
+            self._shown.clear()
             self._guard.refreshed(answer.path, answer.schema)
             self._refreshing = False
         return b""
@@ -135,9 +138,17 @@ class OpeningRelay(Relay):
         outputs = resolved.outputs
         if outputs is None:
             return None
-        description = m.RowDescription.parse(body)
-        rows.agree(outputs, description, self._guard.protected)
-        return rows.shown(outputs, description, formats).serialise()
+        key = (id(outputs), body, None if formats is None else tuple(formats))
+        known = self._shown.get(key)
+        if known is None:
+            description = m.RowDescription.parse(body)
+            rows.agree(outputs, description, self._guard.protected)
+            if len(self._shown) >= PLANS_KEPT:
+                self._shown.clear()
+            # The outputs are kept beside, so that no others can have their identity.
+            known = outputs, rows.shown(outputs, description, formats).serialise()
+            self._shown[key] = known
+        return known[1]
 
     def _run_answer(
         self, owed: Owed, run: Run, letter: str, message: bytes, replacement: bytes | None

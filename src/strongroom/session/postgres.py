@@ -129,20 +129,21 @@ class Session:
             self._fail(error)
         return self._effects
 
-    def begins_round(self, chunk: bytes) -> bool:
-        """Take the client's octets, if they are an ordinary round: the chunk goes upstream as it is.
+    def begin_round(self, chunk: bytes) -> bytes | None:
+        """Take the client's octets, if they are an ordinary round, and return what goes upstream.
 
-        Where not, nothing was taken, and they are to be handled as `ClientData`. With `ends_round` this
-        spares what most chunks do not need: an event, a list of effects, and a look at what may be read.
+        Where they are not, nothing was taken, and they are to be handled as `ClientData`. With `end_round`
+        this spares what most chunks do not need: an event, a list of effects, and a look at what may be read.
         """
-        return self._phase is Phase.OPEN and self._relay.begins_round(chunk)
+        return self._relay.begin_round(chunk) if self._phase is Phase.OPEN else None
 
-    def ends_round(self, chunk: bytes) -> bool:
-        """Take upstream's octets, if they are the answer to a round: the chunk goes to the client as it is.
+    def end_round(self, chunk: bytes) -> bytes | None:
+        """Take upstream's octets, if they are the answer to a round, and return what goes to the client.
 
-        Where not, nothing was taken, and they are to be handled as `UpstreamData`.
+        Where they are not, nothing was taken, and they are to be handled as `UpstreamData`.
         """
-        return self._phase is Phase.OPEN and not self._draining and self._relay.ends_round(chunk)
+        taken = self._phase is Phase.OPEN and not self._draining
+        return self._relay.end_round(chunk) if taken else None
 
     # ---------------------------------------------------------------- start-up and login
 

@@ -25,7 +25,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.session.replies import Owed, Replies, Request
-from strongroom.session.rounds import Rounds
+from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
 from strongroom.session.statements import Names, Portal, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
@@ -64,7 +64,7 @@ class Relay:
         self._replies = Replies()
         self._statements: Names[Statement] = Names()
         self._portals: Names[Portal] = Names()
-        self._rounds = Rounds(self._statements, self._needs_no_thought, limits.message_bytes)
+        self._rounds = Rounds(self._statements, self._treatment, limits.message_bytes)
         self._segment = 0
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
@@ -113,20 +113,20 @@ class Relay:
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
 
-    def begins_round(self, chunk: bytes) -> bool:
-        """Take the client's octets, if they are an ordinary round that goes upstream as it is; else not."""
+    def begin_round(self, chunk: bytes) -> bytes | None:
+        """Take the client's octets, if they are an ordinary round: what goes upstream, else None."""
         return self._rounds.begin(chunk)
 
-    def ends_round(self, chunk: bytes) -> bool:
-        """Take upstream's octets, if they are the ordinary answer to a round; it passes as it is, too."""
+    def end_round(self, chunk: bytes) -> bytes | None:
+        """Take upstream's octets, if they are the answer to a round: what the client gets, else None."""
         ended = self._rounds.end(chunk)
         if ended is None:
-            return False
-        statement, status = ended
-        if status != _IDLE or self.transaction != "I":
-            self._portals.note("", self._portal_of(statement))
+            return None
+        one, status, answer = ended
+        if status != IDLE or self.transaction != "I":
+            self._portals.note("", self._portal_of(one))
             self._ready(bytes([status]))
-        return True
+        return answer
 
     def _between_rounds(self) -> bool:
         """Whether all octets are whole messages and all that was asked has been answered."""
@@ -137,24 +137,24 @@ class Relay:
             and (self.transaction != "I" or not len(self._portals))
         )
 
-    def _needs_no_thought(self, _statement: Statement) -> bool:
-        """Whether a statement can be bound and run, and its rows pass, without a look at them."""
-        return True
+    def _treatment(self, _statement: Statement) -> tuple[Treatment | None] | None:
+        """How rounds of a statement are treated (`Rounds`): here all pass as they are."""
+        return (None,)
 
     def _unfold(self) -> None:
         """Write the rounds under way into the books, before anything else is."""
-        for statement, described in self._rounds.unfold():
-            portal = self._portal_of(statement)
+        for one in self._rounds.unfold():
+            portal = self._portal_of(one)
             undo = self._portals.put("", portal, self._segment)
             self._replies.ask(Owed(Request.BIND, portal, undo=undo))
-            if described:
+            if one.described:
                 self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
             self._replies.ask(Owed(Request.EXECUTE, portal.run or portal))
             self._sync(b"")
 
-    def _portal_of(self, statement: Statement) -> Portal:
+    def _portal_of(self, one: Round) -> Portal:
         """The unnamed portal of a round."""
-        return Portal("", statement)
+        return Portal("", one.statement, one.run)
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
         clean = 0  # from here on nothing was changed
@@ -454,4 +454,4 @@ _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
 _COPY_DATA = ord("d")
-_PARAMETER_STATUS, _NOTICE, _ERROR, _READY, _IDLE = b"SNEZI"
+_PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

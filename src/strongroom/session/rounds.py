@@ -1,10 +1,11 @@
-"""Ordinary rounds of the extended protocol, which need no thought and so no books.
+"""Ordinary rounds of the extended protocol, which need no books.
 
-Most of what an application sends is one chunk of Bind, Execute and Sync for a statement prepared before,
-and most answers are one chunk too. Where the statement touches nothing protected, such a round is noted as a
-whole and its answer recognised as a whole, each by one call of the kernel. When anything else comes from
-either side, the rounds under way are written into the books message by message (`Rounds.unfold`), as if they
-had been taken so from the start.
+Most of what an application sends is one chunk of Bind, Execute and Sync for a statement prepared before, and
+most answers are one chunk too. Such a round is noted as a whole and its answer recognised as a whole, each by
+one call of the kernel. Where the statement touches nothing protected both pass as they are; where it does,
+what was sealed and opened stands in their place. When anything else comes from either side, or anything goes
+wrong, the rounds under way are written into the books message by message (`Rounds.unfold`), as if they had
+been taken so from the start.
 
 INVARIANT: while a round is under way, `Replies` owes nothing; so either the books or the rounds say what
 upstream will answer, never both.
@@ -14,32 +15,56 @@ Used by `relay`; pure.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
 from strongroom._kernel import plain_reply, plain_round
-from strongroom.session.statements import Names, Statement
+from strongroom.errors import StrongroomError
+from strongroom.session.statements import Names, Run, Statement
 
-Round = tuple[Statement, bool]
-"""What a round binds, and whether it describes its portal."""
+IDLE = ord("I")
+"""ReadyForQuery's status outside a transaction."""
+
+
+class Round(NamedTuple):
+    """What a round binds, whether it describes its portal, and what opens its rows, if anything does."""
+
+    statement: Statement
+    described: bool
+    run: Run | None
+
+
+class Treatment(Protocol):
+    """What is done to the rounds of statements that touch something."""
+
+    def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
+        """What opens the rows, and the round that goes upstream; raises for what may not pass."""
+
+    def open(self, one: Round, chunk: bytes) -> bytes:
+        """The answer for the client; raises for what may not pass."""
 
 
 class Rounds:
-    """The rounds under way, oldest first. ``passes(statement)`` says which statements need no thought.
+    """The rounds under way, oldest first.
 
-    Rounds begin only between `allow` and the next `unfold`; for that time it is remembered which statements
-    pass, so that nothing may change meanwhile that would make them not pass.
+    ``passes(statement)`` is None for a statement that makes no rounds, and else holds what is to be done to
+    them, None for nothing. Rounds begin only between `allow` and the next `unfold`; for that time it is
+    remembered how statements are treated, so that nothing may change meanwhile on which that depends.
     """
 
-    __slots__ = ("_allowed", "_longest", "_passes", "_passing", "_statements", "_under_way")
+    __slots__ = ("_allowed", "_known", "_longest", "_passes", "_statements", "_under_way")
 
     def __init__(
-        self, statements: Names[Statement], passes: Callable[[Statement], bool], longest: int
+        self,
+        statements: Names[Statement],
+        passes: Callable[[Statement], tuple[Treatment | None] | None],
+        longest: int,
     ) -> None:
         self._statements = statements
         self._passes = passes
         self._longest = longest  # octets of a chunk, so that no message in it is over the limit
         self._allowed = False
-        self._passing: dict[bytes, Statement] = {}
-        self._under_way: deque[Round] = deque()
+        self._known: dict[bytes, tuple[Statement, Treatment | None]] = {}
+        self._under_way: deque[tuple[Round, Treatment | None]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._under_way)
@@ -48,41 +73,54 @@ class Rounds:
         """Let rounds begin: all octets so far were whole messages, and nothing is owed."""
         self._allowed = True
 
-    def begin(self, chunk: bytes) -> bool:
-        """Note the client's chunk as a round, if it is one."""
+    def begin(self, chunk: bytes) -> bytes | None:
+        """What goes upstream, if the client's chunk is a round; else None, and nothing was noted."""
         if not self._allowed:
-            return False
+            return None
         found = plain_round(chunk)
         if found is None or len(chunk) > self._longest:
-            return False
-        statement = self._passing.get(found[0]) or self._look_up(found[0])
-        if statement is None:
-            return False
-        self._under_way.append((statement, found[1]))
-        return True
+            return None
+        known = self._known.get(found[0]) or self._look_up(found[0])
+        if known is None:
+            return None
+        statement, treatment = known
+        run = None
+        if treatment is not None:
+            try:
+                run, chunk = treatment.seal(statement, chunk)
+            except StrongroomError:  # the long way finds it too, and says it to the client
+                return None
+        self._under_way.append((Round(statement, found[1], run), treatment))
+        return chunk
 
-    def _look_up(self, name: bytes) -> Statement | None:
+    def _look_up(self, name: bytes) -> tuple[Statement, Treatment | None] | None:
         # What is not UTF-8 is no statement's name.
         statement = self._statements.find(name.decode("utf-8", "surrogateescape"))
-        if statement is None or not self._passes(statement):
+        passes = None if statement is None else self._passes(statement)
+        if statement is None or passes is None:
             return None
-        self._passing[name] = statement
-        return statement
+        known = self._known[name] = (statement, *passes)
+        return known
 
-    def end(self, chunk: bytes) -> tuple[Statement, int] | None:
-        """The oldest round's statement and the transaction status, if the chunk is its ordinary answer."""
+    def end(self, chunk: bytes) -> tuple[Round, int, bytes] | None:
+        """The oldest round, the transaction status and the client's answer, if the chunk is its own."""
         if not self._under_way:
             return None
-        statement, described = self._under_way[0]
-        status = plain_reply(chunk, described)
+        one, treatment = self._under_way[0]
+        status = plain_reply(chunk, one.described)
         if not status or len(chunk) > self._longest:
             return None
+        if treatment is not None:
+            try:
+                chunk = treatment.open(one, chunk)
+            except StrongroomError:  # the long way finds it too, and ends the session
+                return None
         self._under_way.popleft()
-        return statement, status
+        return one, status, chunk
 
     def unfold(self) -> Iterator[Round]:
         """Give up the rounds, oldest first, to be written into the books; no more begin until `allow`."""
         self._allowed = False
-        self._passing.clear()
+        self._known.clear()
         under_way, self._under_way = self._under_way, deque()
-        return iter(under_way)
+        return (one for one, _ in under_way)
