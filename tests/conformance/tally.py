@@ -24,8 +24,15 @@ class Outcome(Enum):
 
 
 INHERENT = frozenset(
-    "comparison-refused order-refused function-refused value-computed value-moves setting-pinned "
-    "user-code-refused".split()
+    {
+        "comparison-refused",
+        "order-refused",
+        "function-refused",
+        "value-computed",
+        "value-moves",
+        "setting-pinned",
+        "user-code-refused",
+    }
 )
 """Codes of what is refused for good: the database has no plaintext to compare, sort, compute with or copy."""
 
