@@ -217,7 +217,7 @@ def test_many_sessions_at_once(twins: Twins) -> None:
     reason="a configured column that is made anew in plaintext is taken for one yet to be protected",
 )
 def test_a_protected_table_made_anew(connection: PGconn) -> None:
-    """A table dropped and made again with a plaintext column in place of a protected one takes no plaintext."""
+    """A table dropped and made again, its protected column now of type text, takes no plaintext."""
     made = "CREATE TABLE events (id int, kind text, email text)"
     insert = "INSERT INTO events VALUES (1, 'x', 'not a marker')"
     found = simple(connection, "BEGIN", "DROP TABLE events", made, insert, "ROLLBACK")
