@@ -64,6 +64,23 @@ def test_a_shadow_is_emptied_when_its_column_changes(shop: Shop, filler: Filler)
     assert shop.rows(EMPTY) == [(2,)]
 
 
+def test_other_roles_write_as_before(shop: Shop, filler: Filler) -> None:
+    """They need no right on anything of ours for the trigger to do its work."""
+    filler.fill(0)
+    shop.run(
+        "DROP ROLE IF EXISTS writer",
+        "CREATE ROLE writer",
+        "REVOKE ALL ON SCHEMA strongroom FROM PUBLIC",
+        "GRANT SELECT, INSERT, UPDATE ON customers TO writer",
+    )
+    with shop.connect() as connection:
+        connection.execute("SET ROLE writer")
+        connection.execute("UPDATE customers SET iban = 'written' WHERE id = 1")
+        connection.execute("INSERT INTO customers (id, email, iban) VALUES (1001, 'w', 'w')")
+    assert shop.rows(EMPTY) == [(2,)]
+    shop.run("DROP OWNED BY writer")
+
+
 def test_a_row_that_changed_meanwhile_is_not_overwritten(shop: Shop, filler: Filler) -> None:
     """The batch was read before, and is written after."""
     real = filler.database.run

@@ -1,5 +1,6 @@
 """State, keys, configuration and database: when they agree, what then starts, and what notices change."""
 
+import contextlib
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -225,3 +226,62 @@ def test_a_literal_that_looks_like_a_parameter(postgres: PostgresServer) -> None
     with postgres.connect() as connection:
         statement = filled("SELECT $1::text, $2::int, $3::bytea", "a $3 b", 7, wrapped)
         assert connection.execute(statement.encode()).fetchone() == ("a $3 b", 7, wrapped)
+
+
+def test_a_reload_can_protect_more(start: Start, database: str, postgres: PostgresServer) -> None:
+    """A column that `columns:` gets while the gateway serves is opened by sessions that are open already."""
+    gateway = start()
+    postgres.run("ALTER TABLE people ADD COLUMN phone bytea", database)
+    settings = yaml.safe_load(gateway.configuration.read_text())
+    settings["databases"][database]["columns"]["public.people.phone"] = {
+        "type": "text",
+        "encryption": "randomized",
+    }
+    with session(gateway) as one:
+        one.execute("SELECT 1")
+        gateway.configure(settings)
+        gateway.signal(signal.SIGHUP)
+
+        def sealed() -> bool:
+            try:
+                one.execute("INSERT INTO people (id, phone) VALUES (7, '555-0100')")
+            except psycopg.Error:
+                return False
+            return one.execute("SELECT phone FROM people WHERE id = 7").fetchone() == ("555-0100",)
+
+        wait_until(lambda: "configuration reloaded" in gateway.log.read_text(), "the worker has reloaded")
+        assert sealed()
+    with postgres.connect(database) as direct:
+        stored = direct.execute("SELECT phone FROM people").fetchone()
+    assert stored is not None
+    assert b"555" not in stored[0]
+
+
+def test_a_reload_that_ends_protection_is_refused(start: Start, database: str) -> None:
+    """Deleting a line and sending SIGHUP changes nothing: the old configuration stays."""
+    gateway = start()
+    settings = yaml.safe_load(gateway.configuration.read_text())
+    del settings["databases"][database]["columns"]["public.people.note"]
+    gateway.configure(settings)
+    with session(gateway) as one:
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: "keyset-orphaned" in gateway.log.read_text(), "the reload is refused")
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        assert one.execute("SELECT note FROM people").fetchone() == ("n",)
+
+
+def test_a_column_that_loses_its_form_is_not_written_in_plaintext(
+    start: Start, database: str, postgres: PostgresServer
+) -> None:
+    """Whoever alters the table back to text gets no plaintext: the gateway knows what was sealed."""
+    gateway = start()
+    with session(gateway) as one:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        postgres.run("ALTER TABLE people ALTER COLUMN note TYPE text USING 'x'", database)
+        for i in (2, 3):  # under the old catalog, and when the change may be known
+            with contextlib.suppress(psycopg.Error):
+                one.execute("INSERT INTO people VALUES (%s, %s, 'secret-note', 't')", (i, f"b{i}@x.org"))
+    with postgres.connect(database) as direct:
+        assert direct.execute("SELECT count(*) FROM people WHERE note LIKE '%secret%'").fetchone() == (0,)
+    stopped(gateway)
+    assert "column-not-protected" in refused(gateway)

@@ -24,7 +24,10 @@ CREATE TABLE IF NOT EXISTS strongroom.changeovers (
     remaining jsonb,
     started timestamptz NOT NULL DEFAULT now()
 );
+GRANT USAGE ON SCHEMA strongroom TO PUBLIC;
+GRANT SELECT ON strongroom.changeovers TO PUBLIC;
 COMMENT ON TABLE strongroom.changeovers IS 'Columns that strongroom protect or unprotect is changing now.'"""
+"""Readable by all: the gateway, as whichever user, must see what is under way; it holds names only."""
 
 _KEYSET = "SELECT FROM strongroom.keysets WHERE name = %s"
 _EXISTS = "SELECT to_regclass(%s) IS NOT NULL"

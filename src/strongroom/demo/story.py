@@ -25,17 +25,20 @@ from strongroom.testing.servers import PostgresServer
 ROWS = 10_000
 BATCH = 500
 DATABASE = "shop"
-OWNER, APPLICATION = "shop_owner", "shop_app"
+APPLICATION = "shop"
 TABLE = """
 CREATE TABLE customers (
-    id int PRIMARY KEY, name text NOT NULL, email bytea UNIQUE, iban bytea, born date, city text
-);
-GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO shop_app
+    id int PRIMARY KEY, name text NOT NULL, email text UNIQUE, iban text, born date, city text
+)
 """
 COLUMNS = {
     "public.customers.email": {"type": "text", "encryption": "deterministic"},
     "public.customers.iban": {"type": "text", "encryption": "randomized"},
 }
+ROW_AND_CHECK = """
+SELECT iban, pg_get_constraintdef(oid) FROM customers, pg_constraint
+WHERE id = 1 AND conname = 'strongroom_iban'
+"""
 PLAINTEXT = re.compile(rb"[\w.]+@[\w.]*example|DE\d{20}")
 """What an email or IBAN of a customer looks like."""
 
@@ -67,7 +70,7 @@ class Scene:
 
 def tell(console: Console, *, rows: int = ROWS) -> None:
     """Tells the whole story, and cleans up."""
-    with scene(console) as here:
+    with scene(console, rows) as here:
         for step in STEPS:
             step(here, rows)
         here.say("\nAn application changed its connection string, and nothing else.")
@@ -75,7 +78,7 @@ def tell(console: Console, *, rows: int = ROWS) -> None:
 
 def stay(console: Console, *, rows: int = ROWS) -> None:
     """Tells the story, then leaves everything running until Ctrl-C."""
-    with scene(console) as here:
+    with scene(console, rows) as here:
         for step in STEPS:
             step(here, rows)
         here.say("\n[bold]It keeps running.[/] In another terminal:")
@@ -95,26 +98,54 @@ def stay(console: Console, *, rows: int = ROWS) -> None:
 
 
 @contextmanager
-def scene(console: Console) -> Iterator[Scene]:
-    """A database with an empty table, and a gateway in front of it; gone afterwards."""
-    with console.status("starting PostgreSQL and a gateway"):
+def scene(console: Console, rows: int) -> Iterator[Scene]:
+    """A database with plaintext in it, columns of which are then protected; and a gateway in front of it."""
+    with console.status("starting PostgreSQL"):
         server = PostgresServer.start(_embedded(), settings={"shared_buffers": "128MB"})
     with server:
-        server.create_user(OWNER, server.password)
         server.create_user(APPLICATION, server.password)
-        server.create_database(DATABASE, OWNER)
-        with server.connect(DATABASE, OWNER) as connection:
+        server.create_database(DATABASE, APPLICATION)
+        with server.connect(DATABASE, APPLICATION) as connection:
             connection.execute(TABLE)
-        owner = {"owner": server.uri(DATABASE, OWNER, password=""), "owner_password": server.password}
-        with console.status("starting the gateway"):
-            gateway = Gateway.start(
-                server,
-                DATABASE,
-                upstream=(APPLICATION, server.password),
-                more={"columns": COLUMNS, **owner},
-            )
+        console.print(f"[bold]PostgreSQL {server.installation.major}[/] runs.", highlight=False)
+        _insert(console, server, rows)
+        gateway = Gateway.start(
+            server,
+            DATABASE,
+            upstream=(APPLICATION, server.password),
+            more={"columns": COLUMNS},
+            first=lambda configured: _protect(console, configured),
+        )
         with gateway:
             yield Scene(console, server, gateway)
+
+
+def _insert(console: Console, server: PostgresServer, rows: int) -> None:
+    """The application has been there before us, and wrote plaintext."""
+    people = list(customers(rows))
+    query = "INSERT INTO customers (id, name, email, iban, born, city) VALUES (%s, %s, %s, %s, %s, %s)"
+    with (
+        Progress(console=console, transient=True) as progress,
+        server.connect(DATABASE, APPLICATION) as there,
+    ):
+        task = progress.add_task("an application fills its table", total=rows)
+        with there.cursor() as cursor:
+            for start in range(0, rows, BATCH):
+                cursor.executemany(query, [_row(one) for one in people[start : start + BATCH]])
+                progress.advance(task, BATCH)
+    console.print(f"An application has {rows:,} customers in it, in plaintext.\n", highlight=False)
+
+
+def _protect(console: Console, gateway: Gateway) -> None:
+    """What an operator does: two lines of configuration, and a command."""
+    console.print("In strongroom.yaml, two columns are to be protected:\n", highlight=False)
+    for name, column in COLUMNS.items():
+        settings = ", ".join(f"{key}: {value}" for key, value in column.items())
+        console.print(f"    {name}: {{{settings}}}", style="cyan", markup=False, highlight=False)
+    console.print("\n    $ strongroom protect --rewrite\n", style="cyan", markup=False, highlight=False)
+    said = gateway.command("protect", "--rewrite", show=console.is_terminal)
+    console.print(said, markup=False, highlight=False)
+    console.print("And the gateway is started: [cyan]strongroom serve[/]", highlight=False)
 
 
 def _embedded() -> Installation:
@@ -128,31 +159,6 @@ def _embedded() -> Installation:
 
 
 # ------------------------------------------------------------------------------------------------ the steps
-
-
-def introduce(here: Scene, _rows: int) -> None:
-    """Who is who."""
-    here.say(f"[bold]PostgreSQL {here.server.installation.major}[/] runs, and a gateway in front of it.")
-    here.say("In strongroom.yaml, two columns are protected:\n")
-    for name, column in COLUMNS.items():
-        settings = ", ".join(f"{key}: {value}" for key, value in column.items())
-        here.quote(f"{name}: {{{settings}}}", "cyan")
-    here.say("")
-
-
-def insert(here: Scene, rows: int) -> None:
-    """The application inserts its customers."""
-    started = time.monotonic()
-    people = list(customers(rows))
-    query = "INSERT INTO customers (id, name, email, iban, born, city) VALUES (%s, %s, %s, %s, %s, %s)"
-    with Progress(console=here.console, transient=True) as progress, here.application() as connection:
-        task = progress.add_task("inserting customers", total=rows)
-        with connection.cursor() as cursor:
-            for start in range(0, rows, BATCH):
-                cursor.executemany(query, [_row(one) for one in people[start : start + BATCH]])
-                progress.advance(task, BATCH)
-    seconds = time.monotonic() - started
-    here.say(f"The application inserted {rows:,} customers in {seconds:.1f} s, as it always does.")
 
 
 def compare(here: Scene, _rows: int) -> None:
@@ -215,25 +221,35 @@ def refuse(here: Scene, _rows: int) -> None:
 
 def tamper(here: Scene, _rows: int) -> None:
     """A value that an administrator copies into another column does not open."""
+    copied = "UPDATE customers SET iban = email WHERE id = 1"
     with here.thief() as thief:
-        before = thief.execute("SELECT iban FROM customers WHERE id = 1").fetchone()
-        thief.execute("UPDATE customers SET iban = email WHERE id = 1")
-    here.say(
-        "\n[bold]An administrator[/] copies a sealed email into the column iban. The application reads it:"
-    )
+        before = thief.execute(ROW_AND_CHECK).fetchone()
+        _must(before is not None, "the column has its CHECK")
+        try:
+            thief.execute(copied)
+        except psycopg.errors.CheckViolation as error:
+            refused = str(error).splitlines()[0]
+        else:
+            raise Bug("the CHECK let a value of another column pass")
+        thief.execute("ALTER TABLE customers DROP CONSTRAINT strongroom_iban")
+        thief.execute(copied)
+    here.say("\n[bold]An administrator[/] copies a sealed email into the column iban:")
+    here.quote(refused, "yellow")
+    here.say("They drop that constraint, copy again, and the application reads the row:")
     try:
         with here.application() as connection:
             connection.execute("SELECT iban FROM customers WHERE id = 1").fetchone()
     except psycopg.Error as error:
-        for line in str(error).splitlines()[:2]:
-            here.quote(f"{line}", "yellow")
+        here.quote(str(error).splitlines()[0], "yellow")
     else:
         raise Bug("a value opened in another column")
     with here.thief() as thief:
-        thief.execute("UPDATE customers SET iban = %s WHERE id = 1", before)
+        assert before is not None
+        thief.execute("UPDATE customers SET iban = %s WHERE id = 1", before[:1])
+        thief.execute(f"ALTER TABLE customers ADD CONSTRAINT strongroom_iban {before[1]}".encode())
 
 
-STEPS = (introduce, insert, compare, look_up, search_the_dump, refuse, tamper)
+STEPS = (compare, look_up, search_the_dump, refuse, tamper)
 
 
 def _row(one: Customer) -> tuple[object, ...]:

@@ -123,6 +123,11 @@ class Driver:
         self.dispatch(ev.Drain())
 
     @property
+    def guarded(self) -> bool:
+        """Whether the session looks into statements."""
+        return self._session.guarded
+
+    @property
     def database(self) -> str:
         """The logical database of this session."""
         return self._rules.database

@@ -216,8 +216,9 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
 
 
 def filled(statement: str, *values: str | int | bytes) -> str:
-    """The statement with literals for its parameters, in one pass: a wrapped key may hold ``$2`` itself."""
-    return _PARAMETER.sub(lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
+    """The statement with literals for its parameters."""
+    # In one pass: a literal may itself hold what looks like a parameter.
+    return re.sub(r"\$(\d+)", lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)
 
 
 # -------------------------------------------------------------------------------------------- snapshots

@@ -127,6 +127,7 @@ class Server:
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        self._learning: set[str] = set()  # databases whose catalogs are read again and again
         self._accepting: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
@@ -150,16 +151,35 @@ class Server:
                 except UpstreamError as error:
                     _log.warning("catalog not read", database=name, code=error.code, why=error.message)
                     await asyncio.sleep(RETRY_SECONDS)
-            self.tasks.start(f"catalog {name}", self._keep_learning(name))
+        self._start_learning()
+
+    def _start_learning(self) -> None:
+        for name in self._gates:
+            if name not in self._learning and self._snapshots.find(name) is not None:
+                self._learning.add(name)
+                self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
     def sweep_idle(self) -> None:
         """Look for idle sessions, again and again."""
         self.tasks.start("sweep", self._sweep())
 
-    def reload(self, settings: Settings) -> None:
-        """Use new settings for new connections; raises `ConfigError` and keeps the old."""
-        gates = self._open_gates(settings)
-        self._settings, self._gates = settings, gates
+    async def reload(self, settings: Settings) -> None:
+        """Use new settings for new connections; raises `StrongroomError` and keeps the old.
+
+        What is protected changes for the sessions that are open too; those of a database where nothing was
+        protected before end as soon as they are idle, since they do not look into statements.
+        """
+        gates, snapshots = self._open_gates(settings), Snapshots(settings, self._state)
+        for name, gate in gates.items():
+            await snapshots.read(name, gate.connector)
+        self._settings, self._gates, self._snapshots = settings, gates, snapshots
+        for driver in list(self._drivers):
+            snapshot = snapshots.find(driver.database)
+            if snapshot is not None and driver.guarded:
+                driver.dispatch(ev.SnapshotChanged(snapshot))
+            elif snapshot is not None:
+                driver.drain()
+        self._start_learning()
 
     async def drain(self, seconds: float) -> None:
         """Let sessions end when they are idle; end what is left after ``seconds``."""

@@ -44,26 +44,22 @@ STOP_GRACE_SECONDS = 10.0
 def serve(settings: Settings) -> None:
     """Serve until told to stop; raises `ConfigError` before anything is accepted."""
     set_up_log()
-    _check(settings)
     uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
-    state = open_state(settings.state)
-    try:
-        for line in await prepare(settings, state, _places(settings, state)):
-            _log.warning(line)
-    finally:
-        state.close()
+    await _agree(settings)
     await Supervisor(settings).run()
 
 
-def _check(settings: Settings) -> None:
-    """Read what the workers will read, so that a mistake shows at once and in one place."""
+async def _agree(settings: Settings) -> None:
+    """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once."""
     state = open_state(settings.state)
     try:
         for name in settings.databases:
             gate_of(name, settings, state.installation_secret)
+        for line in await prepare(settings, state, _places(settings, state)):
+            _log.warning(line)
     finally:
         state.close()
 
@@ -108,7 +104,7 @@ class Supervisor:
         if self._settings.health is not None:
             health = serve_health(self._settings.health, self._health)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self._reload()))
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, self._stop.set)
         for number in range(self._settings.workers):
@@ -206,12 +202,12 @@ class Supervisor:
 
     # ---------------------------------------------------------------- signals
 
-    def _reload(self) -> None:
+    async def _reload(self) -> None:
         """Take new settings, if they are good; listeners stay as they are until the next start."""
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
-            _check(settings)
+            await _agree(settings)
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
             return

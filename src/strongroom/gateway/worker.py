@@ -66,7 +66,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line.tell("ready")
     async for message in line.messages():
         if message["what"] == "reload":
-            _reload(server, arguments.config)
+            server.tasks.start("reload", _reload(server, arguments.config))
         elif message["what"] == "drain":
             break
         else:
@@ -75,9 +75,9 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _reload(server: Server, config: Path) -> None:
+async def _reload(server: Server, config: Path) -> None:
     try:
-        server.reload(load(config))
+        await server.reload(load(config))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

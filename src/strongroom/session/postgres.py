@@ -99,6 +99,11 @@ class Session:
         self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
 
     @property
+    def guarded(self) -> bool:
+        """Whether there is something to protect, so that statements are looked into."""
+        return isinstance(self._relay, GuardedRelay)
+
+    @property
     def wants_client(self) -> bool:
         """Whether there is room for more from the client."""
         if self._phase is Phase.OPEN:

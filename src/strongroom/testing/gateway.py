@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -71,13 +71,14 @@ class Gateway:
         workers: int = 1,
         limits: Mapping[str, float] | None = None,
         more: Mapping[str, object] | None = None,
+        first: "Callable[[Gateway], None] | None" = None,
     ) -> Self:
-        """A gateway in front of one database of the server.
+        """A gateway in front of one database of the server, running.
 
         ``upstream`` is the user and password it logs in with, the superuser's when left out. With an
         ``authority`` the listener has TLS and verifies client certificates of that authority. ``more`` is put
         into the database's configuration: ``columns``, ``functions`` and so on. The root key of protected
-        columns is made in a folder of its own.
+        columns is made in a folder of its own. ``first`` is called before it is started.
         """
         user, password = upstream or ("postgres", server.password)
         certificate = None if authority is None else authority.certificate
@@ -109,6 +110,8 @@ class Gateway:
             }
         )
         try:
+            if first is not None:
+                first(gateway)
             gateway.launch()
         except BaseException:
             gateway.stop()
@@ -165,6 +168,20 @@ class Gateway:
                 return
             time.sleep(0.02)
         raise ServerFailed("the gateway did not start", detail=self.log.read_text(errors="replace")[-2000:])
+
+    def command(self, *arguments: str, show: bool = False) -> str:
+        """Runs a command on this configuration; shows what it prints as it comes, or returns it."""
+        run = subprocess.run(  # noqa: S603  # our own command line
+            [sys.executable, "-m", "strongroom", *arguments, "--config", str(self.configuration)],
+            stdout=None if show else subprocess.PIPE,
+            stderr=None if show else subprocess.STDOUT,
+            env=dict(self.environment),
+            text=True,
+            check=False,
+        )
+        if run.returncode != 0:
+            raise ServerFailed(f"strongroom {arguments[0]} failed", detail=run.stdout or "")
+        return run.stdout or ""
 
     def is_ready(self) -> bool:
         """What the readiness endpoint says."""
