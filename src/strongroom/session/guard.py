@@ -115,14 +115,16 @@ class Snapshot:
 def places_of(
     schema: Schema, schemes: Iterable[Scheme], before: Protections | None = None
 ) -> dict[str, ColumnId]:
-    """Where the catalog has the configured columns: by name, or where they were before.
+    """Where the catalog has the configured columns: where they were sealed before, or by name.
 
-    A column that is in neither place is left out; whether that may be is decided at start (rule 7).
+    What is known comes first, since another column may have taken the name: a rename must not leave sealed
+    values open to plaintext. A swap drops the column that it replaces. A column that is in neither place is
+    left out; whether that may be is decided at start (rule 7).
     """
     known = {protection.column: place for place, protection in (before or {}).items()}
     found: dict[str, ColumnId] = {}
     for scheme in schemes:
-        place = _by_name(schema, scheme.column) or _still_there(schema, known.get(scheme.column))
+        place = _still_there(schema, known.get(scheme.column)) or _by_name(schema, scheme.column)
         if place is not None:
             found[scheme.column] = place
     return found
