@@ -6,7 +6,6 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use aes_siv::siv::Aes256Siv;
-use zeroize::Zeroize;
 
 use crate::Refusal;
 use crate::form::{Form, read_hex};
@@ -67,9 +66,8 @@ impl Opener {
         } else {
             self.scratch.extend_from_slice(value);
         }
-        let result = self.decrypted().and_then(|(from, to)| self.form.write(&self.scratch[from..to], out));
-        self.scratch.zeroize(); // plaintext is not left behind in memory of ours
-        result
+        let (from, to) = self.decrypted()?;
+        self.form.write(&self.scratch[from..to], out)
     }
 
     /// Decrypts `scratch` in place, and says where in it the plaintext stands.

@@ -7,9 +7,11 @@ What only passes through (CopyData, DataRow without a plan, ...) has no class he
 Called by `session/`; framing is in `codec`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from strongroom._kernel import split_bind
 from strongroom.errors import MalformedMessage
 from strongroom.wire.postgres.codec import message
 from strongroom.wire.postgres.reader import Reader, cstring, int16, int32
@@ -139,7 +141,11 @@ class Bind:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Parse the body of 'B'."""
+        """Parse the body of 'B'; by the kernel, or, to say what is wrong with one, field by field."""
+        fields = split_bind(body)
+        if fields is not None:
+            with suppress(UnicodeDecodeError):
+                return cls(fields[0].decode(), fields[1].decode(), *fields[2:])
         reader = Reader(body)
         portal, statement = reader.cstring(), reader.cstring()
         formats = tuple(reader.format() for _ in range(reader.count()))
