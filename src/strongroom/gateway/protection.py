@@ -11,7 +11,7 @@ Called by `supervisor` and `worker`.
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from psycopg import sql
@@ -295,5 +295,6 @@ class Snapshots:
         snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
         holding = frozenset(protection.column for protection in snapshot.protections.values())
         self._sealed.add(database, holding - sealed - in_motion)
+        snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))
         self._known[database], self._catalogs[database] = snapshot, catalog
         return snapshot
