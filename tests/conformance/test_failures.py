@@ -212,10 +212,6 @@ def test_many_sessions_at_once(twins: Twins) -> None:
     assert asyncio.run(everyone()) == [[f"session{number}.xq7mark"] * 10 for number in range(8)]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a configured column that is made anew in plaintext is taken for one yet to be protected",
-)
 def test_a_protected_table_made_anew(connection: PGconn) -> None:
     """A table dropped and made again, its protected column now of type text, takes no plaintext."""
     made = "CREATE TABLE events (id int, kind text, email text)"

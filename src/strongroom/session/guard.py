@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from strongroom.errors import (
     Bug,
     Denied,
+    FormLost,
     PreparedStatementOutdated,
     TransactionFailed,
     UndefinedColumn,
@@ -93,6 +94,7 @@ class Snapshot:
     functions: Mapping[str, str] = field(default_factory=dict)
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
+    lost: frozenset[ColumnId] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
@@ -108,6 +110,11 @@ class Snapshot:
                 place: _protection(self.schemes[name]) for name, place in places.items() if name in holding
             },
             awaiting=frozenset(place[0] for name, place in places.items() if name not in holding),
+            lost=frozenset(
+                place
+                for name, place in places.items()
+                if name in holding and column_type(schema, place) != types.BYTEA
+            ),
             analyses=Analyses(),
         )
 
@@ -284,6 +291,11 @@ class Guard:
             raise
         if may_look and any(one.unknown for one in analysis.statements):
             raise self._out_of_date(text)
+        if self._snapshot.lost and any(one.touches & self._snapshot.lost for one in analysis.statements):
+            raise FormLost(
+                "a protected column was made anew in another form, and would take plaintext",
+                hint="Protect it: strongroom protect. To have it in plaintext: strongroom unprotect.",
+            )
         if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
             raise TransactionFailed(
                 "current transaction is aborted, commands ignored until end of transaction block",
