@@ -249,8 +249,9 @@ class GuardedRelay(OpeningRelay):
         return super()._sync(body)
 
     def _between_rounds(self) -> bool:
-        waits = self._barriers or self._refreshing or self._segment_open or self._guard.stale
-        return not waits and super()._between_rounds()
+        waits = self._barriers or self._refreshing or self._segment_open
+        looks = self._guard.stale or self._guard.awaiting
+        return not (waits or looks) and super()._between_rounds()
 
     def _needs_no_thought(self, statement: Statement) -> bool:
         resolved = statement.resolved
