@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.changing import protect_rows
 from bench.stage import COLUMNS, Route, Stage
 from strongroom.demo.customers import customers
 
@@ -139,6 +140,13 @@ def large_result(stage: Stage, route: Route, _settings: Settings) -> Figures:
     return {f"growth over {stage.rows:,} rows, MiB": (seen[1] - seen[0]) / (1 << 20)}
 
 
+def protect(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """`protect` of the whole table, once: without TLS, since it is the database that works."""
+    if route.gateway is None or stage.tls:
+        return {}
+    return protect_rows(stage, settings.seconds)
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -148,6 +156,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "lookup": look_up,
     "idle": idle_sessions,
     "large": large_result,
+    "protect": protect,
 }
 
 

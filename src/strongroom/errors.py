@@ -37,7 +37,7 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused
+    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -558,6 +558,13 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class FormLost(Denied):
+    """A column that was sealed once has another type in the database now."""
+
+    code = "form-lost"
+    sqlstate = "55000"  # object_not_in_prerequisite_state
 
 
 class DumpRefused(Denied):

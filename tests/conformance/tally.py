@@ -24,7 +24,7 @@ class Outcome(Enum):
 
 
 INHERENT = frozenset(
-    [
+    {
         "comparison-refused",
         "order-refused",
         "function-refused",
@@ -32,7 +32,7 @@ INHERENT = frozenset(
         "value-moves",
         "setting-pinned",
         "user-code-refused",
-    ]
+    }
 )
 """Codes of what is refused for good: the database has no plaintext to compare, sort, compute with or copy."""
 

@@ -210,3 +210,11 @@ def test_many_sessions_at_once(twins: Twins) -> None:
 
     twins.fill()
     assert asyncio.run(everyone()) == [[f"session{number}.xq7mark"] * 10 for number in range(8)]
+
+
+def test_a_protected_table_made_anew(connection: PGconn) -> None:
+    """A table dropped and made again, its protected column now of type text, takes no plaintext."""
+    made = "CREATE TABLE events (id int, kind text, email text)"
+    insert = "INSERT INTO events VALUES (1, 'x', 'not a marker')"
+    found = simple(connection, "BEGIN", "DROP TABLE events", made, insert, "ROLLBACK")
+    assert found[3] != "INSERT 0 1"

@@ -285,3 +285,23 @@ def test_a_column_that_loses_its_form_is_not_written_in_plaintext(
         assert direct.execute("SELECT count(*) FROM people WHERE note LIKE '%secret%'").fetchone() == (0,)
     stopped(gateway)
     assert "column-not-protected" in refused(gateway)
+
+
+def test_an_upstream_user_that_owns_nothing(database: str, postgres: PostgresServer) -> None:
+    """The owner makes the tables beside the data; the upstream user may read them, and needs no more."""
+    name = f"u{secrets.token_hex(4)}"
+    postgres.create_user(name, "own-password")
+    postgres.run(f"GRANT SELECT, INSERT ON people TO {name}", database)
+    more = {
+        "columns": COLUMNS,
+        "owner": postgres.uri(database, password=""),
+        "owner_password": postgres.password,
+    }
+    with Gateway.start(postgres, database, upstream=(name, "own-password"), more=more) as gateway:
+        with session(gateway) as one:
+            one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+            assert one.execute("SELECT email FROM people").fetchone() == ("a@example.org",)
+        stopped(gateway)
+        gateway.launch()
+        with session(gateway) as one:
+            assert one.execute("SELECT email FROM people").fetchone() == ("a@example.org",)

@@ -74,6 +74,12 @@ def run(
     return job.run(rewrite)
 
 
+def is_under_way(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a changeover was begun in this database and has not come to its end."""
+    database = Database(connection, Limits())
+    return bool(record.read(database))
+
+
 def abandon(connection: psycopg.Connection[Any]) -> list[str]:
     """Takes back what has not been swapped; returns the tables."""
     database = Database(connection, Limits())

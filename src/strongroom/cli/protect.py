@@ -17,7 +17,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ColumnUnknown, UpstreamUnreachable
-from strongroom.gateway.protection import Place, open_store, prepare, retire, schemes_of
+from strongroom.gateway.protection import Place, open_store, prepare, read_schema, retire, schemes_of
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tunnel import tunnel
 from strongroom.keys.keyring import KeyRing
@@ -25,7 +25,9 @@ from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
+from strongroom.session.guard import column_type, places_of
 from strongroom.state import State, open_state
+from strongroom.wire.postgres import types
 
 Columns = Annotated[
     list[str] | None, typer.Argument(metavar="[COLUMN]...", help="schema.table.column; all configured ones.")
@@ -36,6 +38,9 @@ Rewrite = Annotated[
     bool,
     typer.Option("--rewrite", help="At the end rewrite the tables, so that no dead row holds old values."),
 ]
+Abandon = Annotated[
+    bool, typer.Option("--abandon", help="Take back what an interrupted run has made, and stop.")
+]
 
 
 def protect(
@@ -45,6 +50,7 @@ def protect(
     database: Database = None,
     dry_run: DryRun = False,
     rewrite: Rewrite = False,
+    abandon: Abandon = False,
     json: Json = False,
 ) -> None:
     """Seal what configured columns hold already, while applications go on reading and writing.
@@ -57,6 +63,9 @@ def protect(
     with _job(settings, database, columns or ()) as work:
         if dry_run:
             _show_plan(work.plan(Direction.PROTECT), as_json=json)
+            return
+        if abandon:
+            _show_abandoned(work.abandon(), as_json=json)
             return
         _show_report(work.protect(rewrite), as_json=json)
 
@@ -103,39 +112,55 @@ class _Job:
 
     def plan(self, direction: Direction) -> Plan:
         self._make_keys()
-        return job.plan_of(self._connection, self._targets(), direction, accepted=self._functions)
+        schemes = self._to_change(direction)
+        return job.plan_of(self._connection, self._targets(schemes), direction, accepted=self._functions)
 
-    def protect(self, rewrite: bool) -> Report:
+    def protect(self, rewrite: bool) -> Report | None:
         self._make_keys()
         report = self._run(Direction.PROTECT, rewrite)
         SealedColumns(self._state.engine).add(self._place.name, self._names)
         return report
 
-    def unprotect(self, rewrite: bool) -> Report:
+    def unprotect(self, rewrite: bool) -> Report | None:
         SealedColumns(self._state.engine).release(self._place.name, self._names)
         report = self._run(Direction.UNPROTECT, rewrite)
         asyncio.run(retire(self._place, self._store, self._keysets_of_these_alone()))
         return report
 
-    def _run(self, direction: Direction, rewrite: bool) -> Report:
+    def abandon(self) -> list[str]:
+        return job.abandon(self._connection)
+
+    def _run(self, direction: Direction, rewrite: bool) -> Report | None:
+        """Change what is not in its form yet, or go on with what was interrupted; None: nothing to do."""
+        schemes = self._to_change(direction)
+        if not schemes and not job.is_under_way(self._connection):
+            return None
         with _bar() as tell:
             return job.run(
                 self._connection,
-                self._targets(),
+                self._targets(schemes or self._schemes),
                 direction,
                 accepted=self._functions,
                 tell=tell,
                 rewrite=rewrite,
             )
 
+    def _to_change(self, direction: Direction) -> list[Scheme]:
+        """The columns that are not in their form yet; one that is missing is for the survey to name."""
+        schema = asyncio.run(read_schema(self._place.connector))
+        places = places_of(schema, self._schemes)
+        sealed = {name for name, place in places.items() if column_type(schema, place) == types.BYTEA}
+        done = sealed if direction is Direction.PROTECT else set(places) - sealed
+        return [scheme for scheme in self._schemes if scheme.column not in done]
+
     def _make_keys(self) -> None:
         for line in asyncio.run(prepare(self._settings, self._state, [self._place], to_seal=True)):
             Console(stderr=True, markup=False).print(line)
 
-    def _targets(self) -> list[Target]:
+    def _targets(self, schemes: Sequence[Scheme]) -> list[Target]:
         ring = KeyRing.of(self._store.load().values())
         uses = Reservations(self._store.reserve)
-        return [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in self._schemes]
+        return [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in schemes]
 
     @property
     def _store(self) -> KeyStore:
@@ -256,7 +281,22 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _show_report(report: Report, *, as_json: bool) -> None:
+def _show_abandoned(tables: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"abandoned": list(tables)})
+    else:
+        Console(markup=False, highlight=False).print(
+            f"abandoned: {', '.join(tables) or 'nothing was under way'}"
+        )
+
+
+def _show_report(report: Report | None, *, as_json: bool) -> None:
+    if report is None:
+        if as_json:
+            print_json({"rows": 0, "verified": 0, "seconds": 0, "longest_lock": 0, "leftovers": []})
+        else:
+            Console(markup=False).print("nothing to do: the columns have their form already")
+        return
     if as_json:
         fields = ("rows", "verified", "seconds", "longest_lock", "lock_attempts", "leftovers")
         print_json({field: getattr(report, field) for field in fields})

@@ -11,7 +11,7 @@ Called by `supervisor` and `worker`.
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from psycopg import sql
@@ -198,12 +198,18 @@ async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
 
 async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
     """Copy keysets beside the data, before anything is sealed under them."""
-    statements = [beside.CREATE_TABLES]
+    reader = sql.Identifier(place.connector.upstream.credentials.user).as_string()
+    statements = [
+        beside.CREATE_TABLES,
+        f"GRANT USAGE ON SCHEMA strongroom TO {reader}",
+        f"GRANT SELECT ON strongroom.keysets, strongroom.columns TO {reader}",
+    ]
+    made = len(statements)
     for keyset in keysets:
         kept = wrap(keyset, root)
         ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
         statements.append(filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
-    if len(statements) == 1:
+    if len(statements) == made:
         return
     statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
     try:
@@ -289,5 +295,6 @@ class Snapshots:
         snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
         holding = frozenset(protection.column for protection in snapshot.protections.values())
         self._sealed.add(database, holding - sealed - in_motion)
+        snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))
         self._known[database], self._catalogs[database] = snapshot, catalog
         return snapshot

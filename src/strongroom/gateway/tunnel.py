@@ -98,6 +98,7 @@ async def _serve(folder: Path, connector: Connector, ready: threading.Event, sto
     async with server:
         await over.wait()
         await tasks.cancel_all()
+        await asyncio.sleep(0)  # closed transports go with the next turn of the loop
 
 
 async def _carry(connector: Connector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,18 +119,25 @@ async def _connect_through(
     inner = asyncio.StreamReader()
     try:
         transport, protocol, peer = await connector.open(lambda: asyncio.StreamReaderProtocol(inner))
-        outer = asyncio.StreamWriter(transport, protocol, inner, asyncio.get_running_loop())
-        settings = {name: value for name, value in packet.parameters.items() if name not in RESERVED}
-        upstream = await _log_in(connector.login(peer, parameters=settings), inner, outer)
     except StrongroomError as error:
         writer.write(to_wire(error, "FATAL").serialise())
-        await writer.drain()
         return
+    outer = asyncio.StreamWriter(transport, protocol, inner, asyncio.get_running_loop())
+    try:
+        settings = {name: value for name, value in packet.parameters.items() if name not in RESERVED}
+        writer.write(_greeting(await _log_in(connector.login(peer, parameters=settings), inner, outer)))
+        await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
+    except StrongroomError as error:
+        writer.write(to_wire(error, "FATAL").serialise())
+    finally:
+        outer.close()
+
+
+def _greeting(upstream: LoggedIn) -> bytes:
     greeting = [m.authentication(0)]
     greeting += [m.ParameterStatus(*item).serialise() for item in upstream.parameters.items()]
     greeting += [BackendKeyData(upstream.process_id, upstream.secret_key[:4]).serialise()]
-    writer.write(b"".join(greeting) + m.ready_for_query("I"))
-    await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
+    return b"".join(greeting) + m.ready_for_query("I")
 
 
 async def _first(

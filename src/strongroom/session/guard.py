@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from strongroom.errors import (
     Bug,
     Denied,
+    FormLost,
     PreparedStatementOutdated,
     TransactionFailed,
     UndefinedColumn,
@@ -98,6 +99,7 @@ class Snapshot:
     functions: Mapping[str, str] = field(default_factory=dict)
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
+    lost: frozenset[ColumnId] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
@@ -113,6 +115,11 @@ class Snapshot:
                 place: _protection(self.schemes[name]) for name, place in places.items() if name in holding
             },
             awaiting=frozenset(place[0] for name, place in places.items() if name not in holding),
+            lost=frozenset(
+                place
+                for name, place in places.items()
+                if name in holding and column_type(schema, place) != types.BYTEA
+            ),
             analyses=Analyses(),
         )
 
@@ -120,14 +127,16 @@ class Snapshot:
 def places_of(
     schema: Schema, schemes: Iterable[Scheme], before: Protections | None = None
 ) -> dict[str, ColumnId]:
-    """Where the catalog has the configured columns: by name, or where they were before.
+    """Where the catalog has the configured columns: where they were sealed before, or by name.
 
-    A column that is in neither place is left out; whether that may be is decided at start (rule 7).
+    What is known comes first, since another column may have taken the name: a rename must not leave sealed
+    values open to plaintext. A swap drops the column that it replaces. A column that is in neither place is
+    left out; whether that may be is decided at start (rule 7).
     """
     known = {protection.column: place for place, protection in (before or {}).items()}
     found: dict[str, ColumnId] = {}
     for scheme in schemes:
-        place = _by_name(schema, scheme.column) or _still_there(schema, known.get(scheme.column))
+        place = _still_there(schema, known.get(scheme.column)) or _by_name(schema, scheme.column)
         if place is not None:
             found[scheme.column] = place
     return found
@@ -288,6 +297,11 @@ class Guard:
             raise
         if may_look and any(one.unknown for one in analysis.statements):
             raise self._out_of_date(text)
+        if self._snapshot.lost and any(one.touches & self._snapshot.lost for one in analysis.statements):
+            raise FormLost(
+                "a protected column was made anew in another form, and would take plaintext",
+                hint="Protect it: strongroom protect. To have it in plaintext: strongroom unprotect.",
+            )
         if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
             raise TransactionFailed(
                 "current transaction is aborted, commands ignored until end of transaction block",

@@ -1,0 +1,118 @@
+"""``protect`` of a large table: how fast, how long its longest lock, and what a running pgbench feels of it.
+
+Also what sealing adds to a value and to a table. Called by ``workloads``, on the gateway's route alone.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from bench.stage import Stage
+from strongroom.demo.customers import customers
+
+DATABASE, PASSWORD_VARIABLE = "changing", "BENCH_OWNER_PASSWORD"
+TABLE = "CREATE TABLE people (id int PRIMARY KEY, name text, email text UNIQUE, iban text, city text)"
+COLUMNS = {
+    "public.people.email": {"type": "text", "encryption": "deterministic"},
+    "public.people.iban": {"type": "text", "encryption": "randomized"},
+}
+
+
+def protect_rows(stage: Stage, seconds: int) -> Mapping[str, float]:
+    """Protect two columns of a table of ``stage.rows`` rows while pgbench runs on other tables."""
+    _make_table(stage)
+    size = _size(stage)
+    alone = _transactions(_pgbench(stage, seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "strongroom",
+            "protect",
+            "--json",
+            "--config",
+            _configure(stage, folder),
+        ]
+        environment = {**os.environ, PASSWORD_VARIABLE: stage.server.password}
+        job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        together = []
+        while job.poll() is None:
+            together.append(_transactions(_pgbench(stage, seconds)))
+        assert job.stdout is not None
+        report = json.loads(job.stdout.read())
+    stage.server.run("VACUUM FULL people", DATABASE)
+    beside = sum(together[:-1] or together) / len(together[:-1] or together)  # the last ran partly alone
+    return {
+        f"protect of {stage.rows:,} rows, rows a second": stage.rows / report["seconds"],
+        "longest lock of protect, ms": report["longest_lock"] * 1000,
+        "slow-down of pgbench beside protect, %": 100 * (1 - beside / alone),
+        "bytes that sealing adds to a value (email)": _added(stage, "email"),
+        "bytes that sealing adds to a value (iban)": _added(stage, "iban"),
+        "size of the table, times the plaintext one": _size(stage) / size,
+    }
+
+
+def _make_table(stage: Stage) -> None:
+    stage.server.run(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    stage.server.create_database(DATABASE)
+    with stage.server.connect(DATABASE) as connection, connection.cursor() as cursor:
+        cursor.execute(TABLE)
+        with cursor.copy("COPY people FROM STDIN") as copy:
+            for one in customers(stage.rows):
+                copy.write_row((one.id, one.name, one.email, one.iban, one.city))
+        connection.commit()
+    stage.server.run("VACUUM ANALYZE people", DATABASE)
+
+
+def _configure(stage: Stage, folder: str) -> str:
+    for name in ("state", "keys"):
+        Path(folder, name).mkdir(mode=0o700)
+    settings = {
+        "state": "sqlite:state/state.db",
+        "keys": {"root": "file:keys/root.key"},
+        "databases": {
+            DATABASE: {
+                "upstream": stage.server.uri(DATABASE, password=""),
+                "upstream_password": f"${{{PASSWORD_VARIABLE}}}",
+                "listen": "127.0.0.1:1",
+                "columns": COLUMNS,
+            }
+        },
+    }
+    file = Path(folder, "strongroom.yaml")
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return str(file)
+
+
+def _pgbench(stage: Stage, seconds: int) -> str:
+    """pgbench's own mixed transactions, on the direct route."""
+    return stage.run(stage.routes[0], "pgbench", "-n", "-M", "prepared", "-c", "2", "-T", str(seconds))
+
+
+def _transactions(said: str) -> float:
+    found = re.search(r"tps = ([\d.]+)", said)
+    assert found, said
+    return float(found[1])
+
+
+def _size(stage: Stage) -> float:
+    with stage.server.connect(DATABASE) as connection:
+        row = connection.execute("SELECT pg_total_relation_size('people')").fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def _added(stage: Stage, column: str) -> float:
+    """Octets of the sealed value less those of its plaintext, on average."""
+    plain = {one.id: len(str(getattr(one, column)).encode()) for one in customers(min(stage.rows, 1000))}
+    with stage.server.connect(DATABASE) as connection:
+        query = f"SELECT id, octet_length({column}) FROM people WHERE id <= {len(plain)}"
+        rows = connection.execute(query.encode()).fetchall()
+    return sum(length - plain[number] for number, length in rows) / len(rows)
