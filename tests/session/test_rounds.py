@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.protect.samples import codec
 from tests.session.conversation import (
     BIND,
     BOUND,
+    CLOSED,
     DONE,
     ERROR,
     EXECUTE,
@@ -20,11 +22,18 @@ from tests.session.conversation import (
     split,
 )
 
-from strongroom.errors import UpstreamError
+from strongroom.errors import InvalidCiphertext, OriginMismatch, UpstreamError
+from strongroom.protect.plan import Sent
+from strongroom.protect.style import TextStyle
+from strongroom.session.guard import Snapshot
+from strongroom.session.guarded import GuardedRelay
 from strongroom.session.rounds import Rounds, Treatment
 from strongroom.session.statements import Names, Statement
+from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
 from strongroom.wire.postgres.codec import message
+from strongroom.wire.postgres.reader import int32
 
 DESCRIBE = m.Target("P", "").describe()
 ROUND = BIND + DESCRIBE + EXECUTE + m.SYNC
@@ -191,3 +200,94 @@ def test_a_chunk_over_the_limit_is_no_round() -> None:
     assert not rounds.begin(m.Bind("", "s", (), (b"x",)).serialise() + DESCRIBE + EXECUTE + m.SYNC)
     assert rounds.begin(ROUND)
     assert rounds.end(BOUND + DESCRIBED + ROW * 100 + DONE + IDLE) is None
+
+
+# ------------------------------------------------------------------------------------ near protected columns
+
+
+PEOPLE = Relation(
+    16400, "public", "people", "r", (Column(1, "id", types.INT4, -1), Column(2, "email", types.BYTEA, -1))
+)
+EMAIL = codec("text", "deterministic", column="public.people.email")
+LOOKUP = "SELECT id, email FROM people WHERE email = $1"
+ASKED = m.Bind("", "s", (), (b"anna",)).serialise() + DESCRIBE + EXECUTE + m.SYNC
+
+
+def near_people() -> GuardedRelay:
+    """A relay with a protected column, in which the lookup was prepared as ``s``."""
+    name = EMAIL.scheme.column
+    snapshot = Snapshot(Schema({}), {name: EMAIL.scheme}, {}, {name: EMAIL})
+    relay = GuardedRelay(LIMITS, snapshot.with_schema(Schema({PEOPLE.oid: PEOPLE})))
+    relay.client(m.Parse("s", LOOKUP).serialise() + m.SYNC)
+    path = b'{"path": ["pg_catalog", "public"]}'
+    relay.upstream(PARSED + BOUND + data_row(path) + DONE + CLOSED + CLOSED + IDLE)
+    described = m.ParameterDescription((types.BYTEA,)).serialise() + people(m.TEXT)
+    relay.upstream(PARSED + described + IDLE)
+    relay.to_upstream.clear()
+    relay.to_client.clear()
+    return relay
+
+
+def people(email_format: int, type_oid: int = types.BYTEA) -> bytes:
+    """The RowDescription of the lookup, as upstream gives it."""
+    number = m.Field("id", PEOPLE.oid, 1, types.INT4, 4, -1, m.TEXT)
+    return m.RowDescription(
+        (number, m.Field("email", PEOPLE.oid, 2, type_oid, -1, -1, email_format))
+    ).serialise()
+
+
+def data_row(*values: bytes | None) -> bytes:
+    """A DataRow."""
+    fields = b"".join(int32(-1) if one is None else int32(len(one)) + one for one in values)
+    return message(b"D", len(values).to_bytes(2) + fields)
+
+
+def test_rounds_near_protected_columns_are_sealed_and_opened() -> None:
+    """The value goes upstream sealed and comes back open; the client sees the declared type."""
+    relay = near_people()
+    sealed = EMAIL.seal(b"anna", Sent(TextStyle()))
+    assert sealed is not None
+    for _ in range(2):
+        sent = relay.begin_round(ASKED)
+        bind = m.Bind("", "s", (m.BINARY,), (sealed,), (m.TEXT, m.BINARY)).serialise()
+        assert sent == bind + DESCRIBE + EXECUTE + m.SYNC
+        answer = relay.end_round(BOUND + people(m.BINARY) + data_row(b"7", sealed) * 2 + DONE + IDLE)
+        assert answer is not None
+        shown = {tag: body for tag, body in split(answer) if tag in "TD"}
+        assert [one.type_oid for one in m.RowDescription.parse(shown["T"]).fields] == [types.INT4, types.TEXT]
+        assert answer.endswith(data_row(b"7", b"anna") * 2 + DONE + IDLE)
+        assert relay.idle
+
+
+def test_what_does_not_open_takes_the_long_way() -> None:
+    """A changed value, or a column that is another one, is found in a round as anywhere."""
+    sealed = EMAIL.seal(b"anna", Sent(TextStyle())) or b""
+    wrong = [
+        people(m.BINARY) + data_row(b"7", sealed + b"x"),
+        people(m.BINARY, types.TEXT) + data_row(b"7", sealed),
+    ]
+    for rows, error in zip(wrong, (InvalidCiphertext, OriginMismatch), strict=True):
+        relay = near_people()
+        assert relay.begin_round(ASKED) is not None
+        assert relay.end_round(BOUND + rows + DONE + IDLE) is None
+        with pytest.raises(error):
+            relay.upstream(BOUND + rows + DONE + IDLE)
+        assert b"anna" not in b"".join(relay.to_client)
+
+
+def test_what_may_not_be_sealed_takes_the_long_way() -> None:
+    """A Bind with a value too many is refused as anywhere."""
+    relay = near_people()
+    chunk = m.Bind("", "s", (), (b"anna", b"x")).serialise() + DESCRIBE + EXECUTE + m.SYNC
+    assert relay.begin_round(chunk) is None
+    relay.client(chunk)
+    assert b"anna" not in b"".join(relay.to_upstream)
+    assert relay.refused
+
+
+def test_after_a_new_snapshot_statements_are_looked_at_again() -> None:
+    """What a round may do is known only as long as the catalog is."""
+    relay = near_people()
+    assert relay.begin_round(ASKED) is not None
+    relay.share(Snapshot(Schema({}), {}, {}, {}))
+    assert relay.begin_round(ASKED) is None
