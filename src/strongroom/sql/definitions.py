@@ -171,13 +171,47 @@ def create_table(task: Task) -> Resolved:
         relation = _relation(replace(run), like["relation"]) if like else None
         if relation is not None and relation.oid in near:
             return _refuse("CREATE TABLE ... (LIKE ...)", "a table with protected columns")
+    _check_heirs(run, task.body)
     if task.body.get("ofTypename") or any("ColumnDef" in item for item in task.body.get("tableElts", ())):
         from_types = [
-            item["ColumnDef"]["typeName"] for item in task.body.get("tableElts", ()) if "ColumnDef" in item
+            item["ColumnDef"]["typeName"]
+            for item in task.body.get("tableElts", ())
+            if "ColumnDef" in item and "typeName" in item["ColumnDef"]  # a partition's has none
         ]
         for name in from_types:
             _not_row_type(run, name)
+    if any(node.protection is not None for node in run.opens):  # in the CHECK of an heir
+        return task.resolved(run, Kind.DDL, Barrier.CATALOG)
     return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
+def _check_heirs(run: Run, body: Node) -> None:
+    """The columns of parents may be named in constraints and defaults of a new child or partition."""
+    inherited: list[Named] = []
+    for item in body.get("inhRelations", ()):
+        relation = _relation(run, item["RangeVar"])
+        if relation is not None:
+            inherited += _scope(run, relation).source.columns
+    if not any(protection_of(column.value) for column in inherited):
+        return
+    protected = {column.name for column in inherited if protection_of(column.value)}
+    elements = body.get("tableElts", [])
+    columns = [item["ColumnDef"] for item in elements if "ColumnDef" in item]
+    known = {column.name for column in inherited}
+    own = [Named(column["colname"], COMPUTED) for column in columns if column["colname"] not in known]
+    scope = Scope(None, Source([Item(body["relation"]["relname"], [*inherited, *own])], [*inherited, *own]))
+    for column in columns:
+        constraints = [item["Constraint"] for item in column.get("constraints", ())]
+        for constraint in constraints:
+            if column["colname"] in protected and constraint["contype"] in {
+                "CONSTR_DEFAULT",
+                "CONSTR_GENERATED",
+            }:
+                _refuse("DEFAULT", f"the protected column {column['colname']}")
+            _constraint(run, scope, constraint)
+    for item in elements:
+        if "Constraint" in item:
+            _constraint(run, scope, item["Constraint"])
 
 
 def _not_row_type(run: Run, name: Node) -> None:

@@ -180,7 +180,8 @@ def _indirection(run: Run, scope: Scope, body: Node) -> Value:
     if value.fields is not None and "String" in first and len(steps) == 1:
         for name, field in value.fields:
             if name == first["String"]["sval"]:
-                return replace(field, origin=(-1, 0))
+                # `(t).field` of a table's row is `t.field` (parse_func.c: ParseComplexProjection)
+                return field if "ColumnRef" in body["arg"] else replace(field, origin=(-1, 0))
     if value.is_array and "A_Indices" in first and len(steps) == 1 and not first["A_Indices"].get("is_slice"):
         return replace(element(value), origin=(0, 0))
     plain(value, "a field or subscript")
