@@ -220,7 +220,7 @@ def near_people() -> GuardedRelay:
     relay = GuardedRelay(LIMITS, snapshot.with_schema(Schema({PEOPLE.oid: PEOPLE})))
     relay.client(m.Parse("s", LOOKUP).serialise() + m.SYNC)
     path = b'{"path": ["pg_catalog", "public"]}'
-    relay.upstream(PARSED + BOUND + data_row(path) + DONE + CLOSED + CLOSED + IDLE)
+    relay.upstream(PARSED + BOUND + data_row(path, b"{}") + DONE + CLOSED + CLOSED + IDLE)
     described = m.ParameterDescription((types.BYTEA,)).serialise() + people(m.TEXT)
     relay.upstream(PARSED + described + IDLE)
     relay.to_upstream.clear()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from strongroom.errors import (
+    BarrierInBatch,
     Bug,
     Denied,
     FormLost,
@@ -260,6 +261,11 @@ class Guard:
         return self._snapshot, self._path
 
     @property
+    def changed(self) -> bool:
+        """Whether the transaction under way has changed what its end may take back."""
+        return bool(self._changed)
+
+    @property
     def protected(self) -> frozenset[ColumnId]:
         """The protected columns as the catalog numbers them."""
         return frozenset(self._snapshot.protections)
@@ -301,6 +307,11 @@ class Guard:
             raise FormLost(
                 "a protected column was made anew in another form, and would take plaintext",
                 hint="Protect it: strongroom protect. To have it in plaintext: strongroom unprotect.",
+            )
+        if self._changed and _goes_on(analysis.statements):
+            raise BarrierInBatch(
+                "a statement follows the end of a transaction that changed what names or values may mean",
+                hint="send them as separate statements",
             )
         if self.stale and any(one.kind is not Kind.TRANSACTION for one in analysis.statements):
             raise TransactionFailed(
@@ -371,7 +382,7 @@ class Guard:
             self.cursors.declared[statement.name] = statement.defines.outputs
         elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
             self.cursors.close(statement.name)
-        elif statement.kind is Kind.TRANSACTION and statement.transaction == "rollback to":
+        elif statement.takes_back:
             self.stale |= self._changed
 
     def cursor(self, name: str) -> Portal | None:
@@ -454,6 +465,12 @@ class Guard:
         sealed = codec.seal_each(piece.value.encode(), sent)
         each = arrays.receive(sealed or b"", types.BYTEA).mapped(lambda one: b"\\x" + one.hex().encode())
         return f"'{arrays.output(each).decode()}'::pg_catalog.bytea[]"
+
+
+def _goes_on(statements: Sequence[Resolved]) -> bool:
+    """Whether something follows what may take the transaction's changes back."""
+    ends = [index for index, one in enumerate(statements) if one.takes_back]
+    return bool(ends) and any(one.kind is not Kind.TRANSACTION for one in statements[ends[0] :])
 
 
 def _copy_format(copy: Copy) -> int:

@@ -352,6 +352,8 @@ class GuardedRelay(OpeningRelay):
         """Whether analysis may go ahead; starts reading anew where that is what is missing."""
         if self._barriers or self._refreshing:
             return False
+        if self._guard.changed and self._may_end():
+            return False
         if not self._guard.stale:
             return True
         if not self._replies.quiet:  # what is under way may fail, and take the transaction along
@@ -360,6 +362,14 @@ class GuardedRelay(OpeningRelay):
             return True  # nothing can be read; `Guard.analyse` lets only the end of the transaction pass
         self._refresh()
         return False
+
+    def _may_end(self) -> bool:
+        """Whether the transaction may end, by what is under way: then its changes may not hold any more."""
+        return any(
+            owed.request in (Request.SYNC, Request.MAYBE_SYNC, Request.QUERY)
+            or (isinstance(owed.subject, Run) and any(one.takes_back for one in owed.subject.statements))
+            for owed in self._replies.newest_first()
+        )
 
     def _refresh(self) -> None:
         """Ask upstream, on this connection, for what has grown old."""

@@ -115,6 +115,8 @@ class OpeningRelay(Relay):
         if answer is not None:
             self._shown.clear()
             self._guard.refreshed(answer.path, answer.schema)
+            for item in answer.style.items():
+                self.settle_style(*item)
             self._refreshing = False
         return b""
 

@@ -8,6 +8,7 @@ Used by `guarded`; pure.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.errors import UpstreamError
@@ -22,21 +23,26 @@ OWN = "strongroom own"
 
 PATH_QUERY = "SELECT pg_catalog.json_build_object('path', pg_catalog.current_schemas(true))"
 
+STYLE_QUERY = """SELECT pg_catalog.json_object_agg(s, pg_catalog.current_setting(s))
+FROM pg_catalog.unnest('{DateStyle,IntervalStyle,TimeZone,extra_float_digits}'::pg_catalog.text[]) s"""
+"""PostgreSQL reports the first three by ParameterStatus, but not before ReadyForQuery, and the last never."""
+
 QUESTION = object()
 """Marks the gateway's own requests among those that upstream owes answers to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read: the search path, and the catalog where that was asked for."""
+    """What was read: the search path, the style of values, and the catalog where that was asked for."""
 
     path: tuple[str, ...]
+    style: Mapping[str, str]
     schema: Schema | None
 
 
 def question(stale: Barrier) -> tuple[bytes, tuple[Request, ...]]:
     """The messages to send, and the requests that they are."""
-    query = CATALOG_QUERY if stale & Barrier.CATALOG else PATH_QUERY
+    query = f"SELECT ({CATALOG_QUERY if stale & Barrier.CATALOG else PATH_QUERY}), ({STYLE_QUERY})"
     messages = (
         m.Parse(OWN, query).serialise(),
         m.Bind(OWN, OWN).serialise(),
@@ -56,9 +62,9 @@ def answer(tag: int, body: bytes) -> Answer | None:
     if tag != ord("D"):
         return None
     reader = Reader(body)
-    value = reader.value() if reader.count() == 1 else None
-    if value is None:
+    values = [reader.value() for _ in range(reader.count())]
+    if len(values) != 2 or None in values:
         raise UpstreamError("the database's answer about its own catalog is empty")
-    catalog = json.loads(value)
+    catalog, style = (json.loads(value or b"") for value in values)
     schema = Schema.from_catalog(catalog) if "relations" in catalog else None
-    return Answer(tuple(catalog["path"]), schema)
+    return Answer(tuple(catalog["path"]), style, schema)

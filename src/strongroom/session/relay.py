@@ -170,6 +170,7 @@ class Relay:
                 self._kept.append((data, spans[i:]))
                 self._wait()
                 return
+            self._flushed = False
             if replacement is not None:
                 self._send_upstream(data, clean, start)
                 self.to_upstream.append(replacement)

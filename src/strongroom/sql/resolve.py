@@ -24,6 +24,7 @@ REGISTERED = (casts, changes, functions, operators, sources)
 """Modules whose treatments are registered by being imported."""
 
 _RENAMES = Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.ROLE
+_CHANGES = _RENAMES | Barrier.STYLE
 
 
 def analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
@@ -75,7 +76,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     barriers = Barrier.NONE
     for item in parsed.statements:
         found = survey(item.tag, item.body, ground, context)
-        if barriers & _RENAMES:
+        if barriers & _CHANGES:
             _check_after_barrier(item, found, ground, statements)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
         resolved = understand(task)
@@ -88,7 +89,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
 
 def _not_parsed(text: str) -> Analysis:
     """SQL that is newer than the parser, or wrong: it names nothing near, so PostgreSQL may say."""
-    resolved = Resolved(Kind.OTHER, (text,), barriers=_RENAMES | Barrier.PREPARED | Barrier.CURSORS)
+    resolved = Resolved(Kind.OTHER, (text,), barriers=~Barrier.NONE)
     return Analysis((resolved,), (text,))
 
 
@@ -102,7 +103,7 @@ def _check_after_barrier(item: Statement, found: Survey, ground: Ground, before:
     names = {name.lower() for name in found.names}
     if changed_near or names & ground.near_names or found.near:
         raise BarrierInBatch(
-            "a statement follows another in one text that changes what its names may mean",
+            "a statement follows another in one text that changes what its names or values may mean",
             hint="send them as separate statements",
         )
 

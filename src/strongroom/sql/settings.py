@@ -1,8 +1,8 @@
 """SET, RESET and set_config: settings on which the meaning of statements rests may not change.
 
 The gateway pins three settings at login (rule 1 of the design); other settings are the client's. The search
-path and the role may change, but nothing later is analysed before the change is answered. Called by
-`caution.py` and `utility.py`.
+path, the role and the style of values may change, but nothing later is analysed before the change is
+answered. Called by `caution.py` and `utility.py`.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,12 @@ _BARRIERS = {
     "search_path": Barrier.SEARCH_PATH,
     "role": Barrier.ROLE,
     "session_authorization": Barrier.ROLE,
+    "datestyle": Barrier.STYLE,
+    "intervalstyle": Barrier.STYLE,
+    "timezone": Barrier.STYLE,
+    "extra_float_digits": Barrier.STYLE,
 }
-_EVERYTHING = Barrier.SEARCH_PATH | Barrier.ROLE
+_EVERYTHING = Barrier.SEARCH_PATH | Barrier.ROLE | Barrier.STYLE
 
 
 def setting(name: str | None, value: str | None) -> Barrier:

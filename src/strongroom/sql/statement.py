@@ -43,6 +43,7 @@ class Barrier(Flag):
     CATALOG = auto()  # the catalog snapshot may have changed: DDL, temporary objects, DO
     SEARCH_PATH = auto()  # current_schemas(true) may have changed
     ROLE = auto()  # the role, and with it "$user" and what is visible, may have changed
+    STYLE = auto()  # the settings by which values are read and written may have changed
     PREPARED = auto()  # the names in Context.prepared change as the statement says
     CURSORS = auto()  # the names in Context.cursors change as the statement says
 
@@ -134,6 +135,11 @@ class Resolved:
     defines: "Resolved | None" = None  # what PREPARE or DECLARE defines
     copy: Copy | None = None
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it may take back what the transaction, or a part of it, has changed (SET LOCAL too)."""
+        return self.transaction in {"commit", "rollback", "rollback to", "prepare"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ def _check_made_of_prepared(task: Task) -> None:
 def transaction(task: Task) -> Resolved:
     """BEGIN, COMMIT, SAVEPOINT and their kin."""
     kind = task.body["kind"].removeprefix("TRANS_STMT_").lower().replace("_", " ")
-    return task.untouched(Kind.TRANSACTION, transaction="begin" if kind == "start" else kind)
+    barriers = Barrier.CATALOG if kind == "commit prepared" else Barrier.NONE  # of another transaction
+    return task.untouched(Kind.TRANSACTION, barriers, transaction="begin" if kind == "start" else kind)
 
 
 def set_(task: Task) -> Resolved:
@@ -91,8 +92,7 @@ def discard(task: Task) -> Resolved:
     """DISCARD: ALL takes everything of the session away, TEMP its temporary tables."""
     target = task.body.get("target")
     if target == "DISCARD_ALL":
-        everything = Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.ROLE | Barrier.PREPARED | Barrier.CURSORS
-        return task.untouched(Kind.DISCARD, everything)
+        return task.untouched(Kind.DISCARD, ~Barrier.NONE)
     return task.untouched(Kind.DISCARD, Barrier.CATALOG if target == "DISCARD_TEMP" else Barrier.NONE)
 
 
@@ -129,7 +129,7 @@ def do(task: Task) -> Resolved:
             raise UserCodeRefused(
                 "the code of DO might touch a protected table", hint="send its statements by themselves"
             )
-    return task.untouched(Kind.OTHER, Barrier.CATALOG | Barrier.SEARCH_PATH)
+    return task.untouched(Kind.OTHER, Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.STYLE)
 
 
 def call(task: Task) -> Resolved:
