@@ -218,3 +218,17 @@ def test_no_statement_about_a_protected_column_is_untouched(seed: int) -> None:
         return
     names = {"customers", "orders", "events", "mails"}
     assert resolved.touched or not any(f" {name} " in f" {text} " for name in names)
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        ("select 'x' v", "select v from {0} union all select v from {0}"),
+        ("select 1 v", "select x.*, y.* from {0} x, {0} y"),
+    ],
+)
+def test_queries_that_double_one_another_are_bounded(first: str, more: str) -> None:
+    """WITH queries of which each uses the one before it twice are refused before they grow."""
+    queries = [f"a0 as ({first})", *(f"a{n} as ({more.format(f'a{n - 1}')})" for n in range(1, 40))]
+    with pytest.raises(StatementTooComplex):
+        analyse(f"with {', '.join(queries)} select 1 from a39, customers", (), CONTEXT)

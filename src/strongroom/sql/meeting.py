@@ -8,10 +8,20 @@ back.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from strongroom.errors import ComparisonRefused, FunctionRefused, TypeRefused, ValueComputed, ValueMoves
+from strongroom.errors import (
+    ComparisonRefused,
+    FunctionRefused,
+    StatementTooComplex,
+    TypeRefused,
+    ValueComputed,
+    ValueMoves,
+)
 from strongroom.sql.schema import Column, Protection
 from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
+
+MAX_TOGETHER = 1 << 17
+"""Literals and parameters that may stand in one place: WITH queries can double one another."""
 
 MAX_TYPMOD = 1 << 31
 """Longer than any length that a type can have."""
@@ -143,6 +153,10 @@ def common(values: Iterable[Value], what: str, *, compared: bool = False) -> Val
     if sealed:
         return _common_sealed(sealed, members, what, compared=compared)
     opened = tuple(node for value in members for node in value.open)
+    if len(opened) > MAX_TOGETHER:
+        raise StatementTooComplex(
+            "too many literals stand in one place", hint="send fewer rows at once, or use COPY"
+        )
     if all(value.undecided or value.null for value in members) and not compared:
         of_type(opened, _own_type(members) or TEXT)
         return linked(Value(open=opened, type_oid=_own_type(members))) if opened else NULL

@@ -8,7 +8,7 @@ subqueries, by `sources.py`; the treatment of subqueries in expressions is regis
 from collections.abc import Callable
 from dataclasses import replace
 
-from strongroom.errors import ConstructRefused, UndefinedColumn, ValueMoves
+from strongroom.errors import ConstructRefused, StatementTooComplex, UndefinedColumn, ValueMoves
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
 from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled
@@ -26,6 +26,8 @@ QUERIES: dict[str, Query] = {}
 
 FromClause = Callable[[Run, Scope, list[Node]], None]
 FROM: list[FromClause] = []
+
+MAX_COLUMNS = 1664  # of a query (htup_details.h: MaxTupleAttributeNumber)
 """The treatment of FROM, which `sources.py` registers, since each needs the other."""
 
 
@@ -167,6 +169,8 @@ def targets(run: Run, scope: Scope, items: list[Node], *, exists: bool = False) 
             outputs.append(Named(name, value))
         elif not exists:
             outputs.extend(_spelled(run, scope, target["val"]["ColumnRef"], star))
+        if len(outputs) > MAX_COLUMNS:
+            raise StatementTooComplex(f"a query has more than {MAX_COLUMNS} columns")
     return outputs
 
 
