@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from strongroom.cli.app import app
 from strongroom.cli.output import print_error
 from strongroom.errors import ConfigError, StrongroomError
 
@@ -22,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Our own errors become a message; anything else is a defect of ours and shows its trace.
     """
     try:
+        from strongroom.cli.app import app  # noqa: PLC0415 - choosing the kernel, on import, may fail with our error
+
         app(arguments, prog_name="strongroom")
         sys.exit(0)
     except StrongroomError as error:

@@ -126,6 +126,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
+        self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
         self._accepting: list[asyncio.Task[None]] = []
@@ -230,7 +231,7 @@ class Server:
     async def _welcome(self, name: str, session: str, sock: socket.socket) -> None:
         """Settle encryption, then hand the connection to a driver."""
         gate = self._gates.get(name)
-        if gate is None or self._draining:
+        if gate is None or self._draining or self._too_many_strangers():
             sock.close()
             return
         sock.setblocking(False)
@@ -238,6 +239,7 @@ class Server:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         limits = gate.settings.limits
+        self._welcoming += 1
         deadline = asyncio.get_running_loop().time() + limits.login_seconds
         try:
             async with asyncio.timeout_at(deadline):
@@ -252,6 +254,20 @@ class Server:
             code = error.code if isinstance(error, StrongroomError) else type(error).__name__
             _log.info("connection ended before its session", session=session, code=code)
             sock.close()
+        finally:
+            self._welcoming -= 1
+
+    def _too_many_strangers(self) -> bool:
+        """Whether as many connections wait for their log-in here as there may be connections at all.
+
+        The supervisor counts those that are logged in; nobody should fill this worker with those that never
+        will be.
+        """
+        strangers = self._welcoming + len(self._drivers) - len(self._admitted)
+        if strangers < self._settings.limits.connections:
+            return False
+        _log.warning("connection refused", limit="connections", waiting_for_login=strangers)
+        return True
 
     async def _begin(
         self, gate: Gate, session: str, sock: socket.socket, preamble: Preamble, deadline: float
