@@ -59,3 +59,17 @@ def test_describe(gateway: Gateway) -> None:
         connection.execute("MOVE 3 FROM c")
         assert connection.execute("FETCH 2 FROM c").fetchall() == [("4@example.com",), ("5@example.com",)]
         assert connection.execute("FETCH FIRST FROM c").fetchone() == ("1@example.com",)
+
+
+def test_a_prepared_fetch_of_another_cursor(gateway: Gateway) -> None:
+    """FETCH that was prepared while the name meant another cursor never shows a sealed value."""
+    with psycopg.connect(gateway.uri()) as connection:
+        connection.execute("DECLARE c CURSOR FOR SELECT id FROM people ORDER BY id")
+        assert connection.execute("FETCH 2 FROM c", prepare=True).fetchall() == [(1,), (2,)]
+        connection.execute("CLOSE c")
+        connection.execute("DECLARE c CURSOR FOR SELECT email FROM people ORDER BY id")
+        try:
+            found = connection.execute("FETCH 2 FROM c", prepare=True).fetchall()
+        except psycopg.Error:
+            return
+        assert found == [(ROWS[0][1],), (ROWS[1][1],)]
