@@ -123,7 +123,10 @@ class GuardedRelay(OpeningRelay):
         if statement is not None and statement.refused:
             return self._bind_nothing(name)
         before = b""
-        if statement is not None and statement.outlook != self._guard.outlook:
+        # FETCH and EXECUTE mean what their names mean now, which is not part of the outlook.
+        resolved = None if statement is None else statement.resolved
+        named = resolved is not None and not resolved.context_free
+        if statement is not None and (named or statement.outlook != self._guard.outlook):
             anew = self._prepare_anew(statement)
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
