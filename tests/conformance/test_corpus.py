@@ -48,7 +48,10 @@ def compare(
 ) -> None:
     """Runs a scenario on both twins and compares each step."""
     twins.fill()
-    plain, protected = scenario(twins.plain.parameters), scenario(twins.protected.parameters)
+    try:
+        plain, protected = scenario(twins.plain.parameters), scenario(twins.protected.parameters)
+    finally:
+        twins.fill()  # other tests expect the tables so
     assert plain.keys() == protected.keys()
     problems = []
     for step, expected in plain.items():

@@ -27,6 +27,7 @@ def connection(twins: Twins) -> Iterator[PGconn]:
     assert made.status == pq.ConnStatus.OK, made.error_message
     yield made
     made.finish()
+    twins.fill()  # other tests expect the tables so
 
 
 def state(result: PGresult) -> str:
