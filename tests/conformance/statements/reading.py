@@ -180,6 +180,7 @@ CASES = (
     case("cast-int-to-text", "SELECT visits::text FROM customers", refused="type-refused"),
     case("function-of-plain", "SELECT upper(name), email FROM customers"),
     case("now-and-column", "SELECT now() IS NOT NULL, email FROM customers"),
-    case("explain", "EXPLAIN (COSTS OFF) SELECT name FROM customers WHERE id = 1"),
+    # Without a condition there is one plan, whatever the statistics of either twin say.
+    case("explain", "EXPLAIN (COSTS OFF) SELECT name FROM customers"),
     script("show-between", "SHOW search_path", "SELECT email FROM customers WHERE id = 1"),
 )
