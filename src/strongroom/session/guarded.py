@@ -78,12 +78,12 @@ class GuardedRelay(OpeningRelay):
         self._segment_open = True
         if self._statement_limit_reached(parse.name):
             return self._refuse_parse(parse, self._too_many_statements())
-        return self._prepare(parse)
+        return self._prepare(parse, may_look=self._may_look)
 
-    def _prepare(self, parse: m.Parse) -> bytes | None:
+    def _prepare(self, parse: m.Parse, *, may_look: bool) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=self._may_look)
+            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=may_look)
             resolved = _only(analysis)
             statement = Statement(
                 parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
@@ -131,6 +131,8 @@ class GuardedRelay(OpeningRelay):
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
+            if statement is not None and statement.refused:
+                return before + self._bind_nothing(name)
         if statement is None:
             return self._refuse_bind(name, UndefinedStatement("there is no prepared statement of this name"))
         resolved = statement.resolved
@@ -171,7 +173,8 @@ class GuardedRelay(OpeningRelay):
             self._replies.ask(
                 Owed(Request.CLOSE, target, mine=True, undo=self._put_statement(statement.name, None))
             )
-        sent = self._prepare(parse) or parse.serialise()
+        # It was analysed a moment ago: to wait now, with the Close noted, would strand the replies.
+        sent = self._prepare(parse, may_look=False) or parse.serialise()
         own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
         own.mine = True
         return closing + sent

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import ConstructRefused
 from strongroom.sql.ground import Ground
-from strongroom.sql.lexer import Lexed, Token
+from strongroom.sql.lexer import Lexed
 from strongroom.sql.parse import Node
 from strongroom.sql.schema import ColumnId
 from strongroom.sql.scope import Named
@@ -96,10 +96,6 @@ class Run:
         while self.lexed.text(index) not in {closing, b""}:
             index += 1
         return index + 1
-
-    def is_quoted(self, location: int) -> bool:
-        """Whether a string literal stands at a byte."""
-        return self.lexed.kinds[self.lexed.at(location)] is Token.STRING
 
 
 def only(construct: str, body: Node, *known: str) -> None:
