@@ -12,6 +12,7 @@ mod frame;
 mod opener;
 mod round;
 mod rows;
+mod siv;
 
 pub use bind::{BindFields, split_bind};
 pub use form::Form;
@@ -19,6 +20,7 @@ pub use frame::{Span, cut};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
+pub use siv::Siv;
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
