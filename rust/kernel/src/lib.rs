@@ -6,6 +6,7 @@
 //! says what is wrong with it. Called by `kernel-py` alone.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bind;
 mod form;
 mod frame;
@@ -14,6 +15,7 @@ mod round;
 mod rows;
 mod siv;
 
+pub use answer::{Answer, BOUND, answer};
 pub use bind::{BindFields, split_bind};
 pub use form::Form;
 pub use frame::{Span, cut};
