@@ -243,7 +243,7 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     protection = max(known, key=lambda one: MAX_TYPMOD if one.typmod == -1 else one.typmod)
     if compared:
         comparable(first, what)
-    for value in sealed[1:]:
+    for value in sealed:
         assert value.protection is not None
         if not same_form(protection, value.protection) or first.is_array != value.is_array:
             raise ValueMoves(
