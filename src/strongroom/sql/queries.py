@@ -147,8 +147,9 @@ def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[N
         if item:
             distinct(_sorted_by(run, scope, outputs, item), "DISTINCT ON")
         else:
-            for output in outputs:
+            for index, output in enumerate(outputs):
                 distinct(output.value, "DISTINCT")
+                _give_type(outputs, index)
     return outputs
 
 
@@ -237,13 +238,20 @@ def _sorted_by(run: Run, scope: Scope, outputs: list[Named], node: Node) -> Valu
         position = int(constant["ival"].get("ival", 0))
         if not 1 <= position <= len(outputs):
             raise UndefinedColumn(f"position {position} is not in the select list")
-        return outputs[position - 1].value
+        return _give_type(outputs, position - 1)
     name = _single_name(node)
     if name is not None:
-        named = [output.value for output in outputs if output.name == name]
+        named = [_give_type(outputs, index) for index, output in enumerate(outputs) if output.name == name]
         if named:
             return next((value for value in named if value.touches()), named[0])
     return expression(run, scope, node)
+
+
+def _give_type(outputs: list[Named], index: int) -> Value:
+    """An output by which rows are sorted or told apart: NULL is text then (addTargetToSortList)."""
+    if outputs[index].value.null:
+        outputs[index] = replace(outputs[index], value=Value(type_oid=TEXT))
+    return outputs[index].value
 
 
 def _single_name(node: Node) -> str | None:
