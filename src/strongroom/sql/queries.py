@@ -16,7 +16,7 @@ from strongroom.sql.names import output_name
 from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
-from strongroom.sql.scope import Item, Named, Scope, Source
+from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.typenames import INT8, TEXT
 from strongroom.sql.value import Value
 
@@ -198,12 +198,18 @@ def _spelled(run: Run, scope: Scope, body: Node, qualifier: tuple[str, ...]) -> 
     tables = [item] if isinstance(item, Item) else item.items
     if any(table.relation is not None for table in tables if table.visible or isinstance(item, Source)):
         texts = [column.text for column in item.columns]
-        if len(set(texts)) != len(texts) or not texts:
+        if len(set(texts)) != len(texts) or not texts or _ambiguous(scope, item.columns):
             raise ConstructRefused(
                 "* cannot be spelled out: names repeat, or there are none", hint="name the columns"
             )
         _write_star(run, body.get("location", 0), scope, ", ".join(texts))
     return [Named(column.name, settled(column.value)) for column in item.columns]
+
+
+def _ambiguous(scope: Scope, columns: list[Named]) -> bool:
+    """Whether a column that has no qualifier, as some that USING makes, has a namesake."""
+    names = [column.name for column in scope.source.columns]
+    return any(column.text == quoted(column.name) and names.count(column.name) > 1 for column in columns)
 
 
 def _write_star(run: Run, location: int, scope: Scope, text: str) -> None:
