@@ -111,6 +111,17 @@ def test_a_parameter_has_the_type_of_its_cast() -> None:
         one("select 1 from customers where email = $1::text and id = $1::int")
 
 
+def test_text_that_is_cast_elsewhere_is_no_output() -> None:
+    """A column of VALUES is text: sealed as a number for its cast, it is not what was written."""
+    rows = "from (values ($1), ('05')) v(e) join customers c on c.score = v.e::int"
+    for shown_ in ("v.e", "array[v.e]", "coalesce(v.e, '7')"):
+        with pytest.raises(TypeRefused, match="of another type"):
+            one(f"select {shown_} {rows}")
+    (output,) = one(f"select v.e::int {rows}").outputs or ()
+    assert (output.type_oid, output.protection is not None) == (INT4, True)
+    assert one(f"select c.id {rows}").touched
+
+
 def test_arrays_of_protected_values_are_flat() -> None:
     """Made of columns and literals of one key."""
     assert "array[email, ⟨public.customers.email⟩]" in shown("select array[email, 'a'] from customers")

@@ -79,7 +79,7 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
-    return replace(value, type_oid=element, typmod=typmod)  # -1 too: coerce_type_typmod, parse_coerce.c
+    return replace(value, type_oid=element, typmod=typmod, cast=True)  # -1 too: coerce_type_typmod
 
 
 def check_type(run: Run, name: Node) -> None:
