@@ -6,19 +6,23 @@
 //! says what is wrong with it. Called by `kernel-py` alone.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bind;
 mod form;
 mod frame;
 mod opener;
 mod round;
 mod rows;
+mod siv;
 
+pub use answer::{Answer, BOUND, answer};
 pub use bind::{BindFields, split_bind};
 pub use form::Form;
 pub use frame::{Span, cut};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
+pub use siv::Siv;
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

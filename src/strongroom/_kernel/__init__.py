@@ -43,10 +43,22 @@ _twin = choose(os.environ.get(VARIABLE, ""))
 KERNEL = PYTHON if _twin is python else NATIVE
 
 if TYPE_CHECKING:
-    from strongroom._kernel.python import Opener, Refused, Rows, cut, plain_reply, plain_round, split_bind
+    from strongroom._kernel.python import (
+        Answer,
+        Opener,
+        Refused,
+        Rows,
+        cut,
+        plain_reply,
+        plain_round,
+        split_bind,
+    )
 else:
-    Opener, Refused, Rows = _twin.Opener, _twin.Refused, _twin.Rows
+    Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
-__all__ = ["KERNEL", "Opener", "Refused", "Rows", "choose", "cut", "plain_reply", "plain_round", "split_bind"]
+__all__ = [
+    "KERNEL", "Answer", "Opener", "Refused", "Rows",
+    "choose", "cut", "plain_reply", "plain_round", "split_bind",
+]  # fmt: skip
