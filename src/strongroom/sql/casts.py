@@ -11,10 +11,20 @@ from dataclasses import replace
 from strongroom.errors import TypeRefused
 from strongroom.sql.expressions import expression, treats
 from strongroom.sql.meeting import common, linked, of_type, protection_of
-from strongroom.sql.parse import Node, strings
+from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
-from strongroom.sql.typenames import ARRAYS, BPCHAR, BYTEA, ELEMENTS, NUMERIC, TEXTUAL, VARCHAR, type_oid
+from strongroom.sql.typenames import (
+    ARRAYS,
+    BPCHAR,
+    BYTEA,
+    ELEMENTS,
+    NUMERIC,
+    TEXTUAL,
+    VARCHAR,
+    length_of,
+    type_oid,
+)
 from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Cast, Value
 
 
@@ -40,9 +50,32 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
     cast.stored = run.stored
+    cast.cuts = _cut(value, length_of(oid, typmod)) if _is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
     return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
+
+
+def _is_of_leaves(node: Node) -> bool:
+    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
+    tag, body = unpack(node)
+    if tag == "TypeCast":
+        return _is_of_leaves(body["arg"])
+    if tag == "CaseExpr":
+        results = [item["CaseWhen"]["result"] for item in body["args"]]
+        return all(map(_is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
+    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
+        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
+        return all(map(_is_of_leaves, items))
+    return tag in {"A_Const", "ParamRef"}
+
+
+def _cut(value: Value, length: int) -> bool:
+    """An explicit cast to varchar(n) cuts in silence (manual, "Character Types"); so will sealing."""
+    for node, _ in value.open:
+        if length:
+            node.cut = min(node.cut or length, length)
+    return length > 0
 
 
 def cast_end(run: Run, body: Node, end: int) -> int:
@@ -59,7 +92,9 @@ def _typed_literal(run: Run, scope: Scope, body: Node, oid: int, typmod: int) ->
     if not value.open:
         return value
     node = value.open[0][0]
-    node.start, node.type_oid, node.typmod = body["typeName"].get("location", 0), oid, typmod
+    node.start, node.type_oid = body["typeName"].get("location", 0), oid
+    if not _cut(value, length_of(oid, typmod)):
+        node.typmod = typmod
     return replace(value, type_oid=oid)
 
 

@@ -17,8 +17,8 @@ from strongroom.errors import (
     ValueMoves,
 )
 from strongroom.sql.schema import Column, Protection
-from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
+from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value, mismatch
 
 MAX_TOGETHER = 1 << 17
 """Literals and parameters that may stand in one place: WITH queries can double one another."""
@@ -298,15 +298,10 @@ def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None
 
 
 def _check_number(node: Literal, protection: Protection, *, compared: bool) -> None:
-    """A number keeps its meaning in a column of integers if it is one, and stored as text if it is short."""
-    target, whole = protection.type_oid, node.value.lstrip("-").isdigit()
-    if target in {INT2, INT4, INT8}:
-        fits = whole
-    elif target in TEXTUAL or target == BPCHAR:
-        fits = whole and not compared
-    else:
-        fits = True
-    if not fits:
+    """A number has a type of its own (make_const): it is stored by assignment, and compared with numbers."""
+    if not compared and not is_assigned(node.number_oid, protection.type_oid):
+        raise mismatch(protection)
+    if not keeps_value(node.number_oid, protection, compared=compared):
         raise TypeRefused(
             f"a number meets the protected column {protection.column}, which has another type",
             hint="write the value as a quoted literal or a parameter",

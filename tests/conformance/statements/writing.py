@@ -54,7 +54,6 @@ CASES = (
         "insert-date-as-int",
         "INSERT INTO customers (id, email, born) VALUES (10, $1, 18470101)",
         NEW,
-        refused="value-form",
     ),
     change(
         "insert-unnest-sized",
@@ -99,7 +98,19 @@ CASES = (
     change(
         "insert-literal-casts",
         "INSERT INTO customers (id, email, born) VALUES (10, 'new.xq7mark'::varchar(50), DATE '1847-03-04')",
-        refused="type-refused",
+    ),
+    change(
+        "insert-cast-that-cuts",
+        "INSERT INTO customers (id, email, phone) VALUES (10, $1::varchar(9), 'żółw xq7mark'::varchar(12))",
+        "xq7mark żółw",
+    ),
+    change(
+        "update-case-that-cuts",
+        "UPDATE customers SET iban = CASE WHEN id = 1 THEN $1 WHEN id = 2 THEN 'xq7mark b' ELSE NULL END::varchar(8) WHERE id IN (1, 2)",
+        "xq7mark a",
+    ),
+    change(
+        "update-cast-to-char", "UPDATE customers SET iban = $1::char(9)", "xq7mark", refused="type-refused"
     ),
     change(
         "insert-select-values",
@@ -130,7 +141,6 @@ CASES = (
         "INSERT INTO customers (id, email) SELECT * FROM UNNEST(($1)::integer[], ($2)::varchar(200)[])",
         "{10,11}",
         "{new.xq7mark,b.xq7mark}",
-        refused="type-refused",
     ),
     change(
         "insert-unnest-list",
@@ -230,13 +240,33 @@ CASES = (
         "insert-wrong-type",
         "INSERT INTO customers (id, email, born) VALUES (10, $1, 98765432)",
         NEW,
-        refused="value-form",
+    ),
+    change(
+        "insert-int-into-json", "INSERT INTO customers (id, email, profile) VALUES (10, $1, 98765432)", NEW
+    ),
+    change(
+        "insert-numeric-into-int",
+        "INSERT INTO customers (id, email, visits) VALUES (10, $1, 731100000.5)",
+        NEW,
     ),
     change("insert-int-into-text", "INSERT INTO customers (id, email) VALUES (10, 98765432)"),
     change(
         "insert-boolean-into-text",
         "INSERT INTO customers (id, email) VALUES (10, true)",
-        refused="type-refused",
+    ),
+    change(
+        "insert-boolean-parameter-into-text", "INSERT INTO customers (id, email) VALUES (10, $1::bool)", True
+    ),
+    change(
+        "insert-json-into-jsonb",
+        "INSERT INTO customers (id, email, profile) VALUES (10, $1, $2::json)",
+        NEW,
+        '{"b": "xq7mark",  "a": 1, "a": 2}',
+    ),
+    change(
+        "insert-types-into-text",
+        "INSERT INTO customers (id, email, iban, phone) VALUES (10, $1::uuid, date '1847-03-04', 98765432.50)",
+        "98765432-0000-4000-8000-00000000000a",
     ),
     change("insert-unknown-column", "INSERT INTO customers (id, e_mail) VALUES (10, 'xq7mark')"),
     change(
