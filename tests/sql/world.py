@@ -1,5 +1,7 @@
 """A small database for the tests of analysis, as a snapshot written by hand."""
 
+from dataclasses import replace
+
 from strongroom.sql.explain import sent
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import Column, Function, Operator, Protection, Relation, Schema, UserType
@@ -18,8 +20,7 @@ def table(
 
 
 def _with(relation: Relation, **more: object) -> Relation:
-    fields = {name: getattr(relation, name) for name in Relation.__dataclass_fields__}
-    return Relation(**{**fields, **more})
+    return replace(relation, **more)  # type: ignore[arg-type]  # mypy cannot see into **
 
 
 CUSTOMERS = table(
@@ -57,8 +58,15 @@ STAMPED = _with(
 )
 AUDITED = _with(table(110, "audited", ("id", INT)), triggers=(("sneak", 502),), calls=(502,))
 OLDER = _with(table(111, "older", ("id", INT), ("email", TEXT), ("rest", TEXT)), column_order=(1, 3, 2))
+DIVERTED = _with(MAILS, oid=112, name="diverted", triggers=(("stamp", 500),), calls=(500,))
+LOGGED_VIEW = _with(
+    table(113, "logged_view", ("email", TEXT), kind="v"),
+    definition=" SELECT email FROM logged;",
+    depends=(108,),
+)
 RELATIONS = (
     CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER,
+    DIVERTED, LOGGED_VIEW,
 )  # fmt: skip
 FUNCTIONS = (
     Function(500, "public", "stamp", "f", "plpgsql", "begin new.at := now(); return new; end"),

@@ -59,7 +59,7 @@ def alter_table(task: Task) -> Resolved:
 
 def _command(run: Run, scope: Scope, relation: Relation, command: Node) -> None:
     kind, name = command["subtype"], command.get("name")
-    protected = {column.name for column in run.ground.protected(relation)}
+    protected = {column.name for column in scope.source.columns if protection_of(column.value)}
     definition = command.get("def", {})
     if kind in _ABOUT_COLUMN:
         dropped_default = kind == "AT_ColumnDefault" and not definition

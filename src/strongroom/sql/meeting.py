@@ -251,10 +251,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 hint="give both the same `key:` and type",
             )
     # select_common_type: of text and varchar, which become each other freely, the first wins.
-    type_oid = next(value.type_oid for value in members if value.type_oid > 0)
+    type_oid = next(value.type_oid for value in members if value.type_oid > 0 and not _stored(value))
     for value in members:
         if value.protection is None and value.open:
-            if not first.is_array and value.type_oid and not widens(value.type_oid, protection.type_oid):
+            own = 0 if _stored(value) else value.type_oid
+            if not first.is_array and own and not widens(own, protection.type_oid):
                 raise TypeRefused(
                     f"{what} gives the protected column {protection.column} and another type together",
                     hint="cast the other value to the column's declared type",
@@ -274,6 +275,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
         type_oid=protection.type_oid if first.is_array else type_oid,
         typmod=typmods.pop() if len(typmods) == 1 else NO_TYPE,
     )
+
+
+def _stored(value: Value) -> bool:
+    """Whether it stands in a definition of the database, where what is open is bytea."""
+    return value.protection is None and any(node.stored for node, _ in value.open)
 
 
 def _own_type(members: list[Value]) -> int:

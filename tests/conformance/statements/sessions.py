@@ -219,6 +219,37 @@ CASES = (
         "SELECT id FROM v",
     ),
     steps(
+        "view-of-a-view",
+        "CREATE VIEW v AS SELECT email AS mail, id AS number FROM people WHERE id < 100 WITH CHECK OPTION",
+        "INSERT INTO v VALUES ('v.xq7mark', 50)",
+        "UPDATE v SET mail = 'w.xq7mark' WHERE mail = 'v.xq7mark'",
+        "SELECT * FROM v ORDER BY number",
+        "INSERT INTO v VALUES ('v.xq7mark', 500)",
+    ),
+    steps(
+        "view-that-is-not-updatable",
+        "CREATE VIEW v AS SELECT DISTINCT email FROM customers",
+        "INSERT INTO v VALUES ('v.xq7mark')",
+    ),
+    steps(
+        "view-with-a-computed-column",
+        "CREATE VIEW v AS SELECT id, coalesce(iban, 'xq7mark') AS iban, CASE WHEN id = 1 THEN email ELSE 'xq7mark' END AS email FROM customers",
+        "SELECT * FROM v ORDER BY id",
+        "UPDATE v SET email = 'v.xq7mark'",
+    ),
+    steps(
+        "view-with-a-default",
+        "CREATE VIEW v AS SELECT id, email FROM customers",
+        "ALTER VIEW v ALTER COLUMN email SET DEFAULT 'v.xq7mark'",
+        refused="definition-refused",
+    ),
+    steps(
+        "view-with-a-trigger",
+        "CREATE VIEW v AS SELECT id, email FROM customers",
+        "CREATE TRIGGER t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION stamp()",
+        refused="definition-refused",
+    ),
+    steps(
         "materialized-view",
         "CREATE MATERIALIZED VIEW v AS SELECT id, email FROM customers",
         "SELECT email FROM v",

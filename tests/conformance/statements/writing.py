@@ -196,7 +196,23 @@ CASES = (
         "insert-view",
         "INSERT INTO people (id, email, name) VALUES (10, $1, 'New')",
         NEW,
-        refused="construct-refused",
+    ),
+    change("insert-view-without-columns", "INSERT INTO people VALUES (10, $1, $2)", NEW, "New"),
+    change(
+        "insert-view-conflict",
+        "INSERT INTO people (id, email) VALUES (1, $1) ON CONFLICT (email) DO UPDATE SET name = 'again', email = excluded.email RETURNING *",
+        ADA,
+    ),
+    change(
+        "insert-view-select",
+        "INSERT INTO people (id, email) SELECT id + 100, email || 'x' FROM people",
+        refused="comparison-refused",
+    ),
+    change(
+        "insert-view-computed",
+        "INSERT INTO people (id, email) VALUES (10, lower($1))",
+        NEW,
+        refused="value-computed",
     ),
     change(
         "insert-overriding", "INSERT INTO customers (id, email) OVERRIDING SYSTEM VALUE VALUES (10, $1)", NEW
@@ -422,7 +438,15 @@ CASES = (
         "update-returning-star", "UPDATE customers SET phone = $1 WHERE id = 1 RETURNING *", "+98765432 7"
     ),
     change("update-in", "UPDATE customers SET city = 'Rome' WHERE email IN ($1, $2)", ADA, BOB),
-    change("update-view", "UPDATE people SET email = $1 WHERE id = 5", NEW, refused="construct-refused"),
+    change("update-view", "UPDATE people SET email = $1 WHERE id = 5", NEW),
+    change(
+        "update-view-by-value",
+        "UPDATE people p SET email = $1 WHERE p.email = $2 RETURNING p.email, p.name",
+        NEW,
+        BOB,
+    ),
+    change("update-view-moves", "UPDATE people SET city = email", refused="value-moves"),
+    change("delete-view", "DELETE FROM people WHERE email = $1 RETURNING id", "Ada.xq7mark@example.org"),
     change("update-partitioned", "UPDATE events SET email = $1 WHERE id = 1", BOB, look="TABLE events"),
     change("update-duplicate", "UPDATE customers SET email = $1 WHERE id = 2", ADA),
     change(
