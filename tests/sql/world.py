@@ -9,6 +9,7 @@ from strongroom.sql.statement import Context, Resolved
 
 PATH = ("pg_temp_3", "pg_catalog", "public")
 INT, TEXT, VARCHAR, DATE, NUMERIC, BOOL = 23, 25, 1043, 1082, 1700, 16
+INT_ARRAY, TEXT_ARRAY = 1007, 1009
 
 
 def table(
@@ -64,9 +65,10 @@ LOGGED_VIEW = _with(
     definition=" SELECT email FROM logged;",
     depends=(108,),
 )
+LISTED = table(114, "listed", ("id", INT), ("tags", TEXT_ARRAY), ("marks", INT_ARRAY))
 RELATIONS = (
     CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER,
-    DIVERTED, LOGGED_VIEW,
+    DIVERTED, LOGGED_VIEW, LISTED,
 )  # fmt: skip
 FUNCTIONS = (
     Function(500, "public", "stamp", "f", "plpgsql", "begin new.at := now(); return new; end"),
@@ -91,9 +93,12 @@ EVENT_EMAIL = Protection("public.events.email", "k6", TEXT, -1, True)
 LOGGED_EMAIL = Protection("public.logged.email", "k7", TEXT, -1, True)
 STAMPED_EMAIL = Protection("public.stamped.email", "k8", TEXT, -1, True)
 OLDER_EMAIL = Protection("public.older.email", "k9", TEXT, -1, True)
+TAGS = Protection("public.listed.tags", "k10", TEXT_ARRAY, -1, False)
+MARKS = Protection("public.listed.marks", "k11", INT_ARRAY, -1, True)
 PROTECTIONS = {
     (100, 2): EMAIL, (100, 3): IBAN, (100, 4): NAME, (100, 6): SCORE, (101, 3): ORDER_EMAIL,
     (105, 2): EVENT_EMAIL, (108, 2): LOGGED_EMAIL, (109, 1): STAMPED_EMAIL, (111, 2): OLDER_EMAIL,
+    (114, 2): TAGS, (114, 3): MARKS,
 }  # fmt: skip
 
 SCHEMA = Schema(

@@ -19,13 +19,15 @@ from strongroom.sql.typenames import (
     BPCHAR,
     BYTEA,
     ELEMENTS,
+    EXACT,
     NUMERIC,
+    TEXT,
     TEXTUAL,
     VARCHAR,
     length_of,
     type_oid,
 )
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Cast, Value
+from strongroom.sql.value import COMPUTED, NO_TYPE, ArrayText, Cast, Literal, Open, Value
 
 
 @treats("TypeCast")
@@ -170,9 +172,10 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
     values = [expression(run, scope, item) for item in body.get("elements", ())]
     for value in values:
         of_type(value.open, element_oid)
+    whole = _constant_array(run, body, values, element_oid)
     value = common(values, "ARRAY[]")
     if value.null:  # of no type, unless a cast gives it one
-        return NULL if element_oid else COMPUTED
+        return Value(open=whole) if element_oid else COMPUTED
     if value.is_array:
         raise TypeRefused("an array of arrays of protected values cannot be made", hint="make one flat array")
     if value.protection is None and not value.open:
@@ -182,7 +185,45 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
         Value(
             protection=value.protection,
             is_array=value.protection is not None,
-            open=lifted,
+            open=(*lifted, *whole),
             type_oid=value.type_oid if value.protection is not None else ARRAYS.get(value.type_oid, 0),
         )
     )
+
+
+def _constant_array(
+    run: Run, body: Node, values: list[Value], element_oid: int
+) -> tuple[tuple[Open, int], ...]:
+    """ARRAY[...] of constants as one constant more, which a column of arrays takes as a whole."""
+    texts = [_constant(value) for value in values]
+    oid = element_oid or _array_element(values)
+    if run.stored or oid not in ARRAYS or not all(texts):
+        return ()
+    start = body.get("location", 0)
+    inner = tuple(node for value in values for node, _ in value.open)
+    text = "{" + ",".join(map(str, texts)) + "}"
+    whole = ArrayText(start, run.array_end(start), ARRAYS[oid], value=text, elements=inner)
+    run.opens.append(whole)
+    return ((whole, 0),)
+
+
+def _constant(value: Value) -> str:
+    """One constant as an element of an array's text form; "" if it is none, or a cast might change it."""
+    if value.null and not value.open:
+        return "NULL"
+    first = value.open[0][0] if value.open else None
+    if not isinstance(first, Literal) or isinstance(first, ArrayText) or first.cut:
+        return ""
+    if any(not isinstance(node, Cast) or node.type_oid not in TEXTUAL for node, _ in value.open[1:]):
+        return ""
+    return '"' + first.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _array_element(values: list[Value]) -> int:
+    """The type of the elements (select_common_type, parse_coerce.c); 0 if it is not known here."""
+    known = {value.type_oid for value in values if value.type_oid}
+    if known and known <= set(EXACT):
+        return max(known, key=EXACT.index)
+    if len(known) > 1:
+        return 0
+    return known.pop() if known else TEXT

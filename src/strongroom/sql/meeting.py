@@ -18,7 +18,7 @@ from strongroom.errors import (
 )
 from strongroom.sql.schema import Column, Protection
 from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value, mismatch
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Literal, Open, Value, mismatch
 
 MAX_TOGETHER = 1 << 17
 """Literals and parameters that may stand in one place: WITH queries can double one another."""
@@ -41,8 +41,11 @@ def plain(value: Value, what: str, type_oid: int = 0) -> Value:
 
 def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> Value:
     """What is open in a value becomes sealed for a column."""
+    whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
     for node, lift in value.open:
         depth = int(is_array) + lift
+        if (depth == 1 and isinstance(node, ArrayText)) or (depth == -1 and whole):
+            continue  # an array is sealed as a whole, or each of its elements
         if depth not in {0, 1}:
             raise TypeRefused(
                 f"an array of arrays meets the protected column {protection.column}",

@@ -109,6 +109,11 @@ def is_assigned(source: int, target: int) -> bool:
     )
 
 
+def are_textual(one: int, other: int) -> bool:
+    """Whether two types are text or varchar, or arrays of them, which become each other freely."""
+    return {one, other} <= TEXTUAL or {one, other} <= {TEXT_ARRAY, VARCHAR_ARRAY}
+
+
 def widens(source: int, target: int) -> bool:
     """Whether a cast keeps every value as it is."""
     if source in ELEMENTS and target in ELEMENTS:

@@ -17,6 +17,7 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     TEXT,
     TEXTUAL,
+    are_textual,
     compared_type,
     is_assigned,
     keeps_value,
@@ -103,6 +104,22 @@ class Literal(Open):
 
 
 @dataclass(slots=True, eq=False)
+class ArrayText(Literal):
+    """`ARRAY['a', 'b']` as one constant: for a column whose values are arrays, each sealed as a whole.
+
+    Beside it the constants in it are open, too, which are sealed one by one for a column of elements.
+    """
+
+    elements: "tuple[Open, ...]" = ()
+
+    def seal(self, protection: Protection, *, is_array: bool, compared: bool) -> None:
+        """Takes the place of its elements."""
+        for node in self.elements:
+            node.keep_plain()
+        Open.seal(self, protection, is_array=is_array, compared=compared)
+
+
+@dataclass(slots=True, eq=False)
 class ParameterUse(Open):
     """One use of a parameter."""
 
@@ -123,7 +140,7 @@ class Cast(Open):
         element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         inner = ELEMENTS.get(self.inner_oid, self.inner_oid) if is_array else self.inner_oid
         if inner == 0:
-            return element == protection.type_oid or {element, protection.type_oid} <= TEXTUAL
+            return element == protection.type_oid or are_textual(element, protection.type_oid)
         return widens(inner, element)
 
 

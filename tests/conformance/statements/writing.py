@@ -1,6 +1,7 @@
 """Changes: INSERT, UPDATE, DELETE and MERGE in the forms that applications and ORMs write."""
 
-from tests.conformance.statements.model import Case, script
+from tests.conformance.asking import Way
+from tests.conformance.statements.model import EVERY_WAY, PARAMETERS, Case, script
 from tests.conformance.statements.reading import ADA, BOB
 
 NEW = "new.xq7mark@example.org"
@@ -16,9 +17,10 @@ def change(
     refused: str = "",
     look: str = LOOK,
     wrong: str = "",
+    ways: tuple[Way, ...] = EVERY_WAY,
 ) -> Case:
     """A change, and what is there after it; prepared it would run twice, so each step is one of its own."""
-    return script(name, (sql, *parameters), look, refused=refused, wrong=wrong)
+    return script(name, (sql, *parameters), look, refused=refused, wrong=wrong, ways=ways)
 
 
 CASES = (
@@ -297,7 +299,24 @@ CASES = (
         "insert-array-constructor",
         "INSERT INTO customers (id, email, tags) VALUES (10, $1, ARRAY['xq7mark', 'b'])",
         NEW,
+    ),
+    change(
+        "insert-array-constructors",
+        """INSERT INTO customers (id, email, tags) VALUES (10, 'a.xq7mark', ARRAY['xq7mark ,"\\{}', NULL, 'null', '']), (11, 'b.xq7mark', ARRAY[]::text[]), (12, 'c.xq7mark', ARRAY['xq7mark'::text, E'\\n']::varchar(4)[]), (13, 'd.xq7mark', ARRAY[98765432, 1.50]), (14, 'e.xq7mark', ARRAY[NULL]::text[])""",
+    ),
+    change(
+        "update-array-constructor",
+        "UPDATE customers SET tags = CASE WHEN id = 1 THEN ARRAY['xq7mark'] ELSE tags END",
+    ),
+    change(
+        "insert-array-of-arrays",
+        "INSERT INTO customers (id, email, tags) VALUES (10, 'a.xq7mark', ARRAY[ARRAY['xq7mark'], ARRAY['b']])",
         refused="type-refused",
+    ),
+    change(
+        "insert-array-computed",
+        "INSERT INTO customers (id, email, tags) VALUES (10, 'a.xq7mark', ARRAY[lower('xq7mark'), 'b'])",
+        refused="value-computed",
     ),
     change(
         "insert-array-of-parameters",
@@ -306,6 +325,7 @@ CASES = (
         "xq7mark",
         "c",
         refused="type-refused",
+        ways=PARAMETERS,
     ),
     change(
         "insert-parameter-twice",
