@@ -152,8 +152,27 @@ CASES = (
         "date-style",
         "SET LOCAL datestyle = 'German'",
         "SELECT born, seen FROM customers WHERE id = 1",
-        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '24.12.1847')",
+        "INSERT INTO customers (id, email, born, seen) VALUES (30, 'x.xq7mark', '24.12.1847', '03.02.1847 10:00')",
+        "SELECT born, seen FROM customers WHERE id = 30",
+        "SELECT id FROM customers WHERE seen = '3.2.1847 10:00'",
+        "SET LOCAL datestyle = 'SQL, MDY'",
+        "UPDATE customers SET born = '12/11/1847' WHERE id = 30",
+        "SELECT born, seen FROM customers WHERE id = 30",
+    ),
+    steps(
+        "date-style-not-held-to",
+        "SET LOCAL datestyle = 'German'",
+        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '12.24.1847')",
+    ),
+    steps(
+        "date-with-short-year",
+        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '1/24/47')",
         refused="value-form",
+    ),
+    steps(
+        "date-style-in-one-text",
+        "SET LOCAL datestyle = 'German'; INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '12.11.1847')",
+        refused="barrier-in-batch",
     ),
     steps(
         "time-zone",
