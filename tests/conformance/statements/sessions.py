@@ -401,6 +401,16 @@ CASES = (
         refused="user-code-refused",
     ),
     steps(
+        "create-function-with-a-value",
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$SELECT count(*) FROM customers WHERE email = 'ada.xq7mark'$$",
+        refused="user-code-refused",
+    ),
+    steps(
+        "create-function-with-a-body",
+        "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM customers WHERE visits = 731100001; END",
+        refused="user-code-refused",
+    ),
+    steps(
         "create-function-harmless",
         "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1'",
         "SELECT f(id), email FROM customers",
