@@ -411,9 +411,8 @@ class Guard:
         """A parameter's value as it goes upstream, in binary."""
         assert parameter.protection is not None
         codec = self.codec(parameter.protection)
-        sent = Sent(
-            self.style, parameter.type_oid, format_code, Use.COMPARE if parameter.compared else Use.STORE
-        )
+        use = Use.COMPARE if parameter.compared else Use.STORE
+        sent = Sent(self.style, parameter.type_oid, format_code, use, parameter.cut)
         return codec.seal_each(value, sent) if parameter.is_array else codec.seal(value, sent)
 
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
@@ -458,7 +457,7 @@ class Guard:
     def _literal(self, piece: SealedLiteral) -> str:
         codec = self.codec(piece.protection)
         use = Use.COMPARE if piece.compared else Use.STORE
-        sent = Sent(self.style, piece.type_oid, TEXT_FORMAT, use)
+        sent = Sent(self.style, piece.type_oid, TEXT_FORMAT, use, piece.cut)
         if not piece.is_array:
             sealed = codec.seal(piece.value.encode(), sent)
             return f"'\\x{(sealed or b'').hex()}'::pg_catalog.bytea"

@@ -69,6 +69,14 @@ class Run:
             index += 1
         return self.lexed.ends[index]
 
+    def array_end(self, location: int) -> int:
+        """The end of ARRAY[...], or of the [...] in one."""
+        index, depth = self._skip(self.lexed.at(location), b"array"), 0
+        while (text := self.lexed.text(index)) != b"]" or depth > 1:
+            depth += (text == b"[") - (text == b"]")
+            index += 1
+        return self.lexed.ends[index]
+
     def type_end(self, location: int) -> int:
         """The end of a type's name with its modifiers and array bounds (gram.y: Typename)."""
         index = self.lexed.at(location)
