@@ -63,6 +63,9 @@ def until(phase: Phase, rules: Rules = RULES) -> Playbook:
         )
     if phase is Phase.STARTUP:
         return book.when(CERTIFIED)
+    if phase is Phase.CANCELLING:
+        request = m.CancelRequest(7, b"k" * 32).serialise()
+        return book.when(CERTIFIED).client(request).then(do.Cancel(7, b"k" * 32))
     book.when(CERTIFIED).client(startup()).then(do.LookUpAccount("app"))
     if phase is Phase.LOOKING_UP:
         return book
@@ -187,10 +190,18 @@ def test_plaintext_is_refused_where_tls_is_required() -> None:
 
 
 def test_a_cancel_request_is_passed_on_and_ends_its_connection() -> None:
-    """It has no answer; it may come in the clear, as libpq's PQcancel sends it."""
+    """It may come in the clear, as libpq's PQcancel sends it; its end says that the database was told."""
     rules = Rules("shop", RULES.limits, 10_000, tls_required=True, mock_secret=b"m" * 32)
     request = m.CancelRequest(7, b"k" * 32)
-    fresh(rules).when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32), do.Close())
+    book = fresh(rules).when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32))
+    book.client(b"more").when(ev.Drain()).when(ev.Cancelled()).then(do.Close())
+
+
+def test_a_cancel_request_does_not_wait_for_ever() -> None:
+    """Where the database cannot be told in time, the connection ends without a word, as always."""
+    request = m.CancelRequest(7, b"k" * 32)
+    book = fresh().when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32))
+    book.when(ev.TimedOut("login_seconds")).then(do.Close())
 
 
 def test_another_database_is_refused_after_the_login() -> None:
@@ -410,6 +421,7 @@ EVENTS: list[ev.Event] = [
     ev.Admitted(),
     ev.UpstreamConnected(upstream_login()),
     ev.UpstreamFailed(UpstreamUnreachable("gone", hint="Look.")),
+    ev.Cancelled(),
     ev.TimedOut("login_seconds"),
     ev.Drain(),
 ]

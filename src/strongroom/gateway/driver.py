@@ -54,7 +54,7 @@ class House(Protocol):
         """Return the way to the database for an account."""
 
     async def cancel(self, process_id: int, secret_key: bytes) -> None:
-        """Cancel what the session with this key runs, whichever worker has it."""
+        """Cancel what the session with this key runs, whichever worker has it; return when it is done."""
 
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
@@ -231,8 +231,11 @@ class Driver:
         return bool(known) and process_id == self._process_id and hmac.compare_digest(known, secret_key)
 
     def _cancel(self, effect: do.Cancel) -> None:
-        work = self._house.cancel(effect.process_id, effect.secret_key)
-        self._house.tasks.start(f"{self.name} cancel", work)
+        self._begin("cancel", self._cancelling(effect))
+
+    async def _cancelling(self, effect: do.Cancel) -> None:
+        await self._house.cancel(effect.process_id, effect.secret_key)
+        self.dispatch(ev.Cancelled())
 
     async def cancel_upstream(self) -> None:
         """Cancel what this session runs, over a connection made as its own was."""

@@ -45,6 +45,9 @@ CATALOG_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 """Pause before an unreachable database is asked again."""
 
+CANCEL_SECONDS = 10.0
+"""How long the connection of a CancelRequest stays open for the database to be told."""
+
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
 
@@ -126,6 +129,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
+        self._cancels: dict[int, asyncio.Future[None]] = {}
         self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
@@ -204,8 +208,11 @@ class Server:
                 refusal = message["refusal"]
                 waiting.set_result(None if refusal is None else str(refusal))
         elif message["what"] == "cancel":
-            key = bytes.fromhex(str(message["key"]))
-            self._cancel_here(int(str(message["process_id"])), key)
+            self.tasks.start("cancel for another worker", self._cancel_for_another(message))
+        elif message["what"] == "cancelled":
+            answered = self._cancels.get(int(str(message["number"])))
+            if answered is not None and not answered.done():
+                answered.set_result(None)
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
 
@@ -341,9 +348,26 @@ class Server:
         return connector.as_user(configured.upstream_user, configured.upstream_password)
 
     async def cancel(self, process_id: int, secret_key: bytes) -> None:
-        """Cancel here, or let the supervisor ask the other workers."""
-        if not self._cancel_here(process_id, secret_key):
-            self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
+        """Cancel here, or let the supervisor ask the other workers; return when it is done."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                if not await self._cancel_here(process_id, secret_key):
+                    await self._cancel_elsewhere(process_id, secret_key)
+
+    async def _cancel_elsewhere(self, process_id: int, secret_key: bytes) -> None:
+        number = next(self._numbers)
+        self._cancels[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._line.tell("cancel", number=number, process_id=process_id, key=secret_key.hex())
+            await self._cancels[number]
+        finally:
+            del self._cancels[number]
+
+    async def _cancel_for_another(self, message: dict[str, object]) -> None:
+        try:
+            await self._cancel_here(int(str(message["process_id"])), bytes.fromhex(str(message["key"])))
+        finally:
+            self._line.tell("cancelled", number=message["number"])
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
@@ -359,10 +383,10 @@ class Server:
         if not self._drivers:
             self._empty.set()
 
-    def _cancel_here(self, process_id: int, secret_key: bytes) -> bool:
+    async def _cancel_here(self, process_id: int, secret_key: bytes) -> bool:
         for driver in self._drivers:
             if driver.has_key(process_id, secret_key):
-                self.tasks.start(f"{driver.name} cancel", driver.cancel_upstream())
+                await driver.cancel_upstream()
                 return True
         return False
 

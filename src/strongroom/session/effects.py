@@ -54,7 +54,10 @@ class RegisterCancel:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Find the session whose client was given this key, in any worker, and cancel what it runs."""
+    """Find the session whose client was given this key, in any worker, and cancel what it runs.
+
+    Answered by `Cancelled`.
+    """
 
     process_id: int
     secret_key: bytes

@@ -72,6 +72,11 @@ class UpstreamFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Answers `Cancel`: the database has been told, or there is nobody to tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """A limit of time is reached; ``limit`` is its name in the configuration."""
 
@@ -100,6 +105,7 @@ Event = (
     | Admitted
     | UpstreamConnected
     | UpstreamFailed
+    | Cancelled
     | TimedOut
     | SnapshotChanged
     | Drain

@@ -1,6 +1,7 @@
 """One PostgreSQL session from its first octet to its last: events in, effects out.
 
     STARTUP ─ LOOKING_UP ─ LOGIN ─ ADMITTING ─ OPENING ─ UPSTREAM_LOGIN ─ OPEN ─ CLOSED
+            └ CANCELLING ────────────────────────────────────────────────────────┘
 
 `Session.handle` looks up what to do in `STEPS`; what is absent there is ignored only where `Session.handle`
 says so, and is a `Bug` otherwise. While the session is OPEN the work is `relay`'s. Randomness comes in with
@@ -70,6 +71,7 @@ class Phase(Enum):
     """Where a session is."""
 
     STARTUP = auto()
+    CANCELLING = auto()
     LOOKING_UP = auto()
     LOGIN = auto()
     ADMITTING = auto()
@@ -108,7 +110,7 @@ class Session:
         """Whether there is room for more from the client."""
         if self._phase is Phase.OPEN:
             return not self._relay.waiting
-        return self._phase in (Phase.STARTUP, Phase.LOGIN)
+        return self._phase in (Phase.STARTUP, Phase.CANCELLING, Phase.LOGIN)
 
     @property
     def held(self) -> int:
@@ -163,7 +165,7 @@ class Session:
             # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that
             # it shows cancels a statement, no more.
             self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
-            self._close()
+            self._phase = Phase.CANCELLING
             return
         if self._rules.tls_required and self._accepted is not None and not self._accepted.tls:
             raise TlsRequired(
@@ -171,6 +173,14 @@ class Session:
                 hint="Connect with sslmode=verify-full and the listener's CA in sslrootcert.",
             )
         self._on_startup(packet)
+
+    def _on_cancelled(self, _event: ev.Event) -> None:
+        # Not before the database has been told: what the client asks next must not be what is cancelled
+        # (libpq's PQcancel waits for this end, fe-cancel.c).
+        self._close()
+
+    def _on_idle_talk(self, _event: ev.ClientData) -> None:
+        """PostgreSQL reads nothing behind a CancelRequest either (backend_startup.c)."""
 
     def _on_startup(self, startup: m.StartupMessage) -> None:
         if self._early:
@@ -385,6 +395,9 @@ _Step = Callable[[Session, ev.Event], None]
 STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.STARTUP, ev.Accepted): Session._on_accepted,
     (Phase.STARTUP, ev.ClientData): Session._on_first_octets,
+    (Phase.CANCELLING, ev.Cancelled): Session._on_cancelled,
+    (Phase.CANCELLING, ev.TimedOut): Session._on_cancelled,
+    (Phase.CANCELLING, ev.ClientData): Session._on_idle_talk,
     (Phase.LOOKING_UP, ev.AccountKnown): Session._on_account,
     (Phase.LOGIN, ev.ClientData): Session._on_login_octets,
     (Phase.ADMITTING, ev.Admitted): Session._on_admitted,
