@@ -18,6 +18,7 @@ import structlog
 
 from strongroom.config import Database, Settings
 from strongroom.errors import ClientError, StrongroomError, UpstreamError
+from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line
@@ -28,9 +29,11 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.session import events as ev
+from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.postgres import Rules
 from strongroom.session.relay import Limits
+from strongroom.sql.statement import Analysis
 from strongroom.state import State
 from strongroom.wire.postgres.verifier import parse_verifier
 
@@ -77,7 +80,7 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
         settings=database,
         rules=Rules(
             database=name,
-            limits=Limits(limits.message_bytes, limits.statements_per_session),
+            limits=Limits(limits.message_bytes, limits.statements_per_session, limits.buffer_bytes),
             startup_packet_bytes=limits.startup_packet_bytes,
             tls_required=tls is not None and database.plaintext is None,
             mock_secret=mock_secret,
@@ -123,6 +126,7 @@ class Server:
     def __init__(self, settings: Settings, state: State, line: Line) -> None:
         self._snapshots = Snapshots(settings, state)
         self.tasks = Tasks()
+        self._analyst = Analyst()
         self._line = line
         self._state = state
         self._drivers: set[Driver] = set()
@@ -165,7 +169,7 @@ class Server:
                 self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
     def sweep_idle(self) -> None:
-        """Look for idle sessions, again and again."""
+        """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
     async def reload(self, settings: Settings) -> None:
@@ -199,6 +203,7 @@ class Server:
         for driver in list(self._drivers):
             driver.abort()
         await self.tasks.cancel_all()
+        await self._analyst.end()
 
     def heard(self, message: dict[str, object]) -> None:
         """Take a message of the supervisor's that concerns connections."""
@@ -369,6 +374,10 @@ class Server:
         finally:
             self._line.tell("cancelled", number=message["number"])
 
+    async def analyse(self, question: Question) -> Analysis | StrongroomError | None:
+        """Ask this worker's analyst."""
+        return await self._analyst.analyse(question)
+
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
         self._look_again(database)
@@ -420,6 +429,7 @@ class Server:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for driver in list(self._drivers):
+                driver.client.end_if_reset()
                 if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:
                     driver.time_out("idle_seconds")
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from strongroom.session.analyses import Question
+
 
 @dataclass(frozen=True, slots=True)
 class SendClient:
@@ -74,6 +76,18 @@ class CatalogChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Analyse:
+    """Have a long text analysed where it keeps nobody waiting; answered by `Analysed`."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Let other sessions have a turn in the middle of long work; answered by `GoOn`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """Write a line to the log; ``fields`` holds names and numbers, never a value of a row."""
 
@@ -96,6 +110,8 @@ Effect = (
     | Cancel
     | LoggedIn
     | CatalogChanged
+    | Analyse
+    | Yield
     | Log
     | Close
 )

@@ -6,9 +6,11 @@
 from dataclasses import dataclass
 
 from strongroom.errors import StrongroomError
+from strongroom.session.analyses import Question
 from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.upstream_login import UpstreamLogin
+from strongroom.sql.statement import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,19 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Analysed:
+    """Answers `Analyse`: what the text touches, why it may not pass, or None: analyse it here."""
+
+    question: Question
+    outcome: Analysis | StrongroomError | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Answers `Yield`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """A limit of time is reached; ``limit`` is its name in the configuration."""
 
@@ -106,6 +121,8 @@ Event = (
     | UpstreamConnected
     | UpstreamFailed
     | Cancelled
+    | Analysed
+    | GoOn
     | TimedOut
     | SnapshotChanged
     | Drain

@@ -90,6 +90,8 @@ class Session:
         self._effects: list[do.Effect] = []
         self._phase = Phase.STARTUP
         self._draining = False
+        self._yielded = False
+        self._left = False
         self._early = b""  # octets that came before their time
         self._accepted: ev.Accepted | None = None
         self._startup = m.StartupMessage(0, {})
@@ -109,7 +111,7 @@ class Session:
     def wants_client(self) -> bool:
         """Whether there is room for more from the client."""
         if self._phase is Phase.OPEN:
-            return not self._relay.waiting
+            return not self._relay.full
         return self._phase in (Phase.STARTUP, Phase.CANCELLING, Phase.LOGIN)
 
     @property
@@ -323,11 +325,35 @@ class Session:
         for code in relay.refused:
             self._effects.append(do.Log("statement refused", {"account": self._account, "code": code}))
         relay.refused.clear()
-        if isinstance(relay, GuardedRelay) and relay.catalog_changed:
-            relay.catalog_changed = False
-            self._effects.append(do.CatalogChanged())
+        if isinstance(relay, GuardedRelay):
+            self._ask_for(relay)
         if relay.ended:
             self._close()
+        elif self._left and not relay.waiting:
+            self._leave()
+
+    def _ask_for(self, relay: GuardedRelay) -> None:
+        """What a guarded session wants of the shell."""
+        if relay.catalog_changed:
+            relay.catalog_changed = False
+            self._effects.append(do.CatalogChanged())
+        question = relay.take_question()
+        if question is not None:
+            self._effects.append(do.Analyse(question))
+        if relay.wants_turn and not self._yielded:
+            self._yielded = True
+            self._effects.append(do.Yield())
+
+    def _on_analysed(self, event: ev.Analysed) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.answered(event.question, event.outcome)
+            self._flush()
+
+    def _on_turn(self, _event: ev.GoOn) -> None:
+        self._yielded = False
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.go_on()
+            self._flush()
 
     def _on_idle_timeout(self, event: ev.TimedOut) -> None:
         if self._relay.idle or event.limit != "idle_seconds":
@@ -360,6 +386,12 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
+        if self._phase is Phase.OPEN and self._relay.waiting:
+            self._left = True  # what it sent before it left is carried out, as PostgreSQL would
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
         if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
@@ -410,6 +442,8 @@ STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.OPEN, ev.ClientData): Session._on_client_data,
     (Phase.OPEN, ev.UpstreamData): Session._on_upstream_data,
     (Phase.OPEN, ev.UpstreamClosed): Session._on_upstream_closed,
+    (Phase.OPEN, ev.Analysed): Session._on_analysed,
+    (Phase.OPEN, ev.GoOn): Session._on_turn,
     (Phase.OPEN, ev.TimedOut): Session._on_idle_timeout,
 }
 """What happens where."""
