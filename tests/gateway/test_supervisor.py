@@ -227,6 +227,27 @@ def test_a_reload_keeps_sessions_and_a_bad_file_changes_nothing(gateway: Gateway
         assert workers(gateway) == before
 
 
+def test_workers_take_what_the_supervisor_has_checked(gateway: Gateway) -> None:
+    """A file that is changed while it is being reloaded is not read a second time."""
+    good = configuration(gateway)
+    accepted = len(logged(gateway, "configuration accepted"))
+    reloaded = len(logged(gateway, "configuration reloaded"))
+    refused = len(logged(gateway, "configuration refused, the old one stays"))
+    pids = workers(gateway)
+    for pid in pids:
+        stop(pid)
+    gateway.configure(good | {"accounts": {}})
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: len(logged(gateway, "configuration accepted")) > accepted, "it is checked")
+    gateway.configuration.write_text("databases: [oh")
+    for pid in pids:
+        go_on(pid)
+    wait_until(lambda: len(logged(gateway, "configuration reloaded")) == reloaded + 2, "both have it")
+    assert len(logged(gateway, "configuration refused, the old one stays")) == refused
+    assert "login-refused" in refusal(gateway)
+    reload(gateway, good)
+
+
 # ------------------------------------------------------------------------------------- SIGTERM drains
 
 

@@ -16,8 +16,8 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-LINE_BYTES = 4096
-"""More than any message needs: the longest carries an account name and a key of 64 hexadecimal digits."""
+LINE_BYTES = 8 << 20
+"""More than any message needs: the longest carries a configuration, each octet written as six at most."""
 
 
 class Line:

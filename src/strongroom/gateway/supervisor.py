@@ -250,8 +250,9 @@ class Supervisor:
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
         self._settings, self._accepted = settings, content
+        _log.info("configuration accepted")
         for worker in self._workers.values():
-            worker.line.tell("reload")
+            worker.line.tell("reload", content=content)  # the file may be another by the time it is read
 
     async def _drain(self) -> None:
         _log.info("draining", connections=self._health().connections)
