@@ -9,10 +9,12 @@ disk after it.
 
 import os
 import secrets
+import sqlite3
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,8 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from strongroom.config import StateAddress
@@ -113,11 +114,6 @@ def open_state(address: StateAddress) -> State:
             f"{path}: the state cannot be opened: {error.strerror}",
             hint="Let the user that runs strongroom read and write the file and its folder.",
         ) from None
-    except DatabaseError as error:
-        raise StateUnusable(
-            f"{path}: the state cannot be opened: {error.orig}",
-            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
-        ) from None
 
 
 def _open(path: Path) -> State:
@@ -171,7 +167,18 @@ def _engine(path: Path) -> Engine:
     )
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", partial(_explain, path))
     return engine
+
+
+def _explain(path: Path, context: ExceptionContext) -> None:
+    """A file can be damaged beyond its first page, and a disk be full at any write, long after the start."""
+    cause = context.original_exception
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.IntegrityError):
+        raise StateUnusable(
+            f"{path}: the state cannot be used: {cause}",
+            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
+        ) from None
 
 
 def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
