@@ -57,8 +57,13 @@ STAMPED = _with(
 )
 AUDITED = _with(table(110, "audited", ("id", INT)), triggers=(("sneak", 502),), calls=(502,))
 OLDER = _with(table(111, "older", ("id", INT), ("email", TEXT), ("rest", TEXT)), column_order=(1, 3, 2))
+AGED = _with(
+    table(112, "aged", ("m", TEXT), ("r", TEXT), kind="v"),
+    definition=" SELECT m, r FROM older a(i, m, r);",
+    depends=(111,),
+)
 RELATIONS = (
-    CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER,
+    CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER, AGED,
 )  # fmt: skip
 FUNCTIONS = (
     Function(500, "public", "stamp", "f", "plpgsql", "begin new.at := now(); return new; end"),
