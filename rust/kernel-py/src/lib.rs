@@ -1,6 +1,8 @@
 //! Glue between the kernel and Python: names and behaviour are those of `_kernel/python.py`, whose docstrings
 //! say what each function means; `_kernel/native.pyi` has the types.
 
+mod sealing;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::create_exception;
@@ -203,8 +205,8 @@ impl Column for &OneColumn {
     }
 }
 
-/// The opener, also after a panic of another thread: it holds nothing that a panic could leave half done.
-fn locked(opener: &Mutex<core::Opener>) -> std::sync::MutexGuard<'_, core::Opener> {
+/// The opener or sealer, also after a panic of another thread: it holds nothing that a panic could leave half done.
+fn locked<T>(opener: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     opener.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -243,6 +245,9 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Answer>()?;
     module.add_class::<Opener>()?;
     module.add_class::<Rows>()?;
+    module.add_class::<sealing::Sealer>()?;
+    module.add_class::<sealing::Lines>()?;
+    module.add_class::<sealing::Tuples>()?;
     module.add_function(wrap_pyfunction!(cut, module)?)?;
     module.add_function(wrap_pyfunction!(plain_round, module)?)?;
     module.add_function(wrap_pyfunction!(plain_reply, module)?)?;

@@ -1,5 +1,5 @@
 //! The byte loops of Strongroom that must be fast: where messages begin and end, whether a chunk is an
-//! ordinary round of the extended protocol, and the values in rows, opened.
+//! ordinary round of the extended protocol, the values in rows, opened, and those in COPY, sealed.
 //!
 //! What each function means is written down in its readable twin, `src/strongroom/_kernel/python.py`; both
 //! run under the same tests. A chunk that is not what it should be is refused whole (`Refusal`), and Python
@@ -8,21 +8,25 @@
 
 mod answer;
 mod bind;
+mod copy;
 mod form;
 mod frame;
+mod input;
 mod opener;
 mod round;
 mod rows;
+mod sealer;
 mod siv;
 
 pub use answer::{Answer, BOUND, answer};
 pub use bind::{BindFields, split_bind};
+pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
 pub use form::Form;
 pub use frame::{Span, cut};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
-pub use siv::Siv;
+pub use sealer::{Nonces, Sealer};
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

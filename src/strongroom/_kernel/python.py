@@ -14,6 +14,14 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
+from strongroom._kernel.refused import Refused
+from strongroom._kernel.sealing import Lines, Sealer, Tuples
+
+__all__ = [
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
+    "cut", "plain_reply", "plain_round", "split_bind",
+]  # fmt: skip
+
 HEADER: Final = 5
 """Octets of type byte and length (manual, "Message Formats")."""
 SMALLEST_LENGTH: Final = 4
@@ -22,10 +30,6 @@ NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
 
 BindFields = tuple[bytes, bytes, tuple[int, ...], tuple[bytes | None, ...], tuple[int, ...]]
-
-
-class Refused(Exception):
-    """A chunk of rows is not as described: its argument is ``framing``, or ``value`` if one does not open."""
 
 
 # -------------------------------------------------------------------------------------------------- framing
