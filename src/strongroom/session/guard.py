@@ -370,7 +370,7 @@ class Guard:
         self._changed |= lasting
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
             self.cursors.declared[statement.name] = statement.defines.outputs
-        elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
+        elif statement.kind in (Kind.CLOSE, Kind.DISCARD) and Barrier.CURSORS in statement.barriers:
             self.cursors.close(statement.name)
         elif statement.takes_back:
             self.stale |= self._changed

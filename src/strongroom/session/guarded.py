@@ -61,7 +61,7 @@ class GuardedRelay(OpeningRelay):
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
-        run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
+        run = Run(analysis.statements)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
@@ -203,15 +203,15 @@ class GuardedRelay(OpeningRelay):
         target = m.Target.parse(body)
         self._segment_open = True
         if target.kind == "S":
-            if not self._statements.settled(target.name, self._segment):
-                return self._hold()
+            if not self._statements.settled(target.name, self._segment) or (self._barriers and target.name):
+                return self._hold()  # DEALLOCATE and PREPARE under way may give the name another meaning
             self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, self._statements.find(target.name)))
             return None
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and self._barriers:
-            return self._hold()  # a DECLARE under way may make it
+        if self._barriers and (target.name or portal is None):
+            return self._hold()  # CLOSE and DECLARE under way may give the name another meaning
         portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
@@ -235,7 +235,7 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None and self._barriers:  # a DECLARE may be under way
+        if self._barriers and (execute.portal or portal is None):  # as in Describe
             return self._hold()
         portal = portal or self._declared(execute.portal)
         # The rows of a cursor of DECLARE come without a word of the format that they have.

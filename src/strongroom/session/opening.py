@@ -197,22 +197,22 @@ class OpeningRelay(Relay):
     def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
         self._sealer = run.opener = None
         self._guard.completed(current)
-        self._name_statements(current, run.text)
+        self._name_statements(current)
         if owed.request is Request.QUERY:
             run.index += 1
             run.rows = None
         elif current.barriers:
             self._barrier_passed()
 
-    def _name_statements(self, done: Resolved, text: str) -> None:
+    def _name_statements(self, done: Resolved) -> None:
         """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
-            statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
+            statement = Statement(done.name, done.text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
         elif done.kind is Kind.DEALLOCATE and done.name is not None:
             self._statements.note(done.name, None)
-        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
-            self._statements.forget_all()
+        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD) and Barrier.PREPARED in done.barriers:
+            self._statements.forget_all()  # DISCARD PLANS, TEMP and SEQUENCES leave them
         elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
             self._portals.note(done.name, None)
 
