@@ -2,6 +2,7 @@
 
 import struct
 from types import ModuleType
+from typing import Any
 
 import pytest
 from tests._kernel.chunks import (
@@ -15,6 +16,7 @@ from tests._kernel.chunks import (
     row,
     sealed,
 )
+from tests.protect.published import GCM, SIV
 
 from strongroom._kernel import python
 
@@ -169,6 +171,29 @@ FORMS = [
     ("uuid", bytes(range(16)), bytes(range(16)), b"00010203-0405-0607-0809-0a0b0c0d0e0f"),
     ("bytea", b"\0\xfe", b"\0\xfe", b"\\x00fe"),
 ]
+
+
+def opens(kernel: ModuleType, algorithm: str, case: dict[str, Any]) -> bytes:
+    """A case of Wycheproof's as a sealed value, opened."""
+    parts = {name: bytes.fromhex(case.get(name, "")) for name in ("key", "aad", "iv", "ct", "tag")}
+    keys = [(PREFIX, parts["key"])]
+    opener = kernel.Opener(algorithm, keys, parts["aad"], form="verbatim", is_text=False, is_hexed=False)
+    opened: bytes = opener(PREFIX + parts["iv"] + parts["ct"] + parts["tag"])
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "cases"), [("randomized", GCM), ("deterministic", SIV)], ids=["GCM", "SIV"]
+)
+def test_wycheproof(kernel: ModuleType, algorithm: str, cases: list[dict[str, Any]]) -> None:
+    """What is valid opens, and nothing else does."""
+    assert len(cases) > 50
+    for case in cases:
+        if case["result"] == "valid":
+            assert opens(kernel, algorithm, case) == bytes.fromhex(case["msg"])
+        else:
+            with pytest.raises(kernel.Refused):
+                opens(kernel, algorithm, case)
 
 
 @pytest.mark.parametrize("algorithm", ["randomized", "deterministic"])

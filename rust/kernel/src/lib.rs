@@ -15,6 +15,7 @@ mod opener;
 mod round;
 mod rows;
 mod sealer;
+mod siv;
 
 pub use bind::{BindFields, split_bind};
 pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
@@ -24,6 +25,7 @@ pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
 pub use sealer::{Nonces, Sealer};
+pub use siv::Siv;
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,25 +1,27 @@
 //! Seals the values of one column: Tink's AES256_GCM and AES256_SIV (docs/spec/ciphertext.md), in the same
 //! bytes as `protect/randomized.py` and `protect/deterministic.py`.
 //!
-//! The ciphers are RustCrypto's. Key schedules, hash keys and MAC keys are wiped when a sealer is dropped.
+//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when a
+//! sealer is dropped.
 
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
-use aes_siv::siv::Aes256Siv;
 
 use crate::opener::Algorithm;
+use crate::siv::Siv;
 use crate::{Form, Refusal};
 
 const PREFIX: usize = 5;
 const NONCE: usize = 12;
+const TAG: usize = 16;
 const MARK: u8 = 0x80;
 /// Nonces that are drawn from the operating system at once, at most.
 const DRAWN: usize = 64;
 
 enum Cipher {
     Gcm(Box<Aes256Gcm>),
-    Siv(Box<Aes256Siv>),
+    Siv(Box<Siv>),
 }
 
 /// Everything about a column but its values. `limit` is the most characters that it takes and `pad` the
@@ -48,7 +50,7 @@ impl Sealer {
         let (prefix, material) = (key.0.try_into().ok()?, key.1);
         let cipher = match algorithm {
             Algorithm::Randomized => Cipher::Gcm(Box::new(Aes256Gcm::new_from_slice(material).ok()?)),
-            Algorithm::Deterministic => Cipher::Siv(Box::new(Aes256Siv::new_from_slice(material).ok()?)),
+            Algorithm::Deterministic => Cipher::Siv(Box::new(Siv::new(material, associated)?)),
         };
         Some(Self { cipher, prefix, associated: associated.to_vec(), form, limit, pad })
     }
@@ -70,12 +72,10 @@ impl Sealer {
             }
             Cipher::Siv(siv) => {
                 let at = out.len();
-                out.extend_from_slice(&[0; 16]);
+                out.extend_from_slice(&[0; TAG]);
                 read(self.form, self.limit, self.pad, value, out)?;
-                let body = InOutBuf::from(&mut out[at + 16..]);
-                let tag =
-                    siv.encrypt_inout_detached([&self.associated[..]], body).map_err(|_| Refusal::Value)?;
-                out[at..at + 16].copy_from_slice(&tag);
+                let tag = siv.seal(&mut out[at + TAG..]);
+                out[at..at + TAG].copy_from_slice(&tag);
             }
         }
         Ok(())
