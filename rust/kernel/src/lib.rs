@@ -15,6 +15,7 @@ mod opener;
 mod round;
 mod rows;
 mod sealer;
+mod series;
 mod siv;
 
 pub use bind::{BindFields, split_bind};
@@ -25,6 +26,7 @@ pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
 pub use sealer::{Nonces, Sealer};
+pub use series::{Bound, Series, Taken, plain_answers};
 pub use siv::Siv;
 
 /// What was refused. Python, which has the words, tells the user.

@@ -6,14 +6,16 @@ from strongroom_kernel import (
     Refused,
     Rows,
     Sealer,
+    Series,
     Tuples,
     cut,
+    plain_answers,
     plain_reply,
     plain_round,
     split_bind,
 )
 
 __all__ = [
-    "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples", "cut", "plain_reply", "plain_round",
-    "split_bind",
+    "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples", "cut", "plain_answers",
+    "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
