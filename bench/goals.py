@@ -10,7 +10,7 @@ DIRECT, PGBOUNCER, OURS, _ = ROUTES
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``figure`` is how its name begins; ``of`` the route that ours is divided by, None for the plain figure."""
+    """``figure`` is how its name begins, ``of`` the route that ours is divided by, None for the figure itself."""
 
     figure: str
     limit: float
