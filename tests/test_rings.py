@@ -40,7 +40,7 @@ PURE_EXCEPTIONS = {
     ("sql", "importlib"): "catalog.sql is a part of the program, in a file of its own to read as SQL",
     ("protect", "secrets"): "nonces are drawn inside protect/ and never taken from a caller",
     ("protect", "os"): "nonces are drawn inside protect/ and never taken from a caller",
-    ("_kernel", "os"): "which twin runs is decided when names are bound, before any configuration is read",
+    ("_kernel", "os"): "nonces are drawn in here; and which twin runs is decided when names are bound",
     ("_kernel", "strongroom_kernel"): "the native twin",
     ("protect", "zoneinfo"): "the rules of time zones are constants, which happen to be kept in files",
 }

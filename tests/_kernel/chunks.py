@@ -52,3 +52,11 @@ def sealed(algorithm: str, canonical: bytes, prefix: bytes = PREFIX) -> bytes:
 def hexed(value: bytes) -> bytes:
     """A bytea as text."""
     return b"\\x" + value.hex().encode()
+
+
+def unsealed(algorithm: str, stored: bytes) -> bytes:
+    """What is in a value that was sealed under the primary key, opened by ``cryptography``."""
+    key = dict(KEYS[algorithm])[stored[:5]]
+    if algorithm == "randomized":
+        return AESGCM(key).decrypt(stored[5:17], stored[17:], ASSOCIATED)
+    return AESSIV(key).decrypt(stored[5:], [ASSOCIATED])

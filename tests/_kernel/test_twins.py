@@ -2,6 +2,7 @@
 
 import struct
 from types import ModuleType
+from typing import Any
 
 import pytest
 from tests._kernel.chunks import (
@@ -15,6 +16,7 @@ from tests._kernel.chunks import (
     row,
     sealed,
 )
+from tests.protect.published import GCM, SIV
 
 from strongroom._kernel import python
 
@@ -169,6 +171,29 @@ FORMS = [
     ("uuid", bytes(range(16)), bytes(range(16)), b"00010203-0405-0607-0809-0a0b0c0d0e0f"),
     ("bytea", b"\0\xfe", b"\0\xfe", b"\\x00fe"),
 ]
+
+
+def opens(kernel: ModuleType, algorithm: str, case: dict[str, Any]) -> bytes:
+    """A case of Wycheproof's as a sealed value, opened."""
+    parts = {name: bytes.fromhex(case.get(name, "")) for name in ("key", "aad", "iv", "ct", "tag")}
+    keys = [(PREFIX, parts["key"])]
+    opener = kernel.Opener(algorithm, keys, parts["aad"], form="verbatim", is_text=False, is_hexed=False)
+    opened: bytes = opener(PREFIX + parts["iv"] + parts["ct"] + parts["tag"])
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "cases"), [("randomized", GCM), ("deterministic", SIV)], ids=["GCM", "SIV"]
+)
+def test_wycheproof(kernel: ModuleType, algorithm: str, cases: list[dict[str, Any]]) -> None:
+    """What is valid opens, and nothing else does."""
+    assert len(cases) > 50
+    for case in cases:
+        if case["result"] == "valid":
+            assert opens(kernel, algorithm, case) == bytes.fromhex(case["msg"])
+        else:
+            with pytest.raises(kernel.Refused):
+                opens(kernel, algorithm, case)
 
 
 @pytest.mark.parametrize("algorithm", ["randomized", "deterministic"])
@@ -335,3 +360,59 @@ class TestRows:
         chunk = row(b"1", secret, None, None, None) + row(b"1", secret[:-1] + b"x", None, None, None)
         with pytest.raises(kernel.Refused, match="value"):
             self.rows(kernel).open(chunk)
+
+
+class TestAnswer:
+    """``Answer``: what comes back of an ordinary round, whole."""
+
+    DESCRIPTION = message(b"T", b"\0\0")
+    SHOWN = message(b"T", b"\0\1")
+
+    def test_the_rows_are_opened_and_the_description_is_replaced(self, kernel: ModuleType) -> None:
+        """All else stays as it came."""
+        value = sealed("randomized", b"abc")
+        opener = kernel.Opener(
+            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+        )
+        answer = kernel.Answer(kernel.Rows([None, opener]), self.DESCRIPTION, self.SHOWN)
+        end = message(b"C", b"SELECT 2\0") + message(b"Z", b"T")
+        came = message(b"2") + self.DESCRIPTION + row(b"1", value) + row(None, None) + end
+        shown = message(b"2") + self.SHOWN + row(b"1", b"abc") + row(None, None) + end
+        assert answer.open(came) == (ord("T"), shown)
+
+    def test_without_an_opener_rows_pass(self, kernel: ModuleType) -> None:
+        """Of a statement that opens nothing."""
+        answer = kernel.Answer(None, self.DESCRIPTION, self.SHOWN)
+        assert answer.open(REPLY) == (ord("I"), REPLY.replace(self.DESCRIPTION, self.SHOWN))
+
+    def test_without_a_description_none_may_come(self, kernel: ModuleType) -> None:
+        """The round did not ask for one."""
+        bare = REPLY.replace(self.DESCRIPTION, b"")
+        answer = kernel.Answer(None, b"", b"")
+        assert answer.open(bare) == (ord("I"), bare)
+        assert answer.open(REPLY) is None
+
+    @pytest.mark.parametrize(
+        "chunk",
+        [
+            b"",
+            REPLY[:-1],
+            REPLY + message(b"Z", b"I"),
+            REPLY[5:],
+            REPLY.replace(b"T\0\0\0\6\0\0", b"T\0\0\0\6\0\1"),
+            REPLY.replace(b"Z\0\0\0\5I", b"Z\0\0\0\5?"),
+            REPLY.replace(b"C", b"s"),
+            REPLY.replace(b"C\0", b"N\0\0\0\5\0C\0"),
+        ],
+    )
+    def test_anything_else_is_no_such_answer(self, kernel: ModuleType, chunk: bytes) -> None:
+        """Then the caller goes the long way."""
+        assert kernel.Answer(None, self.DESCRIPTION, self.SHOWN).open(chunk) is None
+
+    def test_a_value_that_does_not_open_refuses_it(self, kernel: ModuleType) -> None:
+        """As ``Rows`` does."""
+        opener = kernel.Opener(
+            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+        )
+        with pytest.raises(kernel.Refused):
+            kernel.Answer(kernel.Rows([opener]), self.DESCRIPTION, self.SHOWN).open(REPLY)

@@ -15,6 +15,11 @@ HOT = frozenset({"customers", "sneak", "my table"})
         "",
         "select * from customers_old",
         "raise notice 'x'",
+        "update people set role = 'x', schema = 'y' where all_of(them)",
+        "insert into people values (1) on conflict do update set role = 'x'",
+        "select set role, reset all",
+        "select setting from pg_settings",
+        "set local lock_timeout = '1s'",
     ],
 )
 def test_harmless(text: str) -> None:
@@ -38,6 +43,15 @@ def test_harmless(text: str) -> None:
         "set search_path to x",
         'select * from U&"cust\\006fmers"',
         "select dblink(x)",
+        "set schema 'x'",
+        "begin set local schema 'x'; end",
+        "begin\n  -- as another\n  SET ROLE bob;\nend",
+        "if a then set role = 'bob'; end if",
+        "begin null; /* now */ set session authorization bob; end",
+        "loop reset all; end loop",
+        "begin reset role; end",
+        "update pg_settings set setting = 'x'",
+        "set bytea_output = 'escape'",
     ],
 )
 def test_not_harmless(text: str) -> None:

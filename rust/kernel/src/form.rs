@@ -40,10 +40,10 @@ impl Form {
                     (truth, false) => u8::from(truth),
                 });
             }
-            Form::Uuid { text } => write_uuid(sized(canonical, 16)?, text, out),
+            Form::Uuid { text } => write_uuid(sized(canonical, 16)?, text, out)?,
             Form::Bytea { text: true } => {
                 out.extend_from_slice(b"\\x");
-                write_hex(canonical, out);
+                write_hex(canonical, out)?;
             }
         }
         Ok(())
@@ -64,54 +64,33 @@ fn write_integer(canonical: &[u8], text: bool, out: &mut Vec<u8>) -> Result<(), 
     write!(out, "{number}").map_err(|_| Refusal::Value)
 }
 
-fn write_uuid(canonical: &[u8], text: bool, out: &mut Vec<u8>) {
+fn write_uuid(canonical: &[u8], text: bool, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if !text {
         out.extend_from_slice(canonical);
-        return;
+        return Ok(());
     }
     for (i, part) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
         if i > 0 {
             out.push(b'-');
         }
-        write_hex(&canonical[part], out);
+        write_hex(&canonical[part], out)?;
     }
+    Ok(())
 }
 
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.reserve(2 * bytes.len());
-    for &byte in bytes {
-        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let start = out.len();
+    out.resize(start + 2 * bytes.len(), 0);
+    faster_hex::hex_encode(bytes, &mut out[start..]).map(drop).map_err(|_| Refusal::Value)
 }
 
 /// Appends the bytes of a bytea in its hex form; refuses any other form.
 pub(crate) fn read_hex(value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     let digits = value.strip_prefix(b"\\x").ok_or(Refusal::Value)?;
-    if !digits.len().is_multiple_of(2) {
-        return Err(Refusal::Value);
-    }
-    let mut seen = 0; // all digits, or'ed together: NO_DIGIT stays visible
-    out.extend(digits.as_chunks::<2>().0.iter().map(|&[high, low]| {
-        let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
-        seen |= high | low;
-        high << 4 | low
-    }));
-    if seen & NO_DIGIT == 0 { Ok(()) } else { Err(Refusal::Value) }
+    let start = out.len();
+    out.resize(start + digits.len() / 2, 0);
+    faster_hex::hex_decode(digits, &mut out[start..]).map_err(|_| Refusal::Value)
 }
-
-const NO_DIGIT: u8 = 0x80;
-
-const NIBBLES: [u8; 256] = {
-    let mut table = [NO_DIGIT; 256];
-    let mut digit = 0u8;
-    while digit < 16 {
-        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
-        table[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
-        digit += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -1,24 +1,32 @@
 //! The byte loops of Strongroom that must be fast: where messages begin and end, whether a chunk is an
-//! ordinary round of the extended protocol, and the values in rows, opened.
+//! ordinary round of the extended protocol, the values in rows, opened, and those in COPY, sealed.
 //!
 //! What each function means is written down in its readable twin, `src/strongroom/_kernel/python.py`; both
 //! run under the same tests. A chunk that is not what it should be is refused whole (`Refusal`), and Python
 //! says what is wrong with it. Called by `kernel-py` alone.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bind;
+mod copy;
 mod form;
 mod frame;
+mod input;
 mod opener;
 mod round;
 mod rows;
+mod sealer;
+mod siv;
 
+pub use answer::{Answer, BOUND, answer};
 pub use bind::{BindFields, split_bind};
+pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
 pub use form::Form;
 pub use frame::{Span, cut};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
+pub use sealer::{Nonces, Sealer};
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Opens the sealed values of one column: Tink's AES256_GCM and AES256_SIV (docs/spec/ciphertext.md).
 //!
-//! The ciphers are RustCrypto's. Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
+//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
 
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
-use aes_siv::siv::Aes256Siv;
 
 use crate::Refusal;
 use crate::form::{Form, read_hex};
+use crate::siv::{self, Siv};
 
 const PREFIX: usize = 5;
 const NONCE: usize = 12;
@@ -24,7 +24,7 @@ pub enum Algorithm {
 
 enum Cipher {
     Gcm(Box<Aes256Gcm>),
-    Siv(Box<Aes256Siv>),
+    Siv(Box<Siv>),
 }
 
 /// Everything about a column but its values. `pad` is the block of the padding, 0 for none; `hexed` says
@@ -52,7 +52,9 @@ impl Opener {
     ) -> Option<Self> {
         let ciphers = keys
             .iter()
-            .map(|(prefix, material)| Some(((*prefix).try_into().ok()?, cipher(algorithm, material)?)))
+            .map(|(prefix, material)| {
+                Some(((*prefix).try_into().ok()?, cipher(algorithm, material, associated)?))
+            })
             .collect::<Option<Vec<_>>>()?;
         let (associated, scratch) = (associated.to_vec(), Vec::new());
         Some(Self { ciphers, associated, form, pad, hexed, scratch })
@@ -76,17 +78,17 @@ impl Opener {
         let (_, cipher) = self.ciphers.iter_mut().find(|(known, _)| known == prefix).ok_or(Refusal::Value)?;
         let (from, to) = match cipher {
             Cipher::Gcm(gcm) => open_gcm(gcm, &self.associated, rest)?,
-            Cipher::Siv(siv) => open_siv(siv, &self.associated, rest)?,
+            Cipher::Siv(siv) => open_siv(siv, rest)?,
         };
         let length = unpadded(&rest[from..to], self.pad)?;
         Ok((PREFIX + from, PREFIX + from + length))
     }
 }
 
-fn cipher(algorithm: Algorithm, material: &[u8]) -> Option<Cipher> {
+fn cipher(algorithm: Algorithm, material: &[u8], associated: &[u8]) -> Option<Cipher> {
     Some(match algorithm {
         Algorithm::Randomized => Cipher::Gcm(Box::new(Aes256Gcm::new_from_slice(material).ok()?)),
-        Algorithm::Deterministic => Cipher::Siv(Box::new(Aes256Siv::new_from_slice(material).ok()?)),
+        Algorithm::Deterministic => Cipher::Siv(Box::new(Siv::new(material, associated)?)),
     })
 }
 
@@ -100,11 +102,11 @@ fn open_gcm(gcm: &Aes256Gcm, associated: &[u8], sealed: &mut [u8]) -> Result<(us
     Ok((NONCE, end))
 }
 
-fn open_siv(siv: &mut Aes256Siv, associated: &[u8], sealed: &mut [u8]) -> Result<(usize, usize), Refusal> {
+fn open_siv(siv: &mut Siv, sealed: &mut [u8]) -> Result<(usize, usize), Refusal> {
     let length = sealed.len();
     let (tag, text) = sealed.split_at_mut_checked(TAG).ok_or(Refusal::Value)?;
-    let tag = aes_siv::Tag::try_from(&*tag).map_err(|_| Refusal::Value)?;
-    siv.decrypt_inout_detached([associated], InOutBuf::from(text), &tag).map_err(|_| Refusal::Value)?;
+    let tag = siv::Tag::try_from(&*tag).map_err(|_| Refusal::Value)?;
+    siv.open(&tag, text)?;
     Ok((TAG, length))
 }
 

@@ -43,10 +43,26 @@ _twin = choose(os.environ.get(VARIABLE, ""))
 KERNEL = PYTHON if _twin is python else NATIVE
 
 if TYPE_CHECKING:
-    from strongroom._kernel.python import Opener, Refused, Rows, cut, plain_reply, plain_round, split_bind
+    from strongroom._kernel.python import (
+        Answer,
+        Lines,
+        Opener,
+        Refused,
+        Rows,
+        Sealer,
+        Tuples,
+        cut,
+        plain_reply,
+        plain_round,
+        split_bind,
+    )
 else:
-    Opener, Refused, Rows = _twin.Opener, _twin.Refused, _twin.Rows
+    Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
+    Lines, Sealer, Tuples = _twin.Lines, _twin.Sealer, _twin.Tuples
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
-__all__ = ["KERNEL", "Opener", "Refused", "Rows", "choose", "cut", "plain_reply", "plain_round", "split_bind"]
+__all__ = [
+    "KERNEL", "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
+    "choose", "cut", "plain_reply", "plain_round", "split_bind",
+]  # fmt: skip

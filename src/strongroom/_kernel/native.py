@@ -1,5 +1,20 @@
 """The Rust twin, from the distribution strongroom-kernel (rust/kernel-py); `native.pyi` has its types."""
 
-from strongroom_kernel import Opener, Refused, Rows, cut, plain_reply, plain_round, split_bind
+from strongroom_kernel import (
+    Answer,
+    Lines,
+    Opener,
+    Refused,
+    Rows,
+    Sealer,
+    Tuples,
+    cut,
+    plain_reply,
+    plain_round,
+    split_bind,
+)
 
-__all__ = ["Opener", "Refused", "Rows", "cut", "plain_reply", "plain_round", "split_bind"]
+__all__ = [
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
+    "cut", "plain_reply", "plain_round", "split_bind",
+]  # fmt: skip

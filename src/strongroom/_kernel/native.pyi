@@ -1,7 +1,10 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
-__all__ = ["Opener", "Refused", "Rows", "cut", "plain_reply", "plain_round", "split_bind"]
+__all__ = [
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
+    "cut", "plain_reply", "plain_round", "split_bind",
+]  # fmt: skip
 
 class Refused(Exception): ...
 
@@ -24,6 +27,43 @@ class Opener:
 class Rows:
     def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Rows: ...
     def open(self, chunk: bytes) -> bytes: ...
+
+@final
+class Answer:
+    def __new__(cls, rows: Rows | None, described: bytes, shown: bytes) -> Answer: ...
+    def open(self, chunk: bytes) -> tuple[int, bytes] | None: ...
+
+@final
+class Sealer:
+    def __new__(
+        cls,
+        algorithm: str,
+        key: tuple[bytes, bytes],
+        associated: bytes,
+        *,
+        form: str,
+        is_text: bool,
+        limit: int = 0,
+        pad: int = 0,
+    ) -> Sealer: ...
+    def __call__(self, value: bytes) -> bytes: ...
+
+@final
+class Lines:
+    def __new__(
+        cls,
+        columns: Sequence[Callable[[bytes], bytes] | None],
+        *,
+        delimiter: bytes,
+        null: bytes,
+        quote: bytes,
+    ) -> Lines: ...
+    def seal(self, block: bytes, end: bytes) -> tuple[bytes, int, list[int]]: ...
+
+@final
+class Tuples:
+    def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Tuples: ...
+    def seal(self, data: bytes, start: int) -> tuple[bytes, int, int, list[int]]: ...
 
 def cut(data: bytes, start: int, limit: int, runs: bytes) -> tuple[list[tuple[int, int, int]], int]: ...
 def plain_round(chunk: bytes) -> tuple[bytes, bool] | None: ...

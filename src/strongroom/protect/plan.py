@@ -6,7 +6,7 @@ that PostgreSQL would have sent on a plaintext table. ``opener`` settles everyth
 ``batch.py``. Called by ``session/``; nothing here waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -51,7 +51,7 @@ class Uses(Protocol):
 class ColumnCodec:
     """Seals and opens the values of one column."""
 
-    __slots__ = ("_aead", "_keyset", "_native", "_uses", "scheme")
+    __slots__ = ("_aead", "_keyset", "_native", "_native_sealers", "_uses", "scheme")
 
     def __init__(self, scheme: Scheme, keyset: Keyset, uses: Uses) -> None:
         if mismatch := scheme.mismatch(keyset):
@@ -61,6 +61,7 @@ class ColumnCodec:
         self._keyset = keyset
         self._uses = uses
         self._native: dict[tuple[int, bool], kernel.Opener] = {}
+        self._native_sealers: dict[tuple[int, int], kernel.Sealer] = {}
         self.scheme = scheme
 
     def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
@@ -82,6 +83,47 @@ class ColumnCodec:
             return seal(padding.padded(plaintext, block) if block else plaintext)
 
         return sealed
+
+    def native_sealer(self, sent: Sent) -> kernel.Sealer | None:
+        """The kernel's ``sealer``, where it knows the type. What it seals must be counted by ``count``."""
+        declared = self.scheme.type
+        if declared.is_array or not _same_bytes(declared.oid, sent.client_oid):
+            return None
+        stored = declared.oid == types.VARCHAR and sent.use is Use.STORE
+        limit = (stored and types.character_length(declared.typmod)) or 0
+        known = self._native_sealers.get((sent.format_code, limit))
+        if known is None:
+            primary = prefix(self._keyset.primary)
+            known = self._native_sealers[sent.format_code, limit] = kernel.Sealer(
+                self._keyset.algorithm.value,
+                next(key for key in self._keys() if key[0] == primary),
+                associated_data(self._keyset.context),
+                form=NATIVE_FORMS[declared.oid],
+                is_text=sent.format_code == TEXT_FORMAT,
+                limit=limit,
+                pad=self.scheme.pad,
+            )
+        return known
+
+    def count(self, values: int) -> None:
+        """Counts values that the kernel sealed, before they leave; raises ``KeyUsesSpent``."""
+        self._uses.take(self._keyset, values)
+
+    def seal_all(self, values: Sequence[bytes | None], sent: Sent) -> list[bytes | None]:
+        """``seal`` for a batch of values of one column."""
+        one, native = self.sealer(sent), self.native_sealer(sent)
+        if native is None:
+            return [None if value is None else one(value) for value in values]
+        self.count(sum(value is not None for value in values))
+        return [None if value is None else _either(native, one, value) for value in values]
+
+    def open_all(
+        self, values: Sequence[bytes | None], *, format_code: int, style: TextStyle
+    ) -> list[bytes | None]:
+        """``open`` for a batch of values of one column."""
+        one = self.opener(format_code, style)
+        native = self.native_opener(format_code, is_hexed=False) or one
+        return [None if value is None else _either(native, one, value) for value in values]
 
     def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
         """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
@@ -155,3 +197,21 @@ class ColumnCodec:
         if format_code == BINARY_FORMAT:
             return arrays.send(opened, self.scheme.type.oid)
         return arrays.output(opened)
+
+
+def _either(native: Opener, one: Opener, value: bytes) -> bytes:
+    """The kernel's answer, or where it refuses, that of Python, which has words for what is wrong."""
+    try:
+        return native(value)
+    except kernel.Refused:
+        return one(value)
+
+
+def _same_bytes(declared_oid: int, client_oid: int) -> bool:
+    """Whether the kernel reads a value that the client declared so as one of the column's type."""
+    if declared_oid not in NATIVE_FORMS:
+        return False
+    strings = (types.TEXT, types.VARCHAR)
+    return client_oid in (0, types.UNKNOWN, declared_oid) or (
+        client_oid in strings and declared_oid in strings
+    )

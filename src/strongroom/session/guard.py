@@ -27,6 +27,7 @@ from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
+from strongroom.protect.sealing import column_sealer
 from strongroom.protect.style import TextStyle
 from strongroom.session import rows
 from strongroom.session.analyses import (
@@ -426,10 +427,9 @@ class Guard:
     def _copy_seal(self, copy: Copy, column: CopyColumn) -> Callable[[bytes], bytes] | None:
         if column.protection is None:
             return None
-        codec = self.codec(column.protection)
         binary = copy.format == "binary"
         sent = Sent(self.style, column.protection.type_oid if binary else 0, _copy_format(copy))
-        return lambda value: codec.seal(value, sent) or b""
+        return column_sealer(self.codec(column.protection), sent)
 
     def codec(self, protection: Protection) -> ColumnCodec:
         """What seals and opens the column."""

@@ -12,7 +12,7 @@ sees it.
 Used by `postgres`; pure.
 """
 
-from strongroom._kernel import cut
+from strongroom._kernel import Answer, Refused, cut, plain_reply
 from strongroom.errors import (
     ClientError,
     Denied,
@@ -22,10 +22,9 @@ from strongroom.errors import (
     UndefinedCursor,
     UndefinedStatement,
 )
-from strongroom.protect.batch import open_rows
 from strongroom.session import binding, refresh
 from strongroom.session.analyses import Question, Unfinished
-from strongroom.session.guard import OutOfDate
+from strongroom.session.guard import PLANS_KEPT, OutOfDate
 from strongroom.session.opening import OpeningRelay, copy_message, near, touched
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
@@ -38,7 +37,7 @@ from strongroom.wire.postgres.reader import Reader
 _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 """Kinds of statements that change nothing in the session's books."""
 
-_ROWS, _DESCRIPTION = b"DT"
+_DESCRIPTION = ord("T")
 
 
 class GuardedRelay(OpeningRelay):
@@ -287,20 +286,40 @@ class GuardedRelay(OpeningRelay):
         run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
         return run, sealed + chunk[end:]
 
-    def open(self, one: Round, chunk: bytes) -> bytes:
-        """Its answer as the client gets it (`Rounds`)."""
+    def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
+        """The answer to it as the client gets it (`Rounds`); the first one settles what others look like."""
+        run = one.run
+        assert run is not None
+        key = (id(one.statement.resolved), id(run.rows), run.formats, one.described)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._learn(one, chunk)
+            if known is None:
+                return None
+            if len(self._answers) >= PLANS_KEPT:
+                self._answers.clear()
+            self._answers[key] = known
+        try:
+            return known[0].open(chunk)
+        except Refused:
+            return None  # the long way has words for it
+
+    def _learn(self, one: Round, chunk: bytes) -> tuple[Answer, object] | None:
+        """How answers to rounds such as this one open, seen from the first of them."""
         run, resolved = one.run, one.statement.resolved
         assert run is not None
         assert resolved is not None
-        parts: list[bytes] = []
-        for tag, start, end in cut(chunk, 0, len(chunk), b"D")[0]:
-            part = chunk[start:end]
-            if tag == _ROWS and run.rows is not None:
-                part = open_rows(run.rows, part)
-            elif tag == _DESCRIPTION:
-                part = self._describe_rows(resolved, part[HEADER:], run.formats) or part
-            parts.append(part)
-        return b"".join(parts)
+        if not plain_reply(chunk, one.described):
+            return None
+        described = shown = b""
+        if one.described:
+            _, start, end = cut(chunk, 0, len(chunk), b"D")[0][1]
+            described = shown = chunk[start:end]
+            if described[0] == _DESCRIPTION:
+                shown = self._describe_rows(resolved, described[HEADER:], run.formats) or described
+        rows = None if run.rows is None else run.rows.rows
+        # What it is known by is kept beside, so that nothing else can have its identity.
+        return Answer(rows, described, shown), (resolved, run.rows)
 
     def _portal_of(self, one: Round) -> Portal:
         assert one.statement.resolved is not None

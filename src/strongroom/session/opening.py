@@ -9,6 +9,7 @@ gateway's own questions are taken out.
 
 from collections.abc import Sequence
 
+from strongroom._kernel import Answer
 from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
@@ -48,13 +49,18 @@ class OpeningRelay(Relay):
         self._segment_open = False  # extended messages since the last Sync
         self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
         self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
+        self._answers: dict[tuple[object, ...], tuple[Answer, object]] = {}  # to rounds of such
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
-        self._shown.clear()
+        self._forget_descriptions()
         self._guard.share(snapshot)
+
+    def _forget_descriptions(self) -> None:
+        self._shown.clear()
+        self._answers.clear()
 
     def _reported(self, status: m.ParameterStatus) -> None:
         super()._reported(status)
@@ -113,7 +119,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
-            self._shown.clear()
+            self._forget_descriptions()
             self._guard.refreshed(answer.path, answer.schema)
             for item in answer.style.items():
                 self.settle_style(*item)

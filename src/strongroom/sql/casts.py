@@ -35,7 +35,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     if not value.undecided and not value.null:
         return replace(COMPUTED, type_oid=max(oid, 0), origin=(-1, 0))
     inner_oid = value.type_oid
-    if len(value.open) == 1 and not value.type_oid:  # a bare parameter or literal: it is of the type at once
+    if [lift for _, lift in value.open] == [0] and not value.type_oid:  # bare: it is of the type at once
         value.open[0][0].type_oid = inner_oid = oid
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
@@ -79,7 +79,7 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
-    return replace(value, type_oid=element, typmod=typmod)  # -1 too: coerce_type_typmod, parse_coerce.c
+    return replace(value, type_oid=element, typmod=typmod, cast=True)  # -1 too: coerce_type_typmod
 
 
 def check_type(run: Run, name: Node) -> None:

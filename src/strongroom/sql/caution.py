@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from strongroom.errors import UserCodeRefused
+from strongroom.errors import SettingPinned, UserCodeRefused
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
@@ -93,6 +93,11 @@ def _note(found: Survey, key: str, node: Node) -> None:
     # CREATE TYPE ... AS ENUM has the bare name under typeName, without the names of a TypeName.
     if "names" in node and (key in {"typeName", "TypeName"} or "typemod" in node):
         found.types.add(strings(node["names"]))
+    if key == "UpdateStmt" and node["relation"]["relname"] == "pg_settings":
+        raise SettingPinned(
+            "an UPDATE of pg_settings might change a setting on which the meaning of statements rests",
+            hint="use SET",
+        )
     if "ctename" in node:
         found.queries.add(node["ctename"])
     for parts in (node.get("fields"), node.get("indirection")):

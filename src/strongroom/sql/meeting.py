@@ -247,7 +247,7 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     protection = max(known, key=lambda one: MAX_TYPMOD if one.typmod == -1 else one.typmod)
     if compared:
         comparable(first, what)
-    for value in sealed[1:]:
+    for value in sealed:
         assert value.protection is not None
         if not same_form(protection, value.protection) or first.is_array != value.is_array:
             raise ValueMoves(
@@ -255,10 +255,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 hint="give both the same `key:` and type",
             )
     # select_common_type: of text and varchar, which become each other freely, the first wins.
-    type_oid = next(value.type_oid for value in members if value.type_oid > 0)
+    type_oid = next(oid for value in members if (oid := _named_type(value)) > 0)
     for value in members:
         if value.protection is None and value.open:
-            if not first.is_array and value.type_oid and not widens(value.type_oid, protection.type_oid):
+            named = _named_type(value)
+            if not first.is_array and named and not widens(named, protection.type_oid):
                 raise TypeRefused(
                     f"{what} gives the protected column {protection.column} and another type together",
                     hint="cast the other value to the column's declared type",
@@ -278,6 +279,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
         type_oid=protection.type_oid if first.is_array else type_oid,
         typmod=typmods.pop() if len(typmods) == 1 else NO_TYPE,
     )
+
+
+def _named_type(value: Value) -> int:
+    """The type of a value; none if its bytes were sealed before the database stored them, in a view."""
+    return 0 if any(node.stored for node, _ in value.open) else value.type_oid
 
 
 def _own_type(members: list[Value]) -> int:

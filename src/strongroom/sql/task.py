@@ -103,7 +103,8 @@ def _output(column: Named) -> Output:
     if value.protection is None:
         return Output(column.name, table_oid, attnum)
     protected = value.protection.type_oid
-    if not value.is_array and value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL:
+    other = value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL
+    if value.is_text or (other and not value.is_array):
         raise TypeRefused(
             f'the output "{column.name}" is compared with {value.protection.column}, but of another type',
             hint="cast it to the column's declared type",

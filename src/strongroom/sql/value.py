@@ -40,6 +40,7 @@ class Open:
     is_array: bool = False
     compared: bool = True
     natural_oid: int = 0  # the type that its context gave it first
+    recast: bool = False  # it was text where it stands, and another type only by a cast further out
     label: str = ""  # as an output without an alias, its name, which would change with it
     label_at: int = 0
     links: "list[Value]" = field(default_factory=list)  # values that are sealed whole if this is
@@ -69,6 +70,7 @@ class Open:
             self.protection, self.is_array = protection, is_array
             natural = compared_type(protection.type_oid) if compared else protection.type_oid
             by_default = self.natural_oid == TEXT and natural not in TEXTUAL  # text that is cast further out
+            self.recast = by_default
             if not self.natural_oid or by_default:
                 self.natural_oid = ARRAYS.get(natural, 0) if is_array else natural
         self.compared = self.compared and compared and self.typmod == -1
@@ -143,11 +145,19 @@ class Value:
     typmod: int = -1
     origin: tuple[int, int] = (0, 0)  # table and attribute in RowDescription; (-1, 0): not known
     fields: "tuple[tuple[str, Value], ...] | None" = None  # of a row
+    cast: bool = False  # to the type that it has, after it was sealed
 
     @property
     def undecided(self) -> bool:
         """Whether it may yet become sealed or plain."""
         return self.protection is None and bool(self.open)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text of which a cast elsewhere makes another type, as which it is sealed."""
+        nodes = [node for node, _ in self.open]
+        cast = self.cast or any(isinstance(node, Cast) for node in nodes)
+        return not cast and any(node.recast for node in nodes)
 
     def touches(self) -> bool:
         """Whether anything in it is protected."""

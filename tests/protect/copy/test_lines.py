@@ -16,7 +16,8 @@ ESCAPED = CsvSyntax(b'"', b"\\")
 def lines_of(syntax: Syntax, stream: bytes, size: int = 1 << 20) -> tuple[list[bytes], bytes, bytes | None]:
     """The whole lines of a stream, what is left, and what ends lines."""
     cutter = LineCutter(syntax, 1 << 20)
-    lines = [line for chunk in cut(stream, size) for line in cutter.feed(chunk)]
+    blocks = [block for chunk in cut(stream, size) if (block := cutter.feed(chunk))]
+    lines = [line for block in blocks for line in cutter.split(block)]
     rest = cutter.finish()
     return lines, rest.line if rest else b"", cutter.end
 
@@ -57,7 +58,7 @@ def test_borders_of_chunks_mean_nothing(syntax: Syntax, stream: bytes, size: int
 def test_a_carriage_return_may_be_the_last_byte() -> None:
     """The end of the first line is then known only at the end."""
     cutter = LineCutter(TEXT, 100)
-    assert cutter.feed(b"a\r") == []
+    assert cutter.feed(b"a\r") == b""
     assert cutter.finish() == Rest(b"a", ended=True, state=OUTSIDE)
     assert cutter.end == b"\r"
 
@@ -74,6 +75,6 @@ def test_a_row_has_a_limit(syntax: Syntax, byte: bytes) -> None:
     """A line that does not end is refused before it is held whole."""
     cutter = LineCutter(syntax, 1000)
     for chunk in (b'"', *[byte] * (999 // len(byte))):
-        assert cutter.feed(chunk) == []
+        assert cutter.feed(chunk) == b""
     with pytest.raises(CopyRowTooLong):
         cutter.feed(byte)

@@ -8,8 +8,10 @@ Called by ``stream.py``.
 import struct
 from collections.abc import Mapping
 
+from strongroom._kernel import Refused
 from strongroom.errors import CopyRowTooLong, StrongroomError
 from strongroom.protect.copy.fields import Convert
+from strongroom.protect.sealing import KernelTuples
 from strongroom.sql.statement import Copy
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
@@ -19,11 +21,20 @@ HINT = "send what COPY TO in binary format wrote, whole"
 
 
 class BinaryRows:
-    """The rows of one stream in either direction; ``malformed`` is the error of whoever sent it."""
+    """The rows of one stream in either direction; ``malformed`` is the error of whoever sent it.
+
+    ``kernel`` changes all the tuples of a chunk at once, where there is one; what it leaves is ours.
+    """
 
     def __init__(
-        self, copy: Copy, functions: Mapping[int, Convert], row_bytes: int, malformed: type[StrongroomError]
+        self,
+        copy: Copy,
+        functions: Mapping[int, Convert],
+        row_bytes: int,
+        malformed: type[StrongroomError],
+        kernel: KernelTuples | None = None,
     ) -> None:
+        self._kernel = kernel
         self._names = [column.name for column in copy.columns]
         self._functions = functions
         self._row_bytes = row_bytes
@@ -45,12 +56,24 @@ class BinaryRows:
         place = 0
         if self._in_header:
             place = self._header(data, out)
+        if self._kernel is not None and not (self._in_header or self._ended):
+            place = self._in_kernel(self._kernel, data, place, out)
         while not self._in_header and (after := self._tuple(data, place, out)):
             place = after
         del self._buffer[:place]
         self._needed -= place
         self._check_size()
         return b"".join(out)
+
+    def _in_kernel(self, kernel: KernelTuples, data: bytes, place: int, out: list[bytes]) -> int:
+        """Appends what the kernel does, and returns the place behind it."""
+        try:
+            done, place, rows = kernel.seal(data, place)
+        except (Refused, StrongroomError):  # the long way finds it too, and says where
+            return place
+        out.append(done)
+        self._rows += rows
+        return place
 
     def finish(self) -> bytes:
         """Nothing; the stream ends between rows, with or without a trailer, as PostgreSQL has it."""

@@ -7,7 +7,9 @@ Called by ``rows.py``.
 
 import re
 from binascii import hexlify
+from collections.abc import Sequence
 
+from strongroom import _kernel as kernel
 from strongroom.errors import ConstructRefused
 from strongroom.protect.copy.fields import Convert, FieldFunction, hex_value
 from strongroom.protect.copy.lines import CsvSyntax, inside_quotes
@@ -67,6 +69,14 @@ class CsvFormat:
     def null(self, column: int) -> bytes | None:
         """What NULL looks like; under FORCE_NOT_NULL nothing does."""
         return None if self._named(self._copy.force_not_null, column) else self._null
+
+    def kernel_lines(self, columns: Sequence[Convert | None]) -> kernel.Lines | None:
+        """The kernel doubles quotes to escape them, writes hex as it is, and forces nothing."""
+        if self._quote != self._escape or self._hex_in_quotes or self._copy.force_null:
+            return None
+        if self._copy.force_not_null:
+            return None
+        return kernel.Lines(columns, delimiter=self.delimiter, null=self._null, quote=self._quote)
 
     def sealing(self, column: int, seal: Convert) -> FieldFunction:
         """From a client's field to the field of a sealed value."""

@@ -4,9 +4,10 @@ A ``Convert`` seals or opens one value; a ``FieldFunction`` does so for a field 
 """
 
 from binascii import Error, unhexlify
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from strongroom import _kernel as kernel
 from strongroom.errors import UpstreamCopyMalformed
 from strongroom.protect.copy.lines import Syntax
 
@@ -37,6 +38,9 @@ class LineFormat(Protocol):
 
     def null(self, column: int) -> bytes | None:
         """What NULL looks like in this column, before anything is taken off; None if nothing is NULL."""
+
+    def kernel_lines(self, columns: Sequence[Convert | None]) -> kernel.Lines | None:
+        """What seals whole blocks of lines, where the kernel knows all options."""
 
     def sealing(self, column: int, seal: Convert) -> FieldFunction:
         """From a client's field to the field of a sealed value."""

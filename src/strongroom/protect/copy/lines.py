@@ -1,9 +1,9 @@
 """Lines of COPY's text and csv formats, cut out of a stream whose chunk borders mean nothing.
 
-``LineCutter.feed`` returns the lines that are complete, without their ends; what is left waits for more,
-up to ``row_bytes``. A line may hold line breaks: after a backslash in text, inside quotes in csv. What ends a
-line is what ended the first one (copyfromparse.c, CopyReadLineText). Each byte is looked at once, however
-the stream is cut. Called by ``rows.py``.
+``LineCutter.feed`` returns a block of the lines that are complete, and ``split`` takes it apart; what is
+left waits for more, up to ``row_bytes``. A line may hold line breaks: after a backslash in text, inside
+quotes in csv. What ends a line is what ended the first one (copyfromparse.c, CopyReadLineText). Each byte is
+looked at once, however the stream is cut. Called by ``rows.py``.
 """
 
 import re
@@ -53,21 +53,26 @@ class LineCutter:
         self._waiting = bytearray()
         self._carriage_return = b""  # the last byte so far, which may be half of the first line's end
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that this chunk completes."""
+    def feed(self, chunk: bytes) -> bytes:
+        """The lines that this chunk completes, one after another, each with its end."""
         if self.end is None:
             chunk = self._find_end(self._carriage_return + chunk)
             if self.end is None:
                 self._wait(chunk)
-                return []
+                return b""
         cut = self._syntax.last_end(chunk, self._state, self.end[-1:]) + 1
         if not cut:
             self._wait(chunk)
-            return []
+            return b""
         block = bytes(self._waiting) + chunk[:cut] if self._waiting else chunk[:cut]
         self._waiting.clear()
         self._state = OUTSIDE
         self._wait(chunk[cut:])
+        return block
+
+    def split(self, block: bytes) -> list[bytes]:
+        r"""The lines of such a block; where they end in ``\r\n``, the first half of that is still there."""
+        assert self.end is not None
         return self._syntax.split(block, self.end[-1:])
 
     def finish(self) -> "Rest | None":

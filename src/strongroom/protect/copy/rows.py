@@ -1,14 +1,18 @@
 r"""The rows of a COPY in text or csv format: chunks in, lines out, only protected fields changed.
 
-One loop serves both formats and both directions; it splits lines at their delimiters, and takes a slower,
-exact way only where a quote, an escaped delimiter or a stray line break stands. Called by ``stream.py``.
+The kernel seals whole blocks. What it leaves to us goes through one loop for both formats and both
+directions, which has words for what is wrong with a row; it splits lines at their delimiters, and takes a
+slower, exact way only where a quote, an escaped delimiter or a stray line break stands. Called by
+``stream.py``.
 """
 
 from collections.abc import Mapping
 
+from strongroom._kernel import Refused
 from strongroom.errors import MalformedCopy, StrongroomError, UpstreamCopyMalformed
 from strongroom.protect.copy.fields import FieldFunction, LineFormat
 from strongroom.protect.copy.lines import OUTSIDE, LineCutter
+from strongroom.protect.sealing import KernelLines
 from strongroom.sql.statement import Copy
 
 END_MARKER = b"\\."
@@ -34,8 +38,11 @@ class LineRows:
 
     def feed(self, chunk: bytes) -> bytes:
         """The rows that this chunk completes."""
-        lines = self._cutter.feed(chunk)
-        return self._written(lines) if lines else b""
+        block = self._cutter.feed(chunk)
+        return self._block(block) if block else b""
+
+    def _block(self, block: bytes) -> bytes:
+        return self._written(self._cutter.split(block))
 
     def _written(self, lines: list[bytes]) -> bytes:
         assert self._cutter.end is not None
@@ -88,9 +95,31 @@ class SealedRows(LineRows):
     malformed = MalformedCopy
     _ended = False
 
+    def __init__(
+        self,
+        copy: Copy,
+        form: LineFormat,
+        functions: Mapping[int, FieldFunction],
+        cutter: LineCutter,
+        kernel: KernelLines | None = None,
+    ) -> None:
+        super().__init__(copy, form, functions, cutter)
+        self._kernel = kernel
+
     def feed(self, chunk: bytes) -> bytes:
         """What follows the marker is dropped, as PostgreSQL does."""
         return b"" if self._ended else super().feed(chunk)
+
+    def _block(self, block: bytes) -> bytes:
+        end = self._cutter.end
+        if self._kernel is None or self._header or end is None or end == b"\r":
+            return super()._block(block)
+        try:
+            out, rows = self._kernel.seal(block, end)
+        except (Refused, StrongroomError):  # the long way finds it too, and says where
+            return super()._block(block)
+        self._before += rows
+        return out
 
     def finish(self) -> bytes:
         """The last row, where its line did not end."""

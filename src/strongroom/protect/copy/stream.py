@@ -20,6 +20,7 @@ from strongroom.protect.copy.fields import Convert, LineFormat
 from strongroom.protect.copy.lines import LineCutter
 from strongroom.protect.copy.rows import OpenedRows, SealedRows
 from strongroom.protect.copy.text_format import TextFormat
+from strongroom.protect.sealing import KernelLines, KernelSeals, KernelTuples
 from strongroom.sql.statement import Copy
 
 # A row of COPY is held until it is whole: as long as the default of limits.message_bytes, which bounds the
@@ -36,11 +37,15 @@ class CopySealer:
         functions = _by_place(copy, seals)
         self._rows: SealedRows | BinaryRows
         if copy.format == "binary":
-            self._rows = BinaryRows(copy, functions, row_bytes, MalformedCopy)
+            self._rows = BinaryRows(
+                copy, functions, row_bytes, MalformedCopy, KernelTuples(KernelSeals(seals))
+            )
             return
         form = _line_format(copy)
         sealing = {place: form.sealing(place, seal) for place, seal in functions.items()}
-        self._rows = SealedRows(copy, form, sealing, LineCutter(form.syntax, row_bytes))
+        self._rows = SealedRows(
+            copy, form, sealing, LineCutter(form.syntax, row_bytes), _kernel_lines(form, seals)
+        )
 
     def feed(self, chunk: bytes) -> bytes:
         """What to send upstream now, perhaps nothing.
@@ -82,6 +87,12 @@ def _by_place(copy: Copy, converts: Sequence[Convert | None]) -> dict[int, Conve
     if len(converts) != len(copy.columns):
         raise Bug("COPY has another number of columns than functions for them")
     return {place: convert for place, convert in enumerate(converts) if convert is not None}
+
+
+def _kernel_lines(form: LineFormat, seals: Sequence[Convert | None]) -> KernelLines | None:
+    in_kernel = KernelSeals(seals)
+    lines = form.kernel_lines(in_kernel.columns)
+    return None if lines is None else KernelLines(in_kernel, lines)
 
 
 def _line_format(copy: Copy) -> LineFormat:

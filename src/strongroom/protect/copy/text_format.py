@@ -7,7 +7,9 @@ CopyAttributeOutText writes; what is read is what CopyReadAttributesText reads. 
 
 import re
 from binascii import hexlify
+from collections.abc import Sequence
 
+from strongroom import _kernel as kernel
 from strongroom.errors import MalformedCopy
 from strongroom.protect.copy.fields import Convert, FieldFunction, hex_value
 from strongroom.protect.copy.lines import TextSyntax, joined_escapes
@@ -49,6 +51,10 @@ class TextFormat:
     def null(self, column: int) -> bytes | None:
         """What NULL looks like in this column."""
         return self._null
+
+    def kernel_lines(self, columns: Sequence[Convert | None]) -> kernel.Lines:
+        """The kernel knows the whole of the format."""
+        return kernel.Lines(columns, delimiter=self.delimiter, null=self._null, quote=b"")
 
     def sealing(self, column: int, seal: Convert) -> FieldFunction:
         """From a client's field to the field of a sealed value."""
