@@ -350,7 +350,8 @@ class Relay:
                 part = self._upstream_frames.release()
                 self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
-            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
+            hint = error.hint if isinstance(error, MessageTooLarge) else ""  # the other's is for clients
+            raise UpstreamError(f"from the database: {error.message}", hint=hint) from error
         if self.waiting:
             self._resume()
         if self._between_rounds():
