@@ -25,7 +25,7 @@ ASKED_AT_MOST = 3
 """Times that one text is given away; each time the catalog has changed before the answer was there."""
 
 HERE_AT_MOST = 1 << 18
-"""Characters of the longest text that is analysed here because it names statements or cursors of its session."""
+"""Characters of the longest text that is analysed here because it names what its session alone knows."""
 
 PIECES_AT_ONCE = 1_000
 """Pieces of a text, half of them literals to be sealed, between two turns of others: some milliseconds."""

@@ -17,8 +17,8 @@ from strongroom.errors import (
     ValueMoves,
 )
 from strongroom.sql.schema import Column, Protection
-from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
+from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Literal, Open, Value, mismatch
 
 MAX_TOGETHER = 1 << 17
 """Literals and parameters that may stand in one place: WITH queries can double one another."""
@@ -53,8 +53,11 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
 
 
 def _seal_open(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> None:
+    whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
     for node, lift in value.open:
         depth = int(is_array) + lift
+        if (depth == 1 and isinstance(node, ArrayText)) or (depth == -1 and whole):
+            continue  # an array is sealed as a whole, or each of its elements
         if depth not in {0, 1}:
             raise TypeRefused(
                 f"an array of arrays meets the protected column {protection.column}",
@@ -98,6 +101,12 @@ def element(value: Value) -> Value:
 def compare(left: Value, right: Value, what: str) -> None:
     """Two values meet in `=` or a construct that rests on it."""
     left, right = settled(left), settled(right)
+    for value in (left, right):
+        if value.shown_oid:
+            raise ComparisonRefused(
+                f"{what} compares the text of the protected column {_printed(value).column}",
+                hint="leave the cast out, and compare with a value of the column's type",
+            )
     if left.fields is not None or right.fields is not None:
         _compare_rows(left, right, what)
         return
@@ -191,6 +200,13 @@ def assign(value: Value, protection: Protection | None, column: Column, qualifie
             f"a computed or unprotected value would be stored in the protected column {protection.column}",
             hint="pass the value as a parameter or a literal, so that it can be sealed",
         )
+
+
+def _printed(value: Value) -> Protection:
+    """The protection of what is cast to text."""
+    protection = protection_of(value)
+    assert protection is not None
+    return protection
 
 
 def protection_of(value: Value) -> Protection | None:
@@ -308,15 +324,10 @@ def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None
 
 
 def _check_number(node: Literal, protection: Protection, *, compared: bool) -> None:
-    """A number keeps its meaning in a column of integers if it is one, and stored as text if it is short."""
-    target, whole = protection.type_oid, node.value.lstrip("-").isdigit()
-    if target in {INT2, INT4, INT8}:
-        fits = whole
-    elif target in TEXTUAL or target == BPCHAR:
-        fits = whole and not compared
-    else:
-        fits = True
-    if not fits:
+    """A number has a type of its own (make_const): it is stored by assignment, and compared with numbers."""
+    if not compared and not is_assigned(node.number_oid, protection.type_oid):
+        raise mismatch(protection)
+    if not keeps_value(node.number_oid, protection, compared=compared):
         raise TypeRefused(
             f"a number meets the protected column {protection.column}, which has another type",
             hint="write the value as a quoted literal or a parameter",

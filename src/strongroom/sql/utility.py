@@ -9,7 +9,7 @@ they are. Called by `resolve.py`.
 from collections.abc import Callable
 
 from strongroom.errors import ConstructRefused, DefinitionRefused, UserCodeRefused
-from strongroom.sql.attached import ATTACHED, comment
+from strongroom.sql.attached import ATTACHED, comment, create_function
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
@@ -148,6 +148,7 @@ UTILITIES: dict[str, Callable[[Task], Resolved]] = {
     "ExplainStmt": explain,
     "DoStmt": do,
     "CallStmt": call,
+    "CreateFunctionStmt": create_function,
     "CopyStmt": copy,
     "PrepareStmt": prepare,
     "ExecuteStmt": execute,
