@@ -101,8 +101,8 @@ def test_the_keys_of_an_unprotected_column_are_kept_aside(
     command("protect", "--json")
     command("unprotect", "--json")
     with postgres.connect(database) as direct:
-        assert direct.execute("SELECT count(*) FROM strongroom.keysets").fetchone() == (0,)
-        assert direct.execute("SELECT count(*) FROM strongroom.retired_keysets").fetchone() == (2,)
+        assert direct.execute("SELECT count(*) FROM strongroom_keys.keysets").fetchone() == (0,)
+        assert direct.execute("SELECT count(*) FROM strongroom_keys.retired_keysets").fetchone() == (2,)
 
 
 def test_what_stands_in_the_way_is_named(command: Command, postgres: PostgresServer, database: str) -> None:

@@ -198,7 +198,7 @@ class _Job:
 
     def _prepare(self, plan: Plan) -> None:
         """Shadows, triggers, CHECKs and the record, table by table, each all or nothing."""
-        self._database.run("CREATE SCHEMA IF NOT EXISTS strongroom")
+        self._database.run("CREATE SCHEMA IF NOT EXISTS strongroom_keys")
         self._database.run(record.CREATE)
         rows = record.read(self._database)
         for place, table in enumerate(plan.tables):
