@@ -16,7 +16,7 @@ from sqlalchemy import Column, Integer, Table, insert, select
 from strongroom.config import StateAddress
 from strongroom.errors import StateUnusable
 from strongroom.secret import Secret
-from strongroom.state import metadata, open_state
+from strongroom.state import look_at_state, metadata, open_state
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_accounts_are_listed(address: StateAddress) -> None:
     state.close()
     assert [one.name for one in stored] == ["a", "b"]
     assert all(timedelta() <= datetime.now(UTC) - one.updated < timedelta(minutes=1) for one in stored)
+
+
+def test_looking_leaves_nothing_behind(address: StateAddress) -> None:
+    """Where there is no state, an empty one stands in and no file is made; where there is one, it is read."""
+    looked = look_at_state(address)
+    assert looked.accounts() == []
+    looked.close()
+    assert list(address.path.parent.iterdir()) == []
+    state = open_state(address)
+    state.store_verifier("app", Secret("x"))
+    state.close()
+    again = look_at_state(address)
+    assert again.verifier("app") == Secret("x")
+    again.close()
 
 
 def test_the_files_are_private(address: StateAddress) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from strongroom.config import StateAddress
 from strongroom.errors import StateUnusable
@@ -116,8 +116,31 @@ def open_state(address: StateAddress) -> State:
         ) from None
 
 
+def look_at_state(address: StateAddress) -> State:
+    """Opens the state to look at it: where there is none yet, an empty one in memory stands in.
+
+    For commands that change nothing; raises ``StateUnusable`` where ``open_state`` would.
+    """
+    if is_there(address):
+        return open_state(address)
+    _refuse_unsafe_place(address.path)
+    return _opened(create_engine("sqlite://", poolclass=StaticPool, hide_parameters=True), address.path)
+
+
+def is_there(address: StateAddress) -> bool:
+    """Whether there is a state already."""
+    return address.path.exists() and (not address.path.is_file() or address.path.stat().st_size > 0)
+
+
 def _open(path: Path) -> State:
-    engine = _engine(path)
+    url = URL.create("sqlite", database=str(path))
+    return _opened(create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True), path)
+
+
+def _opened(engine: Engine, path: Path) -> State:
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", partial(_explain, path))
     try:
         with engine.begin() as connection:
             return State(engine, _prepare(connection, path))
@@ -159,16 +182,6 @@ def _refuse_shared_file(path: Path) -> None:
         )
     if status.st_mode & 0o077:
         raise StateUnusable(f"{path}: others may read the state", hint=f"Run: chmod 0600 {path}")
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
-    )
-    event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin)
-    event.listen(engine, "handle_error", partial(_explain, path))
-    return engine
 
 
 def _explain(path: Path, context: ExceptionContext) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.sql.mention import harmless
+from strongroom.sql.mention import harmless, has_literal, mentions
 
 HOT = frozenset({"customers", "sneak", "my table"})
 
@@ -57,3 +57,18 @@ def test_harmless(text: str) -> None:
 def test_not_harmless(text: str) -> None:
     """A hot word anywhere, strings and comments included, or a way to run text, is not."""
     assert not harmless(text, HOT)
+
+
+def test_what_may_be_a_value() -> None:
+    """A string that is not empty, or a number; not a parameter, a name with digits, or 0 and 1."""
+    assert not any(map(has_literal, ("select $1, t1.a2, ''", "limit 1", "select count(*) from customers")))
+    assert all(map(has_literal, ("where a = 'x'", "where a = 12", "E'\\n'", "a>.5", "a=10", "$q$x'y$q$")))
+
+
+def test_what_names_something() -> None:
+    """A word, in any case and quoted or not; an escape that could spell one."""
+    names = {"customers", "odd name"}
+    assert all(
+        mentions(text, names) for text in ('"Customers"', "from customers;", 'x."odd name"', 'U&"\\0061"')
+    )
+    assert not mentions("from customers2", names)

@@ -23,6 +23,7 @@ from strongroom.errors import (
     UndefinedStatement,
 )
 from strongroom.session import binding, refresh
+from strongroom.session.analyses import Question, Unfinished
 from strongroom.session.guard import PLANS_KEPT, OutOfDate
 from strongroom.session.opening import OpeningRelay, copy_message, near, touched
 from strongroom.session.replies import Owed, Request
@@ -51,10 +52,12 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         query = m.Query.parse(body)
         try:
-            analysis = self._guard.analyse(query.text, (), may_look=self._may_look)
-            text = self._guard.text(analysis.pieces) if analysis.touched else None
+            analysis = self._guard.analyse(query.text, (), may_look=self._may_look, may_wait=True)
+            text = self._guard.text(analysis.pieces, may_wait=True) if analysis.touched else None
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
@@ -77,23 +80,24 @@ class GuardedRelay(OpeningRelay):
         self._segment_open = True
         if self._statement_limit_reached(parse.name):
             return self._refuse_parse(parse, self._too_many_statements())
-        return self._prepare(parse, may_look=self._may_look)
+        return self._prepare(parse, may_look=self._may_look, may_wait=True)
 
-    def _prepare(self, parse: m.Parse, *, may_look: bool) -> bytes | None:
+    def _prepare(self, parse: m.Parse, *, may_look: bool, may_wait: bool) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
+        oids = parse.parameter_types
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=may_look)
+            analysis = self._guard.analyse(parse.text, oids, may_look=may_look, may_wait=may_wait)
             resolved = _only(analysis)
-            statement = Statement(
-                parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
-            )
+            statement = Statement(parse.name, parse.text, oids, resolved, self._guard.outlook)
             sent = (
                 None
                 if not analysis.touched
-                else binding.resolved_parse(self._guard, parse, analysis, resolved)
+                else binding.resolved_parse(self._guard, parse, analysis, resolved, may_wait=may_wait)
             )
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -126,7 +130,10 @@ class GuardedRelay(OpeningRelay):
         resolved = None if statement is None else statement.resolved
         named = resolved is not None and not resolved.context_free
         if statement is not None and (named or statement.outlook != self._guard.outlook):
-            anew = self._prepare_anew(statement)
+            try:
+                anew = self._prepare_anew(statement)
+            except Unfinished:
+                return self._hold()
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
@@ -156,7 +163,7 @@ class GuardedRelay(OpeningRelay):
         PostgreSQL resolves a prepared statement anew too when the catalog or search_path has changed.
         """
         try:
-            after = self._guard.anew(statement)
+            after = self._guard.anew(statement, may_wait=True)
         except Denied as error:
             return error
         before = statement.resolved
@@ -173,7 +180,7 @@ class GuardedRelay(OpeningRelay):
                 Owed(Request.CLOSE, target, mine=True, undo=self._put_statement(statement.name, None))
             )
         # It was analysed a moment ago: to wait now, with the Close noted, would strand the replies.
-        sent = self._prepare(parse, may_look=False) or parse.serialise()
+        sent = self._prepare(parse, may_look=False, may_wait=False) or parse.serialise()
         own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
         own.mine = True
         return closing + sent
@@ -355,6 +362,35 @@ class GuardedRelay(OpeningRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+    # ---------------------------------------------------------------- long texts
+
+    def take_question(self) -> Question | None:
+        """The long text that is to be analysed elsewhere, once."""
+        question, self._guard.long.to_ask = self._guard.long.to_ask, None
+        return question
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether others are to be served before this session goes on (`go_on`)."""
+        return self._guard.long.wants_turn
+
+    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
+        """Take the analysis of a long text; None where it must be made here."""
+        self._guard.long.answered(question, outcome)
+        self._resume()
+
+    def go_on(self) -> None:
+        """Others have been served."""
+        self._guard.long.wants_turn = False
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._guard.long.busy:
+            return
+        super()._resume()
+        if not self.waiting:
+            self._guard.long.forget()
 
     # ---------------------------------------------------------------- keeping up to date
 

@@ -16,7 +16,7 @@ from strongroom.sql.scope import Scope
 from strongroom.sql.statement import Barrier, Kind, Parameter, Resolved
 from strongroom.sql.task import Task, outputs, query
 from strongroom.sql.typenames import NAMES, type_oid
-from strongroom.sql.value import NO_TYPE, Literal
+from strongroom.sql.value import NO_TYPE, Literal, Value
 
 _TYPE_NAMES = {oid: name for name, oid in NAMES.items()}
 
@@ -103,6 +103,7 @@ def _argument(run: Run, node: Node, parameter: Parameter) -> None:
     if protection is None:
         plain(value, "EXECUTE")
     elif value.open:
+        _cut(value, parameter)
         seal(value, protection, compared=parameter.compared, is_array=parameter.is_array)
     elif not value.null:
         raise ValueComputed(
@@ -131,10 +132,17 @@ def _repeated(run: Run, task: Task, given: Sequence[Node], parameter: Parameter)
         return
     again = task.run()
     value = expression(again, Scope(), node)
+    _cut(value, parameter)
     seal(value, parameter.protection, compared=parameter.compared, is_array=parameter.is_array)
     literal = value.open[0][0]
     assert isinstance(literal, Literal)
     run.edit(closing, closing, ", ", literal_hole(literal))
+
+
+def _cut(value: Value, parameter: Parameter) -> None:
+    """What the prepared statement's own cast leaves of its argument."""
+    for node, _ in value.open:
+        node.cut = min(node.cut or parameter.cut, parameter.cut or node.cut)
 
 
 def deallocate(task: Task) -> Resolved:

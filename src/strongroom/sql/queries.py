@@ -17,7 +17,7 @@ from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
-from strongroom.sql.typenames import INT8, TEXT
+from strongroom.sql.typenames import ELEMENTS, INT8, TEXT
 from strongroom.sql.value import Value
 
 Query = Callable[[Run, Scope | None, Node], list[Named]]
@@ -286,7 +286,7 @@ def _sublink(run: Run, scope: Scope, body: Node) -> Value:
         raise ConstructRefused("this kind of subquery cannot be analysed beside a protected table")
     value = columns[0].value
     if kind == "ARRAY_SUBLINK":
-        if value.is_array:
+        if value.is_array or (value.protection and value.protection.type_oid in ELEMENTS):
             raise ValueMoves(
                 "an array of arrays of protected values cannot be made", hint="make one flat array"
             )

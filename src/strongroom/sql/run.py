@@ -45,11 +45,11 @@ class Run:
     views: dict[int, list[Named]] = field(default_factory=dict)
     top: int = 0  # the highest parameter used
 
-    def add(self, node: Open) -> Value:
-        """Something open, as a value."""
+    def add(self, node: Open, type_oid: int = 0) -> Value:
+        """Something open, as a value; of its own type, where no other is said."""
         node.stored = self.stored
         self.opens.append(node)
-        return Value(open=((node, 0),), type_oid=node.type_oid)
+        return Value(open=((node, 0),), type_oid=type_oid or node.type_oid)
 
     def edit(self, start: int, end: int, *pieces: Piece) -> None:
         """Replaces bytes of the text."""
@@ -73,6 +73,14 @@ class Run:
         """The end of a constant, its sign included."""
         index = self.lexed.at(location)
         while self.lexed.text(index) in {b"-", b"+"}:
+            index += 1
+        return self.lexed.ends[index]
+
+    def array_end(self, location: int) -> int:
+        """The end of ARRAY[...], or of the [...] in one."""
+        index, depth = self._skip(self.lexed.at(location), b"array"), 0
+        while (text := self.lexed.text(index)) != b"]" or depth > 1:
+            depth += (text == b"[") - (text == b"]")
             index += 1
         return self.lexed.ends[index]
 

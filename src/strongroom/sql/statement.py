@@ -60,6 +60,7 @@ class Parameter:
     protection: Protection | None = None
     is_array: bool = False  # an array, each element sealed by itself
     compared: bool = False  # only compared, never stored: a value too long for the column is no error
+    cut: int = 0  # characters to which a cast to varchar(n) cuts it first; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class SealedLiteral:
     )
     is_array: bool = False  # an array literal; each element sealed by itself
     compared: bool = False
+    cut: int = 0
 
 
 Piece = str | SealedLiteral

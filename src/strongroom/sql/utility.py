@@ -13,7 +13,8 @@ from strongroom.sql.attached import ATTACHED, comment
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
-from strongroom.sql.parse import unpack
+from strongroom.sql.mention import has_literal, mentions
+from strongroom.sql.parse import strings, unpack
 from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
 from strongroom.sql.queries import QUERIES
 from strongroom.sql.settings import set_statement
@@ -134,6 +135,25 @@ def do(task: Task) -> Resolved:
     return task.untouched(Kind.OTHER, Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.STYLE)
 
 
+def create_function(task: Task) -> Resolved:
+    """CREATE FUNCTION and PROCEDURE: calling them is another matter, but their text is kept in the database.
+
+    A value that stands in it would be kept there, too, and in the database's log, as it is.
+    """
+    *schemas, name = strings(task.body["funcname"])
+    listed = any(
+        f"{schema}.{name}" in task.context.functions for schema in schemas or task.context.search_path
+    )
+    options = {item["DefElem"]["defname"]: item["DefElem"]["arg"] for item in task.body.get("options", ())}
+    code = " ".join(strings(options["as"]["List"]["items"])) if "as" in options else task.text
+    if not listed and has_literal(code) and mentions(code, task.ground.near_names):
+        raise UserCodeRefused(
+            f"the code of {name} holds values beside a protected table, and the database would keep them",
+            hint="pass them as arguments, or list the function under `functions:` with a reason",
+        )
+    return task.untouched(Kind.DDL, Barrier.CATALOG)
+
+
 def call(task: Task) -> Resolved:
     """CALL: its procedure was looked at like any function; its arguments may not be protected."""
     if task.found.near:
@@ -148,6 +168,7 @@ UTILITIES: dict[str, Callable[[Task], Resolved]] = {
     "ExplainStmt": explain,
     "DoStmt": do,
     "CallStmt": call,
+    "CreateFunctionStmt": create_function,
     "CopyStmt": copy,
     "PrepareStmt": prepare,
     "ExecuteStmt": execute,

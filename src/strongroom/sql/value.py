@@ -8,7 +8,7 @@ the decision.
 
 from dataclasses import dataclass, field
 
-from strongroom.errors import TypeRefused, ValueMoves
+from strongroom.errors import TypeMismatch, TypeRefused, ValueMoves
 from strongroom.sql.schema import Protection
 from strongroom.sql.typenames import (
     ARRAYS,
@@ -17,7 +17,9 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     TEXT,
     TEXTUAL,
+    are_textual,
     compared_type,
+    is_assigned,
     keeps_value,
     widens,
 )
@@ -34,6 +36,7 @@ class Open:
     end: int
     type_oid: int = 0  # by a cast of its own, or as Parse declared it; 0: by context
     typmod: int = -1  # of its own cast
+    cut: int = 0  # characters that casts to varchar(n) leave of it; 0: all
     stored: bool = False  # in a definition that the database stores: what is sealed there has bytes already
     plain: bool = False
     protection: Protection | None = None
@@ -57,6 +60,8 @@ class Open:
         if self.plain:
             raise _both(protection)
         if not self._accepts(protection, is_array=is_array, compared=compared):
+            if not (compared or is_array or self.stored or is_assigned(self.type_oid, protection.type_oid)):
+                raise mismatch(protection)
             raise TypeRefused(
                 f"a value of another type meets the protected column {protection.column}",
                 hint="leave the cast out, or cast to the column's declared type",
@@ -101,6 +106,22 @@ class Literal(Open):
 
 
 @dataclass(slots=True, eq=False)
+class ArrayText(Literal):
+    """`ARRAY['a', 'b']` as one constant: for a column whose values are arrays, each sealed as a whole.
+
+    Beside it the constants in it are open, too, which are sealed one by one for a column of elements.
+    """
+
+    elements: "tuple[Open, ...]" = ()
+
+    def seal(self, protection: Protection, *, is_array: bool, compared: bool) -> None:
+        """Takes the place of its elements."""
+        for node in self.elements:
+            node.keep_plain()
+        Open.seal(self, protection, is_array=is_array, compared=compared)
+
+
+@dataclass(slots=True, eq=False)
 class ParameterUse(Open):
     """One use of a parameter."""
 
@@ -112,16 +133,25 @@ class Cast(Open):
     """A cast of something open; its place is that of the type's name."""
 
     inner_oid: int = 0  # the type of what is cast; 0: it has none yet
+    cuts: bool = False  # its length is kept by what it cuts
 
     def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
         """Whether the cast does nothing to a value that goes on to this column."""
-        if self.stored or self.typmod not in {-1, protection.typmod}:
+        if self.stored or not (self.cuts or self.typmod in {-1, protection.typmod}):
             return Open._accepts(self, protection, is_array=is_array, compared=compared)
         element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         inner = ELEMENTS.get(self.inner_oid, self.inner_oid) if is_array else self.inner_oid
         if inner == 0:
-            return element == protection.type_oid or {element, protection.type_oid} <= TEXTUAL
+            return element == protection.type_oid or are_textual(element, protection.type_oid)
         return widens(inner, element)
+
+
+def mismatch(protection: Protection) -> TypeMismatch:
+    """What PostgreSQL says where no assignment cast leads to a column's type."""
+    return TypeMismatch(
+        f"a value of another type would be stored in the protected column {protection.column}",
+        hint="cast it to the column's declared type",
+    )
 
 
 def _both(protection: Protection) -> ValueMoves:

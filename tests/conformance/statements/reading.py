@@ -167,6 +167,22 @@ CASES = (
         "coalesce-columns",
         "SELECT coalesce(o.email, c.email) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id",
     ),
+    case(
+        "array-agg-of-arrays",
+        "SELECT array_agg(tags) FROM customers WHERE id = 1",
+        refused="function-refused",
+    ),
+    case("array-of-arrays", "SELECT ARRAY(SELECT tags FROM customers WHERE id = 1)", refused="value-moves"),
+    case("array-agg", "SELECT array_agg(email), array_agg(visits) FROM customers WHERE id = 1"),
+    case(
+        "array-constructor-in-any",
+        "SELECT id FROM customers WHERE email = ANY(ARRAY['ada.xq7mark@example.org', $1])",
+        ADA,
+    ),
+    case(
+        "array-constructor-in-any-cast",
+        "SELECT id FROM customers WHERE email = ANY(ARRAY['ada.xq7mark@example.org']::varchar[])",
+    ),
     case("nullif", "SELECT nullif(email, $1) FROM customers", ADA),
     case("cast-to-own-type", "SELECT email::text, born::date, visits::int FROM customers"),
     case(
