@@ -117,8 +117,8 @@ async def _prepare_one(
         if settled.create or settled.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are one "
-                "database; then start again.",
+                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
+                " one database; then start again.",
             )
         adopted = settled.adopt
     store.adopt(adopted)
