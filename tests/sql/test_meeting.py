@@ -9,6 +9,7 @@ from strongroom.errors import (
     ComparisonRefused,
     FunctionRefused,
     StatementTooComplex,
+    TypeMismatch,
     TypeRefused,
     ValueComputed,
     ValueMoves,
@@ -295,15 +296,15 @@ def test_settled_is_the_form_by_now() -> None:
 @pytest.mark.parametrize(
     ("text", "oid", "compared", "taken"),
     [
-        ("5", INT, True, True), ("-5", INT, True, True), ("5.5", INT, True, False),
-        ("5.5", INT, False, False), ("5", TEXT, False, True), ("5", TEXT, True, False),
-        ("5.5", TEXT, False, False),
+        ("5", INT, True, True), ("-5", INT, True, True), ("5.5", INT, True, True),
+        ("5.5", INT, False, True), ("5", TEXT, False, True), ("5", TEXT, True, False),
+        ("5.5", TEXT, False, True), ("5.5", TEXT, True, False), ("5", 1082, True, False),
         ("5", BPCHAR, False, True), ("5", BPCHAR, True, False), ("5", INT8, True, True),
         ("5.5", 1700, True, True),
     ],
 )  # fmt: skip
 def test_numbers_meet_what_keeps_their_meaning(text: str, oid: int, compared: bool, taken: bool) -> None:
-    """An integer is stored in text, but not compared with it; a fraction needs a column of fractions."""
+    """A number is stored in text, but not compared with it."""
     column = Protection("public.t.c", "k", oid, -1, True)
     node = number(text)
     if taken:
@@ -313,3 +314,11 @@ def test_numbers_meet_what_keeps_their_meaning(text: str, oid: int, compared: bo
     with pytest.raises(TypeRefused) as refused:
         seal(opened(node), column, compared=compared)
     assert text not in refused.value.message + refused.value.hint
+
+
+def test_a_number_is_not_stored_where_postgresql_has_no_cast() -> None:
+    """Its own SQLSTATE comes back."""
+    for oid in (1082, 3802, 2950, 16):
+        with pytest.raises(TypeMismatch) as refused:
+            seal(opened(number("5")), Protection("public.t.c", "k", oid, -1, True), compared=False)
+        assert refused.value.sqlstate == "42804"
