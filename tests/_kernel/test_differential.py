@@ -104,6 +104,14 @@ def test_plain_reply(chunk: bytes, described: bool) -> None:
 
 
 @EXAMPLES
+@given(damaged(replies), st.sampled_from([b"", message(b"n"), message(b"T", b"\0\0")]))
+def test_answer(chunk: bytes, described: bytes) -> None:
+    """The same answers come apart."""
+    native = NATIVE.Answer(None, described, b"shown").open(chunk)
+    assert native == python.Answer(None, described, b"shown").open(chunk)
+
+
+@EXAMPLES
 @given(damaged(binds))
 def test_split_bind(body: bytes) -> None:
     """The same fields, or none."""

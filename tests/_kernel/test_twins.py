@@ -360,3 +360,59 @@ class TestRows:
         chunk = row(b"1", secret, None, None, None) + row(b"1", secret[:-1] + b"x", None, None, None)
         with pytest.raises(kernel.Refused, match="value"):
             self.rows(kernel).open(chunk)
+
+
+class TestAnswer:
+    """``Answer``: what comes back of an ordinary round, whole."""
+
+    DESCRIPTION = message(b"T", b"\0\0")
+    SHOWN = message(b"T", b"\0\1")
+
+    def test_the_rows_are_opened_and_the_description_is_replaced(self, kernel: ModuleType) -> None:
+        """All else stays as it came."""
+        value = sealed("randomized", b"abc")
+        opener = kernel.Opener(
+            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+        )
+        answer = kernel.Answer(kernel.Rows([None, opener]), self.DESCRIPTION, self.SHOWN)
+        end = message(b"C", b"SELECT 2\0") + message(b"Z", b"T")
+        came = message(b"2") + self.DESCRIPTION + row(b"1", value) + row(None, None) + end
+        shown = message(b"2") + self.SHOWN + row(b"1", b"abc") + row(None, None) + end
+        assert answer.open(came) == (ord("T"), shown)
+
+    def test_without_an_opener_rows_pass(self, kernel: ModuleType) -> None:
+        """Of a statement that opens nothing."""
+        answer = kernel.Answer(None, self.DESCRIPTION, self.SHOWN)
+        assert answer.open(REPLY) == (ord("I"), REPLY.replace(self.DESCRIPTION, self.SHOWN))
+
+    def test_without_a_description_none_may_come(self, kernel: ModuleType) -> None:
+        """The round did not ask for one."""
+        bare = REPLY.replace(self.DESCRIPTION, b"")
+        answer = kernel.Answer(None, b"", b"")
+        assert answer.open(bare) == (ord("I"), bare)
+        assert answer.open(REPLY) is None
+
+    @pytest.mark.parametrize(
+        "chunk",
+        [
+            b"",
+            REPLY[:-1],
+            REPLY + message(b"Z", b"I"),
+            REPLY[5:],
+            REPLY.replace(b"T\0\0\0\6\0\0", b"T\0\0\0\6\0\1"),
+            REPLY.replace(b"Z\0\0\0\5I", b"Z\0\0\0\5?"),
+            REPLY.replace(b"C", b"s"),
+            REPLY.replace(b"C\0", b"N\0\0\0\5\0C\0"),
+        ],
+    )
+    def test_anything_else_is_no_such_answer(self, kernel: ModuleType, chunk: bytes) -> None:
+        """Then the caller goes the long way."""
+        assert kernel.Answer(None, self.DESCRIPTION, self.SHOWN).open(chunk) is None
+
+    def test_a_value_that_does_not_open_refuses_it(self, kernel: ModuleType) -> None:
+        """As ``Rows`` does."""
+        opener = kernel.Opener(
+            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+        )
+        with pytest.raises(kernel.Refused):
+            kernel.Answer(kernel.Rows([opener]), self.DESCRIPTION, self.SHOWN).open(REPLY)

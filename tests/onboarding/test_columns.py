@@ -56,6 +56,17 @@ def test_what_fails(column: LiveColumn | None, check: SealCheck | None, remark: 
     assert found.remedy
 
 
+def test_a_collation_by_which_different_texts_are_equal() -> None:
+    """It cannot be kept by deterministic sealing; randomized columns are compared with nothing."""
+    column = replace(PLAIN, folds=True)
+    deterministic = scheme("text", "deterministic")
+    live = Live({NAME: column}, NO_FACTS, {}, ())
+    (found,) = column_findings("c", NAME, deterministic, live)
+    assert found.verdict is Verdict.FAILS
+    assert "collation" in found.remark
+    assert "plaintext still" in examined(column, NO_FACTS)[0].remark
+
+
 def test_a_check_that_was_not_validated() -> None:
     """Rows from before a NOT VALID constraint are to be borne in mind."""
     check = replace(CHECKED.checks[NAME], validated=False)

@@ -121,13 +121,18 @@ NOT_TAKEN: dict[str, list[str]] = {
     "integer": ["0x1F", "1_000", "0b11"],
     "numeric": ["0x1F", "1_000.5"],
     "double precision": ["0x1p3"],
-    "date": ["now", "today", "Jan 8, 1999", "19990108", "1/8/1999", "epoch", "99-Jan-08", "J2451187"],
+    "date": ["now", "today", "Jan 8, 1999", "19990108", "1/8/99", "epoch", "99-Jan-08", "J2451187"],
     "time": ["04:05 PM", "040506", "allballs"],
     "timetz": ["12:34:56", "12:34:56 America/New_York"],
     "timestamp": ["now", "Jan 8 1999 04:05:06", "epoch", "20240101T000000"],
     "timestamptz": ["2024-01-01 00:00 PST", "yesterday"],
     "interval": ["1-2", "infinity", "P0001-02-03T04:05:06", "1.5 days", "0.5 month", "1 decade"],
 }
+
+# Day and month as the session has them.
+YEAR_LAST = ["24.12.1847", "12/24/1847", "1-2-2003", "29/02/2023", "13.13.2000", "0/1/2000", "1.2.0044 BC",
+             "3/4/2024 12:34:56.5", "3/4/2024 12:34+02", "03.04.0000", "1.2/2003", "1/2/2003x",
+             "1/2/99"]  # fmt: skip
 
 DATE_STYLES = [
     "ISO, MDY",
@@ -191,6 +196,21 @@ def test_what_we_name_as_not_taken(embedded: psycopg.Connection, type_: str) -> 
     declared = parse_type(type_)
     for literal in NOT_TAKEN[type_]:
         assert ours(declared, literal.encode(), Sent(TextStyle())) == "form", literal
+
+
+@pytest.mark.parametrize("type_", ["date", "timestamp", "timestamptz"])
+def test_what_the_date_order_decides(embedded: psycopg.Connection, type_: str) -> None:
+    """A year in the last place is read as the session's DateStyle says, or named as not taken."""
+    column, declared, taken = Column(embedded, type_), parse_type(type_), 0
+    for style, names in settings(type_):
+        for name, value in names.items():
+            column.set(name, value)
+        for literal in YEAR_LAST:
+            made = ours(declared, literal.encode(), Sent(style))
+            assert made in ("form", column.through(literal.encode())), (literal, names)
+            taken += made != "form"
+            assert made == "form" or style.date_order != "YMD"
+    assert taken >= 6 * len(ZONES) * 9
 
 
 @pytest.mark.parametrize("type_", ["text", "varchar(5)", "char(5)", "json", "jsonb"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.errors import InvalidPlaintext, StrongroomError, TypeMismatch
+from strongroom.errors import InvalidPlaintext, StrongroomError, TypeMismatch, ValueTooLong
 from strongroom.protect.canonical import BINARY_FORMAT, FORMS, TEXT_FORMAT, Sent, decode, encode, is_verbatim
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres.types import BASE_TYPES, ELEMENT_OF, DeclaredType, declared
@@ -51,3 +51,17 @@ def test_a_type_without_a_form_is_refused(oid: int) -> None:
     for type_ in (declared(25), declared(23), declared(1009)):
         with pytest.raises(TypeMismatch):
             encode(type_, b"1", Sent(STYLE, oid))
+
+
+def test_a_cast_cuts_before_the_column_measures() -> None:
+    """What `$1::varchar(3)` leaves counts characters, and is what the column's own length is held to."""
+    for type_ in (declared(25), DeclaredType(1043, 3 + 4), DeclaredType(1042, 5 + 4)):
+        assert encode(type_, "żółw".encode(), Sent(STYLE, 1043, cut=3)) == "żół".encode()
+    with pytest.raises(ValueTooLong):
+        encode(DeclaredType(1043, 2 + 4), b"abcd", Sent(STYLE, 1043, cut=3))
+
+
+def test_a_cast_of_an_array_cuts_each_element() -> None:
+    """As `$1::varchar(1)[]` does."""
+    cut = encode(declared(1009), b"{ab,NULL,c}", Sent(STYLE, 1015, cut=1))
+    assert decode(declared(1009), cut, TEXT_FORMAT, STYLE) == b"{a,NULL,c}"

@@ -1,7 +1,7 @@
 """PREPARE, EXECUTE, DECLARE and FETCH."""
 
 import pytest
-from tests.sql.world import CONTEXT, EMAIL, ORDER_EMAIL, one, shown
+from tests.sql.world import CONTEXT, EMAIL, NAME, ORDER_EMAIL, one, shown
 
 from strongroom.errors import (
     ConstructRefused,
@@ -105,3 +105,11 @@ def test_names() -> None:
     texts = {"deallocate p": "p", "deallocate all": None, "close c": "c", "close all": None}
     assert {text: one(text).name for text in texts} == texts
     assert one("declare d scroll cursor for select 1").kind is Kind.DECLARE
+
+
+def test_execute_cuts_what_the_statement_cuts() -> None:
+    """A cast to varchar(n) in PREPARE goes for each argument, also for one that is sent twice."""
+    text = "prepare s as update customers set email = $1::varchar(2), name = $1"
+    context = after(CONTEXT, one(text))
+    holes = [piece for piece in one("execute s('abc')", context=context).pieces if not isinstance(piece, str)]
+    assert [(hole.protection, hole.cut) for hole in holes] == [(EMAIL, 2), (NAME, 0)]

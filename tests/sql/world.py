@@ -1,5 +1,7 @@
 """A small database for the tests of analysis, as a snapshot written by hand."""
 
+from dataclasses import replace
+
 from strongroom.sql.explain import sent
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import Column, Function, Operator, Protection, Relation, Schema, UserType
@@ -7,6 +9,7 @@ from strongroom.sql.statement import Context, Resolved
 
 PATH = ("pg_temp_3", "pg_catalog", "public")
 INT, TEXT, VARCHAR, DATE, NUMERIC, BOOL = 23, 25, 1043, 1082, 1700, 16
+INT_ARRAY, TEXT_ARRAY = 1007, 1009
 
 
 def table(
@@ -18,8 +21,7 @@ def table(
 
 
 def _with(relation: Relation, **more: object) -> Relation:
-    fields = {name: getattr(relation, name) for name in Relation.__dataclass_fields__}
-    return Relation(**{**fields, **more})
+    return replace(relation, **more)  # type: ignore[arg-type]  # mypy cannot see into **
 
 
 CUSTOMERS = table(
@@ -57,8 +59,21 @@ STAMPED = _with(
 )
 AUDITED = _with(table(110, "audited", ("id", INT)), triggers=(("sneak", 502),), calls=(502,))
 OLDER = _with(table(111, "older", ("id", INT), ("email", TEXT), ("rest", TEXT)), column_order=(1, 3, 2))
+DIVERTED = _with(MAILS, oid=112, name="diverted", triggers=(("stamp", 500),), calls=(500,))
+LOGGED_VIEW = _with(
+    table(113, "logged_view", ("email", TEXT), kind="v"),
+    definition=" SELECT email FROM logged;",
+    depends=(108,),
+)
+LISTED = table(114, "listed", ("id", INT), ("tags", TEXT_ARRAY), ("marks", INT_ARRAY))
+AGED = _with(
+    table(115, "aged", ("m", TEXT), ("r", TEXT), kind="v"),
+    definition=" SELECT m, r FROM older a(i, m, r);",
+    depends=(111,),
+)
 RELATIONS = (
     CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER,
+    DIVERTED, LOGGED_VIEW, LISTED, AGED,
 )  # fmt: skip
 FUNCTIONS = (
     Function(500, "public", "stamp", "f", "plpgsql", "begin new.at := now(); return new; end"),
@@ -83,9 +98,12 @@ EVENT_EMAIL = Protection("public.events.email", "k6", TEXT, -1, True)
 LOGGED_EMAIL = Protection("public.logged.email", "k7", TEXT, -1, True)
 STAMPED_EMAIL = Protection("public.stamped.email", "k8", TEXT, -1, True)
 OLDER_EMAIL = Protection("public.older.email", "k9", TEXT, -1, True)
+TAGS = Protection("public.listed.tags", "k10", TEXT_ARRAY, -1, False)
+MARKS = Protection("public.listed.marks", "k11", INT_ARRAY, -1, True)
 PROTECTIONS = {
     (100, 2): EMAIL, (100, 3): IBAN, (100, 4): NAME, (100, 6): SCORE, (101, 3): ORDER_EMAIL,
     (105, 2): EVENT_EMAIL, (108, 2): LOGGED_EMAIL, (109, 1): STAMPED_EMAIL, (111, 2): OLDER_EMAIL,
+    (114, 2): TAGS, (114, 3): MARKS,
 }  # fmt: skip
 
 SCHEMA = Schema(

@@ -116,15 +116,49 @@ impl Rows {
 
     fn open<'py>(&self, py: Python<'py>, chunk: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let mut out = Vec::new();
+        self.open_into(py, chunk, &mut out)?;
+        Ok(PyBytes::new(py, &out))
+    }
+}
+
+impl Rows {
+    fn open_into(&self, py: Python<'_>, chunk: &[u8], out: &mut Vec<u8>) -> PyResult<()> {
         let mut columns: Vec<(usize, &OneColumn)> =
             self.columns.iter().map(|(skipped, column)| (*skipped, column)).collect();
-        let mut work = || core::open_rows(&mut columns, self.count, chunk, &mut out);
+        let mut work = || core::open_rows(&mut columns, self.count, chunk, out);
         let done = if self.all_native && chunk.len() >= DETACH_BYTES { py.detach(work) } else { work() };
         done.map_err(|failed| match failed {
             Failed::Refused(refusal) => refused(refusal),
             Failed::Raised(error) => error,
-        })?;
-        Ok(PyBytes::new(py, &out))
+        })
+    }
+}
+
+#[pyclass(module = "strongroom_kernel", frozen)]
+struct Answer {
+    rows: Option<Py<Rows>>,
+    described: Vec<u8>,
+    shown: Vec<u8>,
+}
+
+#[pymethods]
+impl Answer {
+    #[new]
+    fn new(rows: Option<Py<Rows>>, described: &[u8], shown: &[u8]) -> Self {
+        Self { rows, described: described.to_vec(), shown: shown.to_vec() }
+    }
+
+    fn open<'py>(&self, py: Python<'py>, chunk: &[u8]) -> PyResult<Option<(u8, Bound<'py, PyBytes>)>> {
+        let Some((rows, status)) = core::answer(chunk, &self.described) else { return Ok(None) };
+        let mut out = Vec::with_capacity(chunk.len() + self.shown.len());
+        out.extend_from_slice(core::BOUND);
+        out.extend_from_slice(&self.shown);
+        match &self.rows {
+            Some(opener) => opener.get().open_into(py, &chunk[rows.clone()], &mut out)?,
+            None => out.extend_from_slice(&chunk[rows.clone()]),
+        }
+        out.extend_from_slice(&chunk[rows.end..]);
+        Ok(Some((status, PyBytes::new(py, &out))))
     }
 }
 
@@ -208,6 +242,7 @@ fn form_of(name: &str, text: bool) -> Option<Form> {
 fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("Refused", module.py().get_type::<Refused>())?;
+    module.add_class::<Answer>()?;
     module.add_class::<Opener>()?;
     module.add_class::<Rows>()?;
     module.add_class::<sealing::Sealer>()?;

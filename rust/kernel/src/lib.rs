@@ -6,6 +6,7 @@
 //! says what is wrong with it. Called by `kernel-py` alone.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bind;
 mod copy;
 mod form;
@@ -18,6 +19,7 @@ mod sealer;
 mod series;
 mod siv;
 
+pub use answer::{Answer, BOUND, answer};
 pub use bind::{BindFields, split_bind};
 pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
 pub use form::Form;
@@ -27,7 +29,6 @@ pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
 pub use sealer::{Nonces, Sealer};
 pub use series::{Bound, Series, Taken, plain_answers};
-pub use siv::Siv;
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,6 +44,7 @@ KERNEL = PYTHON if _twin is python else NATIVE
 
 if TYPE_CHECKING:
     from strongroom._kernel.python import (
+        Answer,
         Lines,
         Opener,
         Refused,
@@ -58,13 +59,13 @@ if TYPE_CHECKING:
         split_bind,
     )
 else:
-    Opener, Refused, Rows = _twin.Opener, _twin.Refused, _twin.Rows
+    Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
     Lines, Sealer, Series, Tuples = _twin.Lines, _twin.Sealer, _twin.Series, _twin.Tuples
     plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
 __all__ = [
-    "KERNEL", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples", "choose", "cut",
-    "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "KERNEL", "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "choose", "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

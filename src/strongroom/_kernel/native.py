@@ -1,6 +1,7 @@
 """The Rust twin, from the distribution strongroom-kernel (rust/kernel-py); `native.pyi` has its types."""
 
 from strongroom_kernel import (
+    Answer,
     Lines,
     Opener,
     Refused,
@@ -16,6 +17,6 @@ from strongroom_kernel import (
 )
 
 __all__ = [
-    "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples", "cut", "plain_answers",
-    "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

@@ -2,8 +2,8 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 __all__ = [
-    "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples", "cut", "plain_answers",
-    "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
 class Refused(Exception): ...
@@ -27,6 +27,11 @@ class Opener:
 class Rows:
     def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Rows: ...
     def open(self, chunk: bytes) -> bytes: ...
+
+@final
+class Answer:
+    def __new__(cls, rows: Rows | None, described: bytes, shown: bytes) -> Answer: ...
+    def open(self, chunk: bytes) -> tuple[int, bytes] | None: ...
 
 @final
 class Sealer:

@@ -19,8 +19,8 @@ from strongroom._kernel.sealing import Lines, Sealer, Tuples
 from strongroom._kernel.series import Series, plain_answers
 
 __all__ = [
-    "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples", "cut", "plain_answers",
-    "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
 HEADER: Final = 5
@@ -334,3 +334,44 @@ class Rows:
         out.append(chunk[copied:after])
         kind, length, count = _ROW_HEADER.unpack_from(chunk, start)
         out[header] = _ROW_HEADER.pack(kind, length + grown, count)
+
+
+# --------------------------------------------------------------------------------------------------- answers
+
+
+class Answer:
+    """Recognises and opens the answers to ordinary rounds of one statement whose description is known.
+
+    ``described`` is the RowDescription or NoData that upstream sends, whole, or nothing where rounds do not
+    describe their portal; ``shown`` is what the client gets in its place; ``rows`` opens the rows, None
+    where they pass as they are.
+    """
+
+    __slots__ = ("_bound", "_rows", "_shown")
+
+    def __init__(self, rows: Rows | None, described: bytes, shown: bytes) -> None:
+        self._rows = rows
+        self._bound = _BIND_COMPLETE + described
+        self._shown = _BIND_COMPLETE + shown
+
+    def open(self, chunk: bytes) -> tuple[int, bytes] | None:
+        """The transaction status at the end and the client's answer, if the chunk is exactly such an answer.
+
+        Raises ``Refused`` as ``Rows.open`` does.
+        """
+        start = len(self._bound)
+        spans, rest = cut(chunk, start, len(chunk), b"D")
+        tags = bytes([tag for tag, _, _ in spans])
+        if not chunk.startswith(self._bound) or rest != len(chunk):
+            return None
+        if tags.removeprefix(b"D") not in (b"CZ", b"IZ"):
+            return None
+        status = chunk[spans[-1][1] + HEADER :]
+        if status not in (b"I", b"T", b"E"):
+            return None
+        end = spans[-2][1]
+        rows = chunk[start:end] if self._rows is None else self._rows.open(chunk[start:end])
+        return status[0], self._shown + rows + chunk[end:]
+
+
+_BIND_COMPLETE: Final = b"2\0\0\0\x04"

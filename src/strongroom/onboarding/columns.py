@@ -69,6 +69,12 @@ def _plaintext(subject: str, column: LiveColumn, scheme: Scheme) -> Finding:
             f"it is configured as {scheme.type}, and of type {column.type} in the database",
             f"Write type: {column.type}, or change the column before it is protected.",
         )
+    if scheme.comparable and column.folds:
+        return fails(
+            subject,
+            "it is configured as deterministic, and its collation calls different texts equal",
+            "Write encryption: randomized, or give the column a deterministic collation.",
+        )
     return fails(subject, "it holds plaintext still", PROTECT)
 
 

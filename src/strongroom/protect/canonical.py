@@ -74,6 +74,7 @@ class Sent:
     client_oid: int = 0
     format_code: int = TEXT_FORMAT
     use: Use = Use.STORE
+    cut: int = 0  # characters that a cast to varchar(n) leaves of a string; 0: all
 
 
 def encode(declared: DeclaredType, value: bytes, sent: Sent) -> bytes:
@@ -91,6 +92,8 @@ def encoder(declared: DeclaredType, sent: Sent) -> Callable[[bytes], bytes]:
     settle = target.fit if sent.use is Use.STORE else target.align
     typmod = declared.typmod
     receive = read.receive if sent.format_code != TEXT_FORMAT else lambda value: read.input(value, style)
+    if sent.cut:
+        receive = _cutting(receive, sent.cut)
     if source != declared.oid:
         convert = _conversion(source, declared.oid, sent)
         return lambda value: settle(convert(receive(value)), typmod)
@@ -129,6 +132,11 @@ def form_of(oid: int) -> Form:
         return FORMS[oid]
     except KeyError:
         raise TypeMismatch(f"a value of the type with OID {oid} is not converted") from None
+
+
+def _cutting(receive: Callable[[bytes], bytes], length: int) -> Callable[[bytes], bytes]:
+    """What an explicit cast leaves of a string (varchar.c, varchar)."""
+    return lambda value: receive(value).decode()[:length].encode()
 
 
 def _source(declared_oid: int, client_oid: int) -> int:

@@ -6,7 +6,7 @@ that PostgreSQL would have sent on a plaintext table. ``opener`` settles everyth
 ``batch.py``. Called by ``session/``; nothing here waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -87,7 +87,7 @@ class ColumnCodec:
     def native_sealer(self, sent: Sent) -> kernel.Sealer | None:
         """The kernel's ``sealer``, where it knows the type. What it seals must be counted by ``count``."""
         declared = self.scheme.type
-        if declared.is_array or not _same_bytes(declared.oid, sent.client_oid):
+        if sent.cut or declared.is_array or not _same_bytes(declared.oid, sent.client_oid):
             return None
         stored = declared.oid == types.VARCHAR and sent.use is Use.STORE
         limit = (stored and types.character_length(declared.typmod)) or 0
@@ -108,6 +108,22 @@ class ColumnCodec:
     def count(self, values: int) -> None:
         """Counts values that the kernel sealed, before they leave; raises ``KeyUsesSpent``."""
         self._uses.take(self._keyset, values)
+
+    def seal_all(self, values: Sequence[bytes | None], sent: Sent) -> list[bytes | None]:
+        """``seal`` for a batch of values of one column."""
+        one, native = self.sealer(sent), self.native_sealer(sent)
+        if native is None:
+            return [None if value is None else one(value) for value in values]
+        self.count(sum(value is not None for value in values))
+        return [None if value is None else _either(native, one, value) for value in values]
+
+    def open_all(
+        self, values: Sequence[bytes | None], *, format_code: int, style: TextStyle
+    ) -> list[bytes | None]:
+        """``open`` for a batch of values of one column."""
+        one = self.opener(format_code, style)
+        native = self.native_opener(format_code, is_hexed=False) or one
+        return [None if value is None else _either(native, one, value) for value in values]
 
     def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
         """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
@@ -181,6 +197,14 @@ class ColumnCodec:
         if format_code == BINARY_FORMAT:
             return arrays.send(opened, self.scheme.type.oid)
         return arrays.output(opened)
+
+
+def _either(native: Opener, one: Opener, value: bytes) -> bytes:
+    """The kernel's answer, or where it refuses, that of Python, which has words for what is wrong."""
+    try:
+        return native(value)
+    except kernel.Refused:
+        return one(value)
 
 
 def _same_bytes(declared_oid: int, client_oid: int) -> bool:

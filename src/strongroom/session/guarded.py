@@ -12,7 +12,7 @@ sees it.
 Used by `postgres`; pure.
 """
 
-from strongroom._kernel import cut
+from strongroom._kernel import Answer, Refused, cut, plain_reply
 from strongroom.errors import (
     ClientError,
     Denied,
@@ -22,9 +22,9 @@ from strongroom.errors import (
     UndefinedCursor,
     UndefinedStatement,
 )
-from strongroom.protect.batch import open_rows
 from strongroom.session import binding, refresh
-from strongroom.session.guard import OutOfDate, Snapshot
+from strongroom.session.analyses import Question, Unfinished
+from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
 from strongroom.session.opening import OpeningRelay, copy_message, near, touched
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
@@ -40,7 +40,7 @@ from strongroom.wire.postgres.reader import Reader
 _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 """Kinds of statements that change nothing in the session's books."""
 
-_ROWS, _DESCRIPTION = b"DT"
+_DESCRIPTION = ord("T")
 
 
 class GuardedRelay(OpeningRelay):
@@ -59,14 +59,16 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         query = m.Query.parse(body)
         try:
-            analysis = self._guard.analyse(query.text, (), may_look=self._may_look)
-            text = self._guard.text(analysis.pieces) if analysis.touched else None
+            analysis = self._guard.analyse(query.text, (), may_look=self._may_look, may_wait=True)
+            text = self._guard.text(analysis.pieces, may_wait=True) if analysis.touched else None
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
-        run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
+        run = Run(analysis.statements)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
@@ -85,23 +87,24 @@ class GuardedRelay(OpeningRelay):
         self._segment_open = True
         if self._statement_limit_reached(parse.name):
             return self._refuse_parse(parse, self._too_many_statements())
-        return self._prepare(parse, may_look=self._may_look)
+        return self._prepare(parse, may_look=self._may_look, may_wait=True)
 
-    def _prepare(self, parse: m.Parse, *, may_look: bool) -> bytes | None:
+    def _prepare(self, parse: m.Parse, *, may_look: bool, may_wait: bool) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
+        oids = parse.parameter_types
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=may_look)
+            analysis = self._guard.analyse(parse.text, oids, may_look=may_look, may_wait=may_wait)
             resolved = _only(analysis)
-            statement = Statement(
-                parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
-            )
+            statement = Statement(parse.name, parse.text, oids, resolved, self._guard.outlook)
             sent = (
                 None
                 if not analysis.touched
-                else binding.resolved_parse(self._guard, parse, analysis, resolved)
+                else binding.resolved_parse(self._guard, parse, analysis, resolved, may_wait=may_wait)
             )
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -134,7 +137,10 @@ class GuardedRelay(OpeningRelay):
         resolved = None if statement is None else statement.resolved
         named = resolved is not None and not resolved.context_free
         if statement is not None and (named or statement.outlook != self._guard.outlook):
-            anew = self._prepare_anew(statement)
+            try:
+                anew = self._prepare_anew(statement)
+            except Unfinished:
+                return self._hold()
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
@@ -218,7 +224,7 @@ class GuardedRelay(OpeningRelay):
         PostgreSQL resolves a prepared statement anew too when the catalog or search_path has changed.
         """
         try:
-            after = self._guard.anew(statement)
+            after = self._guard.anew(statement, may_wait=True)
         except Denied as error:
             return error
         before = statement.resolved
@@ -235,7 +241,7 @@ class GuardedRelay(OpeningRelay):
                 Owed(Request.CLOSE, target, mine=True, undo=self._put_statement(statement.name, None))
             )
         # It was analysed a moment ago: to wait now, with the Close noted, would strand the replies.
-        sent = self._prepare(parse, may_look=False) or parse.serialise()
+        sent = self._prepare(parse, may_look=False, may_wait=False) or parse.serialise()
         own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
         own.mine = True
         return closing + sent
@@ -258,15 +264,15 @@ class GuardedRelay(OpeningRelay):
         target = m.Target.parse(body)
         self._segment_open = True
         if target.kind == "S":
-            if not self._statements.settled(target.name, self._segment):
-                return self._hold()
+            if not self._statements.settled(target.name, self._segment) or (self._barriers and target.name):
+                return self._hold()  # DEALLOCATE and PREPARE under way may give the name another meaning
             self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, self._statements.find(target.name)))
             return None
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and self._barriers:
-            return self._hold()  # a DECLARE under way may make it
+        if self._barriers and (target.name or portal is None):
+            return self._hold()  # CLOSE and DECLARE under way may give the name another meaning
         portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
@@ -290,7 +296,7 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None and self._barriers:  # a DECLARE may be under way
+        if self._barriers and (execute.portal or portal is None):  # as in Describe
             return self._hold()
         portal = portal or self._declared(execute.portal)
         # The rows of a cursor of DECLARE come without a word of the format that they have.
@@ -341,20 +347,40 @@ class GuardedRelay(OpeningRelay):
         run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
         return run, sealed + chunk[end:]
 
-    def open(self, one: Round, chunk: bytes) -> bytes:
-        """Its answer as the client gets it (`Rounds`)."""
+    def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
+        """The answer to it as the client gets it (`Rounds`); the first one settles what others look like."""
+        run = one.run
+        assert run is not None
+        key = (id(one.statement.resolved), id(run.rows), run.formats, one.described)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._learn(one, chunk)
+            if known is None:
+                return None
+            if len(self._answers) >= PLANS_KEPT:
+                self._answers.clear()
+            self._answers[key] = known
+        try:
+            return known[0].open(chunk)
+        except Refused:
+            return None  # the long way has words for it
+
+    def _learn(self, one: Round, chunk: bytes) -> tuple[Answer, object] | None:
+        """How answers to rounds such as this one open, seen from the first of them."""
         run, resolved = one.run, one.statement.resolved
         assert run is not None
         assert resolved is not None
-        parts: list[bytes] = []
-        for tag, start, end in cut(chunk, 0, len(chunk), b"D")[0]:
-            part = chunk[start:end]
-            if tag == _ROWS and run.rows is not None:
-                part = open_rows(run.rows, part)
-            elif tag == _DESCRIPTION:
-                part = self._describe_rows(resolved, part[HEADER:], run.formats) or part
-            parts.append(part)
-        return b"".join(parts)
+        if not plain_reply(chunk, one.described):
+            return None
+        described = shown = b""
+        if one.described:
+            _, start, end = cut(chunk, 0, len(chunk), b"D")[0][1]
+            described = shown = chunk[start:end]
+            if described[0] == _DESCRIPTION:
+                shown = self._describe_rows(resolved, described[HEADER:], run.formats) or described
+        rows = None if run.rows is None else run.rows.rows
+        # What it is known by is kept beside, so that nothing else can have its identity.
+        return Answer(rows, described, shown), (resolved, run.rows)
 
     def _portal_of(self, one: Round) -> Portal:
         assert one.statement.resolved is not None
@@ -397,6 +423,35 @@ class GuardedRelay(OpeningRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+    # ---------------------------------------------------------------- long texts
+
+    def take_question(self) -> Question | None:
+        """The long text that is to be analysed elsewhere, once."""
+        question, self._guard.long.to_ask = self._guard.long.to_ask, None
+        return question
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether others are to be served before this session goes on (`go_on`)."""
+        return self._guard.long.wants_turn
+
+    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
+        """Take the analysis of a long text; None where it must be made here."""
+        self._guard.long.answered(question, outcome)
+        self._resume()
+
+    def go_on(self) -> None:
+        """Others have been served."""
+        self._guard.long.wants_turn = False
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._guard.long.busy:
+            return
+        super()._resume()
+        if not self.waiting:
+            self._guard.long.forget()
 
     # ---------------------------------------------------------------- keeping up to date
 

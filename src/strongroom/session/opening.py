@@ -9,6 +9,7 @@ gateway's own questions are taken out.
 
 from collections.abc import Sequence
 
+from strongroom._kernel import Answer
 from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
@@ -48,13 +49,18 @@ class OpeningRelay(Relay):
         self._segment_open = False  # extended messages since the last Sync
         self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
         self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
+        self._answers: dict[tuple[object, ...], tuple[Answer, object]] = {}  # to rounds of such
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
-        self._shown.clear()
+        self._forget_descriptions()
         self._guard.share(snapshot)
+
+    def _forget_descriptions(self) -> None:
+        self._shown.clear()
+        self._answers.clear()
 
     def _reported(self, status: m.ParameterStatus) -> None:
         super()._reported(status)
@@ -113,7 +119,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
-            self._shown.clear()
+            self._forget_descriptions()
             self._guard.refreshed(answer.path, answer.schema)
             for item in answer.style.items():
                 self.settle_style(*item)
@@ -191,22 +197,22 @@ class OpeningRelay(Relay):
     def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
         self._sealer = run.opener = None
         self._guard.completed(current)
-        self._name_statements(current, run.text)
+        self._name_statements(current)
         if owed.request is Request.QUERY:
             run.index += 1
             run.rows = None
         elif current.barriers:
             self._barrier_passed()
 
-    def _name_statements(self, done: Resolved, text: str) -> None:
+    def _name_statements(self, done: Resolved) -> None:
         """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
-            statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
+            statement = Statement(done.name, done.text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
         elif done.kind is Kind.DEALLOCATE and done.name is not None:
             self._statements.note(done.name, None)
-        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
-            self._statements.forget_all()
+        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD) and Barrier.PREPARED in done.barriers:
+            self._statements.forget_all()  # DISCARD PLANS, TEMP and SEQUENCES leave them
         elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
             self._portals.note(done.name, None)
 

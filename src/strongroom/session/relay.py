@@ -49,13 +49,14 @@ class Limits:
 
     message_bytes: int
     statements_per_session: int
+    buffer_bytes: int = 1 << 20
 
 
 class Relay:
     """One open session. ``client()`` and ``upstream()`` take chunks; ``to_client`` and ``to_upstream`` fill.
 
     ``waiting`` is true while the client's next message must not be looked at before upstream has answered;
-    what the client sent since is kept, and no more should be read from it.
+    what the client sends meanwhile is kept, and while it is ``full`` no more should be read from it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -70,6 +71,7 @@ class Relay:
         self._segment = 0
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
+        self._behind = 0  # octets that came while waiting
         self.transaction = "I"
         self._flushed = False
         self._own: list[bytes] = []  # messages of the gateway's own, for when the client's wait
@@ -91,6 +93,11 @@ class Relay:
         return kept + self._client_frames.held + self._upstream_frames.held
 
     @property
+    def full(self) -> bool:
+        """Whether as much as may be came while waiting: up to here, a client that leaves is noticed."""
+        return self.waiting and self._behind >= self._limits.buffer_bytes
+
+    @property
     def client_may_be_told(self) -> bool:
         """Whether a message can go to the client: inside another it would be taken for a part of that."""
         return not self._upstream_frames.torn
@@ -107,6 +114,7 @@ class Relay:
         self._unfold()
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
+            self._behind += len(chunk)
             self._kept.append((data, spans))
             return
         self._pass_upstream(data, spans)
@@ -228,6 +236,7 @@ class Relay:
                 self._kept += kept[i + 1 :]
                 return
         self._flushed = False
+        self._behind = 0
 
     def _passes(self, _body: bytes) -> bytes | None:
         return None

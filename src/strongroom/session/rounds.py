@@ -39,8 +39,11 @@ class Treatment(Protocol):
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
         """What opens the rows, and the round that goes upstream; raises for what may not pass."""
 
-    def open(self, one: Round, chunk: bytes) -> bytes:
-        """The answer for the client; raises for what may not pass."""
+    def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
+        """The transaction status and the answer for the client, None for what is not exactly an answer.
+
+        Raises for what may not pass.
+        """
 
 
 class Rounds:
@@ -106,17 +109,20 @@ class Rounds:
         """The oldest round, the transaction status and the client's answer, if the chunk is its own."""
         if not self._under_way:
             return None
-        one, treatment = self._under_way[0]
-        status = plain_reply(chunk, one.described)
-        if not status or len(chunk) > self._longest:
+        if len(chunk) > self._longest:
             return None
-        if treatment is not None:
+        one, treatment = self._under_way[0]
+        if treatment is None:
+            answer = plain_reply(chunk, one.described), chunk
+        else:
             try:
-                chunk = treatment.open(one, chunk)
+                answer = treatment.open(one, chunk) or (0, b"")
             except StrongroomError:  # the long way finds it too, and ends the session
                 return None
+        if not answer[0]:
+            return None
         self._under_way.popleft()
-        return one, status, chunk
+        return one, *answer
 
     def unfold(self) -> Iterator[Round]:
         """Give up the rounds, oldest first, to be written into the books; no more begin until `allow`."""

@@ -11,11 +11,25 @@ from dataclasses import replace
 from strongroom.errors import TypeRefused
 from strongroom.sql.expressions import expression, treats
 from strongroom.sql.meeting import common, linked, of_type, protection_of
-from strongroom.sql.parse import Node, strings
+from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
-from strongroom.sql.typenames import ARRAYS, BPCHAR, BYTEA, ELEMENTS, NUMERIC, TEXTUAL, VARCHAR, type_oid
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Cast, Value
+from strongroom.sql.typenames import (
+    ARRAYS,
+    BOOL,
+    BPCHAR,
+    BYTEA,
+    ELEMENTS,
+    EXACT,
+    NUMERIC,
+    STRINGS,
+    TEXT,
+    TEXTUAL,
+    VARCHAR,
+    length_of,
+    type_oid,
+)
+from strongroom.sql.value import COMPUTED, NO_TYPE, ArrayText, Cast, Literal, Open, Value
 
 
 @treats("TypeCast")
@@ -35,14 +49,37 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     if not value.undecided and not value.null:
         return replace(COMPUTED, type_oid=max(oid, 0), origin=(-1, 0))
     inner_oid = value.type_oid
-    if len(value.open) == 1 and not value.type_oid:  # a bare parameter or literal: it is of the type at once
+    if [lift for _, lift in value.open] == [0] and not value.type_oid:  # bare: it is of the type at once
         value.open[0][0].type_oid = inner_oid = oid
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
     cast.stored = run.stored
+    cast.cuts = _cut(value, length_of(oid, typmod)) if _is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
     return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
+
+
+def _is_of_leaves(node: Node) -> bool:
+    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
+    tag, body = unpack(node)
+    if tag == "TypeCast":
+        return _is_of_leaves(body["arg"])
+    if tag == "CaseExpr":
+        results = [item["CaseWhen"]["result"] for item in body["args"]]
+        return all(map(_is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
+    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
+        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
+        return all(map(_is_of_leaves, items))
+    return tag in {"A_Const", "ParamRef"}
+
+
+def _cut(value: Value, length: int) -> bool:
+    """An explicit cast to varchar(n) cuts in silence (manual, "Character Types"); so will sealing."""
+    for node, _ in value.open:
+        if length:
+            node.cut = min(node.cut or length, length)
+    return length > 0
 
 
 def cast_end(run: Run, body: Node, end: int) -> int:
@@ -59,7 +96,9 @@ def _typed_literal(run: Run, scope: Scope, body: Node, oid: int, typmod: int) ->
     if not value.open:
         return value
     node = value.open[0][0]
-    node.start, node.type_oid, node.typmod = body["typeName"].get("location", 0), oid, typmod
+    node.start, node.type_oid = body["typeName"].get("location", 0), oid
+    if not _cut(value, length_of(oid, typmod)):
+        node.typmod = typmod
     return replace(value, type_oid=oid)
 
 
@@ -72,14 +111,27 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
     widened = value.type_oid in TEXTUAL and element in TEXTUAL and typmod in {-1, value.typmod}
     if run.stored and element == BYTEA:
         return value
-    if value.fields is not None or not (same or widened):
+    as_text = not (same or widened) and _prints(run, value, element, typmod)
+    if value.fields is not None or not (same or widened or as_text):
         raise TypeRefused(
             f"a cast would change the protected column {protection.column}",
             hint="leave the cast out, or cast in the application",
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
-    return replace(value, type_oid=element, typmod=typmod)  # -1 too: coerce_type_typmod, parse_coerce.c
+    if as_text:
+        return Value(fields=(("", value),), shown_oid=oid)
+    return replace(value, type_oid=element, typmod=typmod, cast=True)  # -1 too: coerce_type_typmod
+
+
+def _prints(run: Run, value: Value, oid: int, typmod: int) -> bool:
+    """Whether a cast gives the text that the value would be printed as: it can be printed once opened.
+
+    A cast of bool spells it out, one of char(n) cuts its blanks (manual, "Character Types").
+    """
+    ours = value.protection is not None and value.type_oid == value.protection.type_oid
+    plain_text = oid in TEXTUAL and typmod == -1 and not value.is_array and not run.stored
+    return ours and plain_text and value.type_oid not in {*STRINGS, BOOL}
 
 
 def check_type(run: Run, name: Node) -> None:
@@ -135,9 +187,10 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
     values = [expression(run, scope, item) for item in body.get("elements", ())]
     for value in values:
         of_type(value.open, element_oid)
+    whole = _constant_array(run, body, values, element_oid)
     value = common(values, "ARRAY[]")
     if value.null:  # of no type, unless a cast gives it one
-        return NULL if element_oid else COMPUTED
+        return Value(open=whole) if element_oid else COMPUTED
     if value.is_array:
         raise TypeRefused("an array of arrays of protected values cannot be made", hint="make one flat array")
     if value.protection is None and not value.open:
@@ -147,7 +200,45 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
         Value(
             protection=value.protection,
             is_array=value.protection is not None,
-            open=lifted,
+            open=(*lifted, *whole),
             type_oid=value.type_oid if value.protection is not None else ARRAYS.get(value.type_oid, 0),
         )
     )
+
+
+def _constant_array(
+    run: Run, body: Node, values: list[Value], element_oid: int
+) -> tuple[tuple[Open, int], ...]:
+    """ARRAY[...] of constants as one constant more, which a column of arrays takes as a whole."""
+    texts = [_constant(value) for value in values]
+    oid = element_oid or _array_element(values)
+    if run.stored or oid not in ARRAYS or not all(texts):
+        return ()
+    start = body.get("location", 0)
+    inner = tuple(node for value in values for node, _ in value.open)
+    text = "{" + ",".join(map(str, texts)) + "}"
+    whole = ArrayText(start, run.array_end(start), ARRAYS[oid], value=text, elements=inner)
+    run.opens.append(whole)
+    return ((whole, 0),)
+
+
+def _constant(value: Value) -> str:
+    """One constant as an element of an array's text form; "" if it is none, or a cast might change it."""
+    if value.null and not value.open:
+        return "NULL"
+    first = value.open[0][0] if value.open else None
+    if not isinstance(first, Literal) or isinstance(first, ArrayText) or first.cut:
+        return ""
+    if any(not isinstance(node, Cast) or node.type_oid not in TEXTUAL for node, _ in value.open[1:]):
+        return ""
+    return '"' + first.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _array_element(values: list[Value]) -> int:
+    """The type of the elements (select_common_type, parse_coerce.c); 0 if it is not known here."""
+    known = {value.type_oid for value in values if value.type_oid}
+    if known and known <= set(EXACT):
+        return max(known, key=EXACT.index)
+    if len(known) > 1:
+        return 0
+    return known.pop() if known else TEXT

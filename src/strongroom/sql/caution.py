@@ -9,8 +9,9 @@ could touch one? Then it is refused, near or not, unless `functions:` lists that
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
-from strongroom.errors import UserCodeRefused
+from strongroom.errors import SettingPinned, UserCodeRefused
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
@@ -60,12 +61,19 @@ def _nodes(node: Node) -> Iterator[tuple[str, Node]]:
     while pending:
         key, item = pending.pop()
         if isinstance(item, list):
-            pending.extend((key, inner) for inner in item if isinstance(inner, dict | list))
+            pending.extend((key, inner) for inner in item if _may_name(inner))
             continue
         yield key, item
         for name, inner in item.items():
             if isinstance(inner, dict | list) and name not in _NAMELESS:
                 pending.append((name, inner))
+
+
+def _may_name(item: object) -> TypeGuard[Node | list[object]]:
+    """Whether something in a list may name anything: the literals of a bulk insert do not."""
+    if isinstance(item, dict):
+        return len(item) != 1 or item.keys().isdisjoint(_NAMELESS)
+    return isinstance(item, list)
 
 
 _NAMELESS = frozenset({"A_Const", "ParamRef", "String"})  # they name nothing
@@ -85,6 +93,11 @@ def _note(found: Survey, key: str, node: Node) -> None:
     # CREATE TYPE ... AS ENUM has the bare name under typeName, without the names of a TypeName.
     if "names" in node and (key in {"typeName", "TypeName"} or "typemod" in node):
         found.types.add(strings(node["names"]))
+    if key == "UpdateStmt" and node["relation"]["relname"] == "pg_settings":
+        raise SettingPinned(
+            "an UPDATE of pg_settings might change a setting on which the meaning of statements rests",
+            hint="use SET",
+        )
     if "ctename" in node:
         found.queries.add(node["ctename"])
     for parts in (node.get("fields"), node.get("indirection")):

@@ -8,11 +8,11 @@ WITH may hold them.
 from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
-from strongroom.sql.meeting import assign, compare, plain, settled
+from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import Column, Relation
+from strongroom.sql.schema import Column, Protection, Relation
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.sources import find, from_clause, relation_columns
 from strongroom.sql.value import NULL, Value
@@ -99,12 +99,8 @@ def _target(run: Run, body: Node) -> tuple[Relation, Item]:
     relation = find(run, body)
     if not isinstance(relation, Relation):
         raise ConstructRefused("a system table cannot be changed beside a protected one")
-    if relation.oid in run.ground.near and (relation.kind not in {"r", "p", "f"} or relation.rules):
-        raise ConstructRefused(
-            f'"{relation.name}" is a view, or has rules, so what would be changed is not certain',
-            hint="change the table itself",
-        )
-    check_triggers(relation, run.ground, run.context)
+    if relation.oid in run.ground.near:
+        _check_certain(run, relation)
     alias = body["alias"]["aliasname"] if "alias" in body else relation.name
     columns = [
         Named(column.name, column.value, f"{quoted(alias)}.{quoted(column.name)}")
@@ -112,6 +108,36 @@ def _target(run: Run, body: Node) -> tuple[Relation, Item]:
     ]
     schema = relation.schema if "alias" not in body else None
     return relation, Item(alias, columns, schema=schema, relation=relation)
+
+
+def _check_certain(run: Run, relation: Relation) -> None:
+    """Refuses what PostgreSQL may change otherwise than a statement says: by rules or triggers.
+
+    A view without these is changed as its table, column by column, or not at all (manual, "Updatable Views").
+    """
+    through = [relation]
+    for one in through if relation.kind == "v" else ():
+        named = (run.ground.schema.relations.get(oid) for oid in one.depends)
+        through.extend(other for other in named if other is not None and other not in through)
+    columns = {column.name: column.value for column in relation_columns(run, relation)}
+    of_view = relation.kind == "v" and (
+        relation.triggers or any(one.has_default and columns[one.name].touches() for one in relation.columns)
+    )
+    if of_view or any(one.rules for one in through):
+        raise ConstructRefused(
+            f'"{relation.name}" has rules, triggers or defaults by which it is not certain what is changed',
+            hint="change the table itself",
+        )
+    for one in through:
+        check_triggers(one, run.ground, run.context)
+
+
+def _protection(run: Run, relation: Relation, column: Column) -> Protection | None:
+    """How what is stored in a column will be protected; a view's column is that of its table."""
+    if relation.kind != "v":
+        return run.ground.protection(relation, column)
+    seen = relation_columns(run, relation)
+    return protection_of(next(one.value for one in seen if one.name == column.name))
 
 
 def _joined(run: Run, parent: Scope | None, body: Node, clause: str) -> tuple[Scope, Relation, Item]:
@@ -173,8 +199,8 @@ def _store(run: Run, scope: Scope, relation: Relation, column: Column, node: Nod
 
 
 def _assign(run: Run, relation: Relation, column: Column, value: Value) -> None:
-    protection = run.ground.protection(relation, column)
-    if protection is not None:
+    protection = _protection(run, relation, column)
+    if protection is not None and relation.kind != "v":
         run.touches.add((relation.oid, column.attnum))
     assign(value, protection, column, f"{relation.schema}.{relation.name}.{column.name}")
 
@@ -229,7 +255,7 @@ def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
 
 def _store_part(run: Run, scope: Scope, relation: Relation, column: Column, target: Node) -> None:
     """`SET list[1] = x`: not into a sealed value."""
-    if run.ground.protection(relation, column) is not None:
+    if _protection(run, relation, column) is not None:
         raise ConstructRefused(
             f"a part of the protected column {column.name} cannot be changed", hint="store the whole value"
         )

@@ -65,7 +65,8 @@ def _protected_call(name: str, body: Node, arguments: list[Value]) -> Value:
         return Value(type_oid=INT4)
     first = settled(arguments[0])
     if first.protection is not None and not body.get("agg_distinct"):
-        if name == "array_agg" and not first.is_array and len(arguments) == 1:
+        flat = not first.is_array and first.protection.type_oid not in ELEMENTS
+        if name == "array_agg" and flat and len(arguments) == 1:
             return replace(first, is_array=True, open=_lifted(first, -1), origin=(0, 0), typmod=-1)
         if name == "unnest" and first.is_array and len(arguments) == 1:
             return replace(element(first), origin=(0, 0))

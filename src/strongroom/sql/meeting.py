@@ -17,8 +17,8 @@ from strongroom.errors import (
     ValueMoves,
 )
 from strongroom.sql.schema import Column, Protection
-from strongroom.sql.typenames import BPCHAR, INT2, INT4, INT8, TEXT, TEXTUAL, compared_type, same_form, widens
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, Literal, Open, Value
+from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Literal, Open, Value, mismatch
 
 MAX_TOGETHER = 1 << 17
 """Literals and parameters that may stand in one place: WITH queries can double one another."""
@@ -40,17 +40,8 @@ def plain(value: Value, what: str, type_oid: int = 0) -> Value:
 
 
 def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> Value:
-    """What is open in a value becomes sealed for a column."""
-    for node, lift in value.open:
-        depth = int(is_array) + lift
-        if depth not in {0, 1}:
-            raise TypeRefused(
-                f"an array of arrays meets the protected column {protection.column}",
-                hint="pass one flat array",
-            )
-        if isinstance(node, Literal) and node.number_oid:
-            _check_number(node, protection, compared=compared)
-        node.seal(protection, is_array=bool(depth), compared=compared)
+    """What is open in a value becomes sealed for a column; the value as it is then."""
+    _seal_open(value, protection, compared=compared, is_array=is_array)
     natural = next((node.natural_oid for node, lift in value.open if lift == 0), 0) or protection.type_oid
     return replace(
         value,
@@ -59,6 +50,22 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
         null=False,
         type_oid=protection.type_oid if is_array else value.type_oid or natural,
     )
+
+
+def _seal_open(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> None:
+    whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
+    for node, lift in value.open:
+        depth = int(is_array) + lift
+        if (depth == 1 and isinstance(node, ArrayText)) or (depth == -1 and whole):
+            continue  # an array is sealed as a whole, or each of its elements
+        if depth not in {0, 1}:
+            raise TypeRefused(
+                f"an array of arrays meets the protected column {protection.column}",
+                hint="pass one flat array",
+            )
+        if isinstance(node, Literal) and node.number_oid:
+            _check_number(node, protection, compared=compared)
+        node.seal(protection, is_array=bool(depth), compared=compared)
 
 
 def of_type(opened: Iterable[tuple[Open, int]], type_oid: int = TEXT) -> None:
@@ -94,6 +101,12 @@ def element(value: Value) -> Value:
 def compare(left: Value, right: Value, what: str) -> None:
     """Two values meet in `=` or a construct that rests on it."""
     left, right = settled(left), settled(right)
+    for value in (left, right):
+        if value.shown_oid:
+            raise ComparisonRefused(
+                f"{what} compares the text of the protected column {_printed(value).column}",
+                hint="leave the cast out, and compare with a value of the column's type",
+            )
     if left.fields is not None or right.fields is not None:
         _compare_rows(left, right, what)
         return
@@ -181,12 +194,19 @@ def assign(value: Value, protection: Protection | None, column: Column, qualifie
     if value.protection is not None:
         _assign_sealed(value, protection, qualified)
     elif value.open:
-        seal(value, protection, compared=False)
+        _seal_open(value, protection, compared=False)
     elif not value.null:
         raise ValueComputed(
             f"a computed or unprotected value would be stored in the protected column {protection.column}",
             hint="pass the value as a parameter or a literal, so that it can be sealed",
         )
+
+
+def _printed(value: Value) -> Protection:
+    """The protection of what is cast to text."""
+    protection = protection_of(value)
+    assert protection is not None
+    return protection
 
 
 def protection_of(value: Value) -> Protection | None:
@@ -243,7 +263,7 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     protection = max(known, key=lambda one: MAX_TYPMOD if one.typmod == -1 else one.typmod)
     if compared:
         comparable(first, what)
-    for value in sealed[1:]:
+    for value in sealed:
         assert value.protection is not None
         if not same_form(protection, value.protection) or first.is_array != value.is_array:
             raise ValueMoves(
@@ -251,10 +271,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 hint="give both the same `key:` and type",
             )
     # select_common_type: of text and varchar, which become each other freely, the first wins.
-    type_oid = next(value.type_oid for value in members if value.type_oid > 0)
+    type_oid = next(oid for value in members if (oid := _named_type(value)) > 0)
     for value in members:
         if value.protection is None and value.open:
-            if not first.is_array and value.type_oid and not widens(value.type_oid, protection.type_oid):
+            named = _named_type(value)
+            if not first.is_array and named and not widens(named, protection.type_oid):
                 raise TypeRefused(
                     f"{what} gives the protected column {protection.column} and another type together",
                     hint="cast the other value to the column's declared type",
@@ -274,6 +295,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
         type_oid=protection.type_oid if first.is_array else type_oid,
         typmod=typmods.pop() if len(typmods) == 1 else NO_TYPE,
     )
+
+
+def _named_type(value: Value) -> int:
+    """The type of a value; none if its bytes were sealed before the database stored them, in a view."""
+    return 0 if any(node.stored for node, _ in value.open) else value.type_oid
 
 
 def _own_type(members: list[Value]) -> int:
@@ -298,15 +324,10 @@ def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None
 
 
 def _check_number(node: Literal, protection: Protection, *, compared: bool) -> None:
-    """A number keeps its meaning in a column of integers if it is one, and stored as text if it is short."""
-    target, whole = protection.type_oid, node.value.lstrip("-").isdigit()
-    if target in {INT2, INT4, INT8}:
-        fits = whole
-    elif target in TEXTUAL or target == BPCHAR:
-        fits = whole and not compared
-    else:
-        fits = True
-    if not fits:
+    """A number has a type of its own (make_const): it is stored by assignment, and compared with numbers."""
+    if not compared and not is_assigned(node.number_oid, protection.type_oid):
+        raise mismatch(protection)
+    if not keeps_value(node.number_oid, protection, compared=compared):
         raise TypeRefused(
             f"a number meets the protected column {protection.column}, which has another type",
             hint="write the value as a quoted literal or a parameter",

@@ -136,9 +136,13 @@ def _compare_any(left: Value, right: Value, what: str) -> None:
     if right.protection is not None and right.is_array:
         compare(left, element(right), what)
     elif left.protection is not None and right.undecided and not left.is_array:
-        comparable = left.protection.comparable
-        if not comparable:
+        if not left.protection.comparable:
             compare(left, NULL, what)
+        if left.protection.type_oid in ELEMENTS:
+            raise ComparisonRefused(
+                f"{what} ANY compares the protected column {left.protection.column} with arrays of arrays",
+                hint="compare it with one array at a time",
+            )
         seal(right, left.protection, compared=True, is_array=True)
     elif left.touches() or right.touches():
         protection = protection_of(left) or protection_of(right)

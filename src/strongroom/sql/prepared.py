@@ -16,7 +16,7 @@ from strongroom.sql.scope import Scope
 from strongroom.sql.statement import Barrier, Kind, Parameter, Resolved
 from strongroom.sql.task import Task, outputs, query
 from strongroom.sql.typenames import NAMES, type_oid
-from strongroom.sql.value import NO_TYPE, Literal
+from strongroom.sql.value import NO_TYPE, Literal, Value
 
 _TYPE_NAMES = {oid: name for name, oid in NAMES.items()}
 
@@ -25,7 +25,8 @@ def prepare(task: Task) -> Resolved:
     """PREPARE name (types) AS statement."""
     name, types = task.body["name"], task.body.get("argtypes", [])
     if not task.found.near:
-        return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=Resolved(Kind.OTHER, ()))
+        defines = Resolved(Kind.OTHER, ())
+        return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=defines, text=task.text)
     run = task.run()
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
     columns = query(run, task.body["query"])
@@ -40,7 +41,9 @@ def prepare(task: Task) -> Resolved:
         touches=frozenset(run.touches),
         relations=frozenset(run.relations),
     )
-    return task.resolved(run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines)
+    return task.resolved(
+        run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines, text=task.text
+    )
 
 
 def _write_types(run: Run, task: Task, types: Sequence[Node], sent: Sequence[Parameter]) -> None:
@@ -103,6 +106,7 @@ def _argument(run: Run, node: Node, parameter: Parameter) -> None:
     if protection is None:
         plain(value, "EXECUTE")
     elif value.open:
+        _cut(value, parameter)
         seal(value, protection, compared=parameter.compared, is_array=parameter.is_array)
     elif not value.null:
         raise ValueComputed(
@@ -131,10 +135,17 @@ def _repeated(run: Run, task: Task, given: Sequence[Node], parameter: Parameter)
         return
     again = task.run()
     value = expression(again, Scope(), node)
+    _cut(value, parameter)
     seal(value, parameter.protection, compared=parameter.compared, is_array=parameter.is_array)
     literal = value.open[0][0]
     assert isinstance(literal, Literal)
     run.edit(closing, closing, ", ", literal_hole(literal))
+
+
+def _cut(value: Value, parameter: Parameter) -> None:
+    """What the prepared statement's own cast leaves of its argument."""
+    for node, _ in value.open:
+        node.cut = min(node.cut or parameter.cut, parameter.cut or node.cut)
 
 
 def deallocate(task: Task) -> Resolved:

@@ -16,8 +16,8 @@ from strongroom.sql.names import output_name
 from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
-from strongroom.sql.scope import Item, Named, Scope, Source
-from strongroom.sql.typenames import INT8, TEXT
+from strongroom.sql.scope import Item, Named, Scope, Source, quoted
+from strongroom.sql.typenames import ELEMENTS, INT8, TEXT
 from strongroom.sql.value import Value
 
 Query = Callable[[Run, Scope | None, Node], list[Named]]
@@ -147,8 +147,9 @@ def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[N
         if item:
             distinct(_sorted_by(run, scope, outputs, item), "DISTINCT ON")
         else:
-            for output in outputs:
+            for index, output in enumerate(outputs):
                 distinct(output.value, "DISTINCT")
+                _give_type(outputs, index)
     return outputs
 
 
@@ -197,12 +198,18 @@ def _spelled(run: Run, scope: Scope, body: Node, qualifier: tuple[str, ...]) -> 
     tables = [item] if isinstance(item, Item) else item.items
     if any(table.relation is not None for table in tables if table.visible or isinstance(item, Source)):
         texts = [column.text for column in item.columns]
-        if len(set(texts)) != len(texts) or not texts:
+        if len(set(texts)) != len(texts) or not texts or _ambiguous(scope, item.columns):
             raise ConstructRefused(
                 "* cannot be spelled out: names repeat, or there are none", hint="name the columns"
             )
         _write_star(run, body.get("location", 0), scope, ", ".join(texts))
     return [Named(column.name, settled(column.value)) for column in item.columns]
+
+
+def _ambiguous(scope: Scope, columns: list[Named]) -> bool:
+    """Whether a column that has no qualifier, as some that USING makes, has a namesake."""
+    names = [column.name for column in scope.source.columns]
+    return any(column.text == quoted(column.name) and names.count(column.name) > 1 for column in columns)
 
 
 def _write_star(run: Run, location: int, scope: Scope, text: str) -> None:
@@ -237,13 +244,20 @@ def _sorted_by(run: Run, scope: Scope, outputs: list[Named], node: Node) -> Valu
         position = int(constant["ival"].get("ival", 0))
         if not 1 <= position <= len(outputs):
             raise UndefinedColumn(f"position {position} is not in the select list")
-        return outputs[position - 1].value
+        return _give_type(outputs, position - 1)
     name = _single_name(node)
     if name is not None:
-        named = [output.value for output in outputs if output.name == name]
+        named = [_give_type(outputs, index) for index, output in enumerate(outputs) if output.name == name]
         if named:
             return next((value for value in named if value.touches()), named[0])
     return expression(run, scope, node)
+
+
+def _give_type(outputs: list[Named], index: int) -> Value:
+    """An output by which rows are sorted or told apart: NULL is text then (addTargetToSortList)."""
+    if outputs[index].value.null:
+        outputs[index] = replace(outputs[index], value=Value(type_oid=TEXT))
+    return outputs[index].value
 
 
 def _single_name(node: Node) -> str | None:
@@ -272,7 +286,7 @@ def _sublink(run: Run, scope: Scope, body: Node) -> Value:
         raise ConstructRefused("this kind of subquery cannot be analysed beside a protected table")
     value = columns[0].value
     if kind == "ARRAY_SUBLINK":
-        if value.is_array:
+        if value.is_array or (value.protection and value.protection.type_oid in ELEMENTS):
             raise ValueMoves(
                 "an array of arrays of protected values cannot be made", hint="make one flat array"
             )

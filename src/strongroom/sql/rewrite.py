@@ -88,13 +88,13 @@ def joined(items: list[Piece]) -> tuple[Piece, ...]:
 def literal_hole(node: Literal) -> SealedLiteral:
     """The hole that a sealed literal leaves."""
     assert node.protection is not None
-    number_oid = node.number_oid if node.protection.type_oid in INTEGERS else 0
     return SealedLiteral(
         protection=node.protection,
         value=node.value,
-        type_oid=node.type_oid or number_oid or (0 if node.is_array else node.protection.type_oid),
+        type_oid=node.type_oid or node.number_oid or (0 if node.is_array else node.protection.type_oid),
         is_array=node.is_array,
         compared=node.compared,
+        cut=node.cut,
     )
 
 
@@ -104,7 +104,7 @@ def _group(use: ParameterUse) -> Group:
         return ()
     length = -1 if use.compared else protection.typmod
     alone = 0 if protection.comparable else use.start  # equal ciphertexts would show equal values
-    return protection.keyset, family(protection), use.is_array, length, alone
+    return protection.keyset, family(protection), use.is_array, length, use.cut, alone
 
 
 def _shown_type(
@@ -143,4 +143,5 @@ def _parameter(run: Run, number: int, group: list[ParameterUse], shown: int, *, 
         protection=protection,
         is_array=is_array,
         compared=all(use.compared for use in group),
+        cut=group[0].cut,
     )

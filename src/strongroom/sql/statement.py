@@ -60,6 +60,7 @@ class Parameter:
     protection: Protection | None = None
     is_array: bool = False  # an array, each element sealed by itself
     compared: bool = False  # only compared, never stored: a value too long for the column is no error
+    cut: int = 0  # characters to which a cast to varchar(n) cuts it first; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ class Output:
     type_oid: int = 0  # what the client sees; 0: what PostgreSQL says
     typmod: int = -1
 
+    @property
+    def printed(self) -> bool:
+        """Whether the client sees the text of a value of another type."""
+        textual = self.type_oid in {25, 1043} and not self.is_array
+        return textual and self.protection is not None and self.protection.type_oid not in {25, 1043}
+
 
 @dataclass(frozen=True, slots=True)
 class SealedLiteral:
@@ -86,6 +93,7 @@ class SealedLiteral:
     )
     is_array: bool = False  # an array literal; each element sealed by itself
     compared: bool = False
+    cut: int = 0
 
 
 Piece = str | SealedLiteral
@@ -133,6 +141,7 @@ class Resolved:
     name: str | None = None  # of PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, CLOSE; None: ALL
     transaction: str = ""  # of TRANSACTION: begin, commit, rollback, savepoint, release, rollback to, ...
     defines: "Resolved | None" = None  # what PREPARE or DECLARE defines
+    text: str = field(default="", repr=False)  # of PREPARE, as the client wrote it: to be analysed anew
     copy: Copy | None = None
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 

@@ -97,13 +97,17 @@ def outputs(columns: list[Named]) -> tuple[Output, ...]:
 
 def _output(column: Named) -> Output:
     value = settled(column.value)
+    if value.shown_oid and value.fields is not None:
+        inner = settled(value.fields[0][1])
+        return Output(column.name, *inner.origin, inner.protection, type_oid=value.shown_oid)
     if value.fields is not None:
         plain(value, "a whole row as an output column")
     table_oid, attnum = value.origin
     if value.protection is None:
         return Output(column.name, table_oid, attnum)
     protected = value.protection.type_oid
-    if not value.is_array and value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL:
+    other = value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL
+    if value.is_text or (other and not value.is_array):
         raise TypeRefused(
             f'the output "{column.name}" is compared with {value.protection.column}, but of another type',
             hint="cast it to the column's declared type",

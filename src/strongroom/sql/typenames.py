@@ -29,8 +29,24 @@ ELEMENTS = {array: element for element, array in ARRAYS.items()}
 TEXTUAL = frozenset({TEXT, VARCHAR})
 INTEGERS = frozenset({INT2, INT4, INT8})
 EXACT = (INT2, INT4, INT8, NUMERIC)  # each holds every value of those before it
-# Types that are stored in one another by assignment casts.
-_STORED = (frozenset({*EXACT, FLOAT4, FLOAT8}), frozenset({DATE, TIMESTAMP, TIMESTAMPTZ}))
+STRINGS = frozenset({TEXT, VARCHAR, BPCHAR})
+_NUMBERS = frozenset({*EXACT, FLOAT4, FLOAT8})
+# Implicit and assignment casts between the other types above (pg_cast.dat).
+_ASSIGNED: dict[int, frozenset[int]] = {
+    DATE: frozenset({TIMESTAMP, TIMESTAMPTZ}),
+    TIME: frozenset({TIMETZ, INTERVAL}),
+    TIMETZ: frozenset({TIME}),
+    TIMESTAMP: frozenset({DATE, TIME, TIMESTAMPTZ}),
+    TIMESTAMPTZ: frozenset({DATE, TIME, TIMETZ, TIMESTAMP}),
+    INTERVAL: frozenset({TIME}),
+    JSON: frozenset({JSONB}),
+    JSONB: frozenset({JSON}),
+}
+_KNOWN = STRINGS | _NUMBERS | frozenset({*_ASSIGNED, BOOL, BYTEA, UUID})
+# Of these, what `protect/conversions.py` does not do.
+_NOT_OURS = frozenset(
+    {(TIME, TIMETZ), (TIME, INTERVAL), (TIMETZ, TIME), (TIMESTAMPTZ, TIMETZ), (INTERVAL, TIME)}
+)
 
 
 def type_oid(name: Node) -> int:
@@ -67,18 +83,49 @@ def keeps_value(source: int, protection: Protection, *, compared: bool) -> bool:
     target = protection.type_oid
     if source in {0, UNKNOWN, target}:
         return True
-    if source in TEXTUAL:  # text is stored in char(n), but not compared: blanks would count
-        return target in TEXTUAL or (target == BPCHAR and not compared)
-    if source in EXACT and target in EXACT:
+    if source in ELEMENTS and target in ELEMENTS and not compared:
+        source, target = ELEMENTS[source], ELEMENTS[target]
+    if {source, target} <= TEXTUAL or (source in EXACT and target in EXACT):
         return True
-    return not compared and any(source in kin and target in kin for kin in _STORED)
+    if compared:
+        return False
+    return source in _KNOWN and is_assigned(source, target) and (source, target) not in _NOT_OURS
+
+
+def is_assigned(source: int, target: int) -> bool:
+    """Whether PostgreSQL stores a type in a column of another; all become strings ("CREATE CAST").
+
+    Where it does not know, as of a user's type, it says yes.
+    """
+    if source in ELEMENTS and target in ELEMENTS:
+        source, target = ELEMENTS[source], ELEMENTS[target]
+    if source not in _KNOWN or target not in _KNOWN:
+        return True
+    return (
+        source == target
+        or target in STRINGS
+        or {source, target} <= _NUMBERS
+        or target in _ASSIGNED.get(source, frozenset())
+    )
+
+
+def are_textual(one: int, other: int) -> bool:
+    """Whether two types are text or varchar, or arrays of them, which become each other freely."""
+    return {one, other} <= TEXTUAL or {one, other} <= {TEXT_ARRAY, VARCHAR_ARRAY}
 
 
 def widens(source: int, target: int) -> bool:
     """Whether a cast keeps every value as it is."""
+    if source in ELEMENTS and target in ELEMENTS:
+        source, target = ELEMENTS[source], ELEMENTS[target]
     if source == target or {source, target} <= TEXTUAL:
         return True
     return source in INTEGERS and target in EXACT and EXACT.index(source) <= EXACT.index(target)
+
+
+def length_of(type_oid: int, typmod: int) -> int:
+    """The characters to which a cast to varchar(n), or to an array of it, cuts; 0 if to none."""
+    return typmod - 4 if typmod > 4 and type_oid in {VARCHAR, VARCHAR_ARRAY} else 0
 
 
 def compared_type(type_oid: int) -> int:

@@ -1,14 +1,15 @@
 """Statements that are neither queries nor changes: transactions, settings, EXPLAIN, DO, maintenance and
 the rest.
 
-A statement that comes near a protected table must be in `UTILITIES` or `definitions.DEFINITIONS`; one that
-does not is sent as it came, as a barrier unless it is known to leave names as they are. Called by
-`resolve.py`.
+A statement that comes near a protected table must be in `UTILITIES`, `definitions.DEFINITIONS` or
+`attached.ATTACHED`; one that does not is sent as it came, as a barrier unless it is known to leave names as
+they are. Called by `resolve.py`.
 """
 
 from collections.abc import Callable
 
 from strongroom.errors import ConstructRefused, DefinitionRefused, UserCodeRefused
+from strongroom.sql.attached import ATTACHED, comment, create_function
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
@@ -46,9 +47,10 @@ def understand(task: Task) -> Resolved:
         return task.untouched(Kind.OTHER)
     if not task.found.near:
         return task.untouched(Kind.DDL, Barrier.CATALOG)
-    if task.tag not in DEFINITIONS:
+    definition = DEFINITIONS.get(task.tag) or ATTACHED.get(task.tag)
+    if definition is None:
         raise ConstructRefused(f"{task.tag} cannot be analysed beside a protected table")
-    return DEFINITIONS[task.tag](task)
+    return definition(task)
 
 
 def _query(task: Task) -> Resolved:
@@ -146,6 +148,7 @@ UTILITIES: dict[str, Callable[[Task], Resolved]] = {
     "ExplainStmt": explain,
     "DoStmt": do,
     "CallStmt": call,
+    "CreateFunctionStmt": create_function,
     "CopyStmt": copy,
     "PrepareStmt": prepare,
     "ExecuteStmt": execute,
@@ -153,4 +156,5 @@ UTILITIES: dict[str, Callable[[Task], Resolved]] = {
     "DeclareCursorStmt": declare,
     "FetchStmt": fetch,
     "ClosePortalStmt": close,
+    "CommentStmt": comment,  # names no relation that the survey sees
 }

@@ -8,7 +8,7 @@ the decision.
 
 from dataclasses import dataclass, field
 
-from strongroom.errors import TypeRefused, ValueMoves
+from strongroom.errors import TypeMismatch, TypeRefused, ValueMoves
 from strongroom.sql.schema import Protection
 from strongroom.sql.typenames import (
     ARRAYS,
@@ -17,7 +17,9 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     TEXT,
     TEXTUAL,
+    are_textual,
     compared_type,
+    is_assigned,
     keeps_value,
     widens,
 )
@@ -34,12 +36,14 @@ class Open:
     end: int
     type_oid: int = 0  # by a cast of its own, or as Parse declared it; 0: by context
     typmod: int = -1  # of its own cast
+    cut: int = 0  # characters that casts to varchar(n) leave of it; 0: all
     stored: bool = False  # in a definition that the database stores: what is sealed there has bytes already
     plain: bool = False
     protection: Protection | None = None
     is_array: bool = False
     compared: bool = True
     natural_oid: int = 0  # the type that its context gave it first
+    recast: bool = False  # it was text where it stands, and another type only by a cast further out
     label: str = ""  # as an output without an alias, its name, which would change with it
     label_at: int = 0
     links: "list[Value]" = field(default_factory=list)  # values that are sealed whole if this is
@@ -56,6 +60,8 @@ class Open:
         if self.plain:
             raise _both(protection)
         if not self._accepts(protection, is_array=is_array, compared=compared):
+            if not (compared or is_array or self.stored or is_assigned(self.type_oid, protection.type_oid)):
+                raise mismatch(protection)
             raise TypeRefused(
                 f"a value of another type meets the protected column {protection.column}",
                 hint="leave the cast out, or cast to the column's declared type",
@@ -69,6 +75,7 @@ class Open:
             self.protection, self.is_array = protection, is_array
             natural = compared_type(protection.type_oid) if compared else protection.type_oid
             by_default = self.natural_oid == TEXT and natural not in TEXTUAL  # text that is cast further out
+            self.recast = by_default
             if not self.natural_oid or by_default:
                 self.natural_oid = ARRAYS.get(natural, 0) if is_array else natural
         self.compared = self.compared and compared and self.typmod == -1
@@ -99,6 +106,22 @@ class Literal(Open):
 
 
 @dataclass(slots=True, eq=False)
+class ArrayText(Literal):
+    """`ARRAY['a', 'b']` as one constant: for a column whose values are arrays, each sealed as a whole.
+
+    Beside it the constants in it are open, too, which are sealed one by one for a column of elements.
+    """
+
+    elements: "tuple[Open, ...]" = ()
+
+    def seal(self, protection: Protection, *, is_array: bool, compared: bool) -> None:
+        """Takes the place of its elements."""
+        for node in self.elements:
+            node.keep_plain()
+        Open.seal(self, protection, is_array=is_array, compared=compared)
+
+
+@dataclass(slots=True, eq=False)
 class ParameterUse(Open):
     """One use of a parameter."""
 
@@ -110,16 +133,25 @@ class Cast(Open):
     """A cast of something open; its place is that of the type's name."""
 
     inner_oid: int = 0  # the type of what is cast; 0: it has none yet
+    cuts: bool = False  # its length is kept by what it cuts
 
     def _accepts(self, protection: Protection, *, is_array: bool, compared: bool) -> bool:
         """Whether the cast does nothing to a value that goes on to this column."""
-        if self.stored or self.typmod not in {-1, protection.typmod}:
+        if self.stored or not (self.cuts or self.typmod in {-1, protection.typmod}):
             return Open._accepts(self, protection, is_array=is_array, compared=compared)
         element = ELEMENTS.get(self.type_oid, NO_TYPE) if is_array else self.type_oid
         inner = ELEMENTS.get(self.inner_oid, self.inner_oid) if is_array else self.inner_oid
         if inner == 0:
-            return element == protection.type_oid or {element, protection.type_oid} <= TEXTUAL
+            return element == protection.type_oid or are_textual(element, protection.type_oid)
         return widens(inner, element)
+
+
+def mismatch(protection: Protection) -> TypeMismatch:
+    """What PostgreSQL says where no assignment cast leads to a column's type."""
+    return TypeMismatch(
+        f"a value of another type would be stored in the protected column {protection.column}",
+        hint="cast it to the column's declared type",
+    )
 
 
 def _both(protection: Protection) -> ValueMoves:
@@ -143,11 +175,22 @@ class Value:
     typmod: int = -1
     origin: tuple[int, int] = (0, 0)  # table and attribute in RowDescription; (-1, 0): not known
     fields: "tuple[tuple[str, Value], ...] | None" = None  # of a row
+    shown_oid: int = (
+        0  # the type of strings to which a protected value, its one field, is cast for the client
+    )
+    cast: bool = False  # to the type that it has, after it was sealed
 
     @property
     def undecided(self) -> bool:
         """Whether it may yet become sealed or plain."""
         return self.protection is None and bool(self.open)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text of which a cast elsewhere makes another type, as which it is sealed."""
+        nodes = [node for node, _ in self.open]
+        cast = self.cast or any(isinstance(node, Cast) for node in nodes)
+        return not cast and any(node.recast for node in nodes)
 
     def touches(self) -> bool:
         """Whether anything in it is protected."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from tests.conformance.asking import Parameter, Way
 
 EVERY_WAY = tuple(Way)
+PARAMETERS = tuple(way for way in Way if way is not Way.SIMPLE)
+"""In the simple protocol parameters are literals, which are treated in more places."""
 TEXT_ONLY = (Way.SIMPLE,)
 """For what the extended protocol does not carry, or carries no differently."""
 

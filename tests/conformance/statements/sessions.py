@@ -152,8 +152,27 @@ CASES = (
         "date-style",
         "SET LOCAL datestyle = 'German'",
         "SELECT born, seen FROM customers WHERE id = 1",
-        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '24.12.1847')",
+        "INSERT INTO customers (id, email, born, seen) VALUES (30, 'x.xq7mark', '24.12.1847', '03.02.1847 10:00')",
+        "SELECT born, seen FROM customers WHERE id = 30",
+        "SELECT id FROM customers WHERE seen = '3.2.1847 10:00'",
+        "SET LOCAL datestyle = 'SQL, MDY'",
+        "UPDATE customers SET born = '12/11/1847' WHERE id = 30",
+        "SELECT born, seen FROM customers WHERE id = 30",
+    ),
+    steps(
+        "date-style-not-held-to",
+        "SET LOCAL datestyle = 'German'",
+        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '12.24.1847')",
+    ),
+    steps(
+        "date-with-short-year",
+        "INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '1/24/47')",
         refused="value-form",
+    ),
+    steps(
+        "date-style-in-one-text",
+        "SET LOCAL datestyle = 'German'; INSERT INTO customers (id, email, born) VALUES (30, 'x.xq7mark', '12.11.1847')",
+        refused="barrier-in-batch",
     ),
     steps(
         "time-zone",
@@ -217,6 +236,37 @@ CASES = (
         "create-view-compares",
         "CREATE VIEW v AS SELECT id FROM customers WHERE email = 'ada.xq7mark@example.org'",
         "SELECT id FROM v",
+    ),
+    steps(
+        "view-of-a-view",
+        "CREATE VIEW v AS SELECT email AS mail, id AS number FROM people WHERE id < 100 WITH CHECK OPTION",
+        "INSERT INTO v VALUES ('v.xq7mark', 50)",
+        "UPDATE v SET mail = 'w.xq7mark' WHERE mail = 'v.xq7mark'",
+        "SELECT * FROM v ORDER BY number",
+        "INSERT INTO v VALUES ('v.xq7mark', 500)",
+    ),
+    steps(
+        "view-that-is-not-updatable",
+        "CREATE VIEW v AS SELECT DISTINCT email FROM customers",
+        "INSERT INTO v VALUES ('v.xq7mark')",
+    ),
+    steps(
+        "view-with-a-computed-column",
+        "CREATE VIEW v AS SELECT id, coalesce(iban, 'xq7mark') AS iban, CASE WHEN id = 1 THEN email ELSE 'xq7mark' END AS email FROM customers",
+        "SELECT * FROM v ORDER BY id",
+        "UPDATE v SET email = 'v.xq7mark'",
+    ),
+    steps(
+        "view-with-a-default",
+        "CREATE VIEW v AS SELECT id, email FROM customers",
+        "ALTER VIEW v ALTER COLUMN email SET DEFAULT 'v.xq7mark'",
+        refused="definition-refused",
+    ),
+    steps(
+        "view-with-a-trigger",
+        "CREATE VIEW v AS SELECT id, email FROM customers",
+        "CREATE TRIGGER t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION stamp()",
+        refused="definition-refused",
     ),
     steps(
         "materialized-view",
@@ -349,6 +399,16 @@ CASES = (
         "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM customers'",
         "SELECT f()",
         refused="user-code-refused",
+    ),
+    steps(
+        "create-function-with-a-value",
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$SELECT count(*) FROM customers WHERE email = 'ada.xq7mark'$$",
+        refused="user-code-refused",
+    ),
+    steps(
+        "create-function-with-a-body",
+        "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM customers WHERE visits = 731100001; END",
+        refused="definition-refused",
     ),
     steps(
         "create-function-harmless",

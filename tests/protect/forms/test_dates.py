@@ -37,13 +37,25 @@ def test_the_range_ends_where_postgresqls_does(days: int) -> None:
         DATE_FORM.receive(days.to_bytes(4, "big", signed=True))
 
 
+@pytest.mark.parametrize(("order", "month"), [("MDY", 1), ("DMY", 2)])
+def test_the_session_says_what_stands_before_the_month(order: str, month: int) -> None:
+    """Where the year stands last."""
+    style = TextStyle(date_order=order)
+    for text in (b"01/02/2003", b"1.2.2003", b"1-2-2003"):
+        expected = DATE_FORM.input(f"2003-{month}-{3 - month}".encode(), STYLE)
+        assert DATE_FORM.input(text, style) == expected
+    with pytest.raises(UnsupportedInput):
+        DATE_FORM.input(b"01/02/2003", TextStyle(date_order="YMD"))
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
         (b"", InvalidDatetime),
         (b"soon", InvalidDatetime),
         (b"now", UnsupportedInput),
-        (b"01/02/2003", UnsupportedInput),
+        (b"01/02/03", UnsupportedInput),
+        (b"13/02/2003", DatetimeOverflow),
         (b"2024-02-30", DatetimeOverflow),
         (b"0000-01-01", DatetimeOverflow),
         (b"2024-01-01 25:00", DatetimeOverflow),

@@ -1,8 +1,9 @@
 """date, and the parts that dates and timestamps have in common: reading ISO 8601, writing each DateStyle.
 
 Canonical is the binary send format: days from 2000-01-01 in four bytes. Sources: PostgreSQL's datetime.c
-(EncodeDateOnly) and date.c. Of the input forms, the unambiguous ISO 8601 ones are accepted; the others
-depend on DateStyle and are refused by name.
+(EncodeDateOnly, DecodeDate) and date.c. Of the input forms, the unambiguous ISO 8601 ones are accepted, and
+three numbers with the year last, in the order that the session's DateStyle says; the others are refused by
+name.
 """
 
 import re
@@ -35,9 +36,23 @@ READ_TIMESTAMP = re.compile(
     r"(?:\s+(?P<era>BC|AD|bc|ad))?",
     re.ASCII,
 )
+# Day and month in an order of the session's, then the year: 24.12.1847, 12/24/1847.
+_YEAR_LAST = re.compile(
+    r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})(?=\s|$)", re.ASCII
+)
 _WORD_OR_DIGIT = re.compile(
     r"\d|now|today|tomorrow|yesterday|epoch|allballs|infinity", re.ASCII | re.IGNORECASE
 )
+
+
+def read(token: str, style: TextStyle) -> re.Match[str] | None:
+    """The fields of a date or timestamp, or None where its form is none of ours."""
+    if (match := _YEAR_LAST.match(token)) and style.date_order in {"MDY", "DMY"}:
+        month, day = match["first"], match["second"]
+        if style.date_order == "DMY":
+            month, day = day, month
+        token = f"{match['year']}-{month}-{day}{token[match.end() :]}"
+    return READ_TIMESTAMP.fullmatch(token)
 
 
 def not_iso(type_name: str, token: str) -> StrongroomError:
@@ -124,11 +139,11 @@ def unpack(canonical: bytes) -> int:
     return int(_INT4.unpack(canonical)[0])
 
 
-def _input(value: bytes, _style: TextStyle) -> bytes:
+def _input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "date")
     if sign := infinity_of(token):
         return pack_infinity(sign)
-    match = READ_TIMESTAMP.fullmatch(token)
+    match = read(token, style)
     if match is None:
         raise not_iso("date", token)
     time_of(match)  # read and passed over, as is the zone

@@ -20,12 +20,12 @@ from strongroom.protect.forms.calendar import (
 )
 from strongroom.protect.forms.dates import (
     OFFSET,
-    READ_TIMESTAMP,
     TIME,
     days_of,
     infinity_of,
     not_iso,
     out_of_range,
+    read,
     time_of,
     zone_in,
 )
@@ -47,9 +47,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # --- reading ---
 
 
-def _local_timestamp(token: str, type_name: str) -> tuple[int, str]:
+def _local_timestamp(token: str, type_name: str, style: TextStyle) -> tuple[int, str]:
     """(microseconds of the local time, the zone as it is written or "")."""
-    match = READ_TIMESTAMP.fullmatch(token)
+    match = read(token, style)
     if match is None:
         raise not_iso(type_name, token)
     return days_of(match) * DAY + time_of(match), zone_in(match)
@@ -72,19 +72,19 @@ def is_infinite(microseconds: int) -> bool:
     return microseconds in (INFINITY, MINUS_INFINITY)
 
 
-def _timestamp_input(value: bytes, _style: TextStyle) -> bytes:
+def _timestamp_input(value: bytes, style: TextStyle) -> bytes:
     """A zone is read and passed over (manual, "Date/Time Input")."""
     token = ascii_token(value, "timestamp")
     if sign := infinity_of(token):
         return pack(INFINITY if sign > 0 else MINUS_INFINITY)
-    return pack(_local_timestamp(token, "timestamp")[0])
+    return pack(_local_timestamp(token, "timestamp", style)[0])
 
 
 def _timestamptz_input(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "timestamp with time zone")
     if sign := infinity_of(token):
         return pack(INFINITY if sign > 0 else MINUS_INFINITY)
-    local, written = _local_timestamp(token, "timestamp with time zone")
+    local, written = _local_timestamp(token, "timestamp with time zone", style)
     offset = offset_of(written) if written else None
     if offset is None:
         offset = zone(written or style.time_zone).of_local(local)
