@@ -53,11 +53,11 @@ def test_a_cast_that_changes_nothing_becomes_one_to_bytea(condition: str, sent: 
 @pytest.mark.parametrize(
     "condition",
     [
-        "email = 'a'::varchar(3)", "email = 'a'::char(3)", "email = 'a'::name", "email = 'a'::citext",
+        "email = 'a'::char(3)", "email = 'a'::name", "email = 'a'::citext",
         "email = '1'::int::text", "email = 'a'::bytea", "email = 'a'::public.text", "email::int = 1",
-        "email::varchar(3) = 'a'", "name = 'a'::varchar(21)", "name::varchar(3) = 'a'", "score::text = '1'",
+        "email::varchar(3) = 'a'", "name::varchar(3) = 'a'", "score::text = '1'",
         "score = 5::smallint", "score = 5::numeric(3, 1)", "score = '5'::int8::int4", "score::int8 = 5",
-        "email = any('{a}'::varchar(3)[])", "email = any('{{a}}'::text)", "email = 'a'::text[]",
+        "email = any('{{a}}'::text)", "email = 'a'::text[]",
         "email = any(array[array['a']]::text[])", "email = date '2020-01-01'", "email = 5::text",
     ],
 )  # fmt: skip

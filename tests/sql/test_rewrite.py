@@ -74,12 +74,12 @@ def test_changes_that_overlap_are_a_bug() -> None:
     ("literal", "protection", "oid"),
     [
         (Literal(0, 1, value="a"), EMAIL, TEXT), (Literal(0, 1, value="5", number_oid=INT4), SCORE, INT4),
-        (Literal(0, 1, value="5", number_oid=INT4), EMAIL, TEXT),
+        (Literal(0, 1, value="5", number_oid=INT4), EMAIL, INT4),
         (Literal(0, 1, type_oid=20, value="5"), SCORE, 20),
     ],
 )  # fmt: skip
 def test_a_hole_says_how_to_read_its_literal(literal: Literal, protection: Protection, oid: int) -> None:
-    """By its own type, as a number in a column of integers, else as the column's type."""
+    """By its own type, as a number if it is one, else as the column's type."""
     literal.seal(protection, is_array=False, compared=False)
     hole = literal_hole(literal)
     assert (hole.type_oid, hole.value, hole.compared) == (oid, literal.value, False)

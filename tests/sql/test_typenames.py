@@ -120,10 +120,10 @@ def test_one_form_needs_one_keyset() -> None:
     [
         (0, DATE, True, True), (UNKNOWN, DATE, True, True), (DATE, DATE, True, True),
         (TEXT, VARCHAR, True, True), (VARCHAR, TEXT, True, True), (TEXT, BPCHAR, False, True),
-        (BPCHAR, TEXT, False, False), (INT8, INT2, True, True), (NUMERIC, INT4, True, True),
+        (BPCHAR, TEXT, False, True), (INT8, INT2, True, True), (NUMERIC, INT4, True, True),
         (FLOAT8, INT4, False, True), (INT4, FLOAT8, False, True), (TIMESTAMP, DATE, False, True),
-        (DATE, TIMESTAMP, False, True), (TEXT, INT4, False, False), (INT4, TEXT, False, False),
-        (BYTEA, TEXT, False, False), (-1, TEXT, False, False),
+        (DATE, TIMESTAMP, False, True), (TEXT, INT4, False, False), (INT4, TEXT, False, True),
+        (BYTEA, TEXT, False, True), (DATE, INT4, False, False), (-1, TEXT, False, False),
     ],
 )  # fmt: skip
 def test_what_keeps_a_value(source: int, target: int, compared: bool, stored: bool) -> None:

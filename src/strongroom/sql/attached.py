@@ -1,8 +1,7 @@
 """What is attached to a table near a protected column: policies, triggers, publications, comments and more.
 
 Their conditions are stored, so they are resolved like a query's: a literal in one is sealed before the
-database keeps it. A function whose body the parser reads is refused, since its literals would be kept as
-they are. Tables themselves are in `definitions.py`. Called by `utility.py`.
+database keeps it. Tables themselves are in `definitions.py`. Called by `utility.py`.
 """
 
 from collections.abc import Callable
@@ -77,16 +76,6 @@ def publication(task: Task) -> Resolved:
     return task.resolved(run, Kind.DDL, Barrier.CATALOG) if filtered else passes(task)
 
 
-def create_function(task: Task) -> Resolved:
-    """CREATE FUNCTION: calling one is another matter, but BEGIN ATOMIC and RETURN keep what they read."""
-    if "sql_body" in task.body:
-        raise DefinitionRefused(
-            "a function body that is not a string would be kept with its literals, beside a protected table",
-            hint="keep its statements in the application, or create it around the gateway",
-        )
-    return passes(task)
-
-
 def comment(task: Task) -> Resolved:
     """COMMENT: but for those of our CHECKs, which say in which order clients know the columns."""
     if task.body["objtype"] == "OBJECT_TABCONSTRAINT":
@@ -105,5 +94,4 @@ ATTACHED: dict[str, Callable[[Task], Resolved]] = {
     "CreateStatsStmt": create_statistics,
     "CreatePublicationStmt": publication,
     "AlterPublicationStmt": publication,
-    "CreateFunctionStmt": create_function,
 }
