@@ -9,10 +9,12 @@ disk after it.
 
 import os
 import secrets
+import sqlite3
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,8 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from strongroom.config import StateAddress
@@ -113,11 +114,6 @@ def open_state(address: StateAddress) -> State:
             f"{path}: the state cannot be opened: {error.strerror}",
             hint="Let the user that runs strongroom read and write the file and its folder.",
         ) from None
-    except DatabaseError as error:
-        raise StateUnusable(
-            f"{path}: the state cannot be opened: {error.orig}",
-            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
-        ) from None
 
 
 def look_at_state(address: StateAddress) -> State:
@@ -144,6 +140,7 @@ def _open(path: Path) -> State:
 def _opened(engine: Engine, path: Path) -> State:
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", partial(_explain, path))
     try:
         with engine.begin() as connection:
             return State(engine, _prepare(connection, path))
@@ -185,6 +182,16 @@ def _refuse_shared_file(path: Path) -> None:
         )
     if status.st_mode & 0o077:
         raise StateUnusable(f"{path}: others may read the state", hint=f"Run: chmod 0600 {path}")
+
+
+def _explain(path: Path, context: ExceptionContext) -> None:
+    """A file can be damaged beyond its first page, and a disk be full at any write, long after the start."""
+    cause = context.original_exception
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.IntegrityError):
+        raise StateUnusable(
+            f"{path}: the state cannot be used: {cause}",
+            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
+        ) from None
 
 
 def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -36,6 +36,11 @@ DJANGO_REFUSED = {
     "lower": "function-refused",
     "increment": "comparison-refused",
     "refused_in_a_transaction": "comparison-refused",
+    "string_agg": "function-refused",
+    "json_agg": "function-refused",
+    "concat": "comparison-refused",
+    "dates": "function-refused",
+    "regex": "comparison-refused",
 }
 NODE_REFUSED = {"like": "comparison-refused", "refusedInTransaction": "comparison-refused"}
 Scenario = Callable[[dict[str, str]], Results]

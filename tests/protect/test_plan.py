@@ -148,3 +148,12 @@ def test_a_sealer_and_an_opener_do_what_seal_and_open_do() -> None:
         assert sealer(number) == column.seal(number, TEXT)
         assert opener(sealer(number)) == number
     assert len(scheme_uses.taken) == 6
+
+
+def test_what_a_cast_cuts_is_sealed_in_python() -> None:
+    """The kernel knows nothing of the cast; `seal_all` gives what `seal` gives."""
+    column = codec("text", "deterministic")
+    cut = Sent(STYLE, types.VARCHAR, cut=3)
+    assert column.native_sealer(cut) is None
+    assert column.native_sealer(Sent(STYLE, types.VARCHAR)) is not None
+    assert column.seal(b"abcdef", cut) == column.seal(b"abc", TEXT)

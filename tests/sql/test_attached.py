@@ -1,4 +1,4 @@
-"""Policies, triggers, statistics, publications, and comments near a protected table."""
+"""Policies, triggers, statistics, publications, comments and functions near a protected table."""
 
 import pytest
 from tests.sql.world import one, shown
@@ -73,6 +73,22 @@ def test_a_trigger_needs_a_function_that_is_listed() -> None:
         with pytest.raises(DefinitionRefused) as refused:
             one(f"{TRIGGER} execute function {function}()")
         assert "functions:" in refused.value.hint
+
+
+def test_a_function_body_that_is_read_is_refused() -> None:
+    """BEGIN ATOMIC and RETURN are stored as read, with their literals; a string is opaque when called."""
+    for body in (
+        "begin atomic select count(*)::int from customers where email = 'a'; end",
+        "begin atomic delete from plain; delete from customers; end",
+        "return (select id from customers where email = 'a')",
+    ):
+        with pytest.raises(DefinitionRefused):
+            one(f"create function f() returns int {body}")
+    for passing in (
+        "create function f() returns int begin atomic select id from plain where txt = 'a'; end",
+        "create function f() returns int language sql as 'select id from customers'",
+    ):
+        assert shown(passing) == passing
 
 
 def test_the_comment_of_our_check_stays() -> None:

@@ -53,9 +53,10 @@ def test_a_cast_that_changes_nothing_becomes_one_to_bytea(condition: str, sent: 
 @pytest.mark.parametrize(
     "condition",
     [
-        "email = 'a'::char(3)", "email = 'a'::name", "email = 'a'::citext",
+        "email = (select 'a')::varchar(3)", "email = 'a'::char(3)", "email = 'a'::name",
+        "email = 'a'::citext",
         "email = '1'::int::text", "email = 'a'::bytea", "email = 'a'::public.text", "email::int = 1",
-        "email::varchar(3) = 'a'", "name::varchar(3) = 'a'", "score::text = '1'",
+        "email::varchar(3) = 'a'", "name::varchar(3) = 'a'",
         "score = 5::smallint", "score = 5::numeric(3, 1)", "score = '5'::int8::int4", "score::int8 = 5",
         "email = any('{{a}}'::text)", "email = 'a'::text[]",
         "email = any(array[array['a']]::text[])", "email = date '2020-01-01'", "email = 5::text",
@@ -65,6 +66,22 @@ def test_a_cast_that_might_change_the_value_is_refused(condition: str) -> None:
     """What is sealed before it would not be what PostgreSQL makes of it."""
     with pytest.raises(TypeRefused):
         where(condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "cuts"),
+    [
+        ("email = 'a'::varchar(3)", [3]), ("name = 'a'::varchar(21)", [21]),
+        ("name = 'a'::varchar(20)", [20]),
+        ("email = any('{a}'::varchar(3)[])", [3]), ("email = 'a'::varchar(5)::varchar(3)::varchar(9)", [3]),
+        ("email = varchar(4) 'a'", [4]), ("email = case when true then 'a' else 'b' end::varchar(2)", [2, 2]),
+        ("email = any(array['a', 'b'::varchar(3)]::varchar(9)[])", [9, 3]),
+        ("email = coalesce('a', 'b'::varchar(3))", [0, 3]), ("email = 'a'::varchar", [0]),
+    ],
+)  # fmt: skip
+def test_a_cast_to_a_length_cuts_the_values_in_it(condition: str, cuts: list[int]) -> None:
+    """The shortest of them counts; what stands beside the cast is left whole."""
+    assert [hole.cut for hole in holes(f"select id from customers where {condition}")] == cuts
 
 
 def test_the_literal_is_read_as_its_cast_says() -> None:

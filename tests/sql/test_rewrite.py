@@ -79,7 +79,7 @@ def test_changes_that_overlap_are_a_bug() -> None:
     ],
 )  # fmt: skip
 def test_a_hole_says_how_to_read_its_literal(literal: Literal, protection: Protection, oid: int) -> None:
-    """By its own type, as a number if it is one, else as the column's type."""
+    """By its own type, as a number, else as the column's type."""
     literal.seal(protection, is_array=False, compared=False)
     hole = literal_hole(literal)
     assert (hole.type_oid, hole.value, hole.compared) == (oid, literal.value, False)

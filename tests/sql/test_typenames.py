@@ -11,6 +11,7 @@ from strongroom.sql.parse import Node, parse
 from strongroom.sql.schema import Protection
 from strongroom.sql.typenames import (
     ARRAYS,
+    BOOL,
     BPCHAR,
     BYTEA,
     DATE,
@@ -20,9 +21,15 @@ from strongroom.sql.typenames import (
     INT4,
     INT8,
     INTEGERS,
+    JSON,
+    JSONB,
     NAMES,
+    TEXT_ARRAY,
+    TIME,
     TIMESTAMP,
+    TIMETZ,
     UNKNOWN,
+    VARCHAR_ARRAY,
     compared_type,
     family,
     keeps_value,
@@ -123,7 +130,11 @@ def test_one_form_needs_one_keyset() -> None:
         (BPCHAR, TEXT, False, True), (INT8, INT2, True, True), (NUMERIC, INT4, True, True),
         (FLOAT8, INT4, False, True), (INT4, FLOAT8, False, True), (TIMESTAMP, DATE, False, True),
         (DATE, TIMESTAMP, False, True), (TEXT, INT4, False, False), (INT4, TEXT, False, True),
-        (BYTEA, TEXT, False, True), (DATE, INT4, False, False), (-1, TEXT, False, False),
+        (BYTEA, TEXT, False, True), (-1, TEXT, False, False), (JSON, JSONB, False, True),
+        (JSONB, JSON, False, True), (BOOL, TEXT, False, True), (BOOL, INT4, False, False),
+        (TIME, TIMETZ, False, False), (TIMESTAMP, TIME, False, True), (INT4, DATE, False, False),
+        (VARCHAR_ARRAY, TEXT_ARRAY, False, True), (ARRAYS[INT4], TEXT_ARRAY, False, True),
+        (TEXT_ARRAY, ARRAYS[INT4], False, False), (TEXT_ARRAY, TEXT, False, False),
     ],
 )  # fmt: skip
 def test_what_keeps_a_value(source: int, target: int, compared: bool, stored: bool) -> None:

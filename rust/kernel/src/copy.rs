@@ -1,6 +1,7 @@
 //! COPY on its way to the database: blocks of lines (manual, COPY, "Text Format" and "CSV Format") and of
 //! tuples ("Binary Format"), the fields of protected columns sealed, all else copied.
 
+use crate::form::write_hex;
 use crate::{Refusal, be16, be32};
 
 /// What happens to the values of one column.
@@ -125,8 +126,7 @@ impl Syntax {
             seal.seal(&work.value, &mut work.sealed)?;
         }
         work.out.extend_from_slice(if self.quote.is_some() { b"\\x" } else { b"\\\\x" });
-        write_hex(&work.sealed, work.out);
-        Ok(())
+        Ok(write_hex(&work.sealed, work.out)?)
     }
 
     /// The field that begins at `at`.
@@ -212,15 +212,6 @@ fn unquote(field: &[u8], quote: u8, out: &mut Vec<u8>) {
         } else {
             inside = !inside;
         }
-    }
-}
-
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let at = out.len();
-    out.resize(at + 2 * bytes.len(), 0);
-    for (pair, &byte) in out[at..].as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
 }
 

@@ -87,7 +87,7 @@ class ColumnCodec:
     def native_sealer(self, sent: Sent) -> kernel.Sealer | None:
         """The kernel's ``sealer``, where it knows the type. What it seals must be counted by ``count``."""
         declared = self.scheme.type
-        if declared.is_array or not _same_bytes(declared.oid, sent.client_oid):
+        if sent.cut or declared.is_array or not _same_bytes(declared.oid, sent.client_oid):
             return None
         stored = declared.oid == types.VARCHAR and sent.use is Use.STORE
         limit = (stored and types.character_length(declared.typmod)) or 0

@@ -70,7 +70,7 @@ def plan(
             else column_opener(
                 codec(output.protection),
                 upstream_format=format_of(upstream_formats, i),
-                client_format=format_of(client_formats, i),
+                client_format=m.TEXT if output.printed else format_of(client_formats, i),
                 style=style,
                 is_array=output.is_array,
             )

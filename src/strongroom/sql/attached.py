@@ -1,14 +1,16 @@
 """What is attached to a table near a protected column: policies, triggers, publications, comments and more.
 
 Their conditions are stored, so they are resolved like a query's: a literal in one is sealed before the
-database keeps it. Tables themselves are in `definitions.py`. Called by `utility.py`.
+database keeps it. A function whose body the parser reads is refused, since its literals would be kept as
+they are. Tables themselves are in `definitions.py`. Called by `utility.py`.
 """
 
 from collections.abc import Callable
 
-from strongroom.errors import DefinitionRefused
+from strongroom.errors import DefinitionRefused, UserCodeRefused
 from strongroom.sql.definitions import OURS, passes, refuse, scope_of, table_of
 from strongroom.sql.expressions import condition
+from strongroom.sql.mention import has_literal, mentions
 from strongroom.sql.parse import strings
 from strongroom.sql.run import Run
 from strongroom.sql.schema import Relation
@@ -74,6 +76,31 @@ def publication(task: Task) -> Resolved:
             return refuse("a publication's WHERE", "something that is no table")
         condition(run, scope_of(run, relation), table["whereClause"])
     return task.resolved(run, Kind.DDL, Barrier.CATALOG) if filtered else passes(task)
+
+
+def create_function(task: Task) -> Resolved:
+    """CREATE FUNCTION and PROCEDURE: calling one is another matter, but the database keeps its code.
+
+    A literal in it would be kept as it is, and stand in the database's log.
+    """
+    if "sql_body" in task.body and task.found.near:
+        raise DefinitionRefused(
+            "a function body that is not a string would be kept with its literals, beside a protected table",
+            hint="keep its statements in the application, or create it around the gateway",
+        )
+    options = {item["DefElem"]["defname"]: item["DefElem"]["arg"] for item in task.body.get("options", ())}
+    code = " ".join(strings(options["as"]["List"]["items"])) if "as" in options else ""
+    if has_literal(code) and mentions(code, task.ground.near_names) and not _is_listed(task):
+        raise UserCodeRefused(
+            "the code holds values beside the name of a protected table, and the database would keep them",
+            hint="pass them as arguments, or list the function under `functions:` with a reason",
+        )
+    return passes(task)
+
+
+def _is_listed(task: Task) -> bool:
+    *schemas, name = strings(task.body["funcname"])
+    return any(f"{schema}.{name}" in task.context.functions for schema in schemas or task.context.search_path)
 
 
 def comment(task: Task) -> Resolved:

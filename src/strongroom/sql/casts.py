@@ -16,11 +16,13 @@ from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import (
     ARRAYS,
+    BOOL,
     BPCHAR,
     BYTEA,
     ELEMENTS,
     EXACT,
     NUMERIC,
+    STRINGS,
     TEXT,
     TEXTUAL,
     VARCHAR,
@@ -109,14 +111,27 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
     widened = value.type_oid in TEXTUAL and element in TEXTUAL and typmod in {-1, value.typmod}
     if run.stored and element == BYTEA:
         return value
-    if value.fields is not None or not (same or widened):
+    as_text = not (same or widened) and _prints(run, value, element, typmod)
+    if value.fields is not None or not (same or widened or as_text):
         raise TypeRefused(
             f"a cast would change the protected column {protection.column}",
             hint="leave the cast out, or cast in the application",
         )
     start = name.get("location", 0)
     run.edit(start, run.type_end(start), "pg_catalog.bytea[]" if value.is_array else "pg_catalog.bytea")
+    if as_text:
+        return Value(fields=(("", value),), shown_oid=oid)
     return replace(value, type_oid=element, typmod=typmod, cast=True)  # -1 too: coerce_type_typmod
+
+
+def _prints(run: Run, value: Value, oid: int, typmod: int) -> bool:
+    """Whether a cast gives the text that the value would be printed as: it can be printed once opened.
+
+    A cast of bool spells it out, one of char(n) cuts its blanks (manual, "Character Types").
+    """
+    ours = value.protection is not None and value.type_oid == value.protection.type_oid
+    plain_text = oid in TEXTUAL and typmod == -1 and not value.is_array and not run.stored
+    return ours and plain_text and value.type_oid not in {*STRINGS, BOOL}
 
 
 def check_type(run: Run, name: Node) -> None:

@@ -46,6 +46,10 @@ def _query_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
     found = outputs(query(run, body["query"]))
     if any(output.is_array for output in found):
         raise ConstructRefused("COPY of an array of protected values cannot be analysed", hint="use a SELECT")
+    if any(output.printed for output in found):
+        raise ConstructRefused(
+            "COPY of a protected value cast to text cannot be analysed", hint="copy the column itself"
+        )
     return tuple(
         CopyColumn(output.name, output.protection, output.type_oid, output.typmod) for output in found
     )

@@ -142,7 +142,8 @@ def create_index(task: Task) -> Resolved:
 def create_view(task: Task) -> Resolved:
     """CREATE VIEW: stored as resolved, so that it means later what it means now."""
     run = task.run()
-    outputs(query(run, task.body["query"]))
+    if any(output.printed for output in outputs(query(run, task.body["query"]))):
+        refuse("CREATE VIEW with a cast", "a protected column")
     return task.resolved(run, Kind.DDL, Barrier.CATALOG)
 
 
@@ -154,6 +155,8 @@ def create_table_as(task: Task) -> Resolved:
     else:
         inner = task.body["query"]
     for output in outputs(query(run, inner)):
+        if output.printed:
+            refuse("CREATE MATERIALIZED VIEW with a cast", "a protected column")
         if output.protection is not None and task.body.get("objtype") != "OBJECT_MATVIEW":
             raise DefinitionRefused(
                 f"a new table would hold values of the protected column {output.protection.column}",

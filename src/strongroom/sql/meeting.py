@@ -101,6 +101,12 @@ def element(value: Value) -> Value:
 def compare(left: Value, right: Value, what: str) -> None:
     """Two values meet in `=` or a construct that rests on it."""
     left, right = settled(left), settled(right)
+    for value in (left, right):
+        if value.shown_oid:
+            raise ComparisonRefused(
+                f"{what} compares the text of the protected column {_printed(value).column}",
+                hint="leave the cast out, and compare with a value of the column's type",
+            )
     if left.fields is not None or right.fields is not None:
         _compare_rows(left, right, what)
         return
@@ -196,6 +202,13 @@ def assign(value: Value, protection: Protection | None, column: Column, qualifie
         )
 
 
+def _printed(value: Value) -> Protection:
+    """The protection of what is cast to text."""
+    protection = protection_of(value)
+    assert protection is not None
+    return protection
+
+
 def protection_of(value: Value) -> Protection | None:
     """The protection of a value, or of the first protected field of a row."""
     if value.protection is not None:
@@ -258,11 +271,11 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 hint="give both the same `key:` and type",
             )
     # select_common_type: of text and varchar, which become each other freely, the first wins.
-    type_oid = next(value.type_oid for value in members if value.type_oid > 0 and not _stored(value))
+    type_oid = next(oid for value in members if (oid := _named_type(value)) > 0)
     for value in members:
         if value.protection is None and value.open:
-            own = 0 if _stored(value) else value.type_oid
-            if not first.is_array and own and not widens(own, protection.type_oid):
+            named = _named_type(value)
+            if not first.is_array and named and not widens(named, protection.type_oid):
                 raise TypeRefused(
                     f"{what} gives the protected column {protection.column} and another type together",
                     hint="cast the other value to the column's declared type",
@@ -284,9 +297,9 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     )
 
 
-def _stored(value: Value) -> bool:
-    """Whether it stands in a definition of the database, where what is open is bytea."""
-    return value.protection is None and any(node.stored for node, _ in value.open)
+def _named_type(value: Value) -> int:
+    """The type of a value; none if its bytes were sealed before the database stored them, in a view."""
+    return 0 if any(node.stored for node, _ in value.open) else value.type_oid
 
 
 def _own_type(members: list[Value]) -> int:

@@ -62,6 +62,13 @@ class Run:
             index += 2
         return self.lexed.ends[index]
 
+    def bracket_after(self, location: int) -> tuple[int, int]:
+        """Where the list of names in brackets begins and ends that follows a name and its alias."""
+        opening = self.lexed.at(location)
+        while self.lexed.text(opening) not in {b"(", b""}:
+            opening += 1
+        return self.lexed.starts[opening], self.lexed.ends[self._bracketed(opening, b"(", b")") - 1]
+
     def literal_end(self, location: int) -> int:
         """The end of a constant, its sign included."""
         index = self.lexed.at(location)

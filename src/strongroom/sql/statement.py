@@ -75,6 +75,12 @@ class Output:
     type_oid: int = 0  # what the client sees; 0: what PostgreSQL says
     typmod: int = -1
 
+    @property
+    def printed(self) -> bool:
+        """Whether the client sees the text of a value of another type."""
+        textual = self.type_oid in {25, 1043} and not self.is_array
+        return textual and self.protection is not None and self.protection.type_oid not in {25, 1043}
+
 
 @dataclass(frozen=True, slots=True)
 class SealedLiteral:

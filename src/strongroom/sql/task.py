@@ -97,6 +97,9 @@ def outputs(columns: list[Named]) -> tuple[Output, ...]:
 
 def _output(column: Named) -> Output:
     value = settled(column.value)
+    if value.shown_oid and value.fields is not None:
+        inner = settled(value.fields[0][1])
+        return Output(column.name, *inner.origin, inner.protection, type_oid=value.shown_oid)
     if value.fields is not None:
         plain(value, "a whole row as an output column")
     table_oid, attnum = value.origin

@@ -9,12 +9,11 @@ they are. Called by `resolve.py`.
 from collections.abc import Callable
 
 from strongroom.errors import ConstructRefused, DefinitionRefused, UserCodeRefused
-from strongroom.sql.attached import ATTACHED, comment
+from strongroom.sql.attached import ATTACHED, comment, create_function
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
-from strongroom.sql.mention import has_literal, mentions
-from strongroom.sql.parse import strings, unpack
+from strongroom.sql.parse import unpack
 from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
 from strongroom.sql.queries import QUERIES
 from strongroom.sql.settings import set_statement
@@ -133,25 +132,6 @@ def do(task: Task) -> Resolved:
                 "the code of DO might touch a protected table", hint="send its statements by themselves"
             )
     return task.untouched(Kind.OTHER, Barrier.CATALOG | Barrier.SEARCH_PATH | Barrier.STYLE)
-
-
-def create_function(task: Task) -> Resolved:
-    """CREATE FUNCTION and PROCEDURE: calling them is another matter, but their text is kept in the database.
-
-    A value that stands in it would be kept there, too, and in the database's log, as it is.
-    """
-    *schemas, name = strings(task.body["funcname"])
-    listed = any(
-        f"{schema}.{name}" in task.context.functions for schema in schemas or task.context.search_path
-    )
-    options = {item["DefElem"]["defname"]: item["DefElem"]["arg"] for item in task.body.get("options", ())}
-    code = " ".join(strings(options["as"]["List"]["items"])) if "as" in options else task.text
-    if not listed and has_literal(code) and mentions(code, task.ground.near_names):
-        raise UserCodeRefused(
-            f"the code of {name} holds values beside a protected table, and the database would keep them",
-            hint="pass them as arguments, or list the function under `functions:` with a reason",
-        )
-    return task.untouched(Kind.DDL, Barrier.CATALOG)
 
 
 def call(task: Task) -> Resolved:

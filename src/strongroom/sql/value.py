@@ -175,6 +175,9 @@ class Value:
     typmod: int = -1
     origin: tuple[int, int] = (0, 0)  # table and attribute in RowDescription; (-1, 0): not known
     fields: "tuple[tuple[str, Value], ...] | None" = None  # of a row
+    shown_oid: int = (
+        0  # the type of strings to which a protected value, its one field, is cast for the client
+    )
     cast: bool = False  # to the type that it has, after it was sealed
 
     @property

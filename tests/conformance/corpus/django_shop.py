@@ -19,6 +19,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Lower
+from tests.conformance.corpus import django_everyday
 from tests.conformance.corpus.steps import failure, settled
 
 ADA, BOB, NEW = "ada.xq7mark@example.org", "bob.xq7mark@example.org", "new.xq7mark@example.org"
@@ -278,6 +279,7 @@ reads("order_by_value", lambda: list(objects.order_by("email").values_list("id",
 reads("largest", lambda: objects.aggregate(n=Max("visits")))
 reads("lower", lambda: list(objects.annotate(low=Lower("email")).values_list("low", flat=True)))
 reads("increment", lambda: objects.filter(pk=0).update(visits=F("visits") + 1))
+STEPS.update(django_everyday.steps(Customer, Order))
 # changes
 reads(
     "create",

@@ -9,11 +9,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.orm import (
     Session,
 )
-from tests.conformance.corpus import sqlalchemy_changing, sqlalchemy_reading
+from tests.conformance.corpus import sqlalchemy_changing, sqlalchemy_everyday, sqlalchemy_reading
 from tests.conformance.corpus.sqlalchemy_models import STEPS
 from tests.conformance.corpus.steps import Results, run
 
-MODULES = (sqlalchemy_reading, sqlalchemy_changing)
+MODULES = (sqlalchemy_reading, sqlalchemy_everyday, sqlalchemy_changing)
 """Their steps are registered by importing them, and run in this order."""
 
 REFUSED = {
@@ -24,6 +24,8 @@ REFUSED = {
     "range_of_dates": "comparison-refused",
     "json_path": "comparison-refused",
     "server_side_change": "comparison-refused",
+    "concatenates": "comparison-refused",
+    "lists_as_json": "function-refused",
 }
 
 

@@ -193,7 +193,41 @@ CASES = (
         "cast-varchar-to-itself",
         "SELECT phone::varchar, phone::varchar(20), phone::text, credit::numeric, credit::numeric(14,2) FROM customers",
     ),
-    case("cast-int-to-text", "SELECT visits::text FROM customers", refused="type-refused"),
+    case("cast-int-to-text", "SELECT visits::text FROM customers"),
+    case(
+        "cast-everything-to-text",
+        "SELECT id, born::text, visits::varchar AS v, credit::text, profile::text, CAST(tags AS text), ref::text, seen::text FROM customers ORDER BY id",
+    ),
+    case(
+        "cast-to-text-in-a-subquery",
+        "SELECT DISTINCT x.v, count(x.v) FROM (SELECT visits::text AS v FROM customers) x GROUP BY x.v",
+    ),
+    case(
+        "cast-to-text-compared",
+        "SELECT id FROM customers WHERE visits::text = $1",
+        "731100001",
+        refused="comparison-refused",
+    ),
+    case(
+        "cast-to-text-listed",
+        "SELECT id FROM customers WHERE visits::text IN ('731100001', '1')",
+        refused="comparison-refused",
+    ),
+    case(
+        "cast-to-text-in-a-row",
+        "SELECT id FROM customers WHERE ROW(visits::text) = ROW($1)",
+        "731100001",
+        refused="comparison-refused",
+    ),
+    case("cast-to-text-sorted", "SELECT visits::text FROM customers ORDER BY 1", refused="order-refused"),
+    case(
+        "cast-to-text-joined", "SELECT coalesce(visits::text, '') FROM customers", refused="function-refused"
+    ),
+    case(
+        "cast-to-text-moved",
+        "INSERT INTO contacts (id, email) SELECT id + 50, visits::text FROM customers",
+        refused="value-moves",
+    ),
     case("function-of-plain", "SELECT upper(name), email FROM customers"),
     case("now-and-column", "SELECT now() IS NOT NULL, email FROM customers"),
     # Without a condition there is one plan, whatever the statistics of either twin say.

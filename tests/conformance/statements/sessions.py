@@ -408,7 +408,7 @@ CASES = (
     steps(
         "create-function-with-a-body",
         "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM customers WHERE visits = 731100001; END",
-        refused="user-code-refused",
+        refused="definition-refused",
     ),
     steps(
         "create-function-harmless",
