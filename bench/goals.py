@@ -10,7 +10,7 @@ DIRECT, PGBOUNCER, OURS, _ = ROUTES
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``figure`` is how its name begins, ``of`` the route that ours is divided by, None for the figure itself."""
+    """``figure`` is how its name begins, ``of`` the route that ours is divided by, or None."""
 
     figure: str
     limit: float
