@@ -8,7 +8,7 @@ sealed, so that the database has the form of expression that the client wrote. R
 from bisect import bisect_left
 from dataclasses import replace
 
-from strongroom.errors import TypeRefused
+from strongroom.errors import FunctionRefused, TypeRefused
 from strongroom.sql.expressions import expression, treats
 from strongroom.sql.meeting import common, linked, of_type, protection_of
 from strongroom.sql.parse import Node, strings, unpack
@@ -22,6 +22,7 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     EXACT,
     NUMERIC,
+    PROTECTED,
     STRINGS,
     TEXT,
     TEXTUAL,
@@ -113,7 +114,9 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         return value
     as_text = not (same or widened) and _prints(run, value, element, typmod)
     if value.fields is not None or not (same or widened or as_text):
-        raise TypeRefused(
+        # What no protected column can be, only the database could make, of the plaintext.
+        refused = TypeRefused if element in PROTECTED or value.fields is not None else FunctionRefused
+        raise refused(
             f"a cast would change the protected column {protection.column}",
             hint="leave the cast out, or cast in the application",
         )
