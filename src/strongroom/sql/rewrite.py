@@ -6,19 +6,42 @@ split: the first use keeps its number, the others get numbers after the client's
 """
 
 from strongroom.errors import Bug, ParameterTypeUnknown
-from strongroom.sql.meeting import settled
+from strongroom.sql.meeting import seal, settled
 from strongroom.sql.run import Run
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXTUAL, family
-from strongroom.sql.value import Cast, Literal, ParameterUse
+from strongroom.sql.value import Cast, Literal, ParameterUse, Value
 
 Group = tuple[object, ...]
 """What uses of one parameter have in common that can be sent as one; () for plain."""
 
 
 def settle(run: Run) -> None:
-    """Seals what belongs to something sealed, until nothing changes."""
+    """Seals what belongs to something sealed, and what is only asked for NULL and sealed elsewhere."""
+    _settle_links(run)
+    for value in run.asked:
+        _settle_asked(run, value)
+    _settle_links(run)
+
+
+def _settle_asked(run: Run, value: Value) -> None:
+    """A parameter beside IS NULL goes as it goes elsewhere: sealed, NULL stays NULL, and nothing is shown."""
+    node = value.open[0][0]
+    assert isinstance(node, ParameterUse)
+    if node.protection is not None or node.plain:
+        return
+    uses = (use for use in run.opens if isinstance(use, ParameterUse) and use.number == node.number)
+    sealed = next((use for use in uses if use.protection is not None), None)
+    if sealed is None:
+        return
+    assert sealed.protection is not None
+    seal(value, sealed.protection, compared=True, is_array=sealed.is_array)
+    node.compared, node.cut = sealed.compared, sealed.cut
+
+
+def _settle_links(run: Run) -> None:
+    """Until nothing changes."""
     changed = True
     while changed:
         before = sum(node.protection is not None for node in run.opens)

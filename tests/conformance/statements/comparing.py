@@ -5,6 +5,19 @@ from tests.conformance.statements.reading import ADA, BOB
 
 CASES = (
     case("equal", "SELECT id FROM customers WHERE email = $1", ADA),
+    case("equal-or-none-given", "SELECT id FROM customers WHERE $1::text IS NULL OR email = $1", ADA),
+    case("equal-or-null-given", "SELECT id FROM customers WHERE $1::text IS NULL OR email = $1", None),
+    case(
+        "equal-or-none-of-a-list-given",
+        "SELECT id FROM customers WHERE $1::text[] IS NULL OR email = ANY($1::text[])",
+        "{ada.xq7mark@example.org}",
+    ),
+    case(
+        "equal-randomized-or-none-given",
+        "SELECT id FROM customers WHERE $1::text IS NULL OR iban = $1",
+        "xq7mark",
+        refused="comparison-refused",
+    ),
     case("equal-reversed", "SELECT id FROM customers WHERE $1 = email", ADA),
     case("equal-literal", "SELECT id FROM customers WHERE email = 'ada.xq7mark@example.org'"),
     case("equal-nothing", "SELECT id FROM customers WHERE email = $1", "nobody.xq7mark@example.org"),

@@ -450,6 +450,11 @@ CASES = (
         "UPDATE orders SET email = (SELECT c.email FROM customers c WHERE c.id = orders.customer_id) WHERE id = 1",
         look=ORDERS,
     ),
+    change(
+        "update-case-of-null",
+        "UPDATE customers SET iban = CASE WHEN $1::text IS NOT NULL THEN $1 ELSE iban END WHERE id = 1",
+        "xq7mark z",
+    ),
     change("update-coalesce", "UPDATE customers SET iban = coalesce($1, iban) WHERE id = 1", "xq7mark z"),
     change("update-coalesce-null", "UPDATE customers SET iban = coalesce($1, iban) WHERE id = 1", None),
     change("update-same-column", "UPDATE customers SET email = email"),
