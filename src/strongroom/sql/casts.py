@@ -9,9 +9,9 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from strongroom.errors import FunctionRefused, TypeRefused
-from strongroom.sql.expressions import expression, treats
+from strongroom.sql.expressions import expression, is_of_leaves, treats
 from strongroom.sql.meeting import common, linked, of_type, protection_of
-from strongroom.sql.parse import Node, strings, unpack
+from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import (
@@ -55,24 +55,10 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
     cast.stored = run.stored
-    cast.cuts = _cut(value, length_of(oid, typmod)) if _is_of_leaves(body["arg"]) else False
+    cast.cuts = _cut(value, length_of(oid, typmod)) if is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
     return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
-
-
-def _is_of_leaves(node: Node) -> bool:
-    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
-    tag, body = unpack(node)
-    if tag == "TypeCast":
-        return _is_of_leaves(body["arg"])
-    if tag == "CaseExpr":
-        results = [item["CaseWhen"]["result"] for item in body["args"]]
-        return all(map(_is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
-    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
-        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
-        return all(map(_is_of_leaves, items))
-    return tag in {"A_Const", "ParamRef"}
 
 
 def _cut(value: Value, length: int) -> bool:

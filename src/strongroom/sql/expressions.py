@@ -42,6 +42,20 @@ def condition(run: Run, scope: Scope, node: Node | None) -> None:
         plain(expression(run, scope, node), "a condition", 16)
 
 
+def is_of_leaves(node: Node) -> bool:
+    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
+    tag, body = unpack(node)
+    if tag == "TypeCast":
+        return is_of_leaves(body["arg"])
+    if tag == "CaseExpr":
+        results = [item["CaseWhen"]["result"] for item in body["args"]]
+        return all(map(is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
+    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
+        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
+        return all(map(is_of_leaves, items))
+    return tag in {"A_Const", "ParamRef"}
+
+
 def treats(*tags: str) -> Callable[[Treatment], Treatment]:
     """Registers a treatment."""
 
