@@ -1,5 +1,6 @@
 """The state: made private, kept safe, shared by processes."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -15,7 +16,7 @@ from sqlalchemy import Column, Integer, Table, insert, select
 from strongroom.config import StateAddress
 from strongroom.errors import StateUnusable
 from strongroom.secret import Secret
-from strongroom.state import metadata, open_state
+from strongroom.state import look_at_state, metadata, open_state
 
 
 @pytest.fixture
@@ -45,6 +46,20 @@ def test_accounts_are_listed(address: StateAddress) -> None:
     state.close()
     assert [one.name for one in stored] == ["a", "b"]
     assert all(timedelta() <= datetime.now(UTC) - one.updated < timedelta(minutes=1) for one in stored)
+
+
+def test_looking_leaves_nothing_behind(address: StateAddress) -> None:
+    """Where there is no state, an empty one stands in and no file is made; where there is one, it is read."""
+    looked = look_at_state(address)
+    assert looked.accounts() == []
+    looked.close()
+    assert list(address.path.parent.iterdir()) == []
+    state = open_state(address)
+    state.store_verifier("app", Secret("x"))
+    state.close()
+    again = look_at_state(address)
+    assert again.verifier("app") == Secret("x")
+    again.close()
 
 
 def test_the_files_are_private(address: StateAddress) -> None:
@@ -140,9 +155,30 @@ def test_not_a_state(address: StateAddress) -> None:
     """A file that is no database is refused, and left as it is."""
     address.path.write_bytes(b"something else" * 100)
     address.path.chmod(0o600)
-    with pytest.raises(StateUnusable, match="cannot be opened"):
+    with pytest.raises(StateUnusable, match="cannot be used"):
         open_state(address)
     assert address.path.read_bytes() == b"something else" * 100
+
+
+def test_damaged_further_on(address: StateAddress) -> None:
+    """A file that is cut off behind its first pages says so when what is gone is read."""
+    with contextlib.closing(open_state(address).engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA journal_mode=DELETE")
+    address.path.write_bytes(address.path.read_bytes()[:8192])
+    with pytest.raises(StateUnusable, match=r"state\.db: the state cannot be used: .*malformed"):
+        open_state(address).verifier("app")
+
+
+def test_a_full_disk(address: StateAddress) -> None:
+    """A write for which there is no room is a named error, and what was there before is kept."""
+    state = open_state(address)
+    state.store_verifier("app", Secret("first"))
+    with contextlib.closing(state.engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA max_page_count=1")
+    with pytest.raises(StateUnusable, match="the state cannot be used: database or disk is full"):
+        state.store_verifier("app", Secret("second" * 10_000))
+    assert state.verifier("app") == Secret("first")
+    state.close()
 
 
 def test_a_newer_state(address: StateAddress) -> None:

@@ -9,10 +9,12 @@ disk after it.
 
 import os
 import secrets
+import sqlite3
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,9 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from strongroom.config import StateAddress
 from strongroom.errors import StateUnusable
@@ -113,15 +114,33 @@ def open_state(address: StateAddress) -> State:
             f"{path}: the state cannot be opened: {error.strerror}",
             hint="Let the user that runs strongroom read and write the file and its folder.",
         ) from None
-    except DatabaseError as error:
-        raise StateUnusable(
-            f"{path}: the state cannot be opened: {error.orig}",
-            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
-        ) from None
+
+
+def look_at_state(address: StateAddress) -> State:
+    """Opens the state to look at it: where there is none yet, an empty one in memory stands in.
+
+    For commands that change nothing; raises ``StateUnusable`` where ``open_state`` would.
+    """
+    if is_there(address):
+        return open_state(address)
+    _refuse_unsafe_place(address.path)
+    return _opened(create_engine("sqlite://", poolclass=StaticPool, hide_parameters=True), address.path)
+
+
+def is_there(address: StateAddress) -> bool:
+    """Whether there is a state already."""
+    return address.path.exists() and (not address.path.is_file() or address.path.stat().st_size > 0)
 
 
 def _open(path: Path) -> State:
-    engine = _engine(path)
+    url = URL.create("sqlite", database=str(path))
+    return _opened(create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True), path)
+
+
+def _opened(engine: Engine, path: Path) -> State:
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", partial(_explain, path))
     try:
         with engine.begin() as connection:
             return State(engine, _prepare(connection, path))
@@ -165,13 +184,14 @@ def _refuse_shared_file(path: Path) -> None:
         raise StateUnusable(f"{path}: others may read the state", hint=f"Run: chmod 0600 {path}")
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
-    )
-    event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin)
-    return engine
+def _explain(path: Path, context: ExceptionContext) -> None:
+    """A file can be damaged beyond its first page, and a disk be full at any write, long after the start."""
+    cause = context.original_exception
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.IntegrityError):
+        raise StateUnusable(
+            f"{path}: the state cannot be used: {cause}",
+            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
+        ) from None
 
 
 def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

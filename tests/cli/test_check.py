@@ -45,13 +45,19 @@ def check(file: Path, strongroom: Callable[..., Run]) -> Check:
     return run
 
 
+def test_nothing_is_written(check: Check, file: Path) -> None:
+    """To check a configuration makes no state."""
+    check()
+    assert list(file.parent.iterdir()) == [file]
+
+
 def test_what_does_not_hold(check: Check) -> None:
     """What is missing is listed, and the exit status is 1."""
     status, verdicts = check()
     assert status == 1
     assert verdicts == {
         "configuration": "holds",
-        "state": "holds",
+        "state": "mind",
         "accounts.app": "fails",
         "databases.shop.tls.certificate": "fails",
         "databases.shop.tls.key": "fails",

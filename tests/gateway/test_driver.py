@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 import psycopg
@@ -127,6 +128,16 @@ def test_an_upstream_that_stops_reading_slows_only_its_own_client(
     limited: Gateway, shop: PostgresServer
 ) -> None:
     """COPY data that PostgreSQL does not take yet stays with the client, not in the gateway."""
+    [worker] = workers(limited)
+    with held(shop), logged_in(limited) as client:
+        before = resident(worker)
+        copy_until_held(client)
+        assert resident(worker) - before < ROOM
+
+
+@contextlib.contextmanager
+def held(shop: PostgresServer) -> Iterator[None]:
+    """A table ``held`` that takes no row while this lasts."""
     shop.run(
         "DROP TABLE IF EXISTS held; CREATE TABLE held (t text);"
         "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
@@ -134,21 +145,35 @@ def test_an_upstream_that_stops_reading_slows_only_its_own_client(
         "CREATE TRIGGER hold BEFORE INSERT ON held FOR EACH ROW EXECUTE FUNCTION hold()",
         "shop",
     )
-    [worker] = workers(limited)
-    line = message(b"d", b"x" * 999 + b"\n")
-    with logged_in(limited) as client, shop.connect("shop") as holder:
+    with shop.connect("shop") as holder:
         holder.execute("SELECT pg_advisory_lock(7)")
-        client.send(m.Query("COPY held FROM STDIN").serialise())
-        client.until("G")
-        before = resident(worker)
-        client.socket.settimeout(1)
-        sent = 0
-        with contextlib.suppress(TimeoutError):
-            while sent < 500_000:
-                client.socket.sendall(line * 50)
-                sent += 50
-        assert sent < 500_000
-        assert resident(worker) - before < ROOM
+        yield
+
+
+def copy_until_held(client: RawClient) -> None:
+    """Send COPY data until nobody takes any more."""
+    line = message(b"d", b"x" * 999 + b"\n")
+    client.send(m.Query("COPY held FROM STDIN").serialise())
+    client.until("G")
+    client.socket.settimeout(1)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 500_000:
+            client.socket.sendall(line * 50)
+            sent += 50
+    assert sent < 500_000
+
+
+def test_a_client_that_breaks_off_is_noticed_while_it_is_not_read(
+    limited: Gateway, shop: PostgresServer
+) -> None:
+    """Its place is free again although its upstream still takes nothing."""
+    with held(shop):
+        with logged_in(limited) as client:
+            copy_until_held(client)
+            assert connections(limited) == 1
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(lambda: connections(limited) == 0, "the place is free again")
 
 
 # ------------------------------------------------------------------------------------ slow upstream

@@ -2,17 +2,24 @@
 
 import contextlib
 import secrets
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 import yaml
 
+from strongroom.config import StateAddress
 from strongroom.errors import ServerFailed
 from strongroom.gateway.protection import filled
+from strongroom.keys.beside import ALONE
 from strongroom.keys.root.file import FileRoot
+from strongroom.keys.store import KeyStore
+from strongroom.state import open_state
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
@@ -118,6 +125,77 @@ def test_a_lost_state_is_taken_over_from_beside_the_data(start: Start) -> None:
     gateway.launch()
     with session(gateway) as one:
         assert one.execute("SELECT email, note FROM people").fetchone() == ("a@example.org", "n")
+
+
+@pytest.fixture
+def two_at_once(database: str, postgres: PostgresServer) -> Iterator[Callable[..., list[Gateway | str]]]:
+    """Starts two gateways with a state each, which both find no keyset and then go on at once."""
+    started: list[Gateway] = []
+
+    def one(first: Callable[[Gateway], None]) -> Gateway | str:
+        try:
+            gateway = Gateway.start(postgres, database, more={"columns": COLUMNS}, first=first)
+        except ServerFailed as error:
+            return error.detail
+        started.append(gateway)
+        return gateway
+
+    def both(first: Callable[[Gateway], None]) -> list[Gateway | str]:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'advisory'"
+        with ThreadPoolExecutor() as pool:
+            with postgres.connect(database) as holder, holder.transaction():
+                holder.execute(ALONE.encode())
+                outcomes = [pool.submit(one, first) for _ in range(2)]
+                with postgres.connect() as watcher:
+                    found = partial(watcher.execute, waiting, [database])
+                    wait_until(lambda: found().fetchone() == (2,), "both have found nothing and wait")
+            return [outcome.result() for outcome in outcomes]
+
+    yield both
+    for gateway in started:
+        gateway.stop()
+
+
+def keysets_of(gateway: Gateway) -> set[int]:
+    """The key ids in a gateway's state."""
+    state = open_state(StateAddress(path=gateway.folder / "state" / "state.db"))
+    try:
+        store = KeyStore(state.engine, FileRoot.open(gateway.folder / "keys" / "root.key", None))
+        return {key_id for keyset in store.load().values() for key_id in keyset.key_ids}
+    finally:
+        state.close()
+
+
+def test_two_gateways_that_start_at_once_have_the_same_keys(
+    two_at_once: Callable[..., list[Gateway | str]], tmp_path: Path
+) -> None:
+    """Each would have made keysets; both use those that came first, and find what the other sealed."""
+    root = tmp_path / "root.key"
+    FileRoot.create(root, None, accept_unsafe_place=True)
+    one, other = two_at_once(lambda gateway: shutil.copy(root, gateway.folder / "keys" / "root.key"))
+    assert isinstance(one, Gateway)
+    assert isinstance(other, Gateway)
+    assert keysets_of(one) == keysets_of(other)
+    assert len(keysets_of(one)) == len(COLUMNS)
+    with session(one) as here, session(other) as there:
+        here.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        found = there.execute("SELECT id, note FROM people WHERE email = 'a@example.org'").fetchone()
+        assert found == (1, "n")
+    said = one.log.read_text() + other.log.read_text()
+    assert said.count("was made") == said.count("was taken over from the database") == len(COLUMNS)
+
+
+def test_of_two_gateways_with_a_root_each_one_starts(
+    two_at_once: Callable[..., list[Gateway | str]],
+) -> None:
+    """Keysets that it cannot open are another's: the second makes none of its own beside them."""
+    outcomes = two_at_once(lambda _: None)
+    [running] = [one for one in outcomes if isinstance(one, Gateway)]
+    [said] = [one for one in outcomes if isinstance(one, str)]
+    assert "root-key-wrong" in said
+    with session(running) as one:
+        one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n', 't')")
+        assert one.execute("SELECT email FROM people").fetchone() == ("a@example.org",)
 
 
 def test_a_deleted_line_does_not_end_protection(start: Start) -> None:

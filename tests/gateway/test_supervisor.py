@@ -1,6 +1,7 @@
 """Workers, their limits and their deaths, signals and cancels: a running gateway of several processes."""
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -51,6 +52,16 @@ def only(gateway: Gateway, index: int) -> Iterator[None]:
             go_on(pid)
 
 
+@contextmanager
+def accepted_by(gateway: Gateway, index: int) -> Iterator[RawClient]:
+    """A connection that this worker has accepted, and that has said nothing yet that counts."""
+    with only(gateway, index):
+        one = RawClient.connect(gateway.port)
+        assert one.ask_for(m.SSL_REQUEST) == b"N"
+    with one:
+        yield one
+
+
 def is_running(shop: PostgresServer, name: str) -> bool:
     with shop.connect() as db:
         found = db.execute(
@@ -77,12 +88,44 @@ def test_a_cancel_finds_its_session_whichever_worker_accepts_it(
     with client:
         client.send(m.Query("SELECT pg_sleep(60)").serialise())
         wait_until(lambda: is_running(shop, "sleeper"), "the statement runs")
-        with only(gateway, accepting), RawClient.connect(gateway.port) as canceller:
+        with accepted_by(gateway, accepting) as canceller:
             canceller.send(client.cancel_request())
             assert canceller.is_closed()
         assert client.error()["C"] == "57014"
         client.until("Z")
         assert answers(client)
+
+
+def test_a_cancel_s_connection_ends_when_the_database_was_told(
+    gateway: Gateway, shop: PostgresServer
+) -> None:
+    """It stays open for as long as the session's own worker has not acted: nothing later can be hit."""
+    with only(gateway, 0):
+        client = logged_in(gateway, application_name="late")
+    client.send(m.Query("SELECT pg_sleep(60)").serialise())
+    wait_until(lambda: is_running(shop, "late"), "the statement runs")
+    with client, accepted_by(gateway, 1) as canceller:
+        with only(gateway, 1):
+            canceller.send(client.cancel_request())
+            readable, _, _ = select.select([canceller.socket, client.socket], [], [], 0.5)
+            assert readable == []
+        assert canceller.is_closed()
+        assert client.error()["C"] == "57014"
+        client.until("Z")
+        assert answers(client)
+
+
+def test_a_cancel_ends_too_when_the_worker_that_should_act_dies(shop: PostgresServer) -> None:
+    """Nobody is left to tell: the client that cancels does not hang."""
+    with Gateway.start(shop, "shop", workers=2) as gateway:
+        with only(gateway, 0):
+            client = logged_in(gateway)
+        with client, accepted_by(gateway, 1) as canceller:
+            first, _ = workers(gateway)
+            stop(first)
+            canceller.send(client.cancel_request())
+            os.kill(first, signal.SIGKILL)
+            assert canceller.is_closed()
 
 
 @pytest.mark.parametrize("wrong", ["process", "key", "shorter", "longer"])
@@ -182,6 +225,27 @@ def test_a_reload_keeps_sessions_and_a_bad_file_changes_nothing(gateway: Gateway
         logged_in(gateway).socket.close()
         assert answers(client)
         assert workers(gateway) == before
+
+
+def test_workers_take_what_the_supervisor_has_checked(gateway: Gateway) -> None:
+    """A file that is changed while it is being reloaded is not read a second time."""
+    good = configuration(gateway)
+    accepted = len(logged(gateway, "configuration accepted"))
+    reloaded = len(logged(gateway, "configuration reloaded"))
+    refused = len(logged(gateway, "configuration refused, the old one stays"))
+    pids = workers(gateway)
+    for pid in pids:
+        stop(pid)
+    gateway.configure(good | {"accounts": {}})
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: len(logged(gateway, "configuration accepted")) > accepted, "it is checked")
+    gateway.configuration.write_text("databases: [oh")
+    for pid in pids:
+        go_on(pid)
+    wait_until(lambda: len(logged(gateway, "configuration reloaded")) == reloaded + 2, "both have it")
+    assert len(logged(gateway, "configuration refused, the old one stays")) == refused
+    assert "login-refused" in refusal(gateway)
+    reload(gateway, good)
 
 
 # ------------------------------------------------------------------------------------- SIGTERM drains

@@ -10,9 +10,11 @@ from tests.protect.samples import keyset_for, scheme
 
 from strongroom.config import StateAddress
 from strongroom.errors import InvalidKeyset, KeyUsesSpent, WrongRoot
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.model import MAX_USES_RANDOMIZED, Dek, ExportCapability, Keyset, KeyState, KeyVersion
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap, wrap
+from strongroom.protect.scheme import Scheme
 from strongroom.state import State, open_state
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,39 +33,36 @@ def material(keyset: Keyset) -> list[bytes]:
     return [v.dek.danger_material(ExportCapability("a test")) for v in keyset.versions if v.dek]
 
 
-def test_a_keyset_is_made_once(state: State) -> None:
-    """The second call finds what the first made, and so does another process's store."""
+def made(state: State, *schemes: Scheme) -> dict[str, Keyset]:
+    """New keysets in the state."""
+    store = KeyStore(state.engine, ROOT)
+    store.adopt(new_keyset(one, NOW) for one in schemes)
+    return store.load()
+
+
+def test_the_first_of_two_keysets_stays(state: State) -> None:
+    """What comes second under the same name and revision replaces nothing, in whichever process."""
     wanted = [scheme("text"), scheme("integer", column="public.t.d")]
-    first = KeyStore(state.engine, ROOT).create(wanted, NOW)
-    second = KeyStore(state.engine, ROOT).create(wanted, NOW)
+    first, second = made(state, *wanted), made(state, *wanted)
     assert set(first) == {"shop/public.t.c", "shop/public.t.d"}
     for name, keyset in first.items():
         assert material(keyset) == material(second[name])
     assert material(first["shop/public.t.c"]) != material(first["shop/public.t.d"])
-    assert KeyStore(state.engine, ROOT).load().keys() == first.keys()
-
-
-def test_columns_that_share_a_key_have_one_keyset(state: State) -> None:
-    """The keyset is made for the column that ``key:`` names."""
-    shared = scheme("text", "deterministic", column="public.orders.email", key="public.t.c")
-    made = KeyStore(state.engine, ROOT).create([shared, scheme("text", "deterministic")], NOW)
-    assert set(made) == {"shop/public.t.c"}
-    assert made["shop/public.t.c"].context.table == "t"
 
 
 def test_nothing_is_stored_in_the_clear(state: State, tmp_path: Path) -> None:
     """No key's bytes stand in the files of the state."""
-    made = KeyStore(state.engine, ROOT).create([scheme("text")], NOW)
+    keysets = made(state, scheme("text"))
     state.close()
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    (key,) = material(made["shop/public.t.c"])
+    (key,) = material(keysets["shop/public.t.c"])
     assert key not in files
     assert b"shop/public.t.c" in files
 
 
 def test_another_root_opens_nothing(state: State) -> None:
     """Neither one of another id nor one of the same id with another key."""
-    KeyStore(state.engine, ROOT).create([scheme("text")], NOW)
+    made(state, scheme("text"))
     for other in (FileRoot(bytes(32), 2), FileRoot(b"\1" * 32, 1)):
         with pytest.raises(WrongRoot):
             KeyStore(state.engine, other).load()
@@ -110,7 +109,7 @@ def test_uses_are_added_up_and_limited(state: State) -> None:
 def test_what_is_kept_is_readable_without_the_root(state: State) -> None:
     """To be copied beside the data, and to see whether there is any."""
     assert kept_keysets(state.engine) == []
-    KeyStore(state.engine, ROOT).create([scheme("text")], NOW)
+    made(state, scheme("text"))
     (kept,) = kept_keysets(state.engine)
     assert (kept.name, kept.revision) == ("shop/public.t.c", 1)
 
@@ -128,6 +127,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from strongroom.config import StateAddress
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore
 from strongroom.state import open_state
@@ -135,13 +135,13 @@ from strongroom.protect.scheme import Scheme
 schemes = [Scheme.parse("shop", f"public.t.c{n}", type="text", encryption="randomized") for n in range(20)]
 store = KeyStore(open_state(StateAddress(path=Path(sys.argv[1]))).engine, FileRoot(bytes(32), 1))
 sys.stdin.readline()
-made = store.create(schemes, datetime(2026, 1, 1, tzinfo=UTC))
-print(sorted((name, keyset.primary) for name, keyset in made.items()))
+store.adopt(new_keyset(scheme, datetime(2026, 1, 1, tzinfo=UTC)) for scheme in schemes)
+print(sorted((name, keyset.primary) for name, keyset in store.load().items()))
 """
 
 
 def test_workers_that_start_together_have_the_same_keys(state: State, tmp_path: Path) -> None:
-    """Four processes create the same twenty keysets at once, and all come out with the same ones."""
+    """Four processes bring their own twenty keysets at once, and all come out with the same ones."""
     command = [sys.executable, "-c", WORKER, str(tmp_path / "state.db")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     workers = [subprocess.Popen(command, **pipes) for _ in range(4)]  # type: ignore[call-overload]  # one dict for all

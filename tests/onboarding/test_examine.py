@@ -11,6 +11,7 @@ import yaml
 from strongroom.config import Settings, load
 from strongroom.gateway.protection import Place, prepare, schemes_of
 from strongroom.gateway.server import upstream_of
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore
 from strongroom.onboarding.examine import examine
@@ -126,7 +127,7 @@ def test_a_keyset_that_only_the_state_has(settings: Settings, state: State) -> N
     assert settings.keys is not None
     root = FileRoot.create(settings.keys.root.path, settings.state.path.parent)
     schemes = schemes_of(settings, "shop").values()
-    KeyStore(state.engine, root).create(schemes, datetime(2026, 1, 1, tzinfo=UTC))
+    KeyStore(state.engine, root).adopt(new_keyset(one, datetime(2026, 1, 1, tzinfo=UTC)) for one in schemes)
     assert "not kept beside" in verdicts(settings, state)["databases.shop.columns"].remark
 
 

@@ -20,7 +20,8 @@ from strongroom.wire.postgres.reader import int32
 from strongroom.wire.postgres.scram import SCRAM, ScramClient
 from strongroom.wire.postgres.verifier import make_verifier
 
-RULES = Rules("shop", Limits(1 << 20, 10), 10_000, mock_secret=b"m" * 32)
+ROOM = 1 << 16
+RULES = Rules("shop", Limits(1 << 20, 10, ROOM), 10_000, mock_secret=b"m" * 32)
 ENTROPY = Entropy("nonce-of-the-gateway", 4711, b"0123456789abcdef0123456789abcdef")
 WITH_CERTIFICATE = Credentials(None, frozenset({"app"}))
 CERTIFIED = ev.Accepted(tls=True, peer=Peer(certificate_name="app"))
@@ -63,6 +64,9 @@ def until(phase: Phase, rules: Rules = RULES) -> Playbook:
         )
     if phase is Phase.STARTUP:
         return book.when(CERTIFIED)
+    if phase is Phase.CANCELLING:
+        request = m.CancelRequest(7, b"k" * 32).serialise()
+        return book.when(CERTIFIED).client(request).then(do.Cancel(7, b"k" * 32))
     book.when(CERTIFIED).client(startup()).then(do.LookUpAccount("app"))
     if phase is Phase.LOOKING_UP:
         return book
@@ -187,10 +191,18 @@ def test_plaintext_is_refused_where_tls_is_required() -> None:
 
 
 def test_a_cancel_request_is_passed_on_and_ends_its_connection() -> None:
-    """It has no answer; it may come in the clear, as libpq's PQcancel sends it."""
+    """It may come in the clear, as libpq's PQcancel sends it; its end says that the database was told."""
     rules = Rules("shop", RULES.limits, 10_000, tls_required=True, mock_secret=b"m" * 32)
     request = m.CancelRequest(7, b"k" * 32)
-    fresh(rules).when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32), do.Close())
+    book = fresh(rules).when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32))
+    book.client(b"more").when(ev.Drain()).when(ev.Cancelled()).then(do.Close())
+
+
+def test_a_cancel_request_does_not_wait_for_ever() -> None:
+    """Where the database cannot be told in time, the connection ends without a word, as always."""
+    request = m.CancelRequest(7, b"k" * 32)
+    book = fresh().when(PLAIN).client(request.serialise()).then(do.Cancel(7, b"k" * 32))
+    book.when(ev.TimedOut("login_seconds")).then(do.Close())
 
 
 def test_another_database_is_refused_after_the_login() -> None:
@@ -379,18 +391,29 @@ def test_a_client_that_leaves_ends_upstream_too() -> None:
 
 
 def test_the_client_is_not_read_while_it_has_nothing_to_say() -> None:
-    """Between its turns of the login, and while COPY data waits for upstream, the client is not read."""
+    """Between its turns of the login, and while more than there is room for waits for upstream."""
     wants = {
         phase: _session(until(phase)).wants_client
         for phase in (*TALKING, Phase.STARTUP, Phase.LOGIN, Phase.OPEN, Phase.CLOSED)
     }
     assert {phase for phase, wanted in wants.items() if wanted} == {Phase.STARTUP, Phase.LOGIN, Phase.OPEN}
     book = until(Phase.OPEN).client(QUERY + COPY_DATA).then(do.SendUpstream(QUERY + m.FLUSH))
-    assert not _session(book).wants_client
+    assert _session(book).wants_client
     assert _session(book).held >= len(COPY_DATA)
-    book.upstream(COPY_IN).then(do.SendUpstream(COPY_DATA), do.SendClient(COPY_IN))
+    much = COPY_DATA * (ROOM // len(COPY_DATA) + 1)
+    book.client(much)
+    assert not _session(book).wants_client
+    book.upstream(COPY_IN).then(do.SendUpstream(COPY_DATA + much), do.SendClient(COPY_IN))
     assert _session(book).wants_client
     assert _session(book).held == 0
+
+
+def test_a_client_that_leaves_while_it_waits_has_what_it_sent_carried_out() -> None:
+    """As PostgreSQL does, which reads on until it meets the end; then upstream is told."""
+    copy = COPY_DATA + m.COPY_DONE
+    book = until(Phase.OPEN).client(QUERY + copy).then(do.SendUpstream(QUERY + m.FLUSH))
+    book.when(ev.ClientClosed()).upstream(COPY_IN)
+    book.then(do.SendUpstream(copy), do.SendClient(COPY_IN), Asks("X"), do.Close())
 
 
 def _session(book: Playbook) -> Session:
@@ -410,6 +433,7 @@ EVENTS: list[ev.Event] = [
     ev.Admitted(),
     ev.UpstreamConnected(upstream_login()),
     ev.UpstreamFailed(UpstreamUnreachable("gone", hint="Look.")),
+    ev.Cancelled(),
     ev.TimedOut("login_seconds"),
     ev.Drain(),
 ]

@@ -86,6 +86,37 @@ def test_columns_keep_the_order_that_clients_know() -> None:
     assert [column.name for column in CUSTOMERS.ordered()] == [column.name for column in CUSTOMERS.columns]
 
 
+SWAPPED = """
+CREATE TABLE swapped (id int, rest text, email bytea CONSTRAINT strongroom_email CHECK (email <> ''));
+COMMENT ON CONSTRAINT strongroom_email ON swapped IS
+    'strongroom column order: {"table": 0, "order": [], "names": ["id", "email", "rest"]}';
+CREATE TABLE child (more int) INHERITS (swapped);
+CREATE TABLE grandchild () INHERITS (child);
+CREATE TABLE stranger (email bytea CONSTRAINT strongroom_email CHECK (email <> ''), id int, rest text);
+ALTER TABLE stranger INHERIT swapped;
+"""
+
+
+def test_children_of_a_swapped_table(postgres: PostgresServer) -> None:
+    """A child made after a swap stands in the order of clients; one with its own places keeps them."""
+    database = postgres.create_database("children")
+    with postgres.connect(database) as connection:
+        connection.execute(SWAPPED)
+        row = connection.execute(CATALOG_QUERY).fetchone()
+    assert row is not None
+    schema = Schema.from_catalog(row[0])
+    orders = {
+        name: [column.name for column in schema.names["public", name].ordered()]
+        for name in ("swapped", "child", "grandchild", "stranger")
+    }
+    assert orders == {
+        "swapped": ["id", "email", "rest"],
+        "child": ["id", "email", "rest", "more"],
+        "grandchild": ["id", "email", "rest", "more"],
+        "stranger": ["email", "id", "rest"],
+    }
+
+
 @pytest.mark.parametrize("catalog", [{}, {"relations": [{}]}, {"relations": 1}])
 def test_a_catalog_of_another_form(catalog: dict[str, object]) -> None:
     """What the query cannot have returned is refused."""

@@ -66,9 +66,14 @@ LOGGED_VIEW = _with(
     depends=(108,),
 )
 LISTED = table(114, "listed", ("id", INT), ("tags", TEXT_ARRAY), ("marks", INT_ARRAY))
+AGED = _with(
+    table(115, "aged", ("m", TEXT), ("r", TEXT), kind="v"),
+    definition=" SELECT m, r FROM older a(i, m, r);",
+    depends=(111,),
+)
 RELATIONS = (
     CUSTOMERS, ORDERS, PLAIN, MAILS, LOWERED, EVENTS, EVENTS_A, OTHER, LOGGED, STAMPED, AUDITED, OLDER,
-    DIVERTED, LOGGED_VIEW, LISTED,
+    DIVERTED, LOGGED_VIEW, LISTED, AGED,
 )  # fmt: skip
 FUNCTIONS = (
     Function(500, "public", "stamp", "f", "plpgsql", "begin new.at := now(); return new; end"),

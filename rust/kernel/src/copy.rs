@@ -1,6 +1,7 @@
 //! COPY on its way to the database: blocks of lines (manual, COPY, "Text Format" and "CSV Format") and of
 //! tuples ("Binary Format"), the fields of protected columns sealed, all else copied.
 
+use crate::form::write_hex;
 use crate::{Refusal, be16, be32};
 
 /// What happens to the values of one column.
@@ -9,6 +10,9 @@ pub trait Seal {
 
     /// Appends the sealed value.
     fn seal(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Self::Error>;
+
+    /// Whether an error says that the long way is to be gone, and no more.
+    fn is_refusal(error: &Self::Error) -> bool;
 }
 
 /// The columns of a stream: how many, and the place and seal of each that is protected, in order.
@@ -125,8 +129,7 @@ impl Syntax {
             seal.seal(&work.value, &mut work.sealed)?;
         }
         work.out.extend_from_slice(if self.quote.is_some() { b"\\x" } else { b"\\\\x" });
-        write_hex(&work.sealed, work.out);
-        Ok(())
+        Ok(write_hex(&work.sealed, work.out)?)
     }
 
     /// The field that begins at `at`.
@@ -215,15 +218,6 @@ fn unquote(field: &[u8], quote: u8, out: &mut Vec<u8>) {
     }
 }
 
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let at = out.len();
-    out.resize(at + 2 * bytes.len(), 0);
-    for (pair, &byte) in out[at..].as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    }
-}
-
 /// Appends the whole tuples from `start` on, up to one that is cut off or to the trailer.
 pub fn seal_tuples<S: Seal>(
     columns: &mut Columns<'_, S>,
@@ -303,6 +297,10 @@ mod tests {
         fn seal(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
             out.extend(value.to_ascii_uppercase());
             Ok(())
+        }
+
+        fn is_refusal(_: &Refusal) -> bool {
+            true
         }
     }
 

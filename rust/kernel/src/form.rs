@@ -78,7 +78,7 @@ fn write_uuid(canonical: &[u8], text: bool, out: &mut Vec<u8>) -> Result<(), Ref
     Ok(())
 }
 
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+pub(crate) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     let start = out.len();
     out.resize(start + 2 * bytes.len(), 0);
     faster_hex::hex_encode(bytes, &mut out[start..]).map(drop).map_err(|_| Refusal::Value)

@@ -1,7 +1,8 @@
 //! Seals the values of one column: Tink's AES256_GCM and AES256_SIV (docs/spec/ciphertext.md), in the same
 //! bytes as `protect/randomized.py` and `protect/deterministic.py`.
 //!
-//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when a sealer is dropped.
+//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when a
+//! sealer is dropped.
 
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
@@ -13,6 +14,7 @@ use crate::{Form, Refusal};
 
 const PREFIX: usize = 5;
 const NONCE: usize = 12;
+const TAG: usize = 16;
 const MARK: u8 = 0x80;
 /// Nonces that are drawn from the operating system at once, at most.
 const DRAWN: usize = 64;
@@ -70,10 +72,10 @@ impl Sealer {
             }
             Cipher::Siv(siv) => {
                 let at = out.len();
-                out.extend_from_slice(&[0; 16]);
+                out.extend_from_slice(&[0; TAG]);
                 read(self.form, self.limit, self.pad, value, out)?;
-                let tag = siv.seal(&mut out[at + 16..]);
-                out[at..at + 16].copy_from_slice(&tag);
+                let tag = siv.seal(&mut out[at + TAG..]);
+                out[at..at + TAG].copy_from_slice(&tag);
             }
         }
         Ok(())

@@ -13,6 +13,8 @@ from strongroom.errors import ConfigError, StrongroomError
 
 DOES_NOT_HOLD = 1
 WRONG_USE = 2
+INTERRUPTED = 128 + 2
+"""As a shell counts an end by SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -28,3 +30,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StrongroomError as error:
         print_error(error)
         sys.exit(WRONG_USE if isinstance(error, ConfigError) else DOES_NOT_HOLD)
+    except KeyboardInterrupt:  # before a command has begun to handle it: the imports take a second
+        sys.exit(INTERRUPTED)

@@ -13,8 +13,8 @@ from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import StrongroomError
 from strongroom.onboarding.examine import examine
-from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds
-from strongroom.state import State, open_state
+from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds, mind
+from strongroom.state import State, is_there, look_at_state
 
 Offline = Annotated[bool, typer.Option("--offline", help="Check this machine only; connect to no database.")]
 
@@ -48,12 +48,12 @@ def _row(one: Finding) -> dict[str, str]:
 def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield holds("configuration", str(settings.file))
     try:
-        state = open_state(settings.state)
+        state = look_at_state(settings.state)
     except StrongroomError as error:
         yield failed("state", error)
         return
     try:
-        yield holds("state", str(settings.state.path))
+        yield _state_finding(settings)
         yield from _accounts(settings, state)
         for name, database in settings.databases.items():
             if database.tls is not None:
@@ -63,6 +63,13 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
             yield from asyncio.run(examine(settings, state))
     finally:
         state.close()
+
+
+def _state_finding(settings: Settings) -> Finding:
+    path = str(settings.state.path)
+    if is_there(settings.state):
+        return holds("state", path)
+    return mind("state", f"{path} is not there yet", "It is made by the first command that needs one.")
 
 
 def _accounts(settings: Settings, state: State) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, release, cancel, ready
-    supervisor → worker    admitted, cancel, reload, drain
+    worker → supervisor    admit, release, cancel, cancelled, catalog, ready
+    supervisor → worker    admitted, cancel, cancelled, catalog, reload, drain
 
 The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line
 breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.
@@ -16,8 +16,8 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-LINE_BYTES = 4096
-"""More than any message needs: the longest carries an account name and a key of 64 hexadecimal digits."""
+LINE_BYTES = 8 << 20
+"""More than any message needs: the longest carries a configuration, each octet written as six at most."""
 
 
 class Line:

@@ -15,6 +15,7 @@ Made by `server` for each accepted connection.
 import asyncio
 import hmac
 import secrets
+import select
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
@@ -25,9 +26,11 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.tasks import Tasks
 from strongroom.session import effects as do
 from strongroom.session import events as ev
+from strongroom.session.analyses import Question
 from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials
 from strongroom.session.postgres import Entropy, Rules, Session
+from strongroom.sql.statement import Analysis
 from strongroom.wire.postgres.scram import NONCE_BYTES, nonce_of
 
 _log = structlog.get_logger("strongroom.session")
@@ -54,7 +57,10 @@ class House(Protocol):
         """Return the way to the database for an account."""
 
     async def cancel(self, process_id: int, secret_key: bytes) -> None:
-        """Cancel what the session with this key runs, whichever worker has it."""
+        """Cancel what the session with this key runs, whichever worker has it; return when it is done."""
+
+    async def analyse(self, question: Question) -> Analysis | StrongroomError | None:
+        """What a long text touches, or why it may not pass; None where it must be analysed here."""
 
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
@@ -231,8 +237,11 @@ class Driver:
         return bool(known) and process_id == self._process_id and hmac.compare_digest(known, secret_key)
 
     def _cancel(self, effect: do.Cancel) -> None:
-        work = self._house.cancel(effect.process_id, effect.secret_key)
-        self._house.tasks.start(f"{self.name} cancel", work)
+        self._begin("cancel", self._cancelling(effect))
+
+    async def _cancelling(self, effect: do.Cancel) -> None:
+        await self._house.cancel(effect.process_id, effect.secret_key)
+        self.dispatch(ev.Cancelled())
 
     async def cancel_upstream(self) -> None:
         """Cancel what this session runs, over a connection made as its own was."""
@@ -248,6 +257,15 @@ class Driver:
 
     def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
         self._house.catalog_changed(self._rules.database)
+
+    def _analyse(self, effect: do.Analyse) -> None:
+        self._begin("analyse", self._analysing(effect.question))
+
+    async def _analysing(self, question: Question) -> None:
+        self.dispatch(ev.Analysed(question, await self._house.analyse(question)))
+
+    def _yield(self, _effect: do.Yield) -> None:
+        asyncio.get_running_loop().call_soon(self.dispatch, ev.GoOn())
 
     def _write_log(self, effect: do.Log) -> None:
         _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
@@ -319,6 +337,18 @@ class Side(asyncio.Protocol):
             self._transport.close()
             asyncio.get_running_loop().call_later(LINGER_SECONDS, self.abort)
 
+    def end_if_reset(self) -> None:
+        """Notice that a peer that is not read from has broken the connection; the event loop would not.
+
+        A peer that has only said that it sends no more is not looked for: what it sent may still be unread.
+        """
+        if self._reading or self._transport is None or self._transport.is_closing():
+            return
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), 0)  # these two are always told
+        if any(found & (select.POLLHUP | select.POLLERR) for _, found in poll.poll(0)):
+            self._transport.abort()
+
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None and not self.lost:
@@ -358,6 +388,8 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.Cancel: Driver._cancel,
     do.LoggedIn: Driver._logged_in,
     do.CatalogChanged: Driver._catalog_changed,
+    do.Analyse: Driver._analyse,
+    do.Yield: Driver._yield,
     do.Log: Driver._write_log,
     do.Close: Driver._close,
 }

@@ -1,9 +1,10 @@
 """Where configuration, state, keys and database meet, and what is protected comes out of it.
 
 At start, `prepare` decides whether they agree (rule 7 of the design): keysets are taken over from beside the
-data, made where there never were any, and copied beside the data, or nothing starts. It runs once, in the
-supervisor, before any worker. `Snapshots` then gives each worker what its sessions look at, and reads it
-again when the catalog has changed.
+data, made where there never were any, and copied beside the data, or nothing starts. A new keyset is written
+beside the data first and read back from there, so that of two gateways that start together both have the one
+that came first. It runs once, in the supervisor, before any worker. `Snapshots` then gives each worker what
+its sessions look at, and reads it again when the catalog has changed.
 
 Called by `supervisor` and `worker`.
 """
@@ -26,6 +27,7 @@ from strongroom.errors import (
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import ask
 from strongroom.keys import beside
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.keyring import KeyRing
 from strongroom.keys.model import Keyset
 from strongroom.keys.root import RootKey
@@ -105,11 +107,26 @@ async def _prepare_one(
     state = {name: one for name, one in store.load().items() if name.startswith(f"{place.name}/")}
     seen = await key_ids_seen(place.connector)
     agreement = beside.agree(list(schemes.values()), state, copies, seen)
-    store.adopt(agreement.adopt)
-    made = store.create(agreement.create, datetime.now(UTC))
-    await _publish(place, root, [*agreement.publish, *made.values()], schemes.values())
-    taken = [f"keyset {one.name} was taken over from the database" for one in agreement.adopt]
-    return taken + [f"keyset {name} was made" for name in made]
+    made = [new_keyset(scheme, datetime.now(UTC)) for scheme in agreement.create]
+    adopted = agreement.adopt
+    if made or agreement.publish:
+        await _publish(place, root, [*agreement.publish, *made], schemes.values())
+        # What stands beside the data now is what counts: another gateway may have come first.
+        copies = {kept.name: unwrap(kept, root) for kept in await kept_beside(place.connector)}
+        settled = beside.agree(list(schemes.values()), state, copies, seen)
+        if settled.create or settled.publish:
+            raise KeysetsNotKept(
+                f"databases.{place.name}: the keysets are not beside the data, where they were just written",
+                hint="See who else writes to strongroom.keysets, and that `owner` and `upstream` are one "
+                "database; then start again.",
+            )
+        adopted = settled.adopt
+    store.adopt(adopted)
+    ours = {one.name for one in made if one.key_ids == copies[one.name].key_ids}
+    return [
+        f"keyset {one.name} was {'made' if one.name in ours else 'taken over from the database'}"
+        for one in adopted
+    ]
 
 
 def check_columns(
@@ -197,9 +214,10 @@ async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
 
 
 async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
-    """Copy keysets beside the data, before anything is sealed under them."""
+    """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
     reader = sql.Identifier(place.connector.upstream.credentials.user).as_string()
     statements = [
+        beside.ALONE,
         beside.CREATE_TABLES,
         f"GRANT USAGE ON SCHEMA strongroom TO {reader}",
         f"GRANT SELECT ON strongroom.keysets, strongroom.columns TO {reader}",

@@ -18,6 +18,7 @@ import structlog
 
 from strongroom.config import Database, Settings
 from strongroom.errors import ClientError, StrongroomError, UpstreamError
+from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line
@@ -28,9 +29,11 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.session import events as ev
+from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.postgres import Rules
 from strongroom.session.relay import Limits
+from strongroom.sql.statement import Analysis
 from strongroom.state import State
 from strongroom.wire.postgres.verifier import parse_verifier
 
@@ -44,6 +47,9 @@ CATALOG_SECONDS = 30.0
 
 RETRY_SECONDS = 1.0
 """Pause before an unreachable database is asked again."""
+
+CANCEL_SECONDS = 10.0
+"""How long the connection of a CancelRequest stays open for the database to be told."""
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
@@ -74,7 +80,7 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
         settings=database,
         rules=Rules(
             database=name,
-            limits=Limits(limits.message_bytes, limits.statements_per_session),
+            limits=Limits(limits.message_bytes, limits.statements_per_session, limits.buffer_bytes),
             startup_packet_bytes=limits.startup_packet_bytes,
             tls_required=tls is not None and database.plaintext is None,
             mock_secret=mock_secret,
@@ -120,12 +126,14 @@ class Server:
     def __init__(self, settings: Settings, state: State, line: Line) -> None:
         self._snapshots = Snapshots(settings, state)
         self.tasks = Tasks()
+        self._analyst = Analyst()
         self._line = line
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
+        self._cancels: dict[int, asyncio.Future[None]] = {}
         self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
@@ -161,7 +169,7 @@ class Server:
                 self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
     def sweep_idle(self) -> None:
-        """Look for idle sessions, again and again."""
+        """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
     async def reload(self, settings: Settings) -> None:
@@ -195,6 +203,7 @@ class Server:
         for driver in list(self._drivers):
             driver.abort()
         await self.tasks.cancel_all()
+        await self._analyst.end()
 
     def heard(self, message: dict[str, object]) -> None:
         """Take a message of the supervisor's that concerns connections."""
@@ -204,8 +213,11 @@ class Server:
                 refusal = message["refusal"]
                 waiting.set_result(None if refusal is None else str(refusal))
         elif message["what"] == "cancel":
-            key = bytes.fromhex(str(message["key"]))
-            self._cancel_here(int(str(message["process_id"])), key)
+            self.tasks.start("cancel for another worker", self._cancel_for_another(message))
+        elif message["what"] == "cancelled":
+            answered = self._cancels.get(int(str(message["number"])))
+            if answered is not None and not answered.done():
+                answered.set_result(None)
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
 
@@ -341,9 +353,30 @@ class Server:
         return connector.as_user(configured.upstream_user, configured.upstream_password)
 
     async def cancel(self, process_id: int, secret_key: bytes) -> None:
-        """Cancel here, or let the supervisor ask the other workers."""
-        if not self._cancel_here(process_id, secret_key):
-            self._line.tell("cancel", process_id=process_id, key=secret_key.hex())
+        """Cancel here, or let the supervisor ask the other workers; return when it is done."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                if not await self._cancel_here(process_id, secret_key):
+                    await self._cancel_elsewhere(process_id, secret_key)
+
+    async def _cancel_elsewhere(self, process_id: int, secret_key: bytes) -> None:
+        number = next(self._numbers)
+        self._cancels[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._line.tell("cancel", number=number, process_id=process_id, key=secret_key.hex())
+            await self._cancels[number]
+        finally:
+            del self._cancels[number]
+
+    async def _cancel_for_another(self, message: dict[str, object]) -> None:
+        try:
+            await self._cancel_here(int(str(message["process_id"])), bytes.fromhex(str(message["key"])))
+        finally:
+            self._line.tell("cancelled", number=message["number"])
+
+    async def analyse(self, question: Question) -> Analysis | StrongroomError | None:
+        """Ask this worker's analyst."""
+        return await self._analyst.analyse(question)
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
@@ -359,10 +392,10 @@ class Server:
         if not self._drivers:
             self._empty.set()
 
-    def _cancel_here(self, process_id: int, secret_key: bytes) -> bool:
+    async def _cancel_here(self, process_id: int, secret_key: bytes) -> bool:
         for driver in self._drivers:
             if driver.has_key(process_id, secret_key):
-                self.tasks.start(f"{driver.name} cancel", driver.cancel_upstream())
+                await driver.cancel_upstream()
                 return True
         return False
 
@@ -396,6 +429,7 @@ class Server:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for driver in list(self._drivers):
+                driver.client.end_if_reset()
                 if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:
                     driver.time_out("idle_seconds")
 

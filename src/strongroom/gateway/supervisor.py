@@ -9,6 +9,7 @@ Called by the command line through `serve`.
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import socket
 import sys
@@ -83,6 +84,15 @@ class _Worker:
     admitted: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(eq=False)
+class _Cancel:
+    """A CancelRequest that other workers were asked to carry out, and whose answers are awaited."""
+
+    asked_by: _Worker
+    number: int
+    awaited: set[_Worker]
+
+
 class Supervisor:
     """Runs the workers of one gateway."""
 
@@ -94,6 +104,8 @@ class Supervisor:
         self._listeners: dict[str, socket.socket] = {}
         self._workers: dict[int, _Worker] = {}
         self._deaths: list[float] = []
+        self._cancels: dict[int, _Cancel] = {}
+        self._tickets = itertools.count(1)
         self._stop = asyncio.Event()
         self._failure: StrongroomError | None = None
 
@@ -154,6 +166,8 @@ class Supervisor:
         status = await worker.process.wait()
         worker.line.close()
         self._workers.pop(worker.number, None)
+        for ticket in list(self._cancels):
+            self._has_cancelled(worker, ticket)
         if self._stop.is_set():
             return
         _log.error("worker died", number=worker.number, status=status)
@@ -186,9 +200,29 @@ class Supervisor:
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
         elif what == "cancel":
-            for other in self._workers.values():
-                if other is not worker:
-                    other.line.tell("cancel", process_id=message["process_id"], key=message["key"])
+            self._pass_on(worker, message)
+        elif what == "cancelled":
+            self._has_cancelled(worker, message["number"])
+
+    def _pass_on(self, worker: _Worker, message: dict[str, Any]) -> None:
+        """Ask the other workers to cancel; who has no session with this key answers at once."""
+        ticket = next(self._tickets)
+        others = {other for other in self._workers.values() if other is not worker}
+        self._cancels[ticket] = _Cancel(worker, message["number"], others)
+        for other in others:
+            fields = {"process_id": message["process_id"], "key": message["key"]}
+            other.line.tell("cancel", number=ticket, **fields)
+        self._has_cancelled(worker, ticket)
+
+    def _has_cancelled(self, worker: _Worker, ticket: int) -> None:
+        """Note that a worker has answered, or is gone; tell who asked once all have."""
+        cancel = self._cancels.get(ticket)
+        if cancel is None:
+            return
+        cancel.awaited.discard(worker)
+        if not cancel.awaited:
+            del self._cancels[ticket]
+            cancel.asked_by.line.tell("cancelled", number=cancel.number)
 
     def _admit(self, worker: _Worker, account: str) -> str | None:
         """Take a place; return None, or the limit that is reached."""
@@ -216,8 +250,9 @@ class Supervisor:
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
         self._settings, self._accepted = settings, content
+        _log.info("configuration accepted")
         for worker in self._workers.values():
-            worker.line.tell("reload")
+            worker.line.tell("reload", content=content)  # the file may be another by the time it is read
 
     async def _drain(self) -> None:
         _log.info("draining", connections=self._health().connections)

@@ -66,7 +66,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line.tell("ready")
     async for message in line.messages():
         if message["what"] == "reload":
-            server.tasks.start("reload", _reload(server, arguments.config))
+            server.tasks.start("reload", _reload(server, arguments.config, message["content"]))
         elif message["what"] == "drain":
             break
         else:
@@ -75,9 +75,10 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _reload(server: Server, config: Path) -> None:
+async def _reload(server: Server, config: Path, content: str) -> None:
+    """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        await server.reload(load(config))
+        await server.reload(load(config, content=content))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

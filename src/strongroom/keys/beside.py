@@ -4,7 +4,8 @@ The protected database keeps each wrapped keyset in ``strongroom.keysets`` and t
 ``strongroom.columns``, so that a dump of it and the root bring everything back. Here are the statements,
 which the shell executes, and the decision, which is pure: from what is configured and what was found, what
 is to be made, taken over and copied, or why nothing may start. After publishing, the shell reads and agrees
-once more: of two gateways with a state each that start together, the second finds another's keyset there.
+once more, and only then takes a new keyset into its state: of two gateways with a state each that start
+together, the second finds the first one's there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +14,11 @@ from dataclasses import dataclass
 from strongroom.errors import InvalidScheme, KeysetMismatch, KeysetMissing, KeysetOrphaned
 from strongroom.keys.model import Keyset
 from strongroom.protect.scheme import Scheme
+
+ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(1400135535, 1801812339)"
+"""Goes before what is written beside the data: two that make the tables at once would break each other.
+
+The numbers are the letters of "Stro" and "keys"; the pair is not that of ``changeover``."""
 
 CREATE_TABLES = """\
 CREATE SCHEMA IF NOT EXISTS strongroom;
@@ -68,7 +74,7 @@ class Agreement:
     """Keysets that the database has and the state has not, or not so new: into the state."""
 
     create: tuple[Scheme, ...]
-    """One scheme for each keyset that has never been: to be made in the state."""
+    """One scheme for each keyset that has never been: to be made, beside the data first."""
 
     publish: tuple[Keyset, ...]
     """Keysets that the database has not, or not so new: beside the data."""

@@ -1,6 +1,6 @@
 """New keys: the one place where key material and key ids are drawn.
 
-Called by ``store.py`` for a column's first keyset and by ``root/file.py``.
+Called by the shell for a column's first keyset and by ``root/file.py``.
 """
 
 import secrets

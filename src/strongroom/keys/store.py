@@ -1,13 +1,12 @@
 """Keysets in the state database, wrapped by the root; and how often each key has been used.
 
-Several processes share the state: what is missing is made in one write transaction (the state begins each
-with BEGIN IMMEDIATE), so that of two workers that start together one makes a keyset and the other finds it,
-and it is on the disk before the first value is sealed. Called by the shell at start and by ``uses.py``.
+A keyset is taken into the state once it stands beside the data, and is on the disk before the first value is
+sealed. Several processes share the state; each transaction is a write transaction (BEGIN IMMEDIATE), so that
+of two that take over a keyset the second finds it there. Called by the shell at start and by ``uses.py``.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -26,10 +25,8 @@ from sqlalchemy.engine import Connection
 
 from strongroom.errors import KeyUsesSpent, WrongRoot
 from strongroom.keys import document
-from strongroom.keys.generate import new_keyset
 from strongroom.keys.model import ExportCapability, Keyset
 from strongroom.keys.root import RootKey, wrapping_context
-from strongroom.protect.scheme import Scheme
 from strongroom.state import metadata
 
 _keysets = Table(
@@ -97,15 +94,6 @@ class KeyStore:
         """All keysets by name; raises ``WrongRoot`` if one does not open."""
         return {kept.name: unwrap(kept, self._root) for kept in kept_keysets(self._engine)}
 
-    def create(self, schemes: Iterable[Scheme], now: datetime) -> dict[str, Keyset]:
-        """The keysets of the schemes by name, each made where there is none yet. ``now`` is in UTC."""
-        wanted = {scheme.keyset: scheme for scheme in schemes}
-        with self._engine.begin() as connection:
-            found = {kept.name: kept for kept in _kept(connection)}
-            for name in sorted(wanted.keys() - found.keys()):
-                found[name] = self._insert(connection, new_keyset(wanted[name], now))
-        return {name: unwrap(found[name], self._root) for name in wanted}
-
     def adopt(self, keysets: Iterable[Keyset]) -> None:
         """Takes over keysets that were found beside the data: as new ones, or in place of older revisions."""
         with self._engine.begin() as connection:
@@ -159,12 +147,11 @@ class KeyStore:
             rows = connection.execute(select(_key_uses)).all()
         return {(row.keyset, row.key_id): row.reserved for row in rows}
 
-    def _insert(self, connection: Connection, keyset: Keyset) -> WrappedKeyset:
+    def _insert(self, connection: Connection, keyset: Keyset) -> None:
         kept = wrap(keyset, self._root)
         created = min(version.created for version in keyset.versions).replace(tzinfo=None)
         values = {"name": kept.name, "revision": kept.revision, "wrapped": kept.wrapped, "created": created}
         connection.execute(_keysets.insert().values(values))
-        return kept
 
 
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:

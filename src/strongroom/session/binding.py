@@ -16,13 +16,15 @@ from strongroom.sql.statement import Analysis, Parameter, Resolved
 from strongroom.wire.postgres import messages as m
 
 
-def resolved_parse(guard: Guard, parse: m.Parse, analysis: Analysis, resolved: Resolved | None) -> bytes:
-    """The Parse to send; literals are sealed here. Raises `InvalidValue`."""
+def resolved_parse(
+    guard: Guard, parse: m.Parse, analysis: Analysis, resolved: Resolved | None, *, may_wait: bool
+) -> bytes:
+    """The Parse to send; literals are sealed here. Raises as `Guard.text` does."""
     parameters = None if resolved is None else resolved.parameters
     oids = parse.parameter_types
     if parameters is not None:
         oids = tuple(one.upstream_oid or _at(parse.parameter_types, one.client - 1) for one in parameters)
-    return m.Parse(parse.name, guard.text(analysis.pieces), oids).serialise()
+    return m.Parse(parse.name, guard.text(analysis.pieces, may_wait=may_wait), oids).serialise()
 
 
 def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, bytes]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from strongroom.session.analyses import Question
+
 
 @dataclass(frozen=True, slots=True)
 class SendClient:
@@ -54,7 +56,10 @@ class RegisterCancel:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Find the session whose client was given this key, in any worker, and cancel what it runs."""
+    """Find the session whose client was given this key, in any worker, and cancel what it runs.
+
+    Answered by `Cancelled`.
+    """
 
     process_id: int
     secret_key: bytes
@@ -68,6 +73,18 @@ class LoggedIn:
 @dataclass(frozen=True, slots=True)
 class CatalogChanged:
     """Committed DDL may have changed the catalog: other sessions, in all workers, must look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyse:
+    """Have a long text analysed where it keeps nobody waiting; answered by `Analysed`."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Let other sessions have a turn in the middle of long work; answered by `GoOn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,8 @@ Effect = (
     | Cancel
     | LoggedIn
     | CatalogChanged
+    | Analyse
+    | Yield
     | Log
     | Close
 )

@@ -6,9 +6,11 @@
 from dataclasses import dataclass
 
 from strongroom.errors import StrongroomError
+from strongroom.session.analyses import Question
 from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.upstream_login import UpstreamLogin
+from strongroom.sql.statement import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,24 @@ class UpstreamFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Answers `Cancel`: the database has been told, or there is nobody to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """Answers `Analyse`: what the text touches, why it may not pass, or None: analyse it here."""
+
+    question: Question
+    outcome: Analysis | StrongroomError | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Answers `Yield`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """A limit of time is reached; ``limit`` is its name in the configuration."""
 
@@ -100,6 +120,9 @@ Event = (
     | Admitted
     | UpstreamConnected
     | UpstreamFailed
+    | Cancelled
+    | Analysed
+    | GoOn
     | TimedOut
     | SnapshotChanged
     | Drain

@@ -8,7 +8,6 @@ transaction that changes the catalog, at a catalog of its own. The guard says wh
 Used by `guarded`; pure.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +30,13 @@ from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.sealing import column_sealer
 from strongroom.protect.style import TextStyle
 from strongroom.session import rows
+from strongroom.session.analyses import (
+    ANALYSES_KEPT,
+    LENGTH_KEPT,
+    Analyses,
+    LongText,
+    Question,
+)
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import ColumnId, Protection, Schema
@@ -49,40 +55,10 @@ from strongroom.sql.statement import (
 )
 from strongroom.wire.postgres import types
 
-ANALYSES_KEPT = 2_000
-"""Analysed texts that a snapshot remembers, those least recently used being forgotten first."""
-
-LENGTH_KEPT = 1 << 14
-"""Characters of the longest text that is remembered; bulk inserts of literals hardly come twice."""
-
 PLANS_KEPT = 500
 """Plans for rows that a session remembers, before it forgets them all."""
 
 Protections = Mapping[ColumnId, Protection]
-
-
-class Analyses:
-    """What was analysed under one snapshot, so that no text is parsed twice."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[object, ...], Analysis] = OrderedDict()
-
-    def find(self, key: tuple[object, ...]) -> Analysis | None:
-        """Return what is known."""
-        analysis = self._known.get(key)
-        if analysis is not None:
-            self._known.move_to_end(key)
-        return analysis
-
-    def keep(self, key: tuple[object, ...], analysis: Analysis) -> None:
-        """Remember, and forget the oldest where there are too many."""
-        if len(str(key[0])) > LENGTH_KEPT:
-            return
-        self._known[key] = analysis
-        if len(self._known) > ANALYSES_KEPT:
-            self._known.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,6 +227,7 @@ class Guard:
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
+        self.long = LongText()
         self.style = TextStyle()
         self._plans: dict[tuple[object, ...], tuple[object, RowPlan | None]] = {}
         self.stale = Barrier.SEARCH_PATH
@@ -287,17 +264,20 @@ class Guard:
         else:
             self._snapshot = snapshot
 
-    def analyse(self, text: str, declared: Sequence[int], *, may_look: bool = False) -> Analysis:
+    def analyse(
+        self, text: str, declared: Sequence[int], *, may_look: bool = False, may_wait: bool = False
+    ) -> Analysis:
         """What the text touches; raises `Denied`.
 
         Where it names what the catalog does not know, and ``may_look``, raises `OutOfDate` the first time:
-        somebody may have made it around the gateway.
+        somebody may have made it around the gateway. Where it is long, and ``may_wait``, raises `Unfinished`
+        until it is analysed elsewhere.
         """
         if self._path is None:
             raise Bug("a statement was analysed before the search path was known")
         may_look = may_look and text not in self._looked
         try:
-            analysis = self._understood(text, declared, self._path)
+            analysis = self._understood(text, declared, self._path, may_wait=may_wait)
         except (UndefinedTable, UndefinedColumn):
             if may_look:
                 raise self._out_of_date(text) from None
@@ -328,8 +308,15 @@ class Guard:
         self.stale |= Barrier.CATALOG
         return OutOfDate()
 
-    def _understood(self, text: str, declared: Sequence[int], path: tuple[str, ...]) -> Analysis:
+    def _understood(
+        self, text: str, declared: Sequence[int], path: tuple[str, ...], *, may_wait: bool
+    ) -> Analysis:
         snapshot = self._snapshot
+        is_long = may_wait and len(text) > LENGTH_KEPT
+        if is_long:
+            elsewhere = self.long.analysis(Question(text, tuple(declared), path, snapshot))
+            if elsewhere is not None:
+                return elsewhere
         key = (text, tuple(declared), path)
         known = snapshot.analyses.find(key)
         if known is not None:
@@ -343,16 +330,18 @@ class Guard:
             self.cursors,
         )
         analysis = analyse(text, declared, context)
-        if all(statement.context_free for statement in analysis.statements):
+        if is_long:
+            self.long.keep(analysis)
+        elif all(statement.context_free for statement in analysis.statements):
             snapshot.analyses.keep(key, analysis)
         return analysis
 
-    def anew(self, statement: Statement) -> Resolved | None:
-        """What a prepared statement means now; raises `Denied`.
+    def anew(self, statement: Statement, *, may_wait: bool = False) -> Resolved | None:
+        """What a prepared statement means now; raises `Denied`, and `Unfinished` as `analyse` does.
 
         One that SQL prepared, and that would have to be sent in another form, must be prepared again.
         """
-        analysis = self.analyse(statement.text, statement.parameter_types)
+        analysis = self.analyse(statement.text, statement.parameter_types, may_wait=may_wait)
         if len(analysis.statements) != 1:
             return None
         resolved = analysis.statements[0]
@@ -381,7 +370,7 @@ class Guard:
         self._changed |= lasting
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
             self.cursors.declared[statement.name] = statement.defines.outputs
-        elif statement.kind in (Kind.CLOSE, Kind.DISCARD):
+        elif statement.kind in (Kind.CLOSE, Kind.DISCARD) and Barrier.CURSORS in statement.barriers:
             self.cursors.close(statement.name)
         elif statement.takes_back:
             self.stale |= self._changed
@@ -403,17 +392,30 @@ class Guard:
 
     # ---------------------------------------------------------------- sealing
 
-    def text(self, pieces: Iterable[Piece]) -> str:
-        """The text to send, its holes filled with sealed literals."""
+    def text(self, pieces: tuple[Piece, ...], *, may_wait: bool = False) -> str:
+        """The text to send, its holes filled with sealed literals.
+
+        Where they are many, and ``may_wait``, raises `Unfinished` until all are.
+        """
+        if may_wait and self.long.holds(pieces):
+            return self.long.sealed(pieces, self._literal)
         return "".join(piece if isinstance(piece, str) else self._literal(piece) for piece in pieces)
 
     def seal(self, parameter: Parameter, value: bytes | None, format_code: int) -> bytes | None:
         """A parameter's value as it goes upstream, in binary."""
-        assert parameter.protection is not None
-        codec = self.codec(parameter.protection)
+        seal = self.sealer(parameter, format_code)
+        return None if value is None or seal is None else seal(value)
+
+    def sealer(self, parameter: Parameter, format_code: int) -> Callable[[bytes], bytes] | None:
+        """What seals a parameter's values that come in one format; None where they pass as they are."""
+        if parameter.protection is None:
+            return None
         use = Use.COMPARE if parameter.compared else Use.STORE
+        codec = self.codec(parameter.protection)
         sent = Sent(self.style, parameter.type_oid, format_code, use, parameter.cut)
-        return codec.seal_each(value, sent) if parameter.is_array else codec.seal(value, sent)
+        if parameter.is_array:
+            return lambda value: codec.seal_each(value, sent) or b""
+        return column_sealer(codec, sent)
 
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
         """What the client's COPY data goes through."""

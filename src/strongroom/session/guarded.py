@@ -23,14 +23,18 @@ from strongroom.errors import (
     UndefinedStatement,
 )
 from strongroom.session import binding, refresh
-from strongroom.session.guard import PLANS_KEPT, OutOfDate
+from strongroom.session.analyses import Question, Unfinished
+from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
 from strongroom.session.opening import OpeningRelay, copy_message, near, touched
+from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
+from strongroom.session.series import EXECUTED, Part, Plans, Sealing
+from strongroom.session.series import KINDS as SERIES
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.codec import HEADER
+from strongroom.wire.postgres.codec import HEADER, Span
 from strongroom.wire.postgres.reader import Reader
 
 _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
@@ -42,6 +46,15 @@ _DESCRIPTION = ord("T")
 class GuardedRelay(OpeningRelay):
     """An open session with something to protect."""
 
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits, snapshot)
+        self._plans = Plans(self._guard)
+        self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
+
+    def _forget_settled(self) -> None:
+        super()._forget_settled()
+        self._sealings.clear()
+
     # ---------------------------------------------------------------- the client's messages
 
     def _query(self, body: bytes) -> bytes | None:
@@ -51,14 +64,16 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         query = m.Query.parse(body)
         try:
-            analysis = self._guard.analyse(query.text, (), may_look=self._may_look)
-            text = self._guard.text(analysis.pieces) if analysis.touched else None
+            analysis = self._guard.analyse(query.text, (), may_look=self._may_look, may_wait=True)
+            text = self._guard.text(analysis.pieces, may_wait=True) if analysis.touched else None
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
         self._segment_open = False
-        run = Run(analysis.statements, query.text if len(analysis.statements) == 1 else "")
+        run = Run(analysis.statements)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
@@ -77,23 +92,24 @@ class GuardedRelay(OpeningRelay):
         self._segment_open = True
         if self._statement_limit_reached(parse.name):
             return self._refuse_parse(parse, self._too_many_statements())
-        return self._prepare(parse, may_look=self._may_look)
+        return self._prepare(parse, may_look=self._may_look, may_wait=True)
 
-    def _prepare(self, parse: m.Parse, *, may_look: bool) -> bytes | None:
+    def _prepare(self, parse: m.Parse, *, may_look: bool, may_wait: bool) -> bytes | None:
         """Send a Parse, as it came where it touches nothing."""
+        oids = parse.parameter_types
         try:
-            analysis = self._guard.analyse(parse.text, parse.parameter_types, may_look=may_look)
+            analysis = self._guard.analyse(parse.text, oids, may_look=may_look, may_wait=may_wait)
             resolved = _only(analysis)
-            statement = Statement(
-                parse.name, parse.text, parse.parameter_types, resolved, self._guard.outlook
-            )
+            statement = Statement(parse.name, parse.text, oids, resolved, self._guard.outlook)
             sent = (
                 None
                 if not analysis.touched
-                else binding.resolved_parse(self._guard, parse, analysis, resolved)
+                else binding.resolved_parse(self._guard, parse, analysis, resolved, may_wait=may_wait)
             )
         except OutOfDate:
             return self._look_again()
+        except Unfinished:
+            return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
@@ -126,7 +142,10 @@ class GuardedRelay(OpeningRelay):
         resolved = None if statement is None else statement.resolved
         named = resolved is not None and not resolved.context_free
         if statement is not None and (named or statement.outlook != self._guard.outlook):
-            anew = self._prepare_anew(statement)
+            try:
+                anew = self._prepare_anew(statement)
+            except Unfinished:
+                return self._hold()
             if isinstance(anew, StrongroomError):
                 return self._refuse_bind(name, anew)
             before, statement = anew, self._statements.find(statement_name)
@@ -150,13 +169,67 @@ class GuardedRelay(OpeningRelay):
             return sent
         return before + (m.Bind.parse(body).serialise() if sent is None else sent)
 
+    def begin_round(self, chunk: bytes) -> bytes | None:
+        return super().begin_round(chunk) or self._go_on(chunk)
+
+    def _go_on(self, chunk: bytes) -> bytes | None:
+        """What goes upstream, if the client's octets are more of the series that was found last."""
+        plan, frames = self._plans.current, self._client_frames
+        if plan is None or self.waiting or self._kept or frames.held or frames.torn:
+            return None
+        if not chunk.endswith(EXECUTED) or len(chunk) > self._limits.message_bytes:
+            return None
+        if not self._in_series(plan.statement) or not self._plans.holds(plan):
+            return None
+        part = plan.seal(chunk, 0)
+        if part is None or part.end < len(chunk):
+            return None
+        self._unfold()
+        self._note_series(part)
+        return part.octets
+
+    def _series(self, data: bytes, spans: list[Span], at: int) -> Part | None:
+        _, start, end = spans[at]
+        reader = Reader(data[start + HEADER : end])
+        name, statement_name = reader.cstring(), reader.cstring()
+        statement = self._statements.find(statement_name)
+        if name or statement is None or not self._in_series(statement):
+            return None
+        plan = self._plans.find(statement, data, spans, at)
+        part = None if plan is None else plan.seal(data, start)
+        if part is not None:
+            self._note_series(part)
+        return part
+
+    def _note_series(self, part: Part) -> None:
+        self._segment_open = True
+        self._flushed = False
+        plan = part.plan
+        if not self._replies.goes_on(plan, part.rounds):
+            portal = Portal("", plan.statement, Run((plan.resolved,), formats=plan.result_formats))
+            self._replies.ask(plan.under_way(part.rounds, self._put_portal("", portal), portal))
+
+    def _in_series(self, statement: Statement) -> bool:
+        """Whether rounds of the statement may pass as one: nothing in the books changes, no rows come."""
+        replies, resolved = self._replies, statement.resolved
+        if replies.skipping or replies.sync_due or replies.copying_in:
+            return False
+        if self._barriers or self._refreshing or self._guard.stale or self._guard.changed:
+            return False
+        if resolved is None or statement.refused:
+            return False
+        if statement.outlook != self._guard.outlook or self._statements.find(statement.name) is not statement:
+            return False
+        plain = resolved.kind in SERIES and not resolved.outputs and resolved.context_free
+        return plain and not resolved.barriers and self._statements.settled(statement.name, self._segment)
+
     def _prepare_anew(self, statement: Statement) -> bytes | StrongroomError:
         """Analyse a statement under the catalog as it is now; prepare it again if it means something else.
 
         PostgreSQL resolves a prepared statement anew too when the catalog or search_path has changed.
         """
         try:
-            after = self._guard.anew(statement)
+            after = self._guard.anew(statement, may_wait=True)
         except Denied as error:
             return error
         before = statement.resolved
@@ -173,7 +246,7 @@ class GuardedRelay(OpeningRelay):
                 Owed(Request.CLOSE, target, mine=True, undo=self._put_statement(statement.name, None))
             )
         # It was analysed a moment ago: to wait now, with the Close noted, would strand the replies.
-        sent = self._prepare(parse, may_look=False) or parse.serialise()
+        sent = self._prepare(parse, may_look=False, may_wait=False) or parse.serialise()
         own = next(owed for owed in self._replies.newest_first() if owed.request is Request.PARSE)
         own.mine = True
         return closing + sent
@@ -196,15 +269,15 @@ class GuardedRelay(OpeningRelay):
         target = m.Target.parse(body)
         self._segment_open = True
         if target.kind == "S":
-            if not self._statements.settled(target.name, self._segment):
-                return self._hold()
+            if not self._statements.settled(target.name, self._segment) or (self._barriers and target.name):
+                return self._hold()  # DEALLOCATE and PREPARE under way may give the name another meaning
             self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, self._statements.find(target.name)))
             return None
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
         portal = self._portals.find(target.name)
-        if portal is None and self._barriers:
-            return self._hold()  # a DECLARE under way may make it
+        if self._barriers and (target.name or portal is None):
+            return self._hold()  # CLOSE and DECLARE under way may give the name another meaning
         portal = portal or self._guard.cursor(target.name)
         if portal is None:
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
@@ -228,7 +301,7 @@ class GuardedRelay(OpeningRelay):
             return self._hold()
         self._segment_open = True
         portal = self._portals.find(execute.portal)
-        if portal is None and self._barriers:  # a DECLARE may be under way
+        if self._barriers and (execute.portal or portal is None):  # as in Describe
             return self._hold()
         portal = portal or self._declared(execute.portal)
         # The rows of a cursor of DECLARE come without a word of the format that they have.
@@ -273,11 +346,20 @@ class GuardedRelay(OpeningRelay):
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
-        """A round of a touched statement as it goes upstream (`Rounds`)."""
-        assert statement.resolved is not None
+        """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
+        resolved = statement.resolved
+        assert resolved is not None
+        known = self._sealings.get(id(resolved))
+        sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
+        if known is not None and sealed is not None:
+            return known.run(), sealed
         end = 1 + int.from_bytes(chunk[1:HEADER])
-        run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
-        return run, sealed + chunk[end:]
+        bind = m.Bind.parse(chunk[HEADER:end])
+        run, first = binding.sealed_bind(self._guard, resolved, bind)
+        if len(self._sealings) >= PLANS_KEPT:
+            self._sealings.clear()
+        self._sealings[id(resolved)] = Sealing.of(self._guard, resolved, bind, chunk[end:], run.rows)
+        return run, first + chunk[end:]
 
     def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
         """The answer to it as the client gets it (`Rounds`); the first one settles what others look like."""
@@ -355,6 +437,35 @@ class GuardedRelay(OpeningRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+    # ---------------------------------------------------------------- long texts
+
+    def take_question(self) -> Question | None:
+        """The long text that is to be analysed elsewhere, once."""
+        question, self._guard.long.to_ask = self._guard.long.to_ask, None
+        return question
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether others are to be served before this session goes on (`go_on`)."""
+        return self._guard.long.wants_turn
+
+    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
+        """Take the analysis of a long text; None where it must be made here."""
+        self._guard.long.answered(question, outcome)
+        self._resume()
+
+    def go_on(self) -> None:
+        """Others have been served."""
+        self._guard.long.wants_turn = False
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._guard.long.busy:
+            return
+        super()._resume()
+        if not self.waiting:
+            self._guard.long.forget()
 
     # ---------------------------------------------------------------- keeping up to date
 

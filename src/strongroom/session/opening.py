@@ -55,10 +55,11 @@ class OpeningRelay(Relay):
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
-        self._forget_descriptions()
+        self._forget_settled()
         self._guard.share(snapshot)
 
-    def _forget_descriptions(self) -> None:
+    def _forget_settled(self) -> None:
+        """Forget what was settled once for many rounds, under what may have changed since."""
         self._shown.clear()
         self._answers.clear()
 
@@ -69,6 +70,7 @@ class OpeningRelay(Relay):
     def settle_style(self, name: str, value: str) -> None:
         """Note a run-time parameter that decides how values are printed."""
         self._guard.style = self._guard.style.with_setting(name, value)
+        self._forget_settled()
 
     def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         if owed.subject is refresh.QUESTION:
@@ -119,7 +121,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
-            self._forget_descriptions()
+            self._forget_settled()
             self._guard.refreshed(answer.path, answer.schema)
             for item in answer.style.items():
                 self.settle_style(*item)
@@ -197,22 +199,22 @@ class OpeningRelay(Relay):
     def _completed(self, owed: Owed, run: Run, current: Resolved) -> None:
         self._sealer = run.opener = None
         self._guard.completed(current)
-        self._name_statements(current, run.text)
+        self._name_statements(current)
         if owed.request is Request.QUERY:
             run.index += 1
             run.rows = None
         elif current.barriers:
             self._barrier_passed()
 
-    def _name_statements(self, done: Resolved, text: str) -> None:
+    def _name_statements(self, done: Resolved) -> None:
         """SQL's PREPARE and DEALLOCATE share their names with Parse and Close, DECLARE shares with Bind."""
         if done.kind is Kind.PREPARE and done.name is not None:
-            statement = Statement(done.name, text, (), done.defines, self._guard.outlook, by_sql=True)
+            statement = Statement(done.name, done.text, (), done.defines, self._guard.outlook, by_sql=True)
             self._statements.note(done.name, statement)
         elif done.kind is Kind.DEALLOCATE and done.name is not None:
             self._statements.note(done.name, None)
-        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD):
-            self._statements.forget_all()
+        elif done.kind in (Kind.DEALLOCATE, Kind.DISCARD) and Barrier.PREPARED in done.barriers:
+            self._statements.forget_all()  # DISCARD PLANS, TEMP and SEQUENCES leave them
         elif done.kind in (Kind.DECLARE, Kind.CLOSE) and done.name is not None:
             self._portals.note(done.name, None)
 

@@ -1,6 +1,7 @@
 """One PostgreSQL session from its first octet to its last: events in, effects out.
 
     STARTUP ─ LOOKING_UP ─ LOGIN ─ ADMITTING ─ OPENING ─ UPSTREAM_LOGIN ─ OPEN ─ CLOSED
+            └ CANCELLING ────────────────────────────────────────────────────────┘
 
 `Session.handle` looks up what to do in `STEPS`; what is absent there is ignored only where `Session.handle`
 says so, and is a `Bug` otherwise. While the session is OPEN the work is `relay`'s. Randomness comes in with
@@ -70,6 +71,7 @@ class Phase(Enum):
     """Where a session is."""
 
     STARTUP = auto()
+    CANCELLING = auto()
     LOOKING_UP = auto()
     LOGIN = auto()
     ADMITTING = auto()
@@ -88,6 +90,8 @@ class Session:
         self._effects: list[do.Effect] = []
         self._phase = Phase.STARTUP
         self._draining = False
+        self._yielded = False
+        self._left = False
         self._early = b""  # octets that came before their time
         self._accepted: ev.Accepted | None = None
         self._startup = m.StartupMessage(0, {})
@@ -107,8 +111,8 @@ class Session:
     def wants_client(self) -> bool:
         """Whether there is room for more from the client."""
         if self._phase is Phase.OPEN:
-            return not self._relay.waiting
-        return self._phase in (Phase.STARTUP, Phase.LOGIN)
+            return not self._relay.full
+        return self._phase in (Phase.STARTUP, Phase.CANCELLING, Phase.LOGIN)
 
     @property
     def held(self) -> int:
@@ -163,7 +167,7 @@ class Session:
             # In the clear, too: libpq's PQcancel never asks for TLS (manual, section 34.7), and the key that
             # it shows cancels a statement, no more.
             self._effects.append(do.Cancel(packet.process_id, packet.secret_key))
-            self._close()
+            self._phase = Phase.CANCELLING
             return
         if self._rules.tls_required and self._accepted is not None and not self._accepted.tls:
             raise TlsRequired(
@@ -171,6 +175,14 @@ class Session:
                 hint="Connect with sslmode=verify-full and the listener's CA in sslrootcert.",
             )
         self._on_startup(packet)
+
+    def _on_cancelled(self, _event: ev.Event) -> None:
+        # Not before the database has been told: what the client asks next must not be what is cancelled
+        # (libpq's PQcancel waits for this end, fe-cancel.c).
+        self._close()
+
+    def _on_idle_talk(self, _event: ev.ClientData) -> None:
+        """PostgreSQL reads nothing behind a CancelRequest either (backend_startup.c)."""
 
     def _on_startup(self, startup: m.StartupMessage) -> None:
         if self._early:
@@ -313,11 +325,35 @@ class Session:
         for code in relay.refused:
             self._effects.append(do.Log("statement refused", {"account": self._account, "code": code}))
         relay.refused.clear()
-        if isinstance(relay, GuardedRelay) and relay.catalog_changed:
-            relay.catalog_changed = False
-            self._effects.append(do.CatalogChanged())
+        if isinstance(relay, GuardedRelay):
+            self._ask_for(relay)
         if relay.ended:
             self._close()
+        elif self._left and not relay.waiting:
+            self._leave()
+
+    def _ask_for(self, relay: GuardedRelay) -> None:
+        """What a guarded session wants of the shell."""
+        if relay.catalog_changed:
+            relay.catalog_changed = False
+            self._effects.append(do.CatalogChanged())
+        question = relay.take_question()
+        if question is not None:
+            self._effects.append(do.Analyse(question))
+        if relay.wants_turn and not self._yielded:
+            self._yielded = True
+            self._effects.append(do.Yield())
+
+    def _on_analysed(self, event: ev.Analysed) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.answered(event.question, event.outcome)
+            self._flush()
+
+    def _on_turn(self, _event: ev.GoOn) -> None:
+        self._yielded = False
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.go_on()
+            self._flush()
 
     def _on_idle_timeout(self, event: ev.TimedOut) -> None:
         if self._relay.idle or event.limit != "idle_seconds":
@@ -350,6 +386,12 @@ class Session:
         )
 
     def _on_client_closed(self, _event: ev.ClientClosed) -> None:
+        if self._phase is Phase.OPEN and self._relay.waiting:
+            self._left = True  # what it sent before it left is carried out, as PostgreSQL would
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
         if self._phase is Phase.OPEN and self._relay.upstream_may_be_told:
             self._effects.append(do.SendUpstream(m.TERMINATE))
         self._close()
@@ -385,6 +427,9 @@ _Step = Callable[[Session, ev.Event], None]
 STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.STARTUP, ev.Accepted): Session._on_accepted,
     (Phase.STARTUP, ev.ClientData): Session._on_first_octets,
+    (Phase.CANCELLING, ev.Cancelled): Session._on_cancelled,
+    (Phase.CANCELLING, ev.TimedOut): Session._on_cancelled,
+    (Phase.CANCELLING, ev.ClientData): Session._on_idle_talk,
     (Phase.LOOKING_UP, ev.AccountKnown): Session._on_account,
     (Phase.LOGIN, ev.ClientData): Session._on_login_octets,
     (Phase.ADMITTING, ev.Admitted): Session._on_admitted,
@@ -397,6 +442,8 @@ STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.OPEN, ev.ClientData): Session._on_client_data,
     (Phase.OPEN, ev.UpstreamData): Session._on_upstream_data,
     (Phase.OPEN, ev.UpstreamClosed): Session._on_upstream_closed,
+    (Phase.OPEN, ev.Analysed): Session._on_analysed,
+    (Phase.OPEN, ev.GoOn): Session._on_turn,
     (Phase.OPEN, ev.TimedOut): Session._on_idle_timeout,
 }
 """What happens where."""

@@ -14,6 +14,7 @@ Called by `session/postgres.py`; pure.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from strongroom._kernel import plain_answers
 from strongroom.errors import (
     Bug,
     MalformedMessage,
@@ -24,8 +25,9 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
-from strongroom.session.replies import Owed, Replies, Request
+from strongroom.session.replies import Owed, Replies, Request, Series
 from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
+from strongroom.session.series import Part
 from strongroom.session.statements import Names, Portal, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
@@ -47,13 +49,14 @@ class Limits:
 
     message_bytes: int
     statements_per_session: int
+    buffer_bytes: int = 1 << 20
 
 
 class Relay:
     """One open session. ``client()`` and ``upstream()`` take chunks; ``to_client`` and ``to_upstream`` fill.
 
     ``waiting`` is true while the client's next message must not be looked at before upstream has answered;
-    what the client sent since is kept, and no more should be read from it.
+    what the client sends meanwhile is kept, and while it is ``full`` no more should be read from it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -68,6 +71,7 @@ class Relay:
         self._segment = 0
         self._refusals = 0
         self._kept: list[tuple[bytes, list[Span]]] = []
+        self._behind = 0  # octets that came while waiting
         self.transaction = "I"
         self._flushed = False
         self._own: list[bytes] = []  # messages of the gateway's own, for when the client's wait
@@ -89,6 +93,11 @@ class Relay:
         return kept + self._client_frames.held + self._upstream_frames.held
 
     @property
+    def full(self) -> bool:
+        """Whether as much as may be came while waiting: up to here, a client that leaves is noticed."""
+        return self.waiting and self._behind >= self._limits.buffer_bytes
+
+    @property
     def client_may_be_told(self) -> bool:
         """Whether a message can go to the client: inside another it would be taken for a part of that."""
         return not self._upstream_frames.torn
@@ -105,6 +114,7 @@ class Relay:
         self._unfold()
         data, spans = self._client_frames.feed(chunk)
         if self.waiting:
+            self._behind += len(chunk)
             self._kept.append((data, spans))
             return
         self._pass_upstream(data, spans)
@@ -121,7 +131,10 @@ class Relay:
         """Take upstream's octets, if they are the answer to a round: what the client gets, else None."""
         ended = self._rounds.end(chunk)
         if ended is None:
-            return None
+            quiet = not (
+                self._rounds or self.waiting or self._upstream_frames.held or self._upstream_frames.torn
+            )
+            return chunk if quiet and self._series_answered(chunk, 0, whole=True) else None
         one, status, answer = ended
         if status != IDLE or self.transaction != "I":
             self._portals.note("", self._portal_of(one))
@@ -157,8 +170,18 @@ class Relay:
         return Portal("", one.statement, one.run)
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0  # from here on nothing was changed
-        for i, (tag, start, end) in enumerate(spans):
+        clean = at = 0  # from ``clean`` on nothing was changed
+        while at < len(spans):
+            i, at = at, at + 1
+            tag, start, end = spans[i]
+            if tag == _BIND and (part := self._series(data, spans, i)) is not None:
+                self._send_upstream(data, clean, start)
+                self.to_upstream.append(part.octets)
+                clean = part.end
+                self._flushed = False
+                while at < len(spans) and spans[at][1] < clean:
+                    at += 1
+                continue
             handler = self._handlers.get(tag)
             if handler is None:
                 raise UnsupportedMessage(
@@ -178,6 +201,10 @@ class Relay:
             if self.ended:
                 break
         self._send_upstream(data, clean, spans[-1][2] if spans else 0)
+
+    def _series(self, _data: bytes, _spans: list[Span], _at: int) -> Part | None:
+        """The rounds that begin here and go upstream as one; None where the Bind is taken by itself."""
+        return None
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
@@ -209,6 +236,7 @@ class Relay:
                 self._kept += kept[i + 1 :]
                 return
         self._flushed = False
+        self._behind = 0
 
     def _passes(self, _body: bytes) -> bytes | None:
         return None
@@ -348,14 +376,34 @@ class Relay:
             self._rounds.allow()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0
-        for tag, start, end in spans:
+        clean = at = 0
+        while at < len(spans):
+            tag, start, end = spans[at]
+            if tag == _BOUND and (answered := self._series_answered(data, start, whole=False)):
+                at += answered
+                continue
+            at += 1
             replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
             if replacement is not None:
                 self._send_client(data, clean, start)
                 self.to_client.append(replacement)
                 clean = end
         self._send_client(data, clean, spans[-1][2] if spans else 0)
+
+    def _series_answered(self, data: bytes, start: int, *, whole: bool) -> int:
+        """Take the plain answers to a series, if ``whole`` only where nothing follows; how many messages."""
+        series = self._replies.head
+        if not isinstance(series, Series):
+            return 0
+        size = len(series.each)
+        rounds, end = plain_answers(data, start, size > 2, series.rounds)
+        if not rounds or (whole and end < len(data)):
+            return 0
+        if series.undo is not None:
+            series.undo = None
+            self._settle(series)
+        self._replies.answered(series, rounds)
+        return rounds * size
 
     def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         """Take one message, or a run of rows; return what the client gets instead, None for the same."""
@@ -451,6 +499,7 @@ _FROM_CLIENT = {
 }
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 
+_BIND, _BOUND = b"B2"
 _ASYNCHRONOUS = frozenset(b"NAS")
 _SETTLES = frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request

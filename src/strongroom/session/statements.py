@@ -54,7 +54,6 @@ class Run:
     """The statements of a query, or the one of a portal, while upstream carries them out."""
 
     statements: tuple[Resolved, ...]
-    text: str = ""  # of a query of one statement
     formats: tuple[int, ...] | None = None  # of the results, as Bind asked; None: RowDescription says
     rows: RowPlan | None = None
     opener: CopyOpener | None = None  # of COPY TO STDOUT

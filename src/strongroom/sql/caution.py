@@ -9,6 +9,7 @@ could touch one? Then it is refused, near or not, unless `functions:` lists that
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from strongroom.errors import SettingPinned, UserCodeRefused
 from strongroom.sql.ground import Ground
@@ -60,12 +61,19 @@ def _nodes(node: Node) -> Iterator[tuple[str, Node]]:
     while pending:
         key, item = pending.pop()
         if isinstance(item, list):
-            pending.extend((key, inner) for inner in item if isinstance(inner, dict | list))
+            pending.extend((key, inner) for inner in item if _may_name(inner))
             continue
         yield key, item
         for name, inner in item.items():
             if isinstance(inner, dict | list) and name not in _NAMELESS:
                 pending.append((name, inner))
+
+
+def _may_name(item: object) -> TypeGuard[Node | list[object]]:
+    """Whether something in a list may name anything: the literals of a bulk insert do not."""
+    if isinstance(item, dict):
+        return len(item) != 1 or item.keys().isdisjoint(_NAMELESS)
+    return isinstance(item, list)
 
 
 _NAMELESS = frozenset({"A_Const", "ParamRef", "String"})  # they name nothing

@@ -111,8 +111,7 @@ def _constant(run: Run, scope: Scope, body: Node) -> Value:
         literal.value, literal.type_oid = ("true" if body["boolval"].get("boolval") else "false"), 16
     else:
         literal.type_oid = NO_TYPE  # a bit string
-    value = run.add(literal)
-    return replace(value, type_oid=literal.number_oid) if literal.number_oid else value
+    return run.add(literal, literal.number_oid)
 
 
 def _fits_bigint(text: str) -> bool:

@@ -8,7 +8,6 @@ the gateway pins it.
 """
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -43,12 +42,15 @@ _TOKEN = re.compile(
 )
 _KINDS = {
     "string": Token.STRING,
+    "dollar": Token.STRING,
     "quoted": Token.QUOTED,
     "parameter": Token.PARAMETER,
     "word": Token.WORD,
     "number": Token.NUMBER,
     "symbol": Token.SYMBOL,
 }
+_MAY_BE_BLANK = frozenset(b" \t\n\r\f\v-/")  # the first bytes of white space and of comments
+_MAY_CONTINUE = frozenset(b" \t\n\r\f\v-")
 # A string goes on in another after white space that holds a newline (scan.l: quotecontinue).
 _CONTINUED = re.compile(rb"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'")
 _PLAIN_REST = re.compile(rb"(?:[^']|'')*'")
@@ -72,10 +74,14 @@ class Lexed:
 
     def at(self, offset: int) -> int:
         """The index of the token that begins at a byte."""
-        index = bisect_left(self.starts, offset)
-        if index >= len(self.starts) or self.starts[index] != offset:
+        index = self._places.get(offset)
+        if index is None:
             raise ConstructRefused("a construct without a place in the text cannot be analysed here")
         return index
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {start: index for index, start in enumerate(self.starts)}
 
     def text(self, index: int) -> bytes:
         """A token as written; empty past the end."""
@@ -90,10 +96,11 @@ class Lexed:
         """An upper bound of how deeply the parser's tree of this text can nest."""
         outer: list[tuple[int, int]] = []  # of each bracket, or CASE, that is open: chain, lasting
         base = chain = lasting = deepest = 0
-        for index, kind in enumerate(self.kinds):
-            if kind is not Token.SYMBOL and kind is not Token.WORD:
+        symbol, name, source = Token.SYMBOL, Token.WORD, self.source
+        for kind, start, end in zip(self.kinds, self.starts, self.ends, strict=True):
+            if kind is not symbol and kind is not name:
                 continue
-            word = self.word(index)
+            word = source[start:end].lower()
             if word in {b"(", b"[", b"case"}:
                 outer.append((chain, lasting))
                 base, chain, lasting = base + chain + lasting + 1, 0, 0
@@ -105,7 +112,7 @@ class Lexed:
                 chain = 0
             elif word in _LASTING:
                 lasting, chain = lasting + 1, 0
-            elif kind is Token.SYMBOL or word in _CHAINING:
+            elif kind is symbol or word in _CHAINING:
                 chain += 1
             deepest = max(deepest, base + chain + lasting)
         return deepest
@@ -116,26 +123,32 @@ def lex(source: bytes) -> Lexed:
     kinds: list[Token] = []
     starts: list[int] = []
     ends: list[int] = []
-    at, size = _blank(source, 0), len(source)
+    at, size, token = _blank(source, 0), len(source), _TOKEN.match
     while at < size:
-        match = _TOKEN.match(source, at)
+        match = token(source, at)
         assert match is not None  # the last branch takes any byte
-        name = match.lastgroup
+        name, end = match.lastgroup, match.end()
+        assert name is not None
         if name == "dollar":
-            kind, end = Token.STRING, _dollar_end(source, match)
+            end = _dollar_end(source, match)
         elif name == "string":
-            kind, end = Token.STRING, _string_end(source, match)
-        else:
-            assert name is not None
-            kind, end = _KINDS[name], match.end()
-            open_escape = name == "word" and source[at:end] in {b"e", b"E"} and source[end : end + 1] == b"'"
-            if open_escape or (name == "symbol" and source[at] in b"'\""):
-                raise SyntaxNotUnderstood("a quoted string or name does not end")
-        kinds.append(kind)
+            if end < size and source[end] in _MAY_CONTINUE:
+                end = _string_end(source, match)
+        elif _is_torn(source, name, at, end):
+            raise SyntaxNotUnderstood("a quoted string or name does not end")
+        kinds.append(_KINDS[name])
         starts.append(at)
         ends.append(end)
-        at = _blank(source, end)
+        # In a long list of values most tokens stand without a blank: they need no second look.
+        at = _blank(source, end) if end < size and source[end] in _MAY_BE_BLANK else end
     return Lexed(source, tuple(kinds), tuple(starts), tuple(ends))
+
+
+def _is_torn(source: bytes, name: str, at: int, end: int) -> bool:
+    """Whether this is what is left of a quoted string or name that does not end."""
+    if name == "symbol":
+        return source[at] in b"'\""
+    return name == "word" and end - at == 1 and source[at] in b"eE" and source[end : end + 1] == b"'"
 
 
 def bound(lexed: Lexed, deepest: int) -> None:

@@ -40,7 +40,19 @@ def plain(value: Value, what: str, type_oid: int = 0) -> Value:
 
 
 def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> Value:
-    """What is open in a value becomes sealed for a column."""
+    """What is open in a value becomes sealed for a column; the value as it is then."""
+    _seal_open(value, protection, compared=compared, is_array=is_array)
+    natural = next((node.natural_oid for node, lift in value.open if lift == 0), 0) or protection.type_oid
+    return replace(
+        value,
+        protection=protection,
+        is_array=is_array,
+        null=False,
+        type_oid=protection.type_oid if is_array else value.type_oid or natural,
+    )
+
+
+def _seal_open(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> None:
     whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
     for node, lift in value.open:
         depth = int(is_array) + lift
@@ -54,14 +66,6 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
         if isinstance(node, Literal) and node.number_oid:
             _check_number(node, protection, compared=compared)
         node.seal(protection, is_array=bool(depth), compared=compared)
-    natural = next((node.natural_oid for node, lift in value.open if lift == 0), 0) or protection.type_oid
-    return replace(
-        value,
-        protection=protection,
-        is_array=is_array,
-        null=False,
-        type_oid=protection.type_oid if is_array else value.type_oid or natural,
-    )
 
 
 def of_type(opened: Iterable[tuple[Open, int]], type_oid: int = TEXT) -> None:
@@ -190,7 +194,7 @@ def assign(value: Value, protection: Protection | None, column: Column, qualifie
     if value.protection is not None:
         _assign_sealed(value, protection, qualified)
     elif value.open:
-        seal(value, protection, compared=False)
+        _seal_open(value, protection, compared=False)
     elif not value.null:
         raise ValueComputed(
             f"a computed or unprotected value would be stored in the protected column {protection.column}",

@@ -25,7 +25,8 @@ def prepare(task: Task) -> Resolved:
     """PREPARE name (types) AS statement."""
     name, types = task.body["name"], task.body.get("argtypes", [])
     if not task.found.near:
-        return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=Resolved(Kind.OTHER, ()))
+        defines = Resolved(Kind.OTHER, ())
+        return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=defines, text=task.text)
     run = task.run()
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
     columns = query(run, task.body["query"])
@@ -40,7 +41,9 @@ def prepare(task: Task) -> Resolved:
         touches=frozenset(run.touches),
         relations=frozenset(run.relations),
     )
-    return task.resolved(run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines)
+    return task.resolved(
+        run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines, text=task.text
+    )
 
 
 def _write_types(run: Run, task: Task, types: Sequence[Node], sent: Sequence[Parameter]) -> None:

@@ -47,11 +47,11 @@ class Run:
     views: dict[int, list[Named]] = field(default_factory=dict)
     top: int = 0  # the highest parameter used
 
-    def add(self, node: Open) -> Value:
-        """Something open, as a value."""
+    def add(self, node: Open, type_oid: int = 0) -> Value:
+        """Something open, as a value; of its own type, where no other is said."""
         node.stored = self.stored
         self.opens.append(node)
-        return Value(open=((node, 0),), type_oid=node.type_oid)
+        return Value(open=((node, 0),), type_oid=type_oid or node.type_oid)
 
     def edit(self, start: int, end: int, *pieces: Piece) -> None:
         """Replaces bytes of the text."""
@@ -63,6 +63,13 @@ class Run:
         while self.lexed.text(index + 1) == b"." and self.lexed.text(index + 2) != b"*":
             index += 2
         return self.lexed.ends[index]
+
+    def bracket_after(self, location: int) -> tuple[int, int]:
+        """Where the list of names in brackets begins and ends that follows a name and its alias."""
+        opening = self.lexed.at(location)
+        while self.lexed.text(opening) not in {b"(", b""}:
+            opening += 1
+        return self.lexed.starts[opening], self.lexed.ends[self._bracketed(opening, b"(", b")") - 1]
 
     def literal_end(self, location: int) -> int:
         """The end of a constant, its sign included."""

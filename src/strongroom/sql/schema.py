@@ -9,7 +9,7 @@ there.)
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
@@ -152,7 +152,7 @@ class Schema:
         """The snapshot of what `CATALOG_QUERY` returned, decoded from JSON."""
         try:
             return cls(
-                relations={item["oid"]: _relation(item) for item in catalog["relations"]},
+                relations=_placed({item["oid"]: _relation(item) for item in catalog["relations"]}),
                 path=tuple(catalog["path"]),
                 system=frozenset((schema, name) for schema, name in catalog["system"]),
                 types=tuple(UserType(*item) for item in catalog["types"]),
@@ -189,6 +189,31 @@ def _relation(item: Mapping[str, Any]) -> Relation:
         calls=tuple(item["calls"]),
         column_order=_column_order(item),
     )
+
+
+def _placed(relations: dict[int, Relation]) -> dict[int, Relation]:
+    """Children made after `protect` have taken over the swapped places of their parent's columns."""
+    pending = True
+    while pending:
+        pending = False
+        for child in relations.values():
+            order = next(
+                (order for oid in child.parents if (order := _order_like(child, relations.get(oid)))), None
+            )
+            if child.column_order is None and order is not None:
+                relations[child.oid] = replace(child, column_order=order)
+                pending = True
+    return relations
+
+
+def _order_like(child: Relation, parent: Relation | None) -> tuple[int, ...] | None:
+    if parent is None or parent.column_order is None:
+        return None
+    names = [column.name for column in parent.columns]
+    if [column.name for column in child.columns[: len(names)]] != names:
+        return None  # the child has places of its own
+    live = {column.name: column.attnum for column in child.columns}
+    return tuple(live[column.name] for column in parent.ordered())
 
 
 def _column_order(item: Mapping[str, Any]) -> tuple[int, ...] | None:

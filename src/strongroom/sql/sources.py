@@ -72,10 +72,32 @@ def _range(run: Run, scope: Scope, body: Node) -> Source:
     if not isinstance(relation, Relation):
         alias, _ = _alias(body, body["relname"])
         return Source([Item(alias, [], partial=True)], [])
-    source = _aliased(body, relation.name, relation_columns(run, relation), relation)
+    alias, names = _alias(body, relation.name)
+    source = _labelled(body, alias, _placed(run, body, relation, names), relation)
     if "alias" not in body:
         source.items[0].schema = relation.schema
     return source
+
+
+def _placed(run: Run, body: Node, relation: Relation, names: tuple[str, ...]) -> list[Named]:
+    """The columns of a table under the names of its alias, which say columns by their place.
+
+    Clients know the places before `protect` swapped a column, PostgreSQL those in the table: the list is
+    written anew where they differ. The definition of a view, which PostgreSQL wrote, has those in the table.
+    """
+    columns = relation_columns(run, relation)
+    if not names or not _reordered(relation) or len(names) > len(columns):
+        return renamed(columns, names)
+    first = relation.columns if run.stored else relation.ordered()
+    label = {column.name: name for column, name in zip(first, names, strict=False)}
+    if not run.stored:
+        text = ", ".join(quoted(label.get(column.name, column.name)) for column in relation.columns)
+        run.edit(*run.bracket_after(body["location"]), f"({text})")
+    return [replace(column, name=label.get(column.name, column.name)) for column in columns]
+
+
+def _reordered(relation: Relation | None) -> bool:
+    return relation is not None and relation.ordered() != relation.columns
 
 
 def find(run: Run, body: Node) -> Relation | tuple[str, str]:
@@ -163,11 +185,13 @@ def _alias(body: Node, default: str) -> tuple[str, tuple[str, ...]]:
     return alias["aliasname"], strings(alias.get("colnames", []))
 
 
-def _aliased(body: Node, default: str, columns: list[Named], relation: Relation | None = None) -> Source:
+def _aliased(body: Node, default: str, columns: list[Named]) -> Source:
     alias, names = _alias(body, default)
-    seen = [
-        replace(column, text=f"{quoted(alias)}.{quoted(column.name)}") for column in renamed(columns, names)
-    ]
+    return _labelled(body, alias, renamed(columns, names))
+
+
+def _labelled(body: Node, alias: str, columns: list[Named], relation: Relation | None = None) -> Source:
+    seen = [replace(column, text=f"{quoted(alias)}.{quoted(column.name)}") for column in columns]
     location = body.get("location", 0)
     return Source([Item(alias, seen, relation=relation, location=location)], list(seen))
 
@@ -274,6 +298,11 @@ def _join(run: Run, scope: Scope, body: Node, left: Source) -> Source:
         condition(run, Scope(scope.parent, joined, scope.ctes), body["quals"])
     if "alias" not in body:
         return joined
+    if "colnames" in body["alias"] and any(_reordered(item.relation) for item in joined.items):
+        raise ConstructRefused(
+            "the columns of a join with a protected table cannot be named by their places",
+            hint="name them in the list of SELECT, of a subquery if need be",
+        )
     hidden = [replace_item(item) for item in joined.items]
     aliased = _aliased(body, "", joined.columns)
     aliased.items[0].partial = joined.partial

@@ -141,6 +141,7 @@ class Resolved:
     name: str | None = None  # of PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, CLOSE; None: ALL
     transaction: str = ""  # of TRANSACTION: begin, commit, rollback, savepoint, release, rollback to, ...
     defines: "Resolved | None" = None  # what PREPARE or DECLARE defines
+    text: str = field(default="", repr=False)  # of PREPARE, as the client wrote it: to be analysed anew
     copy: Copy | None = None
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 

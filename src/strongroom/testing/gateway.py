@@ -4,21 +4,16 @@
 command as a process of its own and waits until it is ready; ``gateway.uri()`` is what a client connects to.
 """
 
-import atexit
-import contextlib
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
@@ -28,7 +23,7 @@ import yaml
 import strongroom
 from strongroom.errors import ServerFailed
 from strongroom.secret import Secret
-from strongroom.testing.processes import START_SECONDS, STOP_SECONDS, free_port
+from strongroom.testing.processes import STOP_SECONDS, Temporary, free_port
 from strongroom.testing.servers import PostgresServer
 from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
 
@@ -47,7 +42,7 @@ class Account:
 
 
 @dataclass(slots=True, eq=False)
-class Gateway:
+class Gateway(Temporary):
     """A running gateway."""
 
     folder: Path
@@ -86,7 +81,6 @@ class Gateway:
         environment = _environment() | {PASSWORD_VARIABLE: password}
         who = account or Account()
         gateway = cls(folder, database, free_port(), free_port(), who, certificate, environment)
-        atexit.register(gateway.stop)
         entry: dict[str, object] = {
             "upstream": server.uri(database, user, password=""),
             "upstream_password": f"${{{PASSWORD_VARIABLE}}}",
@@ -109,32 +103,16 @@ class Gateway:
                 "health": f"127.0.0.1:{gateway.health_port}",
             }
         )
-        try:
+        with gateway._starting():
             if first is not None:
                 first(gateway)
             gateway.launch()
-        except BaseException:
-            gateway.stop()
-            raise
         return gateway
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def configuration(self) -> Path:
         """The strongroom.yaml."""
         return self.folder / "strongroom.yaml"
-
-    @property
-    def log(self) -> Path:
-        """What the gateway has written."""
-        return self.folder / "log"
 
     @property
     def pid(self) -> int:
@@ -162,12 +140,7 @@ class Gateway:
             self._process = subprocess.Popen(  # noqa: S603  # our own command line
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
             )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if self.is_ready():
-                return
-            time.sleep(0.02)
-        raise ServerFailed("the gateway did not start", detail=self.log.read_text(errors="replace")[-2000:])
+        self._wait_until(self.is_ready, "the gateway")
 
     def command(self, *arguments: str, show: bool = False) -> str:
         """Runs a command on this configuration; shows what it prints as it comes, or returns it."""
@@ -199,18 +172,6 @@ class Gateway:
         """The exit status of the process, once it has ended."""
         assert self._process is not None, "the gateway does not run"
         return self._process.wait(seconds)
-
-    def stop(self) -> None:
-        """Ends the process and removes its folder; harmless when done twice."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        shutil.rmtree(self.folder, ignore_errors=True)
-        atexit.unregister(self.stop)
 
 
 def _environment() -> dict[str, str]:

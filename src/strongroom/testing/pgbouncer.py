@@ -1,21 +1,19 @@
 """A real pgbouncer in a temporary folder: what the gateway is compared with."""
 
-import atexit
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from strongroom.errors import ServerFailed
-from strongroom.testing.processes import STOP_SECONDS, free_port, give_away, start, wait_for_port
+from strongroom.testing.processes import Temporary, free_port, give_away, listens, start
 from strongroom.testing.servers import PostgresServer
 
 
 @dataclass(slots=True, eq=False)
-class Pgbouncer:
+class Pgbouncer(Temporary):
     """A running pgbouncer in session mode."""
 
     folder: Path
@@ -40,37 +38,31 @@ class Pgbouncer:
             raise ServerFailed("pgbouncer is not installed", hint="Install the package pgbouncer.")
         folder = Path(tempfile.mkdtemp(prefix="strongroom-pgbouncer-"))
         bouncer = cls(folder, free_port())
-        atexit.register(bouncer.stop)
+        with bouncer._starting():
+            bouncer._configure(server, database, user, password, certificate)
+            with bouncer.log.open("ab") as log:
+                bouncer._process = start([program, folder / "pgbouncer.ini"], folder, log)
+            bouncer._wait_until(lambda: listens(bouncer.port), "pgbouncer")
+        return bouncer
+
+    def _configure(
+        self,
+        server: PostgresServer,
+        database: str,
+        user: str,
+        password: str,
+        certificate: tuple[Path, Path] | None,
+    ) -> None:
+        folder = self.folder
         (folder / "users.txt").write_text(f'"{user}" "{password}"\n')
         (folder / "pgbouncer.ini").write_text(
             f"[databases]\n{database} = host=127.0.0.1 port={server.port} dbname={database}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {bouncer.port}\nunix_socket_dir =\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {folder}/users.txt\npool_mode = session\n"
             "max_client_conn = 1000\ndefault_pool_size = 100\nlog_connections = 0\nlog_disconnections = 0\n"
             + (_tls(folder, server, certificate) if certificate else "")
         )
         give_away(folder)
-        with (folder / "log").open("ab") as log:
-            bouncer._process = start([program, folder / "pgbouncer.ini"], folder, log)
-        wait_for_port(bouncer.port)
-        return bouncer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends it and removes its folder."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(STOP_SECONDS)
-            self._process = None
-        shutil.rmtree(self.folder, ignore_errors=True)
-        atexit.unregister(self.stop)
 
 
 def _tls(folder: Path, server: PostgresServer, certificate: tuple[Path, Path]) -> str:

@@ -6,26 +6,23 @@ folder (this user alone) is the superuser. Run by root, the server runs as anoth
 copy of the programs where they lie in a folder that this user cannot enter.
 """
 
-import atexit
 import contextlib
 import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import quote, urlencode
 
 import psycopg
 
 from strongroom.errors import ServerFailed
 from strongroom.testing.installations import Installation
-from strongroom.testing.processes import START_SECONDS, STOP_SECONDS, free_port, give_away, runner, start
+from strongroom.testing.processes import START_SECONDS, Temporary, free_port, give_away, runner, start
 
 SUPERUSER = "postgres"
 
@@ -42,7 +39,7 @@ FAST_SETTINGS = {
 
 
 @dataclass(slots=True, eq=False)
-class PostgresServer:
+class PostgresServer(Temporary):
     """A running PostgreSQL."""
 
     installation: Installation
@@ -51,6 +48,7 @@ class PostgresServer:
     password: str = field(repr=False)
     root_certificate: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
+    _ends_by: ClassVar[signal.Signals] = signal.SIGINT  # the fast shutdown; SIGQUIT is a crash
 
     @classmethod
     def start(
@@ -69,33 +67,16 @@ class PostgresServer:
         """
         folder = Path(tempfile.mkdtemp(prefix="strongroom-postgres-"))
         server = cls(_reachable(installation, folder), folder, free_port(), secrets.token_urlsafe(12))
-        atexit.register(server.stop)
-        try:
+        with server._starting():
             server._initialise()
             server._configure({**FAST_SETTINGS, **(settings or {})}, hba, server_certificate)
             server.launch()
-        except BaseException:
-            server.stop()
-            raise
         return server
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def socket_folder(self) -> Path:
         """Where the Unix socket is; who reaches it is trusted to be whoever they say."""
         return self.folder / "socket"
-
-    @property
-    def log(self) -> Path:
-        """The server's log."""
-        return self.folder / "log"
 
     @property
     def data(self) -> Path:
@@ -151,32 +132,13 @@ class PostgresServer:
         program = self.installation.program("postgres")
         with self.log.open("ab") as log:
             self._process = start([program, "-D", self.data], self.folder, log)
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(psycopg.OperationalError):
-                self.connect().close()
-                return
-            time.sleep(0.02)
-        raise ServerFailed("PostgreSQL did not start", detail=self.log.read_text(errors="replace")[-2000:])
+        self._wait_until(self._answers, "PostgreSQL")
 
-    def shut_down(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Ends the server, keeps the cluster; SIGINT is PostgreSQL's fast shutdown, SIGQUIT a crash."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def stop(self) -> None:
-        """Ends the server and removes its folder; harmless when done twice."""
-        self.shut_down()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        atexit.unregister(self.stop)
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            self.connect().close()
+            return True
+        return False
 
     def _initialise(self) -> None:
         password_file = self.folder / "password"

@@ -8,6 +8,7 @@ from tests.protect.samples import scheme
 
 from strongroom.config import StateAddress
 from strongroom.errors import RootKeyMissing
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.root.opening import open_or_make
 from strongroom.keys.store import KeyStore
 from strongroom.state import State, open_state
@@ -48,7 +49,7 @@ def test_not_made_over_a_state_with_keysets(state: State, folder: Path, tmp_path
     """So was a keyset in the state."""
     path = tmp_path / "root.key"
     root = open_or_make(path, state, folder, kept_beside_data=False).root
-    KeyStore(state.engine, root).create([scheme("text")], datetime(2026, 1, 1, tzinfo=UTC))
+    KeyStore(state.engine, root).adopt([new_keyset(scheme("text"), datetime(2026, 1, 1, tzinfo=UTC))])
     path.unlink()
     with pytest.raises(RootKeyMissing):
         open_or_make(path, state, folder, kept_beside_data=False)
