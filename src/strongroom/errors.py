@@ -37,7 +37,7 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
+    │   ├── ArgumentCount, TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -550,6 +550,13 @@ class UndefinedStatement(Denied):
 
     code = "undefined-statement"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class ArgumentCount(Denied):
+    """An EXECUTE has another number of arguments than its statement has parameters."""
+
+    code = "argument-count"
+    sqlstate = "42601"  # syntax_error
 
 
 class UndefinedCursor(Denied):
