@@ -24,11 +24,13 @@ from strongroom.errors import (
 )
 from strongroom.session import binding, refresh
 from strongroom.session.analyses import Question, Unfinished
-from strongroom.session.guard import PLANS_KEPT, OutOfDate
+from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
 from strongroom.session.opening import copy_message, near, touched
 from strongroom.session.pipelined import PipelinedRelay
+from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
+from strongroom.session.series import Sealing
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
@@ -43,6 +45,14 @@ _DESCRIPTION = ord("T")
 
 class GuardedRelay(PipelinedRelay):
     """An open session with something to protect."""
+
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits, snapshot)
+        self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
+
+    def _forget_settled(self) -> None:
+        super()._forget_settled()
+        self._sealings.clear()
 
     # ---------------------------------------------------------------- the client's messages
 
@@ -281,11 +291,20 @@ class GuardedRelay(PipelinedRelay):
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
-        """A round of a touched statement as it goes upstream (`Rounds`)."""
-        assert statement.resolved is not None
+        """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
+        resolved = statement.resolved
+        assert resolved is not None
+        known = self._sealings.get(id(resolved))
+        sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
+        if known is not None and sealed is not None:
+            return known.run(), sealed
         end = 1 + int.from_bytes(chunk[1:HEADER])
-        run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
-        return run, sealed + chunk[end:]
+        bind = m.Bind.parse(chunk[HEADER:end])
+        run, first = binding.sealed_bind(self._guard, resolved, bind)
+        if len(self._sealings) >= PLANS_KEPT:
+            self._sealings.clear()
+        self._sealings[id(resolved)] = Sealing.of(self._guard, resolved, bind, chunk[end:], run.rows)
+        return run, first + chunk[end:]
 
     def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
         """The answer to it as the client gets it (`Rounds`); the first one settles what others look like."""

@@ -55,10 +55,11 @@ class OpeningRelay(Relay):
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
-        self._forget_descriptions()
+        self._forget_settled()
         self._guard.share(snapshot)
 
-    def _forget_descriptions(self) -> None:
+    def _forget_settled(self) -> None:
+        """Forget what was settled once for many rounds, under what may have changed since."""
         self._shown.clear()
         self._answers.clear()
 
@@ -69,6 +70,7 @@ class OpeningRelay(Relay):
     def settle_style(self, name: str, value: str) -> None:
         """Note a run-time parameter that decides how values are printed."""
         self._guard.style = self._guard.style.with_setting(name, value)
+        self._forget_settled()
 
     def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         if owed.subject is refresh.QUESTION:
@@ -119,7 +121,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
-            self._forget_descriptions()
+            self._forget_settled()
             self._guard.refreshed(answer.path, answer.schema)
             for item in answer.style.items():
                 self.settle_style(*item)

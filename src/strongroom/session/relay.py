@@ -118,6 +118,8 @@ class Relay:
             return
         self._pass_upstream(data, spans)
         begun = self._client_frames.begun
+        if begun is not None and begun not in self._handlers:  # its end need not be waited for
+            raise _no_such_message(begun)
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
@@ -182,9 +184,7 @@ class Relay:
                 continue
             handler = self._handlers.get(tag)
             if handler is None:
-                raise UnsupportedMessage(
-                    f"the client sent a message of type {chr(tag)!r}, which does not exist"
-                )
+                raise _no_such_message(tag)
             replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
@@ -367,7 +367,8 @@ class Relay:
                 part = self._upstream_frames.release()
                 self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
-            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
+            hint = error.hint if isinstance(error, MessageTooLarge) else ""  # the other's is for clients
+            raise UpstreamError(f"from the database: {error.message}", hint=hint) from error
         if self.waiting:
             self._resume()
         if self._between_rounds():
@@ -460,6 +461,10 @@ class Relay:
         return severity in ("FATAL", "PANIC")
 
 
+def _no_such_message(tag: int) -> UnsupportedMessage:
+    return UnsupportedMessage(f"the client sent a message of type {chr(tag)!r}, which does not exist")
+
+
 def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
     """Return the ErrorResponse that a client sees for an error of ours."""
     return m.ErrorResponse.of(
@@ -489,9 +494,7 @@ _FROM_CLIENT = {
 }
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 
-_BIND, _BOUND = b"B2"
-_ASYNCHRONOUS = frozenset(b"NAS")
-_SETTLES = frozenset(b"123")
+_ASYNCHRONOUS, _SETTLES = frozenset(b"NAS"), frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
-_COPY_DATA = ord("d")
+_BIND, _BOUND, _COPY_DATA = b"B2d"
 _PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

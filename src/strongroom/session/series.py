@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from strongroom import _kernel as kernel
 from strongroom.errors import StrongroomError
+from strongroom.protect.batch import RowPlan
 from strongroom.protect.sealing import KernelSeals
 from strongroom.protect.style import TextStyle
+from strongroom.session import rows
 from strongroom.session.guard import Guard
 from strongroom.session.replies import Owed, Request, Series
-from strongroom.session.statements import Portal, Statement
+from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Span
@@ -72,6 +74,43 @@ class Part:
     end: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sealing:
+    """How the ordinary rounds (`rounds`) of a statement that are of one form are sealed."""
+
+    resolved: Resolved
+    _series: kernel.Series | None
+    _seals: KernelSeals
+    _formats: tuple[int, ...]
+    _rows: RowPlan | None
+
+    @classmethod
+    def of(
+        cls, guard: Guard, resolved: Resolved, bind: m.Bind, after: bytes, opened: RowPlan | None
+    ) -> "Sealing":
+        """For rounds that are like this one, with ``after`` behind its Bind, whose rows open so."""
+        formats = bind.result_formats
+        if resolved.outputs is not None:
+            formats = rows.upstream_formats(resolved.outputs, formats)
+        made = in_kernel(guard, resolved, bind, after.removesuffix(m.SYNC), formats)
+        series, seals = made or (None, KernelSeals([]))
+        return cls(resolved, series, seals, bind.result_formats, opened)
+
+    def seal(self, chunk: bytes) -> bytes | None:
+        """The round as it goes upstream; None if it is of another form, or must be refused."""
+        if self._series is None:
+            return None
+        octets, end, rounds, sealed = self._series.seal(chunk, 0)
+        if rounds != 1 or chunk[end:] != m.SYNC:
+            return None
+        self._seals.count(sealed)
+        return octets + m.SYNC
+
+    def run(self) -> Run:
+        """What opens the rows of one such round."""
+        return Run((self.resolved,), formats=self._formats, rows=self._rows)
+
+
 class Plans:
     """What is to be done to the series of one session, by their form; ``current`` was found last."""
 
@@ -108,24 +147,12 @@ class Plans:
         return self.current
 
     def _plan(self, statement: Statement, resolved: Resolved, bind: m.Bind, after: bytes) -> Plan | None:
-        """How a Bind of this form is changed; None if it has too many values, or too few."""
-        count = len(bind.values)
-        places, formats, seals = list(range(count)), bind.formats, KernelSeals([None] * count)
-        if resolved.touched and resolved.parameters is not None:
-            places = [one.client - 1 for one in resolved.parameters]
-            if max(places, default=-1) + 1 != count:
-                return None
-            codes = [bind.format(place) for place in places]
-            sealers = [self._guard.sealer(*pair) for pair in zip(resolved.parameters, codes, strict=True)]
-            formats = tuple(m.BINARY if seal else code for seal, code in zip(sealers, codes, strict=True))
-            seals = KernelSeals(sealers)
-        series = kernel.Series(
-            _around(bind.statement, bind.formats, bind.result_formats),
-            _around(bind.statement, formats, bind.result_formats if resolved.outputs is None else ()),
-            after=after,
-            count=count,
-            columns=list(zip(places, seals.columns, strict=True)),
-        )
+        """What is done to the rounds of this form; None if they have too many values, or too few."""
+        outputs = bind.result_formats if resolved.outputs is None else ()
+        made = in_kernel(self._guard, resolved, bind, after, outputs)
+        if made is None:
+            return None
+        series, seals = made
         described = after != EXECUTED
         return Plan(
             statement,
@@ -137,6 +164,34 @@ class Plans:
             described,
             bind.result_formats,
         )
+
+
+def in_kernel(
+    guard: Guard, resolved: Resolved, bind: m.Bind, after: bytes, result_formats: Sequence[int]
+) -> tuple[kernel.Series, KernelSeals] | None:
+    """How the kernel changes Binds of this form, and what counts the uses of keys that it makes.
+
+    ``after`` is what stands behind each Bind, ``result_formats`` what upstream is asked for. None if the
+    Bind has too many values, or too few.
+    """
+    count = len(bind.values)
+    places, formats, seals = list(range(count)), bind.formats, KernelSeals([None] * count)
+    if resolved.touched and resolved.parameters is not None:
+        places = [one.client - 1 for one in resolved.parameters]
+        if max(places, default=-1) + 1 != count:
+            return None
+        codes = [bind.format(place) for place in places]
+        sealers = [guard.sealer(*pair) for pair in zip(resolved.parameters, codes, strict=True)]
+        formats = tuple(m.BINARY if seal else code for seal, code in zip(sealers, codes, strict=True))
+        seals = KernelSeals(sealers)
+    series = kernel.Series(
+        _around(bind.statement, bind.formats, bind.result_formats),
+        _around(bind.statement, formats, result_formats),
+        after=after,
+        count=count,
+        columns=list(zip(places, seals.columns, strict=True)),
+    )
+    return series, seals
 
 
 _DESCRIBED = m.Target("P", "").describe()

@@ -8,7 +8,17 @@ from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused
 from strongroom.sql.expressions import condition, expression, treats
-from strongroom.sql.meeting import common, compare, element, of_type, plain, protection_of, seal, settled
+from strongroom.sql.meeting import (
+    common,
+    compare,
+    element,
+    of_type,
+    plain,
+    protection_of,
+    seal,
+    settled,
+    typed,
+)
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
@@ -177,4 +187,4 @@ def _case(run: Run, scope: Scope, body: Node) -> Value:
         results.append(expression(run, scope, when["result"]))
     # transformCaseExpr: the default comes first in choosing the type.
     results.insert(0, expression(run, scope, body["defresult"]) if "defresult" in body else NULL)
-    return common(results, "CASE")
+    return typed(common(results, "CASE"))
