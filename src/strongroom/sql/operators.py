@@ -7,11 +7,12 @@ Only `=` and `<>` of PostgreSQL's own, and constructs that rest on them, compare
 from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused
-from strongroom.sql.expressions import condition, expression, treats
+from strongroom.sql.expressions import condition, expression, is_of_leaves, treats
 from strongroom.sql.meeting import (
     common,
     compare,
     element,
+    linked,
     of_type,
     plain,
     protection_of,
@@ -22,8 +23,8 @@ from strongroom.sql.meeting import (
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
-from strongroom.sql.typenames import ARRAYS, ELEMENTS, TEXT, TEXT_ARRAY, compared_type
-from strongroom.sql.value import COMPUTED, NULL, Value
+from strongroom.sql.typenames import ARRAYS, ELEMENTS, TEXT, TEXT_ARRAY, TEXTUAL, compared_type
+from strongroom.sql.value import COMPUTED, NULL, ParameterUse, Value
 
 EQUALITY = frozenset({"=", "<>"})
 _COMPARING = {
@@ -55,12 +56,30 @@ def _operator(run: Run, scope: Scope, body: Node) -> Value:
     if kind in {"AEXPR_OP_ANY", "AEXPR_OP_ALL"}:
         _compare_any(left, right, what)
         return Value(type_oid=16)
+    if _is_open_pair(run, body, left, right):
+        run.pairs.append(
+            (left, right, what)
+        )  # `$1 = '' OR email = $1`: decided by other uses of the parameter
+        if kind == "AEXPR_NULLIF":
+            of_type((*left.open, *right.open))
+            return linked(replace(left, origin=(0, 0), type_oid=TEXT, typmod=-1))
+        return Value(type_oid=16)
     compare(left, right, what)
     if kind == "AEXPR_NULLIF":
         # Its type is that which the operator compares (manual, "NULLIF").
         kept = settled(left)
         return replace(kept, origin=(0, 0), type_oid=compared_type(kept.type_oid), typmod=-1, null=False)
     return Value(type_oid=16)
+
+
+def _is_open_pair(run: Run, body: Node, left: Value, right: Value) -> bool:
+    """Whether two texts are compared that are parameters and literals, about which nothing else decides."""
+    nodes = [node for value in (left, right) for node, _ in value.open]
+    texts = all(
+        value.undecided and not value.is_array and value.type_oid in {0, *TEXTUAL} for value in (left, right)
+    )
+    leaves = texts and not run.stored and is_of_leaves(body["lexpr"]) and is_of_leaves(body["rexpr"])
+    return leaves and any(isinstance(node, ParameterUse) for node in nodes)
 
 
 def _operand(run: Run, scope: Scope, node: Node) -> Value:
