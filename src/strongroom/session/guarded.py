@@ -23,16 +23,15 @@ from strongroom.session import binding
 from strongroom.session.analyses import Unfinished
 from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
 from strongroom.session.opening import copy_message, near, touched
+from strongroom.session.pipelined import PipelinedRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
-from strongroom.session.series import EXECUTED, Part, Plans, Sealing
-from strongroom.session.series import KINDS as SERIES
+from strongroom.session.series import Sealing
 from strongroom.session.statements import Portal, Run, Statement
-from strongroom.session.waiting import WaitingRelay
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.codec import HEADER, Span
+from strongroom.wire.postgres.codec import HEADER
 from strongroom.wire.postgres.reader import Reader
 
 _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
@@ -41,12 +40,11 @@ _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind
 _DESCRIPTION = ord("T")
 
 
-class GuardedRelay(WaitingRelay):
+class GuardedRelay(PipelinedRelay):
     """An open session with something to protect."""
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
         super().__init__(limits, snapshot)
-        self._plans = Plans(self._guard)
         self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
 
     def _forget_settled(self) -> None:
@@ -166,60 +164,6 @@ class GuardedRelay(WaitingRelay):
         if not before:
             return sent
         return before + (m.Bind.parse(body).serialise() if sent is None else sent)
-
-    def begin_round(self, chunk: bytes) -> bytes | None:
-        return super().begin_round(chunk) or self._go_on(chunk)
-
-    def _go_on(self, chunk: bytes) -> bytes | None:
-        """What goes upstream, if the client's octets are more of the series that was found last."""
-        plan, frames = self._plans.current, self._client_frames
-        if plan is None or self.waiting or self._kept or frames.held or frames.torn:
-            return None
-        if not chunk.endswith(EXECUTED) or len(chunk) > self._limits.message_bytes:
-            return None
-        if not self._in_series(plan.statement) or not self._plans.holds(plan):
-            return None
-        part = plan.seal(chunk, 0)
-        if part is None or part.end < len(chunk):
-            return None
-        self._unfold()
-        self._note_series(part)
-        return part.octets
-
-    def _series(self, data: bytes, spans: list[Span], at: int) -> Part | None:
-        _, start, end = spans[at]
-        reader = Reader(data[start + HEADER : end])
-        name, statement_name = reader.cstring(), reader.cstring()
-        statement = self._statements.find(statement_name)
-        if name or statement is None or not self._in_series(statement):
-            return None
-        plan = self._plans.find(statement, data, spans, at)
-        part = None if plan is None else plan.seal(data, start)
-        if part is not None:
-            self._note_series(part)
-        return part
-
-    def _note_series(self, part: Part) -> None:
-        self._segment_open = True
-        self._flushed = False
-        plan = part.plan
-        if not self._replies.goes_on(plan, part.rounds):
-            portal = Portal("", plan.statement, Run((plan.resolved,), formats=plan.result_formats))
-            self._replies.ask(plan.under_way(part.rounds, self._put_portal("", portal), portal))
-
-    def _in_series(self, statement: Statement) -> bool:
-        """Whether rounds of the statement may pass as one: nothing in the books changes, no rows come."""
-        replies, resolved = self._replies, statement.resolved
-        if replies.skipping or replies.sync_due or replies.copying_in:
-            return False
-        if self._barriers or self._refreshing or self._guard.stale or self._guard.changed:
-            return False
-        if resolved is None or statement.refused:
-            return False
-        if statement.outlook != self._guard.outlook or self._statements.find(statement.name) is not statement:
-            return False
-        plain = resolved.kind in SERIES and not resolved.outputs and resolved.context_free
-        return plain and not resolved.barriers and self._statements.settled(statement.name, self._segment)
 
     def _prepare_anew(self, statement: Statement) -> bytes | StrongroomError:
         """Analyse a statement under the catalog as it is now; prepare it again if it means something else.

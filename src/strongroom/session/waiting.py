@@ -5,7 +5,7 @@ waits until it has been answered, and what has grown old is read anew on the ses
 messages of the gateway's own, so that a catalog changed inside a transaction is seen as that transaction
 sees it. A long text waits for its analysis elsewhere, and for its turns (`analyses`).
 
-`guarded` adds the client's messages; pure.
+`pipelined` and `guarded` add the client's messages; pure.
 """
 
 from strongroom.errors import StrongroomError
