@@ -67,7 +67,7 @@ def test_unprotect_is_the_way_back(shop: Shop) -> None:
     assert shop.rows(SHAPE) == shape
     assert shop.rows(INDEXES) == indexes
     assert shop.rows(OURS) == []
-    assert shop.rows("SELECT * FROM strongroom.columns") == []
+    assert shop.rows("SELECT * FROM strongroom_keys.columns") == []
 
 
 TYPES = [
@@ -263,7 +263,7 @@ def test_a_run_killed_at_any_statement_goes_on(shop: Shop, offset: int) -> None:
         assert_one_form(shop)
     assert shop.contents(shop.schemes) == before
     assert shop.rows(OURS) == []
-    assert shop.rows("SELECT count(*) FROM strongroom.columns") == [(3,)]
+    assert shop.rows("SELECT count(*) FROM strongroom_keys.columns") == [(3,)]
 
 
 def assert_one_form(shop: Shop) -> None:
@@ -408,7 +408,7 @@ def test_two_runs_at_once_are_refused(shop: Shop) -> None:
 
 def test_nothing_is_sealed_by_a_key_that_is_not_kept(shop: Shop) -> None:
     """The keyset must be beside the data first."""
-    shop.run("DELETE FROM strongroom.keysets")
+    shop.run("DELETE FROM strongroom_keys.keysets")
     with pytest.raises(KeysetMissing):
         shop.change()
     assert shop.rows(OURS) == []

@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 from tests.sql.world import CONTEXT, PATH, PROTECTIONS, SCHEMA, one, shown
 
-from strongroom.errors import ParameterTypeUnknown, TypeRefused, ValueMoves
+from strongroom.errors import (
+    ComparisonRefused,
+    ParameterTypeUnknown,
+    TypeRefused,
+    ValueComputed,
+    ValueMoves,
+)
 from strongroom.sql.schema import Schema, UserType
 from strongroom.sql.statement import Context, SealedLiteral
 from strongroom.sql.typenames import INT2, INT4, NUMERIC, TEXT, VARCHAR
@@ -175,3 +181,19 @@ def test_a_type_that_hides_postgresqls_own_is_refused() -> None:
     behind = replace(before, search_path=(*PATH, "mine"))
     assert one(text.format(""), context=behind).touched
     assert CONTEXT.search_path == PATH
+
+
+def test_nulls_alone_are_text_unless_they_are_cast() -> None:
+    """CASE, COALESCE and UNION of nothing but NULL are text to PostgreSQL, which is not stored in bytea."""
+    for expression in ("case when id = 1 then null end", "coalesce(null, null)"):
+        with pytest.raises(ValueComputed):
+            one(f"update customers set email = {expression}")
+        with pytest.raises(ComparisonRefused):
+            one(f"select id from customers where email = {expression}")
+        assert one(f"update customers set score = ({expression})::int").touched
+    with pytest.raises(ValueMoves):
+        one("(select null union select null) union all select email from customers")
+    assert one("select null union all select email from customers").touched
+    assert one("insert into customers (email) values (null), (null)").touched
+    rows = "from (values (null, 0), (null, 1)) v(p, n)"
+    assert one(f"insert into customers (email) select p::text {rows}").touched

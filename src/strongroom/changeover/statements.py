@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from strongroom.changeover.model import Column, Direction, Index, Part, Plan, Table, shadow_name
 from strongroom.protect.check import bounded_name, check_expression, constraint_name, quoted
-from strongroom.sql.schema import ORDER_COMMENT
+from strongroom.sql.schema import ORDER_COMMENT, OWN_SCHEMA, OWN_TRIGGER
 
 # PostgreSQL fires triggers of one kind in the order of their names, as bytes; ours must see what the others
 # made of the row, so that nothing printable sorts after it.
-TRIGGER = "~~~~strongroom_shadow"
+TRIGGER = OWN_TRIGGER
 
 
 class Step(NamedTuple):
@@ -31,7 +31,7 @@ def todo_name(table: int) -> str:
 
 def function_name(table: Table) -> str:
     """The function of the trigger."""
-    return f"strongroom.empty_shadows_{table.oid}"
+    return f"{OWN_SCHEMA}.empty_shadows_{table.oid}"
 
 
 def prepare(table: Table, direction: Direction) -> Iterator[str]:
@@ -222,6 +222,6 @@ def literal(value: str) -> str:
 def take_back(table: str, oid: int, columns: Iterable[str]) -> Iterator[str]:
     """Removes all that was made before a swap; indexes and CHECKs of ours go with the shadows."""
     yield f"DROP TRIGGER IF EXISTS {quoted(TRIGGER)} ON {table}"
-    yield f"DROP FUNCTION IF EXISTS strongroom.empty_shadows_{oid}()"
+    yield f"DROP FUNCTION IF EXISTS strongroom_keys.empty_shadows_{oid}()"
     for column in columns:
         yield f"ALTER TABLE {table} DROP COLUMN IF EXISTS {quoted(shadow_name(column))}"

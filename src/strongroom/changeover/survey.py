@@ -46,7 +46,7 @@ LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d
 LEFT JOIN pg_class x ON d.classid = 'pg_class'::regclass AND x.oid = d.objid
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s ORDER BY 1, 2"""
 _TRIGGERS = """\
-SELECT t.tgname, n.nspname || '.' || p.proname, n.nspname = 'strongroom'
+SELECT t.tgname, n.nspname || '.' || p.proname, n.nspname = 'strongroom_keys'
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE t.tgrelid = %s AND NOT t.tgisinternal ORDER BY 1"""
 _FOREIGN_KEYS = """\

@@ -117,8 +117,8 @@ async def _prepare_one(
         if settled.create or settled.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom.keysets, and that `owner` and `upstream` are one "
-                "database; then start again.",
+                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
+                " one database; then start again.",
             )
         adopted = settled.adopt
     store.adopt(adopted)
@@ -154,14 +154,14 @@ def check_columns(
 
 UNDER_WAY = """\
 SELECT c.relation, a.attnum
-FROM strongroom.changeovers c
+FROM strongroom_keys.changeovers c
 CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(c.columns) AS k(name)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.relation::oid AND a.attname = k.name"""
 
 
 async def _changing(connector: Connector, schema: Schema, schemes: Mapping[str, Scheme]) -> frozenset[str]:
     """The configured columns that `protect` or `unprotect` is changing now."""
-    there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom.changeovers') IS NOT NULL")
+    there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom_keys.changeovers') IS NOT NULL")
     if there != [(b"t",)]:
         return frozenset()
     rows = await ask(connector, UNDER_WAY)
@@ -189,7 +189,7 @@ async def kept_beside(connector: Connector) -> list[WrappedKeyset]:
     kept = []
     for name, revision, wrapped in await ask(connector, beside.READ_KEYSETS):
         if name is None or revision is None or wrapped is None:
-            raise UpstreamError("the table strongroom.keysets holds a row that is not whole")
+            raise UpstreamError("the table strongroom_keys.keysets holds a row that is not whole")
         kept.append(WrappedKeyset(name.decode(), int(revision), bytes.fromhex(wrapped[2:].decode())))
     return kept
 
@@ -219,8 +219,8 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     statements = [
         beside.ALONE,
         beside.CREATE_TABLES,
-        f"GRANT USAGE ON SCHEMA strongroom TO {reader}",
-        f"GRANT SELECT ON strongroom.keysets, strongroom.columns TO {reader}",
+        f"GRANT USAGE ON SCHEMA strongroom_keys TO {reader}",
+        f"GRANT SELECT ON strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
     ]
     made = len(statements)
     for keyset in keysets:
@@ -235,7 +235,7 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     except UpstreamError as error:
         raise KeysetsNotKept(
             f"databases.{place.name}: the keysets cannot be kept beside the data: {error.message}",
-            hint="Set `owner` to a role that may create the schema strongroom in this database.",
+            hint="Set `owner` to a role that may create the schema strongroom_keys in this database.",
         ) from error
 
 

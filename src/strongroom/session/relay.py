@@ -119,6 +119,8 @@ class Relay:
             return
         self._pass_upstream(data, spans)
         begun = self._client_frames.begun
+        if begun is not None and begun not in self._handlers:  # its end need not be waited for
+            raise _no_such_message(begun)
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
@@ -184,9 +186,7 @@ class Relay:
                 continue
             handler = self._handlers.get(tag)
             if handler is None:
-                raise UnsupportedMessage(
-                    f"the client sent a message of type {chr(tag)!r}, which does not exist"
-                )
+                raise _no_such_message(tag)
             replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
@@ -369,7 +369,8 @@ class Relay:
                 part = self._upstream_frames.release()
                 self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
-            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
+            hint = error.hint if isinstance(error, MessageTooLarge) else ""  # the other's is for clients
+            raise UpstreamError(f"from the database: {error.message}", hint=hint) from error
         if self.waiting:
             self._resume()
         if self._between_rounds():
@@ -468,6 +469,10 @@ class Relay:
     def _is_fatal(self, body: bytes) -> bool:
         severity = m.ErrorResponse.parse(body).fields.get("V", "")
         return severity in ("FATAL", "PANIC")
+
+
+def _no_such_message(tag: int) -> UnsupportedMessage:
+    return UnsupportedMessage(f"the client sent a message of type {chr(tag)!r}, which does not exist")
 
 
 def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:

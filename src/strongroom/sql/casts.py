@@ -30,7 +30,7 @@ from strongroom.sql.typenames import (
     length_of,
     type_oid,
 )
-from strongroom.sql.value import COMPUTED, NO_TYPE, ArrayText, Cast, Literal, Open, Value
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Cast, Literal, Open, Value
 
 
 @treats("TypeCast")
@@ -45,6 +45,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
         value = _array_of(run, scope, body["arg"]["A_ArrayExpr"], ELEMENTS[oid])
     else:
         value = expression(run, scope, body["arg"])
+    value = NULL if value.void else value
     if value.touches():
         return _cast_protected(run, value, name, oid, typmod)
     if not value.undecided and not value.null:

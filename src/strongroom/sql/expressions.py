@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused
-from strongroom.sql.meeting import common, element, plain, settled
+from strongroom.sql.meeting import common, element, plain, settled, typed
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import MAX_PARAMETERS, Run, only
 from strongroom.sql.scope import Scope
@@ -183,7 +183,7 @@ def _other_text(first: Literal, value: Value) -> str:
 @treats("CoalesceExpr")
 def _coalesce(run: Run, scope: Scope, body: Node) -> Value:
     only("COALESCE", body, "args", "location")
-    return common([expression(run, scope, arg) for arg in body["args"]], "COALESCE")
+    return typed(common([expression(run, scope, arg) for arg in body["args"]], "COALESCE"))
 
 
 @treats("MinMaxExpr")

@@ -18,7 +18,17 @@ from strongroom.errors import (
 )
 from strongroom.sql.schema import Column, Protection
 from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Literal, Open, Value, mismatch
+from strongroom.sql.value import (
+    COMPUTED,
+    NO_TYPE,
+    NULL,
+    TEXT_NULL,
+    ArrayText,
+    Literal,
+    Open,
+    Value,
+    mismatch,
+)
 
 MAX_TOGETHER = 1 << 17
 """Literals and parameters that may stand in one place: WITH queries can double one another."""
@@ -73,6 +83,11 @@ def of_type(opened: Iterable[tuple[Open, int]], type_oid: int = TEXT) -> None:
     for node, lift in opened:
         if not node.type_oid and not node.natural_oid and lift == 0:
             node.natural_oid = type_oid
+
+
+def typed(value: Value) -> Value:
+    """A value that stands in one place with others: where they are NULLs alone, they are text."""
+    return TEXT_NULL if value.null else value
 
 
 def linked(value: Value) -> Value:

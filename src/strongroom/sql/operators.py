@@ -18,6 +18,7 @@ from strongroom.sql.meeting import (
     protection_of,
     seal,
     settled,
+    typed,
 )
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
@@ -205,4 +206,4 @@ def _case(run: Run, scope: Scope, body: Node) -> Value:
         results.append(expression(run, scope, when["result"]))
     # transformCaseExpr: the default comes first in choosing the type.
     results.insert(0, expression(run, scope, body["defresult"]) if "defresult" in body else NULL)
-    return common(results, "CASE")
+    return typed(common(results, "CASE"))

@@ -11,13 +11,13 @@ from dataclasses import replace
 from strongroom.errors import ConstructRefused, StatementTooComplex, UndefinedColumn, ValueMoves
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
-from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled
+from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled, typed
 from strongroom.sql.names import output_name
 from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
-from strongroom.sql.typenames import ELEMENTS, INT8, TEXT
+from strongroom.sql.typenames import ELEMENTS, INT8
 from strongroom.sql.value import Value
 
 Query = Callable[[Run, Scope | None, Node], list[Named]]
@@ -78,10 +78,7 @@ def subquery(columns: list[Named]) -> list[Named]:
     """The columns of a query that is inside another: what has no type by now is text."""
     for column in columns:
         of_type(column.value.open)
-    return [
-        Named(column.name, Value(type_oid=TEXT) if column.value.null else settled(column.value))
-        for column in columns
-    ]
+    return [Named(column.name, typed(settled(column.value))) for column in columns]
 
 
 def renamed(columns: list[Named], names: tuple[str, ...]) -> list[Named]:
@@ -118,7 +115,9 @@ def _united(run: Run, left: list[Named], right: list[Named], body: Node) -> list
     if len(left) != len(right):
         raise ConstructRefused(f"each {what} query must have the same number of columns")
     return [
-        Named(one.name, replace(common([one.value, other.value], what, compared=compared), origin=(0, 0)))
+        Named(
+            one.name, replace(typed(common([one.value, other.value], what, compared=compared)), origin=(0, 0))
+        )
         for one, other in zip(left, right, strict=True)
     ]
 
@@ -127,7 +126,9 @@ def _values(run: Run, scope: Scope, rows: list[Node]) -> list[Named]:
     values = [[expression(run, scope, item) for item in row["List"]["items"]] for row in rows]
     if len({len(row) for row in values}) != 1:
         raise ConstructRefused("VALUES lists must all be of the same length")
-    columns = (common(column, "VALUES") for column in zip(*values, strict=True))
+    columns = [common(column, "VALUES") for column in zip(*values, strict=True)]
+    if len(rows) > 1:  # VALUES of one row is a SELECT
+        columns = [typed(column) for column in columns]
     return [
         Named(f"column{number}", replace(value, origin=(0, 0))) for number, value in enumerate(columns, 1)
     ]
@@ -290,8 +291,7 @@ def _sorted_by(run: Run, scope: Scope, outputs: list[Named], node: Node) -> Valu
 
 def _give_type(outputs: list[Named], index: int) -> Value:
     """An output by which rows are sorted or told apart: NULL is text then (addTargetToSortList)."""
-    if outputs[index].value.null:
-        outputs[index] = replace(outputs[index], value=Value(type_oid=TEXT))
+    outputs[index] = replace(outputs[index], value=typed(outputs[index].value))
     return outputs[index].value
 
 

@@ -28,6 +28,14 @@ SHADOW = "strongroom_shadow_"
 """What the name of a column begins with that will replace another, and that clients do not see yet."""
 
 
+OWN_SCHEMA = "strongroom_keys"
+"""Where Strongroom keeps what is its own in the database. Not `strongroom`: a role of that name, which the
+guides propose, would find it before `public`, by the "$user" of PostgreSQL's default search path."""
+
+OWN_TRIGGER = "~~~~strongroom_shadow"
+"""The trigger that empties shadow columns; it fires last, by its name (changeover/statements.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Protection:
     """How one column is protected, as far as analysis must know; built from configuration by the shell."""

@@ -179,6 +179,7 @@ class Value:
         0  # the type of strings to which a protected value, its one field, is cast for the client
     )
     cast: bool = False  # to the type that it has, after it was sealed
+    void: bool = False  # NULL that is text already, unless a cast says otherwise
 
     @property
     def undecided(self) -> bool:
@@ -204,3 +205,6 @@ COMPUTED = Value()
 """An unprotected expression that is not a bare column: RowDescription shows no table."""
 
 NULL = Value(null=True)
+
+TEXT_NULL = Value(type_oid=TEXT, void=True)
+"""What PostgreSQL makes of NULLs alone in CASE, COALESCE, UNION and the like (select_common_type)."""
