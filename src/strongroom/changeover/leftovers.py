@@ -12,6 +12,10 @@ _SLOTS = "SELECT count(*) FROM pg_replication_slots"
 _ARCHIVING = "SELECT current_setting('archive_mode') <> 'off'"
 _REPLICAS = "SELECT count(*) FROM pg_stat_replication"
 
+STATISTICS = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
+"""Where ANALYZE keeps samples of values; what it no longer needs stays as dead rows."""
+OWNS_STATISTICS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'pg_statistic'::regclass"
+
 
 def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
     """Sentences for the operator; after `unprotect` there is nothing to remove."""
@@ -28,6 +32,11 @@ def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
             "The table's files hold the plaintext in the dropped column and in dead rows until the"
             f" table is rewritten: run again with --rewrite, or `{tables}` (holds the table exclusively;"
             " pg_repack does the same beside writers)."
+        )
+    if not (rewritten and database.value(OWNS_STATISTICS)):
+        found.append(
+            "The planner's statistics held samples of the values, which stay in dead rows until a superuser"
+            f" runs {' and '.join(f'`VACUUM FULL {catalog}`' for catalog in STATISTICS)}."
         )
     found.append("The write-ahead log holds the plaintext until it is recycled" + _kept(database) + ".")
     if database.value(_REPLICAS):
