@@ -10,7 +10,7 @@ sees it. A long text waits for its analysis elsewhere, and for its turns (`analy
 
 from strongroom.errors import StrongroomError
 from strongroom.session import refresh
-from strongroom.session.analyses import Question
+from strongroom.session.analyses import LongText, Question
 from strongroom.session.opening import OpeningRelay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Run
@@ -48,7 +48,7 @@ class WaitingRelay(OpeningRelay):
             return
         super()._resume()
         if not self.waiting:
-            self._guard.long.forget()
+            self._guard.long = LongText()  # the literals of the last one need not stay in memory
 
     # ---------------------------------------------------------------- keeping up to date
 
