@@ -7,15 +7,15 @@ Used by `guarded`; pure.
 """
 
 from strongroom.session.guard import Snapshot
-from strongroom.session.opening import OpeningRelay
 from strongroom.session.relay import Limits
 from strongroom.session.series import EXECUTED, KINDS, Part, Plans
 from strongroom.session.statements import Portal, Run, Statement
+from strongroom.session.waiting import WaitingRelay
 from strongroom.wire.postgres.codec import HEADER, Span
 from strongroom.wire.postgres.reader import Reader
 
 
-class PipelinedRelay(OpeningRelay):
+class PipelinedRelay(WaitingRelay):
     """The client's side of series."""
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:

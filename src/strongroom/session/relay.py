@@ -24,6 +24,7 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
+from strongroom.session.refusals import no_such_message, to_wire
 from strongroom.session.replies import Owed, Replies, Request
 from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
 from strongroom.session.series import Part
@@ -119,7 +120,7 @@ class Relay:
         self._pass_upstream(data, spans)
         begun = self._client_frames.begun
         if begun is not None and begun not in self._handlers:  # its end need not be waited for
-            raise _no_such_message(begun)
+            raise no_such_message(begun)
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
@@ -184,7 +185,7 @@ class Relay:
                 continue
             handler = self._handlers.get(tag)
             if handler is None:
-                raise _no_such_message(tag)
+                raise no_such_message(tag)
             replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
@@ -459,21 +460,6 @@ class Relay:
     def _is_fatal(self, body: bytes) -> bool:
         severity = m.ErrorResponse.parse(body).fields.get("V", "")
         return severity in ("FATAL", "PANIC")
-
-
-def _no_such_message(tag: int) -> UnsupportedMessage:
-    return UnsupportedMessage(f"the client sent a message of type {chr(tag)!r}, which does not exist")
-
-
-def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
-    """Return the ErrorResponse that a client sees for an error of ours."""
-    return m.ErrorResponse.of(
-        severity,
-        error.sqlstate,
-        f"strongroom: {error.message} [{error.code}]",
-        detail=error.detail,
-        hint=error.hint,
-    )
 
 
 _FROM_CLIENT = {
