@@ -9,14 +9,17 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 import strongroom
+from bench.goals import verdict
 from bench.stage import ROUTES, stage
 from bench.workloads import WORKLOADS, Settings
+from strongroom._kernel import KERNEL
 
 DOCS = Path(__file__).parent.parent / "docs"
 Results = dict[tuple[str, bool], dict[str, list[float]]]  # (figure, TLS) -> route -> one value for each run
@@ -38,7 +41,7 @@ def main() -> None:
                         for figure, value in figures.items():
                             results.setdefault((figure, tls), {}).setdefault(route.name, []).append(value)
                             print(f"{'TLS ' if tls else ''}{figure}: {route.name} {value:,.3f}", flush=True)
-    text = _document(results, runs, settings)
+    text = _document(results, runs, settings, _command())
     Console().print(text, markup=False, highlight=False)
     if not quick:
         (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
@@ -57,7 +60,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _document(results: Results, runs: int, settings: Settings) -> str:
+def _command() -> str:
+    return " ".join(["python -m bench", *sys.argv[1:]])
+
+
+def _document(results: Results, runs: int, settings: Settings, command: str) -> str:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     lines = [
         "# Benchmarks",
@@ -65,7 +72,10 @@ def _document(results: Results, runs: int, settings: Settings) -> str:
         f"Made by `make bench` with Strongroom {strongroom.__version__}: medians of {runs}, side by side in",
         f"one run on one machine ({machine}), one worker, {settings.seconds} s for each run of pgbench.",
         "Client, gateway and database share the cores. `direct` and `pgbouncer` (session mode) use the",
-        "plaintext twin of the table of which `strongroom` opens and seals two columns of five.",
+        "plaintext twin of the table of which `strongroom` opens and seals two columns of five. It has the",
+        f"{KERNEL} kernel; the column beside it is the same gateway with the kernel in Python.",
+        "",
+        f"The command of this page: `{command}`.",
     ]
     for tls in (False, True):
         lines += [
@@ -78,13 +88,17 @@ def _document(results: Results, runs: int, settings: Settings) -> str:
 
 
 def _table(results: Results, *, tls: bool) -> Sequence[str]:
-    lines = [f"| | {' | '.join(ROUTES)} | of direct | of pgbouncer |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"| | {' | '.join(ROUTES)} | of direct | of pgbouncer | goal |",
+        "|---" * (len(ROUTES) + 4) + "|",
+    ]
     for (figure, with_tls), by_route in results.items():
         if with_tls == tls:
             medians = {route: statistics.median(values) for route, values in by_route.items()}
             cells = [f"{medians[route]:,.2f}" if route in medians else "" for route in ROUTES]
             lines.append(
-                f"| {figure} | {' | '.join(cells)} | {_of(medians, 'direct')} | {_of(medians, 'pgbouncer')} |"
+                f"| {figure} | {' | '.join(cells)} | {_of(medians, 'direct')} | {_of(medians, 'pgbouncer')}"
+                f" | {verdict(figure, medians)} |"
             )
     return lines
 

@@ -1,10 +1,13 @@
-"""What the benchmarks run on: one PostgreSQL with the tables, and three ways to it, with TLS or without.
+"""What the benchmarks run on: one PostgreSQL with the tables, and four ways to it, with TLS or without.
+
+The gateway is there twice, with the kernel that it chooses and with the one in Python.
 
 The tables stand twice, in plaintext and with two of five columns sealed: the gateway reads the sealed one,
 the others its plaintext twin. Before and behind pgbouncer and the gateway there is TLS, or on neither side.
 """
 
 import contextlib
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +25,7 @@ from strongroom.testing.servers import PostgresServer
 
 CACHE = Path(__file__).parent.parent / ".cache"
 DATABASE, USER, PASSWORD = "bench", "bench", "bench"
-ROUTES = ("direct", "pgbouncer", "strongroom")
+ROUTES = ("direct", "pgbouncer", "strongroom", "Python kernel")
 COLUMNS = "id, name, email, iban, city"
 
 SETTINGS = {
@@ -116,12 +119,14 @@ def stage(*, tls: bool, rows: int, scale: int) -> Iterator[Stage]:
             connection.execute(TABLES)
         pair = (made.certificate, made.key) if tls else None
         bouncer = stack.enter_context(Pgbouncer.start(server, DATABASE, USER, PASSWORD, pair))
-        gateway = stack.enter_context(_gateway(server, authority if tls else None))
         trust = authority if tls else None
+        gateway = stack.enter_context(_gateway(server, trust))
+        in_python = stack.enter_context(_gateway(server, trust, twin_of=gateway))
         routes = [
-            Route("direct", server.port, trust),
-            Route("pgbouncer", bouncer.port, trust),
-            Route("strongroom", gateway.port, trust, gateway),
+            Route(ROUTES[0], server.port, trust),
+            Route(ROUTES[1], bouncer.port, trust),
+            Route(ROUTES[2], gateway.port, trust, gateway),
+            Route(ROUTES[3], in_python.port, trust, in_python),
         ]
         here = Stage(server, routes, rows, tls)
         _fill(here, scale)
@@ -134,8 +139,14 @@ def _programs() -> Installation:
     return found
 
 
-def _gateway(server: PostgresServer, authority: Authority | None) -> Gateway:
+def _gateway(server: PostgresServer, authority: Authority | None, twin_of: Gateway | None = None) -> Gateway:
+    """A gateway, or the twin of one: under the same keys, with the kernel in Python."""
     owner = {"owner": server.uri(DATABASE, password=""), "owner_password": server.password}
+
+    def share_root(twin: Gateway) -> None:
+        if twin_of is not None:
+            shutil.copy(twin_of.folder / "keys" / "root.key", twin.folder / "keys")
+
     return Gateway.start(
         server,
         DATABASE,
@@ -144,13 +155,15 @@ def _gateway(server: PostgresServer, authority: Authority | None) -> Gateway:
         authority=authority,
         limits={"connections": 1100, "connections_per_account": 1100},
         more={"columns": SEALED, **owner},
+        first=share_root,
+        variables=None if twin_of is None else {"STRONGROOM_KERNEL": "python"},
     )
 
 
 def _fill(here: Stage, scale: int) -> None:
     """pgbench's tables, and as many people as wanted in both twins."""
     here.run(here.routes[0], "pgbench", "-i", "-q", "-s", str(scale))
-    for route in (here.routes[0], here.routes[-1]):
+    for route in (here.routes[0], here.routes[2]):
         with route.connect() as connection:
             with (
                 connection.cursor() as cursor,

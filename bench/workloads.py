@@ -13,13 +13,14 @@ from pathlib import Path
 import psutil
 
 from bench.changing import protect_rows
-from bench.stage import COLUMNS, Route, Stage
+from bench.stage import COLUMNS, ROUTES, Route, Stage
 from strongroom.demo.customers import customers
 
 READ_ROWS = 200_000
 LOAD_ROWS = 100_000
 LOOKUPS = 2_000
 IDLE_SESSIONS = 1_000
+OURS = ROUTES[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def look_up(stage: Stage, route: Route, settings: Settings) -> Figures:
 
 def idle_sessions(_stage: Stage, route: Route, settings: Settings) -> Figures:
     """Memory of the gateway for each idle session."""
-    if route.gateway is None:
+    if route.gateway is None or route.name != OURS:
         return {}
     count = settings.rows(IDLE_SESSIONS)
     with route.connect():
@@ -126,7 +127,7 @@ def idle_sessions(_stage: Stage, route: Route, settings: Settings) -> Figures:
 
 def large_result(stage: Stage, route: Route, _settings: Settings) -> Figures:
     """Growth of the gateway between a small result and the whole table, read row by row."""
-    if route.gateway is None:
+    if route.gateway is None or route.name != OURS:
         return {}
     query = f"SELECT {COLUMNS} FROM {route.table('people')} LIMIT "
     with route.connect() as connection, connection.cursor() as cursor:
@@ -142,7 +143,7 @@ def large_result(stage: Stage, route: Route, _settings: Settings) -> Figures:
 
 def protect(stage: Stage, route: Route, settings: Settings) -> Figures:
     """`protect` of the whole table, once: without TLS, since it is the database that works."""
-    if route.gateway is None or stage.tls:
+    if route.name != OURS or stage.tls:
         return {}
     return protect_rows(stage, settings.seconds)
 

@@ -31,6 +31,13 @@ def test_each_is_well_formed(error: type[StrongroomError]) -> None:
     assert re.fullmatch(r"[0-9A-Z]{5}", error.sqlstate)
 
 
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_each_says_what_to_do_next(error: type[StrongroomError]) -> None:
+    """Its own hint or its class's; values outside their type have PostgreSQL's errors, which have none."""
+    assert bool(error("something").hint) is not issubclass(error, errors.InvalidValue)
+    assert error("something", hint="Look.").hint == "Look."
+
+
 def test_codes_are_unique() -> None:
     """No two errors share a code."""
     codes = [error.code for error in ERRORS]

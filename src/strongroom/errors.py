@@ -37,12 +37,13 @@
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
-    │   ├── TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
+    │   ├── ArgumentCount, TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
 Each has a stable ``code`` (its anchor in docs/errors.md), the SQLSTATE that a PostgreSQL client sees
-(manual, appendix "PostgreSQL Error Codes"), and says what to do next in ``hint``. No message carries a
+(manual, appendix "PostgreSQL Error Codes"), and says what to do next in ``hint``: its own, or the ``remedy``
+of its class. Only values outside their type have none, as in PostgreSQL. No message carries a
 row value, a literal or a parameter (rule 6 of the design).
 """
 
@@ -54,11 +55,13 @@ class StrongroomError(Exception):
 
     code: ClassVar[str] = "strongroom"
     sqlstate: str = "XX000"  # internal_error
+    remedy: ClassVar[str] = ""
+    """What to do next, where nothing better is said with the error."""
 
     def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.remedy
         self.detail = detail
 
 
@@ -67,6 +70,10 @@ class ClientError(StrongroomError):
 
     code = "client"
     sqlstate = "08P01"  # protocol_violation
+    remedy = (
+        "Check that what connects is a PostgreSQL client; if a common driver does this, report it "
+        "with its version."
+    )
 
 
 class MalformedMessage(ClientError):
@@ -93,6 +100,7 @@ class UnsupportedMessage(ClientError):
 
     code = "unsupported-message"
     sqlstate = "0A000"  # feature_not_supported
+    remedy = "Use a driver of protocol 3.0 or 3.2; the client speaks another."
 
 
 class UnsupportedProtocol(ClientError):
@@ -120,6 +128,7 @@ class ParameterCount(ClientError):
     """A Bind has another number of parameters than its statement."""
 
     code = "parameter-count"
+    remedy = "Prepare the statement again, and send one value for each parameter."
 
 
 class StatementLimitReached(ClientError):
@@ -175,6 +184,10 @@ class LoginMalformed(ClientError):
     """What the client sent while logging in is no message of the SASL exchange that it began."""
 
     code = "login-malformed"
+    remedy = (
+        "Use a driver that knows SCRAM-SHA-256; what else connects here, such as a health check, "
+        "has its own endpoint."
+    )
 
 
 class LoginRefused(ClientError):
@@ -189,12 +202,14 @@ class UpstreamError(StrongroomError):
 
     code = "upstream"
     sqlstate = "08006"  # connection_failure
+    remedy = "See the log of the database; a pooler or proxy between it and Strongroom is often the cause."
 
 
 class UpstreamGone(UpstreamError):
     """The database closed the connection, or it broke."""
 
     code = "upstream-gone"
+    remedy = "See the log of the database for why; connect again."
 
 
 class UpstreamCopyMalformed(UpstreamError):
@@ -262,6 +277,7 @@ class ConfigError(StrongroomError):
 
     code = "config"
     sqlstate = "F0000"  # config_file_error
+    remedy = "docs/errors.md says under this code what may have happened, and what to do."
 
 
 class ColumnMissing(ConfigError):
@@ -403,6 +419,7 @@ class Denied(StrongroomError):
 
     code = "denied"
     sqlstate = "42501"  # insufficient_privilege
+    remedy = "`strongroom explain` shows, without running it, how a statement is understood."
 
 
 class SyntaxNotUnderstood(Denied):
@@ -419,19 +436,12 @@ class StatementTooComplex(Denied):
     sqlstate = "54001"  # statement_too_complex
 
 
-_ANOTHER_WAY = (
-    "write the statement without it; `strongroom explain` shows, without running it, whether it is understood"
-)
-
-
 class ConstructRefused(Denied):
     """A construct near a protected table that analysis does not treat."""
 
     code = "construct-refused"
     sqlstate = "0A000"  # feature_not_supported
-
-    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
-        super().__init__(message, hint=hint or _ANOTHER_WAY, detail=detail)
+    remedy = "write the statement without it; `strongroom explain` shows what is understood, and runs nothing"
 
 
 class ComparisonRefused(Denied):
@@ -516,6 +526,7 @@ class UndefinedTable(Denied):
 
     code = "undefined-table"
     sqlstate = "42P01"  # undefined_table
+    remedy = "Check the name, the search_path, and that the upstream user may see it."
 
 
 class UndefinedColumn(Denied):
@@ -523,6 +534,7 @@ class UndefinedColumn(Denied):
 
     code = "undefined-column"
     sqlstate = "42703"  # undefined_column
+    remedy = "Check the name, and that the upstream user may see the table."
 
 
 class AmbiguousColumn(Denied):
@@ -530,6 +542,7 @@ class AmbiguousColumn(Denied):
 
     code = "ambiguous-column"
     sqlstate = "42702"  # ambiguous_column
+    remedy = "Write the name of its table before it."
 
 
 class UndefinedStatement(Denied):
@@ -537,6 +550,13 @@ class UndefinedStatement(Denied):
 
     code = "undefined-statement"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class ArgumentCount(Denied):
+    """An EXECUTE has another number of arguments than its statement has parameters."""
+
+    code = "argument-count"
+    sqlstate = "42601"  # syntax_error
 
 
 class UndefinedCursor(Denied):
@@ -579,6 +599,7 @@ class Bug(StrongroomError):
 
     code = "bug"
     sqlstate = "XX000"  # internal_error
+    remedy = "This is a defect of Strongroom: report it with the line of the log."
 
 
 # --- values: what a client sends for a protected column ---
@@ -589,6 +610,7 @@ class InvalidValue(ClientError):
 
     code = "value-invalid"
     sqlstate = "22000"  # data_exception
+    remedy = ""  # as in PostgreSQL
 
 
 class InvalidText(InvalidValue):
@@ -711,6 +733,10 @@ class InvalidCiphertext(UpstreamError):
 
     code = "ciphertext-invalid"
     sqlstate = "XX001"  # data_corrupted
+    remedy = (
+        "The stored value was changed, cut or moved: restore it from a backup; docs/errors.md "
+        "says how it is found."
+    )
 
 
 class TruncatedCiphertext(InvalidCiphertext):
@@ -729,6 +755,10 @@ class UnknownKey(InvalidCiphertext):
     """It names a key that the keyset of its column does not have, or may not use."""
 
     code = "ciphertext-key"
+    remedy = (
+        "Restore the keysets, of the state or of the table strongroom.keysets, that the value was "
+        "sealed under."
+    )
 
 
 class WrongTag(InvalidCiphertext):

@@ -1,11 +1,12 @@
 """The twins against each other, on bytes that nobody thought of; what one refuses, the other refuses."""
 
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests._kernel.chunks import ASSOCIATED, KEYS, PREFIX, bind, hexed, message, row, sealed
+from tests._kernel.chunks import ASSOCIATED, KEYS, PREFIX, bind, hexed, message, row, sealed, unsealed
 
 from strongroom import _kernel
 from strongroom._kernel import python
@@ -155,3 +156,133 @@ def test_rows(  # noqa: PLR0917  # hypothesis passes them
             return "refused", str(refused)
 
     assert outcome(NATIVE) == outcome(python)
+
+
+def result(call: Callable[[], object], twin: ModuleType) -> object:
+    """What a twin gives, or that it refuses."""
+    try:
+        return call()
+    except twin.Refused:
+        return "refused"
+
+
+FORMS = ["verbatim", "int2", "int4", "int8", "bool", "uuid", "bytea"]
+inputs = (
+    st.text("0123456789-+. abcdefxtrue\\{}é", max_size=40).map(str.encode)
+    | st.sampled_from([b"00010203-0405-0607-0809-0A0b0c0d0e0f", b"\\x00ff", b"yes", b"-9223372036854775808"])
+    | st.integers(-(2**64), 2**64).map(lambda number: b"%d" % number)
+    | octets
+)
+
+
+@EXAMPLES
+@given(st.sampled_from(FORMS), st.booleans(), st.sampled_from([0, 3, 5]), st.sampled_from([0, 4]), inputs)
+def test_sealer(form: str, is_text: bool, limit: int, pad: int, value: bytes) -> None:
+    """The same bytes where they are the same each time, and the same plaintext elsewhere."""
+    if form != "verbatim":
+        limit = 0
+
+    def outcome(twin: ModuleType, algorithm: str) -> object:
+        sealer = twin.Sealer(
+            algorithm, KEYS[algorithm][-1], ASSOCIATED, form=form, is_text=is_text, limit=limit, pad=pad
+        )
+        return result(lambda: sealer(value), twin)
+
+    assert outcome(NATIVE, "deterministic") == outcome(python, "deterministic")
+    stored = outcome(NATIVE, "randomized")
+    if isinstance(stored, bytes):
+        deterministic = outcome(NATIVE, "deterministic")
+        assert isinstance(deterministic, bytes)
+        assert unsealed("randomized", stored) == unsealed("deterministic", deterministic)
+
+
+@st.composite
+def blocks(draw: st.DrawFn, quote: bytes) -> bytes:
+    """Lines of three fields more often than not, of the octets that matter."""
+    special = "a1,|\t\\.Nx\r\n" + quote.decode()
+    plain = st.text("abNx01é", max_size=4)
+    wrapped = plain.map(lambda text: f'"{text},\n"' if quote else f"{text}\\,\\t\\101")
+    field = plain | wrapped | st.just("\\N") | st.text(special, max_size=4)
+    line = st.lists(field, min_size=3, max_size=3) | st.lists(field, max_size=4)
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    return "".join(",".join(one) + end for one in draw(st.lists(line, max_size=5))).encode()
+
+
+@EXAMPLES
+@given(st.sampled_from([b"", b'"']), st.sampled_from([b"\n", b"\r\n"]), st.data())
+def test_lines(quote: bytes, end: bytes, data: st.DataObject) -> None:
+    """The same lines, or a refusal by both."""
+    block = data.draw(damaged(blocks(quote)) | st.text(',"\\.\r\na', max_size=12).map(str.encode))
+
+    def outcome(twin: ModuleType) -> object:
+        seal = twin.Sealer(
+            "deterministic", KEYS["deterministic"][-1], ASSOCIATED, form="verbatim", is_text=True
+        )
+        lines = twin.Lines([None, seal, bytes.upper], delimiter=b",", null=b"\\N", quote=quote)
+        return result(lambda: lines.seal(block, end), twin)
+
+    assert outcome(NATIVE) == outcome(python)
+
+
+tuples = st.lists(
+    st.lists(st.none() | octets, max_size=4) | st.lists(octets, min_size=2, max_size=2), max_size=4
+)
+
+
+@EXAMPLES
+@given(damaged(tuples.map(lambda rows: b"".join(row(*one)[5:] for one in rows))), st.integers(0, 9))
+def test_tuples(data: bytes, start: int) -> None:
+    """The same tuples and the same rest, or a refusal by both."""
+
+    def outcome(twin: ModuleType) -> object:
+        return result(lambda: twin.Tuples([None, bytes.upper]).seal(data, min(start, len(data))), twin)
+
+    assert outcome(NATIVE) == outcome(python)
+
+
+series = st.lists(
+    st.builds(
+        lambda values, after: message(b"B", bind(b"", b"s", [1], values)) + after,
+        st.lists(st.none() | st.sampled_from([b"a", b"", b"\xff"]), min_size=2, max_size=2) | values,
+        st.sampled_from([message(b"E", b"\0\0\0\0\0")] * 5 + [message(b"S")]),
+    ),
+    max_size=5,
+)
+
+
+@EXAMPLES
+@given(damaged(series.map(b"".join)), st.integers(0, 3))
+def test_series(data: bytes, start: int) -> None:
+    """The same rounds, the same end and the same counts."""
+
+    def outcome(twin: ModuleType) -> object:
+        seal = twin.Sealer(
+            "deterministic", KEYS["deterministic"][-1], ASSOCIATED, form="verbatim", is_text=True
+        )
+        made = twin.Series(
+            (b"\0s\0\0\1\0\1", b"\0\0"),
+            (b"\0s\0\0\0", b"\0\0"),
+            after=message(b"E", b"\0\0\0\0\0"),
+            count=2,
+            columns=[(1, seal), (0, None), (0, bytes.upper)],
+        )
+        return made.seal(data, min(start, len(data)))
+
+    assert outcome(NATIVE) == outcome(python)
+
+
+answers = st.lists(
+    st.sampled_from([message(b"2"), message(b"n"), message(b"C", b"X\0"), message(b"N", b"\0")]), max_size=8
+)
+
+
+@EXAMPLES
+@given(
+    damaged(answers.map(b"".join) | st.just((message(b"2") + message(b"n") + message(b"C")) * 3)),
+    st.booleans(),
+    st.integers(0, 4),
+)
+def test_plain_answers(data: bytes, described: bool, most: int) -> None:
+    """The same number of rounds, and the same end."""
+    native, readable = both("plain_answers", data, 0, described, most)
+    assert native == readable

@@ -70,7 +70,8 @@ class Shop:
         self.server.run(beside.CREATE_TABLES, self.database)
         for name in {scheme.keyset for scheme in schemes}:
             self.server.run(
-                f"INSERT INTO strongroom.keysets VALUES ('{name}', 1, '{{}}', '') ON CONFLICT DO NOTHING",
+                f"INSERT INTO strongroom_keys.keysets VALUES ('{name}', 1, '{{}}', '')"
+                " ON CONFLICT DO NOTHING",
                 self.database,
             )
 

@@ -70,7 +70,7 @@ def test_other_roles_write_as_before(shop: Shop, filler: Filler) -> None:
     shop.run(
         "DROP ROLE IF EXISTS writer",
         "CREATE ROLE writer",
-        "REVOKE ALL ON SCHEMA strongroom FROM PUBLIC",
+        "REVOKE ALL ON SCHEMA strongroom_keys FROM PUBLIC",
         "GRANT SELECT, INSERT, UPDATE ON customers TO writer",
     )
     with shop.connect() as connection:

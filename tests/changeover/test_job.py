@@ -21,7 +21,8 @@ from strongroom.sql.statement import Context
 
 SHAPE = """\
 SELECT c.conname, c.contype::text, c.convalidated, pg_get_constraintdef(c.oid) FROM pg_constraint c
-WHERE c.conrelid IN ('customers'::regclass, 'orders'::regclass) AND c.contype <> 'n' ORDER BY 1"""
+WHERE c.conrelid IN ('customers'::regclass, 'orders'::regclass) AND c.contype <> 'n'
+  AND c.conname NOT LIKE 'strongroom\\_~%' ORDER BY 1"""
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 OURS = """\
 SELECT relname::text FROM pg_class WHERE relname LIKE 'strongroom%' OR relname LIKE '~~~~%'
@@ -59,7 +60,7 @@ def test_every_row_is_sealed_and_nothing_else_changes(shop: Shop) -> None:
 
 @pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
 def test_unprotect_is_the_way_back(shop: Shop) -> None:
-    """The same rows, constraints and indexes as before, and no trace of ours but the keysets."""
+    """The same rows, constraints and indexes as before; left are keysets and what refuses sealed values."""
     before, shape, indexes = shop.contents(), shop.rows(SHAPE), shop.rows(INDEXES)
     shop.change()
     shop.change(Direction.UNPROTECT)
@@ -67,7 +68,29 @@ def test_unprotect_is_the_way_back(shop: Shop) -> None:
     assert shop.rows(SHAPE) == shape
     assert shop.rows(INDEXES) == indexes
     assert shop.rows(OURS) == []
-    assert shop.rows("SELECT * FROM strongroom.columns") == []
+    assert shop.rows("SELECT * FROM strongroom_keys.columns") == []
+
+
+def test_what_is_sealed_too_late_is_refused(shop: Shop) -> None:
+    """A gateway that has not seen the end of protection writes an error, not ciphertext for a value."""
+    note = Scheme.parse("shop", "public.orders.note", type="bytea", encryption="randomized")
+    code = Scheme.parse("shop", "public.orders.code", type="char(40)", encryption="randomized")
+    shop.run("ALTER TABLE orders ADD note bytea, ADD code char(40)")
+    shop.keep_keysets([note, code])
+    schemes = (*shop.schemes, note, code)
+    shop.change(Direction.PROTECT, *schemes)
+    shop.change(Direction.UNPROTECT, *schemes)
+    for scheme in schemes:
+        late = target(scheme).codec.seal(b"late", Sent(STYLE))
+        assert late is not None
+        late = late[:18]  # whatever its length
+        _, table, column = scheme.column.split(".")
+        statement = f"UPDATE {table} SET {column} = '\\x{late.hex()}'::bytea"
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            shop.run(statement)
+        assert caught.value.diag.constraint_name == f"strongroom_~plain_{column}"
+    shop.change(Direction.PROTECT, *schemes)
+    assert shop.rows("SELECT FROM pg_constraint WHERE conname LIKE 'strongroom\\_~%'") == []
 
 
 TYPES = [
@@ -263,7 +286,7 @@ def test_a_run_killed_at_any_statement_goes_on(shop: Shop, offset: int) -> None:
         assert_one_form(shop)
     assert shop.contents(shop.schemes) == before
     assert shop.rows(OURS) == []
-    assert shop.rows("SELECT count(*) FROM strongroom.columns") == [(3,)]
+    assert shop.rows("SELECT count(*) FROM strongroom_keys.columns") == [(3,)]
 
 
 def assert_one_form(shop: Shop) -> None:
@@ -408,7 +431,7 @@ def test_two_runs_at_once_are_refused(shop: Shop) -> None:
 
 def test_nothing_is_sealed_by_a_key_that_is_not_kept(shop: Shop) -> None:
     """The keyset must be beside the data first."""
-    shop.run("DELETE FROM strongroom.keysets")
+    shop.run("DELETE FROM strongroom_keys.keysets")
     with pytest.raises(KeysetMissing):
         shop.change()
     assert shop.rows(OURS) == []

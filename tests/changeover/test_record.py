@@ -41,7 +41,7 @@ def test_a_row_tells_of_each_table_until_it_is_done(shop: Shop) -> None:
 def test_protected_columns_are_listed_beside_their_keysets(shop: Shop) -> None:
     """In the transaction of the swap, and no longer after `unprotect`."""
     shop.change(Direction.PROTECT, EMAIL, ORDER_EMAIL)
-    listed = "SELECT name, keyset FROM strongroom.columns ORDER BY 1"
+    listed = "SELECT name, keyset FROM strongroom_keys.columns ORDER BY 1"
     assert shop.rows(listed) == [(s.column, s.keyset) for s in (EMAIL, ORDER_EMAIL)]
     shop.change(Direction.UNPROTECT, EMAIL, ORDER_EMAIL)
     assert shop.rows(listed) == []
@@ -66,7 +66,19 @@ def test_a_keyset_must_be_beside_the_data(shop: Shop) -> None:
         database = Database(connection, HASTY)
         plan = survey(database, [target(EMAIL), target(ORDER_EMAIL)], Direction.PROTECT)
         record.check_keysets(database, plan)
-        for statement in ("DELETE FROM strongroom.keysets", "DROP SCHEMA strongroom CASCADE"):
+        for statement in ("DELETE FROM strongroom_keys.keysets", "DROP SCHEMA strongroom_keys CASCADE"):
             shop.run(statement)
             with pytest.raises(KeysetMissing):
                 record.check_keysets(database, plan)
+
+
+def test_what_we_keep_stands_in_no_ones_way(shop: Shop) -> None:
+    """A role named as the guides propose finds `public` as before, not a schema of ours."""
+    shop.change(Direction.PROTECT, EMAIL, ORDER_EMAIL)
+    shop.run("CREATE ROLE strongroom")
+    try:
+        with shop.connect() as connection:
+            connection.execute("SET ROLE strongroom")
+            assert connection.execute("SELECT current_schemas(false)").fetchone() == (["public"],)
+    finally:
+        shop.run("DROP ROLE strongroom")

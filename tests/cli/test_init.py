@@ -125,9 +125,9 @@ def test_a_root_key_that_is_there_is_used(init: Init, tmp_path: Path) -> None:
 def test_a_database_with_keysets(init: Init, postgres: PostgresServer, shop: str, tmp_path: Path) -> None:
     """A database that is protected already gets no second configuration, and no new root key."""
     postgres.run(
-        """CREATE SCHEMA strongroom;
-        CREATE TABLE strongroom.keysets (name text, revision integer, wrapped bytea);
-        INSERT INTO strongroom.keysets VALUES ('shop/public.customers.email', 1, 'x')""",
+        """CREATE SCHEMA strongroom_keys;
+        CREATE TABLE strongroom_keys.keysets (name text, revision integer, wrapped bytea);
+        INSERT INTO strongroom_keys.keysets VALUES ('shop/public.customers.email', 1, 'x')""",
         shop,
     )
     run = init()

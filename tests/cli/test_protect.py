@@ -65,12 +65,22 @@ def stored(postgres: PostgresServer, database: str) -> list[object]:
         return [row[0] for row in direct.execute("SELECT email FROM people ORDER BY id").fetchall()]
 
 
-def test_a_dry_run_changes_nothing(command: Command, postgres: PostgresServer, database: str) -> None:
+def _check_nothing_was_made(folder: Path, postgres: PostgresServer, database: str) -> None:
+    """No state, no root key, no keyset: a keyset would hold its column in the configuration."""
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / "strongroom.yaml"]
+    with postgres.connect(database) as direct:
+        assert direct.execute("SELECT to_regnamespace('strongroom_keys')").fetchone() == (None,)
+
+
+def test_a_dry_run_changes_nothing(
+    command: Command, postgres: PostgresServer, database: str, tmp_path: Path
+) -> None:
     """It names table and columns, and the values stay what they are."""
     run = command("protect", "--dry-run", "--json")
     assert run.status == 0
     assert json.loads(run.stdout)["columns"] == ["public.people.email", "public.people.note"]
     assert stored(postgres, database)[0] == "person1@example.org"
+    _check_nothing_was_made(tmp_path, postgres, database)
 
 
 def test_there_and_back(command: Command, postgres: PostgresServer, database: str) -> None:
@@ -101,8 +111,8 @@ def test_the_keys_of_an_unprotected_column_are_kept_aside(
     command("protect", "--json")
     command("unprotect", "--json")
     with postgres.connect(database) as direct:
-        assert direct.execute("SELECT count(*) FROM strongroom.keysets").fetchone() == (0,)
-        assert direct.execute("SELECT count(*) FROM strongroom.retired_keysets").fetchone() == (2,)
+        assert direct.execute("SELECT count(*) FROM strongroom_keys.keysets").fetchone() == (0,)
+        assert direct.execute("SELECT count(*) FROM strongroom_keys.retired_keysets").fetchone() == (2,)
 
 
 def test_what_stands_in_the_way_is_named(command: Command, postgres: PostgresServer, database: str) -> None:
@@ -113,6 +123,8 @@ def test_what_stands_in_the_way_is_named(command: Command, postgres: PostgresSer
     assert "addresses" in " ".join(json.loads(dry.stdout)["refusals"])
     assert command("protect").status == 2
     assert stored(postgres, database)[0] == "person1@example.org"
+    with postgres.connect(database) as direct:
+        assert direct.execute("SELECT to_regnamespace('strongroom_keys')").fetchone() == (None,)
 
 
 def test_a_column_that_is_not_configured(command: Command) -> None:

@@ -200,8 +200,8 @@ def _add_checks(server: PostgresServer) -> None:
         keys = {
             str(name): list(ids)
             for name, ids in connection.execute(
-                "SELECT c.name, k.key_ids FROM strongroom.columns c"
-                " JOIN strongroom.keysets k ON k.name = c.keyset"
+                "SELECT c.name, k.key_ids FROM strongroom_keys.columns c"
+                " JOIN strongroom_keys.keysets k ON k.name = c.keyset"
             )
         }
         assert keys.keys() == COLUMNS.keys()

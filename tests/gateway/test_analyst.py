@@ -11,7 +11,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 import uvloop
-from tests.gateway.serving import connections, logged_in, workers
+from tests.gateway.serving import connections, is_alive, logged_in, workers
 from tests.sql.world import PATH, PROTECTIONS, SCHEMA
 
 import strongroom
@@ -60,9 +60,9 @@ def with_analyst(work: Callable[[Analyst], Awaitable[T]]) -> T:
     return uvloop.run(talk())
 
 
-def children() -> list[int]:
+def children() -> set[int]:
     pid = os.getpid()
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 # ---------------------------------------------------------------------------------------- the process
@@ -92,17 +92,18 @@ def test_it_is_started_anew_where_it_died() -> None:
 
     async def talk(analyst: Analyst) -> tuple[object, object]:
         await analyst.analyse(Question("SELECT 1", (), PATH, SNAPSHOT))
-        [process] = children()
+        [process] = children() - before
         os.kill(process, signal.SIGSTOP)
         asking = asyncio.ensure_future(analyst.analyse(Question(INSERT, (), PATH, SNAPSHOT)))
         await asyncio.sleep(0)
         os.kill(process, signal.SIGKILL)
         return await asking, await analyst.analyse(Question(INSERT, (), PATH, SNAPSHOT))
 
+    before = children()
     broken, whole = with_analyst(talk)
     assert isinstance(broken, StatementTooComplex)
     assert isinstance(whole, Analysis)
-    assert children() == []
+    assert children() == before
 
 
 # ---------------------------------------------------------------------------------------- the gateway
@@ -209,6 +210,21 @@ def test_an_analyst_that_is_killed_costs_its_statement_alone(people: Gateway, db
     db.execute("DELETE FROM people")
     db.execute(f"INSERT INTO people (id, email) VALUES {values}")
     assert workers(people) == worker
+
+
+def test_a_killed_worker_takes_its_analyst_along(shop: PostgresServer) -> None:
+    """The analyst hears that nobody asks any more; the worker that comes next starts its own."""
+    name = shop.create_database("orphans")
+    shop.run(TABLE, name)
+    values = ", ".join(f"({n}, 'e{n}')" for n in range(2_000))
+    with Gateway.start(shop, name, more={"columns": COLUMNS}) as gateway:
+        for _ in range(2):
+            with psycopg.connect(gateway.uri(), autocommit=True) as one:
+                one.execute(f"INSERT INTO people (id, email) VALUES {values} ON CONFLICT DO NOTHING")
+            [worker], [analyst] = workers(gateway), analysts(gateway)
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda analyst=analyst: not is_alive(analyst), "the analyst ends")  # type: ignore[misc]  # bound at once
+            wait_until(gateway.is_ready, "another worker is ready")
 
 
 def test_a_client_that_leaves_meanwhile_leaves_nothing(people: Gateway, db: psycopg.Connection) -> None:

@@ -26,7 +26,7 @@ CREATE VIEW emails AS SELECT email FROM customers;
 CREATE STATISTICS both_known (mcv) ON email, phone FROM customers;
 CREATE TABLE orders (id integer, email varchar(20) REFERENCES customers (email)) PARTITION BY RANGE (id);
 CREATE TABLE orders_1 PARTITION OF orders DEFAULT;
-CREATE SCHEMA strongroom; CREATE TABLE strongroom.keysets (name text);
+CREATE SCHEMA strongroom_keys; CREATE TABLE strongroom_keys.keysets (name text);
 """
 
 

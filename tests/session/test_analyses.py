@@ -1,11 +1,14 @@
 """Analyses at hand: what is remembered, and how a session waits for a long text."""
 
+import contextlib
+
 import pytest
 
-from strongroom.errors import Denied, InvalidText
+from strongroom.errors import Denied, InvalidText, StatementTooComplex
 from strongroom.session.analyses import (
     ANALYSES_KEPT,
     ASKED_AT_MOST,
+    HERE_AT_MOST,
     LENGTH_KEPT,
     PIECES_AT_ONCE,
     Analyses,
@@ -95,6 +98,20 @@ def test_a_catalog_that_keeps_changing_does_not_keep_a_statement_for_ever() -> N
             long.analysis(question(snapshot=object()))
     assert long.analysis(question(snapshot=object())) is None
     assert not long.busy
+
+
+@pytest.mark.parametrize("much", [False, True])
+def test_a_text_that_only_its_session_can_analyse(much: bool) -> None:
+    """It is analysed on the spot, if it is not so long that all others would wait for it."""
+    long, asked = LongText(), question("x" * (HERE_AT_MOST + much))
+    with pytest.raises(Unfinished):
+        long.analysis(asked)
+    long.answered(asked, None)
+    with pytest.raises(StatementTooComplex) if much else contextlib.nullcontext():
+        assert long.analysis(asked) is None
+    long.keep(ANALYSIS)
+    assert long.analysis(asked) is ANALYSIS
+    assert long.holds(ANALYSIS.pieces)
 
 
 def test_literals_are_sealed_bit_by_bit() -> None:

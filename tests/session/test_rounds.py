@@ -259,6 +259,31 @@ def test_rounds_near_protected_columns_are_sealed_and_opened() -> None:
         assert relay.idle
 
 
+def test_rounds_may_change_their_form_from_one_to_the_next() -> None:
+    """Other formats, NULL, no Describe, and back: each is sealed, and its rows open as it asked."""
+    relay = near_people()
+    sealed = EMAIL.seal(b"anna", Sent(TextStyle()))
+    forms: list[tuple[tuple[int, ...], bytes | None, tuple[int, ...], bytes]] = [
+        ((), b"anna", (), DESCRIBE),
+        ((m.BINARY,), b"anna", (m.BINARY,), DESCRIBE),
+        ((), None, (), b""),
+        ((), b"anna", (m.TEXT, m.BINARY), b""),
+        ((), b"anna", (), DESCRIBE),
+    ] * 2
+    for formats, value, results, described in forms:
+        after = described + EXECUTE + m.SYNC
+        sent = relay.begin_round(m.Bind("", "s", formats, (value,), results).serialise() + after)
+        number = results[0] if results else m.TEXT
+        wanted = (None if value is None else sealed,)
+        assert sent == m.Bind("", "s", (m.BINARY,), wanted, (number, m.BINARY)).serialise() + after
+        description = people(m.BINARY) if described else b""
+        answer = relay.end_round(BOUND + description + data_row(b"7", sealed) + DONE + IDLE)
+        assert answer is not None
+        assert answer.endswith(data_row(b"7", b"anna") + DONE + IDLE)
+        fields = [m.RowDescription.parse(body).fields for tag, body in split(answer) if tag == "T"]
+        assert [one[1].format for one in fields] == ([results[0] if results else 0] if described else [])
+
+
 def test_what_does_not_open_takes_the_long_way() -> None:
     """A changed value, or a column that is another one, is found in a round as anywhere."""
     sealed = EMAIL.seal(b"anna", Sent(TextStyle())) or b""

@@ -64,7 +64,7 @@ class Writer:
     def constant(self, kind: str) -> str:
         """A parameter or literal of a kind, with or without a cast."""
         value = self.rng.choice(POOLS[kind])
-        cast = f"::{CASTS[kind]}" if kind in CASTS and self.chance(25) else ""
+        cast = f"::{self.cast(kind)}" if kind in CASTS and self.chance(25) else ""
         if self.chance(3):
             return "NULL" + cast
         if self.chance(50):
@@ -78,13 +78,19 @@ class Writer:
             return f"date '{value}'"
         return f"'{value}'{cast}"
 
+    def cast(self, kind: str) -> str:
+        """A type to which a constant of a kind may be cast; some of them cut."""
+        if CASTS[kind] in {"text", "varchar"} and self.chance(20):
+            return f"varchar({self.rng.choice([2, 3, 30])})"
+        return CASTS[kind]
+
     def array(self, kind: str) -> str:
         """An array of a kind."""
         if self.chance(50):
             self.values.append("{" + ",".join(self.rng.sample(POOLS[kind], 2)) + "}")
-            return f"${len(self.values)}" + (f"::{CASTS[kind]}[]" if self.chance(50) else "")
+            return f"${len(self.values)}" + (f"::{self.cast(kind)}[]" if self.chance(50) else "")
         items = ", ".join(self.constant(kind) for _ in range(self.rng.randrange(1, 3)))
-        return f"ARRAY[{items}]" + (f"::{CASTS[kind]}[]" if self.chance(40) else "")
+        return f"ARRAY[{items}]" + (f"::{self.cast(kind)}[]" if self.chance(40) else "")
 
     def columns(self, seen: list[Column], kind: str) -> list[str]:
         """The columns in sight of a kind."""
@@ -96,7 +102,7 @@ class Writer:
         if columns and self.chance(65):
             text = self.rng.choice(columns)
             if self.chance(6) and kind in CASTS:
-                return f"{text}::{CASTS[kind]}"
+                return f"{text}::{'text' if self.chance(10) else CASTS[kind]}"
             return text
         if depth <= 0 or self.chance(55):
             return self.constant(kind)

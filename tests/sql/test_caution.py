@@ -188,7 +188,7 @@ def test_a_trigger_in_another_language_is_not_blind() -> None:
         context = with_function("x", functions=functions)
         with pytest.raises(UserCodeRefused):
             check_triggers(relation, ground_of(context.schema, PROTECTIONS), context)
-    ours = replace(original, schema="strongroom", name="empty_shadows_109", source="new.email")
+    ours = replace(original, schema="strongroom_keys", name="empty_shadows_109", source="new.email")
     context = with_function("x", functions={**SCHEMA.functions, 500: ours})
     check_triggers(relation, ground_of(context.schema, PROTECTIONS), context)
 

@@ -4,6 +4,7 @@ import pytest
 from tests.sql.world import CONTEXT, EMAIL, NAME, ORDER_EMAIL, one, shown
 
 from strongroom.errors import (
+    ArgumentCount,
     ConstructRefused,
     FunctionRefused,
     UndefinedCursor,
@@ -80,6 +81,9 @@ def test_execute_refuses_what_it_cannot_seal() -> None:
         one("execute q(now()::text)", context=single)
     with pytest.raises(ConstructRefused):
         one("execute p('a'::text)", context=PREPARED)
+    for given in ("", "('a', 'b')", "('a', 'b', 'c')"):
+        with pytest.raises(ArgumentCount):
+            one(f"execute p{given}", context=PREPARED)
     with pytest.raises(UndefinedStatement):
         one("execute nobody")
 

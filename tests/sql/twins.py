@@ -142,9 +142,9 @@ def written(pieces: Sequence[Piece]) -> str:
         if isinstance(piece, str):
             out.append(piece)
         elif piece.is_array:
-            out.append(f"'{_sealed_array(piece.protection, piece.value)}'::pg_catalog.bytea[]")
+            out.append(f"'{_sealed_array(piece.protection, piece.value, piece.cut)}'::pg_catalog.bytea[]")
         else:
-            out.append(f"'{sealed(piece.protection, piece.value)}'::pg_catalog.bytea")
+            out.append(f"'{sealed(piece.protection, _cut(piece.value, piece.cut))}'::pg_catalog.bytea")
     return "".join(out)
 
 
@@ -154,17 +154,21 @@ def bound(parameter: Parameter, values: Sequence[str | None]) -> str | None:
     if value is None or parameter.protection is None:
         return value
     return (
-        _sealed_array(parameter.protection, value)
+        _sealed_array(parameter.protection, value, parameter.cut)
         if parameter.is_array
-        else sealed(parameter.protection, value)
+        else sealed(parameter.protection, _cut(value, parameter.cut))
     )
 
 
-def _sealed_array(protection: Protection, value: str) -> str:
+def _cut(value: str, length: int) -> str:
+    return value[:length] if length else value
+
+
+def _sealed_array(protection: Protection, value: str, cut: int) -> str:
     """A flat array of simple elements, sealed one by one."""
     elements = [item for item in value.strip("{}").split(",") if item]
     shown = (
-        "NULL" if item == "NULL" else '"' + sealed(protection, item).replace("\\", "\\\\") + '"'
+        "NULL" if item == "NULL" else '"' + sealed(protection, _cut(item, cut)).replace("\\", "\\\\") + '"'
         for item in elements
     )
     return "{" + ",".join(shown) + "}"

@@ -248,6 +248,8 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sealing::Sealer>()?;
     module.add_class::<sealing::Lines>()?;
     module.add_class::<sealing::Tuples>()?;
+    module.add_class::<sealing::Series>()?;
+    module.add_function(wrap_pyfunction!(sealing::plain_answers, module)?)?;
     module.add_function(wrap_pyfunction!(cut, module)?)?;
     module.add_function(wrap_pyfunction!(plain_round, module)?)?;
     module.add_function(wrap_pyfunction!(plain_reply, module)?)?;

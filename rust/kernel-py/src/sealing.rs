@@ -6,9 +6,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use strongroom_kernel_core as core;
-use strongroom_kernel_core::{Columns, Nonces, Seal, Sealed, Syntax};
+use strongroom_kernel_core::{Columns, Nonces, Refusal, Seal, Sealed, Syntax, Taken};
 
-use crate::{Failed, algorithm_of, form_of, locked, refused};
+use crate::{Failed, Refused, algorithm_of, form_of, locked, refused};
 
 /// Blocks from this size on are sealed without the interpreter's lock: they take some 5 ns an octet, and
 /// letting go of the lock and taking it again some 100 ns when nobody waits.
@@ -106,6 +106,67 @@ impl Tuples {
     }
 }
 
+#[pyclass(module = "strongroom_kernel", frozen)]
+pub struct Series {
+    shape: core::Series,
+    columns: Vec<Taken<OneSeal>>,
+    all_native: bool,
+}
+
+type Around = (Vec<u8>, Vec<u8>);
+
+#[pymethods]
+impl Series {
+    #[new]
+    #[pyo3(signature = (client, upstream, *, after, count, columns))]
+    #[allow(clippy::needless_pass_by_value)] // what Python hands over
+    fn new(
+        client: Around,
+        upstream: Around,
+        after: &[u8],
+        count: usize,
+        columns: Vec<(usize, Option<Bound<'_, PyAny>>)>,
+    ) -> PyResult<Self> {
+        if columns.iter().any(|(place, _)| *place >= count) {
+            return Err(PyValueError::new_err("a column is of one of the client's values"));
+        }
+        let taken = columns.iter().map(|(place, seal)| {
+            let seal = seal.as_ref().map(OneSeal::of).transpose()?;
+            Ok((*place, seal))
+        });
+        let columns = taken.collect::<PyResult<Vec<_>>>()?;
+        let all_native = columns.iter().all(|(_, seal)| !matches!(seal, Some(OneSeal::Python(_))));
+        let shape = core::Series { client, upstream, after: after.to_vec(), count };
+        Ok(Self { shape, columns, all_native })
+    }
+
+    fn seal<'py>(
+        &self,
+        py: Python<'py>,
+        data: &[u8],
+        start: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, usize, usize, Vec<usize>)> {
+        let nonces = Mutex::new(Nonces::new());
+        let nonces = &nonces;
+        let mut columns: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(place, seal)| (*place, seal.as_ref().map(|seal| OneWork { seal, nonces })))
+            .collect();
+        let length = data.len().saturating_sub(start);
+        let mut out = Vec::with_capacity(2 * length);
+        let mut work = || self.shape.seal(&mut columns, data, start, &mut out);
+        let done = if self.all_native && length >= DETACH_BYTES { py.detach(work) } else { work() };
+        let bound = done.map_err(told)?;
+        Ok((PyBytes::new(py, &out), bound.end, bound.rounds, bound.counts))
+    }
+}
+
+#[pyfunction]
+pub fn plain_answers(data: &[u8], start: usize, described: bool, most: usize) -> (usize, usize) {
+    core::plain_answers(data, start, described, most)
+}
+
 /// The columns of a stream, and what seals those that are protected.
 struct Stream {
     width: usize,
@@ -135,11 +196,15 @@ impl Stream {
         let mut columns = Columns { width: self.width, seals: &mut seals };
         let work = || work(&mut columns, &mut out);
         let done = if self.all_native && length >= DETACH_BYTES { py.detach(work) } else { work() };
-        let sealed = done.map_err(|failed| match failed {
-            Failed::Refused(refusal) => refused(refusal),
-            Failed::Raised(error) => error,
-        })?;
+        let sealed = done.map_err(told)?;
         Ok((PyBytes::new(py, &out), sealed))
+    }
+}
+
+fn told(failed: Failed) -> PyErr {
+    match failed {
+        Failed::Refused(refusal) => refused(refusal),
+        Failed::Raised(error) => error,
     }
 }
 
@@ -160,6 +225,10 @@ impl OneSeal {
     }
 }
 
+fn raised(py: Python<'_>, error: PyErr) -> Failed {
+    if error.is_instance_of::<Refused>(py) { Failed::Refused(Refusal::Value) } else { Failed::Raised(error) }
+}
+
 /// A seal during one call, whose columns share their nonces.
 struct OneWork<'a> {
     seal: &'a OneSeal,
@@ -169,11 +238,15 @@ struct OneWork<'a> {
 impl Seal for OneWork<'_> {
     type Error = Failed;
 
+    fn is_refusal(error: &Failed) -> bool {
+        matches!(error, Failed::Refused(_))
+    }
+
     fn seal(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
         match self.seal {
             OneSeal::Native(sealer) => Ok(locked(sealer).seal(value, &mut locked(self.nonces), out)?),
             OneSeal::Python(seal) => Python::attach(|py| {
-                let result = seal.call1(py, (PyBytes::new(py, value),)).map_err(Failed::Raised)?;
+                let result = seal.call1(py, (PyBytes::new(py, value),)).map_err(|error| raised(py, error))?;
                 out.extend_from_slice(result.extract::<&[u8]>(py).map_err(|e| Failed::Raised(e.into()))?);
                 Ok(())
             }),

@@ -10,6 +10,9 @@ pub trait Seal {
 
     /// Appends the sealed value.
     fn seal(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Self::Error>;
+
+    /// Whether an error says that the long way is to be gone, and no more.
+    fn is_refusal(error: &Self::Error) -> bool;
 }
 
 /// The columns of a stream: how many, and the place and seal of each that is protected, in order.
@@ -294,6 +297,10 @@ mod tests {
         fn seal(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
             out.extend(value.to_ascii_uppercase());
             Ok(())
+        }
+
+        fn is_refusal(_: &Refusal) -> bool {
+            true
         }
     }
 

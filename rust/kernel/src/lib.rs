@@ -16,6 +16,7 @@ mod opener;
 mod round;
 mod rows;
 mod sealer;
+mod series;
 mod siv;
 
 pub use answer::{Answer, BOUND, answer};
@@ -27,6 +28,7 @@ pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};
 pub use rows::{Column, open_rows};
 pub use sealer::{Nonces, Sealer};
+pub use series::{Bound, Series, Taken, plain_answers};
 
 /// What was refused. Python, which has the words, tells the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,19 +50,22 @@ if TYPE_CHECKING:
         Refused,
         Rows,
         Sealer,
+        Series,
         Tuples,
         cut,
+        plain_answers,
         plain_reply,
         plain_round,
         split_bind,
     )
 else:
     Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
-    Lines, Sealer, Tuples = _twin.Lines, _twin.Sealer, _twin.Tuples
+    Lines, Sealer, Series, Tuples = _twin.Lines, _twin.Sealer, _twin.Series, _twin.Tuples
+    plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
 __all__ = [
-    "KERNEL", "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
-    "choose", "cut", "plain_reply", "plain_round", "split_bind",
+    "KERNEL", "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "choose", "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

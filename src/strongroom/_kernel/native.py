@@ -7,14 +7,16 @@ from strongroom_kernel import (
     Refused,
     Rows,
     Sealer,
+    Series,
     Tuples,
     cut,
+    plain_answers,
     plain_reply,
     plain_round,
     split_bind,
 )
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
-    "cut", "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

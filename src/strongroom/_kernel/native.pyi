@@ -2,8 +2,8 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
-    "cut", "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
 class Refused(Exception): ...
@@ -65,6 +65,20 @@ class Tuples:
     def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Tuples: ...
     def seal(self, data: bytes, start: int) -> tuple[bytes, int, int, list[int]]: ...
 
+@final
+class Series:
+    def __new__(
+        cls,
+        client: tuple[bytes, bytes],
+        upstream: tuple[bytes, bytes],
+        *,
+        after: bytes,
+        count: int,
+        columns: Sequence[tuple[int, Callable[[bytes], bytes] | None]],
+    ) -> Series: ...
+    def seal(self, data: bytes, start: int) -> tuple[bytes, int, int, list[int]]: ...
+
+def plain_answers(data: bytes, start: int, described: bool, most: int) -> tuple[int, int]: ...
 def cut(data: bytes, start: int, limit: int, runs: bytes) -> tuple[list[tuple[int, int, int]], int]: ...
 def plain_round(chunk: bytes) -> tuple[bytes, bool] | None: ...
 def plain_reply(chunk: bytes, described: bool) -> int: ...

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from strongroom._kernel.refused import Refused
 from strongroom._kernel.sealing import Lines, Sealer, Tuples
+from strongroom._kernel.series import Series, plain_answers
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Tuples",
-    "cut", "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
 HEADER: Final = 5

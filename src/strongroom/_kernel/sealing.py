@@ -1,4 +1,4 @@
-r"""The kernel in plain Python, second half: values on their way to the database, sealed.
+r"""The kernel in plain Python, second part: values on their way to the database, sealed.
 
 A ``Sealer`` seals what its column's type takes in the plainest of its input forms, and refuses all others:
 whoever calls it then goes the long way, which knows every form, and has words for what is no value at all.

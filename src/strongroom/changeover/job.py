@@ -54,6 +54,16 @@ def plan_of(
     return survey(database, targets, direction, accepted)
 
 
+def check(plan: Plan) -> None:
+    """Raises ``ChangeoverRefused`` if something stands in the way of the plan."""
+    if plan.refusals:
+        raise ChangeoverRefused(
+            f"{len(plan.refusals)} things stand in the way of the change",
+            hint="deal with each, then run it again",
+            detail="\n".join(plan.refusals),
+        )
+
+
 def run(
     connection: psycopg.Connection[Any],
     targets: Sequence[Target],
@@ -158,12 +168,7 @@ class _Job:
         return not survey(self._database, self._targets, other, self._accepted).refusals
 
     def _refuse(self, plan: Plan) -> None:
-        if plan.refusals:
-            raise ChangeoverRefused(
-                f"{len(plan.refusals)} things stand in the way of the change",
-                hint="deal with each, then run it again",
-                detail="\n".join(plan.refusals),
-            )
+        check(plan)
         if self._direction is Direction.PROTECT:
             record.check_keysets(self._database, plan)
 
@@ -198,7 +203,7 @@ class _Job:
 
     def _prepare(self, plan: Plan) -> None:
         """Shadows, triggers, CHECKs and the record, table by table, each all or nothing."""
-        self._database.run("CREATE SCHEMA IF NOT EXISTS strongroom")
+        self._database.run("CREATE SCHEMA IF NOT EXISTS strongroom_keys")
         self._database.run(record.CREATE)
         rows = record.read(self._database)
         for place, table in enumerate(plan.tables):

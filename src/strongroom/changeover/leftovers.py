@@ -6,6 +6,7 @@ Called by ``job.py``.
 
 from strongroom.changeover.database import Database
 from strongroom.changeover.model import Direction, Plan
+from strongroom.changeover.statements import GUARD
 
 _SLOTS = "SELECT count(*) FROM pg_replication_slots"
 _ARCHIVING = "SELECT current_setting('archive_mode') <> 'off'"
@@ -18,6 +19,7 @@ def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
         return (
             "The column stands last in its table now; clients that use * or INSERT without a list see that.",
             "The keyset is still needed for what backups hold.",
+            f"CHECKs named {GUARD}... refuse what a running gateway still seals; reload it, then drop them.",
         )
     found = []
     if not rewritten:

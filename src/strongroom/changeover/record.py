@@ -1,8 +1,8 @@
 """What a changeover writes down in the protected database, so that it goes on after a kill at any point.
 
-``strongroom.changeovers`` has a row for each table that is under way: which columns, in which direction, with
-which keyset, how far the back-fill is; and, once swapped, the statements that are still to be run. The row is
-made with the shadows and goes with the last statement. Called by ``job.py`` and ``swap.py``.
+``strongroom_keys.changeovers`` has a row for each table that is under way: which columns, in which direction,
+with which keyset, how far the back-fill is; and, once swapped, the statements that are still to be run.
+The row is made with the shadows and goes with the last statement. Called by ``job.py`` and ``swap.py``.
 """
 
 import json
@@ -16,7 +16,7 @@ from strongroom.changeover.statements import Step
 from strongroom.errors import ChangeoverBusy, KeysetMissing
 
 CREATE = """\
-CREATE TABLE IF NOT EXISTS strongroom.changeovers (
+CREATE TABLE IF NOT EXISTS strongroom_keys.changeovers (
     relation bigint PRIMARY KEY,
     direction text NOT NULL,
     columns jsonb NOT NULL,
@@ -24,12 +24,13 @@ CREATE TABLE IF NOT EXISTS strongroom.changeovers (
     remaining jsonb,
     started timestamptz NOT NULL DEFAULT now()
 );
-GRANT USAGE ON SCHEMA strongroom TO PUBLIC;
-GRANT SELECT ON strongroom.changeovers TO PUBLIC;
-COMMENT ON TABLE strongroom.changeovers IS 'Columns that strongroom protect or unprotect is changing now.'"""
+GRANT USAGE ON SCHEMA strongroom_keys TO PUBLIC;
+GRANT SELECT ON strongroom_keys.changeovers TO PUBLIC;
+COMMENT ON TABLE strongroom_keys.changeovers IS
+    'Columns that strongroom protect or unprotect is changing now.'"""
 """Readable by all: the gateway, as whichever user, must see what is under way; it holds names only."""
 
-_KEYSET = "SELECT FROM strongroom.keysets WHERE name = %s"
+_KEYSET = "SELECT FROM strongroom_keys.keysets WHERE name = %s"
 _EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
 
 
@@ -61,21 +62,23 @@ def unlock(database: Database) -> None:
 
 def check_keysets(database: Database, plan: Plan) -> None:
     """No value is sealed by a key that is not kept beside the data (design, what must be true, 5)."""
-    there = database.value(_EXISTS, "strongroom.keysets")
+    there = database.value(_EXISTS, "strongroom_keys.keysets")
     for column in plan.columns:
         name = column.target.keyset.name
         if not there or not database.rows(_KEYSET, name):
             raise KeysetMissing(
-                f"keyset {name!r} is not kept beside the data", hint="write it to strongroom.keysets first"
+                f"keyset {name!r} is not kept beside the data",
+                hint="write it to strongroom_keys.keysets first",
             )
 
 
 def read(database: Database) -> dict[int, Row]:
     """What is under way, by table."""
-    if not database.value(_EXISTS, "strongroom.changeovers"):
+    if not database.value(_EXISTS, "strongroom_keys.changeovers"):
         return {}
     rows = database.rows(
-        "SELECT relation, direction, columns, filled, remaining FROM strongroom.changeovers ORDER BY relation"
+        "SELECT relation, direction, columns, filled, remaining"
+        " FROM strongroom_keys.changeovers ORDER BY relation"
     )
     return {
         relation: Row(
@@ -93,7 +96,7 @@ def begin(database: Database, table: Table, direction: Direction) -> None:
     """In the transaction that makes the shadows."""
     columns = {column.name: column.target.keyset.name for column in table.columns}
     database.run(
-        "INSERT INTO strongroom.changeovers (relation, direction, columns) VALUES (%s, %s, %s::jsonb)",
+        "INSERT INTO strongroom_keys.changeovers (relation, direction, columns) VALUES (%s, %s, %s::jsonb)",
         table.oid,
         direction.value,
         json.dumps(columns),
@@ -102,7 +105,7 @@ def begin(database: Database, table: Table, direction: Direction) -> None:
 
 def filled(database: Database, table: int, block: int) -> None:
     """Up to which block the first pass has come."""
-    database.run("UPDATE strongroom.changeovers SET filled = %s WHERE relation = %s", block, table)
+    database.run("UPDATE strongroom_keys.changeovers SET filled = %s WHERE relation = %s", block, table)
 
 
 def swapped(database: Database, plan: Plan) -> None:
@@ -110,7 +113,9 @@ def swapped(database: Database, plan: Plan) -> None:
     remaining = json.dumps(list(statements.after(plan)))
     first, *others = plan.tables
     database.run(
-        "UPDATE strongroom.changeovers SET remaining = %s::jsonb WHERE relation = %s", remaining, first.oid
+        "UPDATE strongroom_keys.changeovers SET remaining = %s::jsonb WHERE relation = %s",
+        remaining,
+        first.oid,
     )
     for table in others:
         finish(database, table.oid)
@@ -118,20 +123,22 @@ def swapped(database: Database, plan: Plan) -> None:
         scheme = column.target.scheme
         if plan.direction is Direction.PROTECT:
             database.run(
-                "INSERT INTO strongroom.columns (name, keyset) VALUES (%s, %s)"
+                "INSERT INTO strongroom_keys.columns (name, keyset) VALUES (%s, %s)"
                 " ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset",
                 scheme.column,
                 scheme.keyset,
             )
         else:
-            database.run("DELETE FROM strongroom.columns WHERE name = %s", scheme.column)
+            database.run("DELETE FROM strongroom_keys.columns WHERE name = %s", scheme.column)
 
 
 def strike_off(database: Database, relation: int) -> None:
     """The first of the remaining statements was run."""
-    database.run("UPDATE strongroom.changeovers SET remaining = remaining - 0 WHERE relation = %s", relation)
+    database.run(
+        "UPDATE strongroom_keys.changeovers SET remaining = remaining - 0 WHERE relation = %s", relation
+    )
 
 
 def finish(database: Database, relation: int) -> None:
     """Nothing is left to do."""
-    database.run("DELETE FROM strongroom.changeovers WHERE relation = %s", relation)
+    database.run("DELETE FROM strongroom_keys.changeovers WHERE relation = %s", relation)

@@ -18,7 +18,7 @@ from strongroom.changeover.model import (
     Table,
     Target,
 )
-from strongroom.changeover.statements import TRIGGER, not_null_name, todo_name
+from strongroom.changeover.statements import TRIGGER, guard_name, not_null_name, todo_name
 from strongroom.protect.check import constraint_name
 from strongroom.protect.scheme import split_column
 from strongroom.sql.schema import SHADOW, read_order
@@ -46,7 +46,7 @@ LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d
 LEFT JOIN pg_class x ON d.classid = 'pg_class'::regclass AND x.oid = d.objid
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s ORDER BY 1, 2"""
 _TRIGGERS = """\
-SELECT t.tgname, n.nspname || '.' || p.proname, n.nspname = 'strongroom'
+SELECT t.tgname, n.nspname || '.' || p.proname, n.nspname = 'strongroom_keys'
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE t.tgrelid = %s AND NOT t.tgisinternal ORDER BY 1"""
 _FOREIGN_KEYS = """\
@@ -187,7 +187,7 @@ class _Survey:
         )
 
     def _dependents(self, oid: int, attnum: int, name: str, shown: str) -> None:
-        ours = {constraint_name(name), not_null_name(name)}
+        ours = {constraint_name(name), not_null_name(name), guard_name(name)}
         for catalog, _, described, contype, conname, relkind, relname in self._database.rows(
             _DEPENDENTS, oid, attnum
         ):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated
 
 import psycopg
@@ -20,13 +21,14 @@ from strongroom.errors import ColumnUnknown, UpstreamUnreachable
 from strongroom.gateway.protection import Place, open_store, prepare, read_schema, retire, schemes_of
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tunnel import tunnel
+from strongroom.keys.generate import new_keyset
 from strongroom.keys.keyring import KeyRing
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
 from strongroom.session.guard import column_type, places_of
-from strongroom.state import State, open_state
+from strongroom.state import State, look_at_state, open_state
 from strongroom.wire.postgres import types
 
 Columns = Annotated[
@@ -60,7 +62,7 @@ def protect(
     Examples: strongroom protect --dry-run · strongroom protect public.customers.email --rewrite
     """
     settings = load(config)
-    with _job(settings, database, columns or ()) as work:
+    with _job(settings, database, columns or (), only_look=dry_run) as work:
         if dry_run:
             _show_plan(work.plan(Direction.PROTECT), as_json=json)
             return
@@ -86,7 +88,7 @@ def unprotect(
     Examples: strongroom unprotect --dry-run · strongroom unprotect public.customers.email
     """
     settings = load(config)
-    with _job(settings, database, columns or ()) as work:
+    with _job(settings, database, columns or (), only_look=dry_run) as work:
         if dry_run:
             _show_plan(work.plan(Direction.UNPROTECT), as_json=json)
             return
@@ -111,11 +113,17 @@ class _Job:
         self._connection = connection
 
     def plan(self, direction: Direction) -> Plan:
-        self._make_keys()
+        """What would be done; makes nothing: keysets that are thrown away stand in for those to come."""
         schemes = self._to_change(direction)
-        return job.plan_of(self._connection, self._targets(schemes), direction, accepted=self._functions)
+        ring = KeyRing.of({one.keyset: new_keyset(one, datetime.now(UTC)) for one in schemes}.values())
+        uses = Reservations(lambda *_: None)
+        targets = [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in schemes]
+        return job.plan_of(self._connection, targets, direction, accepted=self._functions)
 
     def protect(self, rewrite: bool) -> Report | None:
+        """Refuses before it makes keys, since a keyset holds its columns in the configuration."""
+        if not job.is_under_way(self._connection):
+            job.check(self.plan(Direction.PROTECT))
         self._make_keys()
         report = self._run(Direction.PROTECT, rewrite)
         SealedColumns(self._state.engine).add(self._place.name, self._names)
@@ -184,13 +192,15 @@ class _Job:
 
 
 @contextmanager
-def _job(settings: Settings, database: str | None, columns: Collection[str]) -> Iterator[_Job]:
+def _job(
+    settings: Settings, database: str | None, columns: Collection[str], *, only_look: bool
+) -> Iterator[_Job]:
     name = _database(settings, database)
     schemes = schemes_of(settings, name)
     chosen = [_scheme(schemes, column) for column in columns] or list(schemes.values())
     upstream = upstream_of(name, settings)
     place = Place(name, upstream, owner_of(name, settings) or upstream)
-    state = open_state(settings.state)
+    state = (look_at_state if only_look else open_state)(settings.state)
     try:
         with tunnel(place.owner) as way, _connected(way.connect("strongroom protect")) as connection:
             yield _Job(settings, state, place, chosen, connection)

@@ -9,6 +9,7 @@ its sessions look at, and reads it again when the catalog has changed.
 Called by `supervisor` and `worker`.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -117,8 +118,8 @@ async def _prepare_one(
         if settled.create or settled.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom.keysets, and that `owner` and `upstream` are one "
-                "database; then start again.",
+                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
+                " one database; then start again.",
             )
         adopted = settled.adopt
     store.adopt(adopted)
@@ -154,14 +155,14 @@ def check_columns(
 
 UNDER_WAY = """\
 SELECT c.relation, a.attnum
-FROM strongroom.changeovers c
+FROM strongroom_keys.changeovers c
 CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(c.columns) AS k(name)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.relation::oid AND a.attname = k.name"""
 
 
 async def _changing(connector: Connector, schema: Schema, schemes: Mapping[str, Scheme]) -> frozenset[str]:
     """The configured columns that `protect` or `unprotect` is changing now."""
-    there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom.changeovers') IS NOT NULL")
+    there = await ask(connector, "SELECT pg_catalog.to_regclass('strongroom_keys.changeovers') IS NOT NULL")
     if there != [(b"t",)]:
         return frozenset()
     rows = await ask(connector, UNDER_WAY)
@@ -189,7 +190,7 @@ async def kept_beside(connector: Connector) -> list[WrappedKeyset]:
     kept = []
     for name, revision, wrapped in await ask(connector, beside.READ_KEYSETS):
         if name is None or revision is None or wrapped is None:
-            raise UpstreamError("the table strongroom.keysets holds a row that is not whole")
+            raise UpstreamError("the table strongroom_keys.keysets holds a row that is not whole")
         kept.append(WrappedKeyset(name.decode(), int(revision), bytes.fromhex(wrapped[2:].decode())))
     return kept
 
@@ -200,7 +201,9 @@ FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')"""
+WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+  AND NOT pg_catalog.starts_with(k.conname, 'strongroom_~')"""
+"""Those that allow sealed values; what `unprotect` leaves refuses them."""
 
 
 async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
@@ -219,8 +222,8 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     statements = [
         beside.ALONE,
         beside.CREATE_TABLES,
-        f"GRANT USAGE ON SCHEMA strongroom TO {reader}",
-        f"GRANT SELECT ON strongroom.keysets, strongroom.columns TO {reader}",
+        f"GRANT USAGE ON SCHEMA strongroom_keys TO {reader}",
+        f"GRANT SELECT ON strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
     ]
     made = len(statements)
     for keyset in keysets:
@@ -235,7 +238,7 @@ async def _publish(place: Place, root: RootKey, keysets: Iterable[Keyset], schem
     except UpstreamError as error:
         raise KeysetsNotKept(
             f"databases.{place.name}: the keysets cannot be kept beside the data: {error.message}",
-            hint="Set `owner` to a role that may create the schema strongroom in this database.",
+            hint="Set `owner` to a role that may create the schema strongroom_keys in this database.",
         ) from error
 
 
@@ -251,6 +254,10 @@ def filled(statement: str, *values: str | int | bytes) -> str:
 async def read_schema(connector: Connector) -> Schema:
     """The catalog as it is now."""
     return Schema.from_catalog(json.loads(await read_catalog(connector)))
+
+
+def _understood(catalog: bytes) -> Schema:
+    return Schema.from_catalog(json.loads(catalog))
 
 
 async def read_catalog(connector: Connector) -> bytes:
@@ -303,7 +310,8 @@ class Snapshots:
         known, sealed = self._known.get(database), self._sealed.of(database)
         if known is not None and self._catalogs[database] == catalog and sealed == known.sealed:
             return known
-        schema = Schema.from_catalog(json.loads(catalog))
+        # In a thread, since thousands of tables take some tenths of a second, in which sessions go on.
+        schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
         schemes = schemes_of(self._settings, database)
         before = {} if known is None else known.protections
         in_motion = await _changing(connector, schema, schemes) | self._sealed.released(database)

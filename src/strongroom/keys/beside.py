@@ -1,11 +1,11 @@
 """The copy of the keysets beside the data; whether state, database and configuration agree (design, rule 7).
 
-The protected database keeps each wrapped keyset in ``strongroom.keysets`` and the keyset of each column in
-``strongroom.columns``, so that a dump of it and the root bring everything back. Here are the statements,
-which the shell executes, and the decision, which is pure: from what is configured and what was found, what
-is to be made, taken over and copied, or why nothing may start. After publishing, the shell reads and agrees
-once more, and only then takes a new keyset into its state: of two gateways with a state each that start
-together, the second finds the first one's there.
+The protected database keeps each wrapped keyset in ``strongroom_keys.keysets`` and the keyset of each column
+in ``strongroom_keys.columns``, so that a dump of it and the root bring everything back. Here are the
+statements, which the shell executes, and the decision, which is pure: from what is configured and what was
+found, what is to be made, taken over and copied, or why nothing may start. After publishing, the shell reads
+and agrees once more, and only then takes a new keyset into its state: of two gateways with a state each that
+start together, the second finds the first one's there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,48 +21,48 @@ ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(1400135535, 1801812339)"
 The numbers are the letters of "Stro" and "keys"; the pair is not that of ``changeover``."""
 
 CREATE_TABLES = """\
-CREATE SCHEMA IF NOT EXISTS strongroom;
-CREATE TABLE IF NOT EXISTS strongroom.keysets (
+CREATE SCHEMA IF NOT EXISTS strongroom_keys;
+CREATE TABLE IF NOT EXISTS strongroom_keys.keysets (
     name text PRIMARY KEY,
     revision integer NOT NULL,
     key_ids bigint[] NOT NULL,
     wrapped bytea NOT NULL,
     written timestamptz NOT NULL DEFAULT now()
 );
-CREATE TABLE IF NOT EXISTS strongroom.columns (
+CREATE TABLE IF NOT EXISTS strongroom_keys.columns (
     name text PRIMARY KEY,
-    keyset text NOT NULL REFERENCES strongroom.keysets,
+    keyset text NOT NULL REFERENCES strongroom_keys.keysets,
     since timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON SCHEMA strongroom IS
+COMMENT ON SCHEMA strongroom_keys IS
     'Keys of the columns that Strongroom protects, wrapped by its root key. Belongs into every backup.';
 """
 """Run by the owner of the database, in a transaction."""
 
-TABLES_EXIST = "SELECT pg_catalog.to_regclass('strongroom.keysets') IS NOT NULL"
-READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom.keysets ORDER BY name"
+TABLES_EXIST = "SELECT pg_catalog.to_regclass('strongroom_keys.keysets') IS NOT NULL"
+READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom_keys.keysets ORDER BY name"
 """Rows are the fields of ``WrappedKeyset``; the bytea must be read in binary or unhexed."""
 
-READ_COLUMNS = "SELECT name, keyset FROM strongroom.columns ORDER BY name"
+READ_COLUMNS = "SELECT name, keyset FROM strongroom_keys.columns ORDER BY name"
 
 WRITE_KEYSET = """\
-INSERT INTO strongroom.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
+INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
 """Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
 
 WRITE_COLUMN = """\
-INSERT INTO strongroom.columns (name, keyset) VALUES ($1, $2)
+INSERT INTO strongroom_keys.columns (name, keyset) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset"""
 """Parameters: the column's configured name, the name of its keyset."""
 
 
 RETIRE = """\
-CREATE TABLE IF NOT EXISTS strongroom.retired_keysets (LIKE strongroom.keysets);
-WITH gone AS (DELETE FROM strongroom.columns WHERE keyset = $1)
-INSERT INTO strongroom.retired_keysets SELECT * FROM strongroom.keysets WHERE name = $1;
-DELETE FROM strongroom.keysets WHERE name = $1"""
+CREATE TABLE IF NOT EXISTS strongroom_keys.retired_keysets (LIKE strongroom_keys.keysets);
+WITH gone AS (DELETE FROM strongroom_keys.columns WHERE keyset = $1)
+INSERT INTO strongroom_keys.retired_keysets SELECT * FROM strongroom_keys.keysets WHERE name = $1;
+DELETE FROM strongroom_keys.keysets WHERE name = $1"""
 """Parameter: the name of a keyset whose columns are plaintext again."""
 
 
@@ -165,11 +165,11 @@ def _refuse_unknown_ids(scheme: Scheme, keyset: Keyset | None, ids: Collection[i
         raise KeysetMissing(
             f"{scheme.database}: column {scheme.column} holds sealed values, but its keyset is in neither"
             " the state nor the database",
-            hint="restore the state, or the table strongroom.keysets, from a backup; no new key is made",
+            hint="restore the state, or the table strongroom_keys.keysets, from a backup; no new key is made",
         )
     unknown = sorted(set(ids) - keyset.key_ids) if keyset else []
     if unknown:
         raise KeysetMissing(
             f"{scheme.database}: column {scheme.column} names key {unknown[0]:08x}, which its keyset has not",
-            hint="the state is older than the data: restore a newer one, or the table strongroom.keysets",
+            hint="the state is older than the data: restore a newer one, or strongroom_keys.keysets",
         )

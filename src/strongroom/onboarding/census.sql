@@ -4,7 +4,7 @@ WITH candidate AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'strongroom') AND n.nspname !~ '^pg_'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'strongroom_keys') AND n.nspname !~ '^pg_'
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.objid = c.oid AND d.deptype = 'e')
 ), dependent AS (  -- (table, column, kind, name) of what is built on a column

@@ -92,7 +92,7 @@ def _sealed(subject: str, column: LiveColumn, scheme: Scheme, live: Live) -> Fin
         return fails(
             subject,
             f"its CHECK takes values of keys that its keyset does not have: {ids}",
-            "Restore the state, or the table strongroom.keysets, that belongs to this database.",
+            "Restore the state, or the table strongroom_keys.keysets, that belongs to this database.",
         )
     if keyset is not None and keyset.primary not in check.key_ids:
         remedy = "Run `strongroom protect`, which makes it anew."

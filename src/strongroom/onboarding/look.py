@@ -40,8 +40,8 @@ async def _look(upstream: Upstream) -> FirstLook:
     if await kept_beside(connector):
         raise DatabaseProtectedAlready(
             f"{upstream}: keysets of Strongroom are kept in this database",
-            hint="Use the configuration and the root key they were made with; the table strongroom.columns"
-            " says which columns are protected.",
+            hint="Use the configuration and the root key they were made with; the table"
+            " strongroom_keys.columns says which columns are protected.",
         )
     certificate = await connector.certificate()
     pin = None if certificate is None else pins_of(certificate)[0]

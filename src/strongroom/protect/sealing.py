@@ -10,6 +10,7 @@ Called by ``copy/`` and ``session/``.
 from collections.abc import Callable, Sequence
 
 from strongroom import _kernel as kernel
+from strongroom.errors import StrongroomError
 from strongroom.protect.plan import ColumnCodec, Sent
 
 Seal = Callable[[bytes], bytes]
@@ -44,7 +45,7 @@ class KernelSeals:
     __slots__ = ("_counters", "columns")
 
     def __init__(self, seals: Sequence[Seal | None]) -> None:
-        self.columns = [seal.native or seal if isinstance(seal, ColumnSealer) else seal for seal in seals]
+        self.columns = [_in_kernel(seal) for seal in seals]
         self._counters = [
             seal.count if isinstance(seal, ColumnSealer) and seal.native is not None else None
             for seal in seals
@@ -58,6 +59,22 @@ class KernelSeals:
                 counter(number)
 
 
+def _in_kernel(seal: Seal | None) -> Seal | None:
+    """What the kernel calls: its own sealer, or ours, whose words would be lost there."""
+    if seal is None:
+        return None
+    if isinstance(seal, ColumnSealer) and seal.native is not None:
+        return seal.native
+
+    def wordless(value: bytes) -> bytes:
+        try:
+            return seal(value)
+        except StrongroomError:
+            raise kernel.Refused("value") from None
+
+    return wordless
+
+
 class KernelLines:
     """Blocks of COPY in text and csv."""
 
@@ -68,7 +85,7 @@ class KernelLines:
         self._lines = lines
 
     def seal(self, block: bytes, end: bytes) -> tuple[bytes, int]:
-        """The block as it goes upstream and its rows; raises ``Refused``, and what a value's seal raises."""
+        """The block as it goes upstream and its rows; raises ``Refused`` and ``KeyUsesSpent``."""
         out, rows, sealed = self._lines.seal(block, end)
         self._seals.count(sealed)
         return out, rows

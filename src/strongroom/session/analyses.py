@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.errors import StrongroomError
+from strongroom.errors import StatementTooComplex, StrongroomError
 from strongroom.sql.statement import Analysis, Piece, SealedLiteral
 
 ANALYSES_KEPT = 2_000
@@ -23,6 +23,9 @@ LENGTH_KEPT = 1 << 14
 
 ASKED_AT_MOST = 3
 """Times that one text is given away; each time the catalog has changed before the answer was there."""
+
+HERE_AT_MOST = 1 << 18
+"""Characters of the longest text that is analysed here because it names what its session alone knows."""
 
 PIECES_AT_ONCE = 1_000
 """Pieces of a text, half of them literals to be sealed, between two turns of others: some milliseconds."""
@@ -100,6 +103,11 @@ class LongText:
             raise Unfinished
         if isinstance(self._outcome, StrongroomError):
             raise self._outcome
+        if self._outcome is None and self._times <= ASKED_AT_MOST and len(question.text) > HERE_AT_MOST:
+            raise StatementTooComplex(
+                f"a text that names prepared statements or cursors is longer than {HERE_AT_MOST} characters",
+                hint="send fewer of its statements at once",
+            )
         return self._outcome
 
     def keep(self, analysis: Analysis) -> None:

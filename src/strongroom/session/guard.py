@@ -403,11 +403,19 @@ class Guard:
 
     def seal(self, parameter: Parameter, value: bytes | None, format_code: int) -> bytes | None:
         """A parameter's value as it goes upstream, in binary."""
-        assert parameter.protection is not None
-        codec = self.codec(parameter.protection)
+        seal = self.sealer(parameter, format_code)
+        return None if value is None or seal is None else seal(value)
+
+    def sealer(self, parameter: Parameter, format_code: int) -> Callable[[bytes], bytes] | None:
+        """What seals a parameter's values that come in one format; None where they pass as they are."""
+        if parameter.protection is None:
+            return None
         use = Use.COMPARE if parameter.compared else Use.STORE
+        codec = self.codec(parameter.protection)
         sent = Sent(self.style, parameter.type_oid, format_code, use, parameter.cut)
-        return codec.seal_each(value, sent) if parameter.is_array else codec.seal(value, sent)
+        if parameter.is_array:
+            return lambda value: codec.seal_each(value, sent) or b""
+        return column_sealer(codec, sent)
 
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
         """What the client's COPY data goes through."""

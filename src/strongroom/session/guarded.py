@@ -4,10 +4,7 @@ Each statement is analysed before it goes upstream; what it says of parameters, 
 carried out: parameters and literals are sealed, descriptions show the declared types, values that come back
 are opened. What cannot be analysed, or may not pass, is refused as `relay` refuses.
 
-A statement that changes what analysis depends on (DDL, search_path, PREPARE, ...) is a barrier: what follows
-waits until it has been answered, and what has grown old is read anew on the session's own connection, with
-messages of the gateway's own, so that a catalog changed inside a transaction is seen as that transaction
-sees it.
+What statements wait for, so that they are analysed as they will be carried out, is in `waiting`.
 
 Used by `postgres`; pure.
 """
@@ -22,12 +19,15 @@ from strongroom.errors import (
     UndefinedCursor,
     UndefinedStatement,
 )
-from strongroom.session import binding, refresh
-from strongroom.session.analyses import Question, Unfinished
-from strongroom.session.guard import PLANS_KEPT, OutOfDate
-from strongroom.session.opening import OpeningRelay, copy_message, near, touched
+from strongroom.session import binding
+from strongroom.session.analyses import Unfinished
+from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
+from strongroom.session.opening import copy_message, near, touched
+from strongroom.session.pipelined import PipelinedRelay
+from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
+from strongroom.session.series import Sealing
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
@@ -40,8 +40,16 @@ _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind
 _DESCRIPTION = ord("T")
 
 
-class GuardedRelay(OpeningRelay):
+class GuardedRelay(PipelinedRelay):
     """An open session with something to protect."""
+
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits, snapshot)
+        self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
+
+    def _forget_settled(self) -> None:
+        super()._forget_settled()
+        self._sealings.clear()
 
     # ---------------------------------------------------------------- the client's messages
 
@@ -280,11 +288,20 @@ class GuardedRelay(OpeningRelay):
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
-        """A round of a touched statement as it goes upstream (`Rounds`)."""
-        assert statement.resolved is not None
+        """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
+        resolved = statement.resolved
+        assert resolved is not None
+        known = self._sealings.get(id(resolved))
+        sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
+        if known is not None and sealed is not None:
+            return known.run(), sealed
         end = 1 + int.from_bytes(chunk[1:HEADER])
-        run, sealed = binding.sealed_bind(self._guard, statement.resolved, m.Bind.parse(chunk[HEADER:end]))
-        return run, sealed + chunk[end:]
+        bind = m.Bind.parse(chunk[HEADER:end])
+        run, first = binding.sealed_bind(self._guard, resolved, bind)
+        if len(self._sealings) >= PLANS_KEPT:
+            self._sealings.clear()
+        self._sealings[id(resolved)] = Sealing.of(self._guard, resolved, bind, chunk[end:], run.rows)
+        return run, first + chunk[end:]
 
     def open(self, one: Round, chunk: bytes) -> tuple[int, bytes] | None:
         """The answer to it as the client gets it (`Rounds`); the first one settles what others look like."""
@@ -362,86 +379,6 @@ class GuardedRelay(OpeningRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
-
-    # ---------------------------------------------------------------- long texts
-
-    def take_question(self) -> Question | None:
-        """The long text that is to be analysed elsewhere, once."""
-        question, self._guard.long.to_ask = self._guard.long.to_ask, None
-        return question
-
-    @property
-    def wants_turn(self) -> bool:
-        """Whether others are to be served before this session goes on (`go_on`)."""
-        return self._guard.long.wants_turn
-
-    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
-        """Take the analysis of a long text; None where it must be made here."""
-        self._guard.long.answered(question, outcome)
-        self._resume()
-
-    def go_on(self) -> None:
-        """Others have been served."""
-        self._guard.long.wants_turn = False
-        self._resume()
-
-    def _resume(self) -> None:
-        if self._guard.long.busy:
-            return
-        super()._resume()
-        if not self.waiting:
-            self._guard.long.forget()
-
-    # ---------------------------------------------------------------- keeping up to date
-
-    def _note_barriers(self, barriers: Barrier) -> None:
-        if barriers:
-            self._barriers += 1
-
-    @property
-    def _may_look(self) -> bool:
-        """Whether upstream can be asked for its catalog: not in a failed transaction."""
-        return self.transaction != "E"
-
-    def _look_again(self) -> bytes:
-        """Read the catalog before this message is looked at again; others may need to as well."""
-        self.catalog_changed = True
-        self._up_to_date()
-        return self._hold()
-
-    def _up_to_date(self) -> bool:
-        """Whether analysis may go ahead; starts reading anew where that is what is missing."""
-        if self._barriers or self._refreshing:
-            return False
-        if self._guard.changed and self._may_end():
-            return False
-        if not self._guard.stale:
-            return True
-        if not self._replies.quiet:  # what is under way may fail, and take the transaction along
-            return False
-        if self.transaction == "E":
-            return True  # nothing can be read; `Guard.analyse` lets only the end of the transaction pass
-        self._refresh()
-        return False
-
-    def _may_end(self) -> bool:
-        """Whether the transaction may end, by what is under way: then its changes may not hold any more."""
-        return any(
-            owed.request in (Request.SYNC, Request.MAYBE_SYNC, Request.QUERY)
-            or (isinstance(owed.subject, Run) and any(one.takes_back for one in owed.subject.statements))
-            for owed in self._replies.newest_first()
-        )
-
-    def _refresh(self) -> None:
-        """Ask upstream, on this connection, for what has grown old."""
-        self._refreshing = True
-        messages, requests = refresh.question(self._guard.stale)
-        self._own = [messages]
-        for request in requests:
-            self._replies.ask(Owed(request, refresh.QUESTION, mine=True))
-        if not self._segment_open:
-            self._own.append(m.SYNC)
-            self._replies.ask(Owed(Request.SYNC, mine=True))
 
 
 def _only(analysis: Analysis) -> Resolved | None:

@@ -4,7 +4,7 @@ Descriptions are held against analysis and show the declared types; rows and COP
 notices lose what may quote stored values; what a completed statement changes is noted; the answers to the
 gateway's own questions are taken out.
 
-`guarded` adds the client's side; pure.
+`waiting` and `guarded` add the client's side; pure.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
 from strongroom.session.guard import PLANS_KEPT, Guard, Snapshot
-from strongroom.session.relay import Limits, Relay, to_wire
+from strongroom.session.refusals import to_wire
+from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Barrier, Kind, Resolved
@@ -55,10 +56,11 @@ class OpeningRelay(Relay):
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot."""
         self._unfold()  # what needed no thought before may need it now
-        self._forget_descriptions()
+        self._forget_settled()
         self._guard.share(snapshot)
 
-    def _forget_descriptions(self) -> None:
+    def _forget_settled(self) -> None:
+        """Forget what was settled once for many rounds, under what may have changed since."""
         self._shown.clear()
         self._answers.clear()
 
@@ -69,6 +71,7 @@ class OpeningRelay(Relay):
     def settle_style(self, name: str, value: str) -> None:
         """Note a run-time parameter that decides how values are printed."""
         self._guard.style = self._guard.style.with_setting(name, value)
+        self._forget_settled()
 
     def _answered(self, owed: Owed, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         if owed.subject is refresh.QUESTION:
@@ -119,7 +122,7 @@ class OpeningRelay(Relay):
     def _own_answer(self, tag: int, whole: bytes) -> bytes:
         answer = refresh.answer(tag, whole[HEADER:])
         if answer is not None:
-            self._forget_descriptions()
+            self._forget_settled()
             self._guard.refreshed(answer.path, answer.schema)
             for item in answer.style.items():
                 self.settle_style(*item)

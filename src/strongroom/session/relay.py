@@ -24,8 +24,10 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
+from strongroom.session.refusals import no_such_message, to_wire
 from strongroom.session.replies import Owed, Replies, Request
 from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
+from strongroom.session.series import Part
 from strongroom.session.statements import Names, Portal, Statement
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import CONTINUATION, HEADER, Framer, Span
@@ -117,6 +119,8 @@ class Relay:
             return
         self._pass_upstream(data, spans)
         begun = self._client_frames.begun
+        if begun is not None and begun not in self._handlers:  # its end need not be waited for
+            raise no_such_message(begun)
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
@@ -129,7 +133,9 @@ class Relay:
         """Take upstream's octets, if they are the answer to a round: what the client gets, else None."""
         ended = self._rounds.end(chunk)
         if ended is None:
-            return None
+            torn = self._upstream_frames.held or self._upstream_frames.torn
+            other = self._rounds or self.waiting or torn
+            return chunk if not other and self._series_answered(chunk, 0, whole=True) else None
         one, status, answer = ended
         if status != IDLE or self.transaction != "I":
             self._portals.note("", self._portal_of(one))
@@ -165,13 +171,21 @@ class Relay:
         return Portal("", one.statement, one.run)
 
     def _pass_upstream(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0  # from here on nothing was changed
-        for i, (tag, start, end) in enumerate(spans):
+        clean = at = 0  # from ``clean`` on nothing was changed
+        while at < len(spans):
+            i, at = at, at + 1
+            tag, start, end = spans[i]
+            if tag == _BIND and (part := self._series(data, spans, i)) is not None:
+                self._send_upstream(data, clean, start)
+                self.to_upstream.append(part.octets)
+                clean = part.end
+                self._flushed = False
+                while at < len(spans) and spans[at][1] < clean:
+                    at += 1
+                continue
             handler = self._handlers.get(tag)
             if handler is None:
-                raise UnsupportedMessage(
-                    f"the client sent a message of type {chr(tag)!r}, which does not exist"
-                )
+                raise no_such_message(tag)
             replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
@@ -186,6 +200,10 @@ class Relay:
             if self.ended:
                 break
         self._send_upstream(data, clean, spans[-1][2] if spans else 0)
+
+    def _series(self, _data: bytes, _spans: list[Span], _at: int) -> Part | None:
+        """The rounds that begin here and go upstream as one; None where the Bind is taken by itself."""
+        return None
 
     def _send_upstream(self, data: bytes, start: int, end: int) -> None:
         if start < end:
@@ -350,21 +368,34 @@ class Relay:
                 part = self._upstream_frames.release()
                 self._pass_to_client(part, [(begun, 0, len(part))])
         except (MalformedMessage, MessageTooLarge) as error:  # the codec cannot know which side it reads
-            raise UpstreamError(f"from the database: {error.message}", hint=error.hint) from error
+            hint = error.hint if isinstance(error, MessageTooLarge) else ""  # the other's is for clients
+            raise UpstreamError(f"from the database: {error.message}", hint=hint) from error
         if self.waiting:
             self._resume()
         if self._between_rounds():
             self._rounds.allow()
 
     def _pass_to_client(self, data: bytes, spans: list[Span]) -> None:
-        clean = 0
-        for tag, start, end in spans:
+        clean = at = 0
+        while at < len(spans):
+            tag, start, end = spans[at]
+            if tag == _BOUND and (answered := self._series_answered(data, start, whole=False)):
+                at += answered
+                continue
+            at += 1
             replacement = None if tag == CONTINUATION else self._heard(tag, data, start, end)
             if replacement is not None:
                 self._send_client(data, clean, start)
                 self.to_client.append(replacement)
                 clean = end
         self._send_client(data, clean, spans[-1][2] if spans else 0)
+
+    def _series_answered(self, data: bytes, start: int, *, whole: bool) -> int:
+        """Take the plain answers to a series, if ``whole`` only where nothing follows; how many messages."""
+        messages, named = self._replies.plain(data, start, whole=whole)
+        if named is not None:
+            self._settle(named)
+        return messages
 
     def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         """Take one message, or a run of rows; return what the client gets instead, None for the same."""
@@ -431,17 +462,6 @@ class Relay:
         return severity in ("FATAL", "PANIC")
 
 
-def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
-    """Return the ErrorResponse that a client sees for an error of ours."""
-    return m.ErrorResponse.of(
-        severity,
-        error.sqlstate,
-        f"strongroom: {error.message} [{error.code}]",
-        detail=error.detail,
-        hint=error.hint,
-    )
-
-
 _FROM_CLIENT = {
     CONTINUATION: "_passes",
     ord("Q"): "_query",
@@ -460,8 +480,7 @@ _FROM_CLIENT = {
 }
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 
-_ASYNCHRONOUS = frozenset(b"NAS")
-_SETTLES = frozenset(b"123")
+_ASYNCHRONOUS, _SETTLES = frozenset(b"NAS"), frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
-_COPY_DATA = ord("d")
+_BIND, _BOUND, _COPY_DATA = b"B2d"
 _PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

@@ -13,9 +13,10 @@ Called by `session/relay.py`.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
+from strongroom._kernel import plain_answers
 from strongroom.errors import MalformedMessage, UpstreamError
 
 
@@ -111,6 +112,29 @@ class Owed:
         self.refusal = refusal
 
 
+class Series(Owed):
+    """Rounds of Bind, perhaps Describe, and Execute in a row, noted as one.
+
+    ``each`` is what every round asks for; its first, BIND, stands for a Bind that changes nothing any more:
+    the portal of all rounds, ``subject``, is named and settled once. Rounds of one ``form`` are equal.
+    """
+
+    __slots__ = ("each", "form", "rounds")
+
+    def __init__(
+        self,
+        form: object,
+        rounds: int,
+        each: Sequence[Owed],
+        portal: object,
+        undo: Callable[[], None] | None,
+    ) -> None:
+        super().__init__(Request.BIND, portal, undo=undo)
+        self.form = form
+        self.rounds = rounds
+        self.each = tuple(each)
+
+
 SYNC = Owed(Request.SYNC)
 MAYBE_SYNC = Owed(Request.MAYBE_SYNC)
 COPY_END = Owed(Request.COPY_END)
@@ -145,6 +169,11 @@ class Replies:
         return bool(self._owed)
 
     @property
+    def sync_due(self) -> bool:
+        """Whether nothing may be asked before a Sync is sent."""
+        return self._sync_due
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is owed for certain."""
         return all(owed.request in _UNCERTAIN for owed in self._owed)
@@ -163,6 +192,14 @@ class Replies:
         if not self.skipping:
             self._owed.append(owed)
 
+    def goes_on(self, form: object, rounds: int) -> bool:
+        """Note more rounds of the series that was asked for last, if it is of this form."""
+        last = self._owed[-1] if self._owed else None
+        if not isinstance(last, Series) or last.form is not form:
+            return False
+        last.rounds += rounds
+        return True
+
     def sync(self) -> None:
         """Note a Sync, which upstream ignores while it takes COPY data."""
         self.skipping = self._sync_due = False
@@ -173,6 +210,28 @@ class Replies:
         if self.copying_in:
             self.copying_in = False
             self._owed.append(COPY_END)
+
+    def plain(self, data: bytes, start: int, *, whole: bool) -> tuple[int, Owed | None]:
+        """Move on by the rounds of a series that are answered plainly from ``start`` on.
+
+        Returns how many messages the answers are, and the series if its portal is named now. Where ``whole``
+        is true and something follows, nothing is moved.
+        """
+        series = self.head
+        if not isinstance(series, Series):
+            return 0, None
+        size = len(series.each)
+        rounds, end = plain_answers(data, start, size > 2, series.rounds)
+        if not rounds or (whole and end < len(data)):
+            return 0, None
+        named, series.undo = series.undo is not None, None
+        self._carried_out(series, rounds)
+        return rounds * size, series if named else None
+
+    def _carried_out(self, series: Series, rounds: int) -> None:
+        series.rounds -= rounds
+        if not series.rounds:
+            self._owed.popleft()
 
     def answer(self, tag: int) -> Owed:
         """Return the request that a message of type ``tag`` answers, and move on.
@@ -198,6 +257,8 @@ class Replies:
         owed = self._owed
         while owed:
             head = owed[0]
+            if isinstance(head, Series):
+                head = self._one_round(head)
             if (head.request, tag) in _TURNS:
                 return head
             if head.request not in _UNCERTAIN:
@@ -207,6 +268,16 @@ class Replies:
             f"the database sent a message of type {chr(tag)!r} where the protocol has no place for it",
             hint="The session was ended. If it happens again, see what stands between gateway and database.",
         )
+
+    def _one_round(self, series: Series) -> Owed:
+        """Put one round of the series at the head before it, as the requests that it is made of."""
+        bind, *others = series.each
+        if series.undo is not None:
+            bind = Owed(Request.BIND, series.subject, undo=series.undo)
+            series.undo = None
+        self._carried_out(series, 1)
+        self._owed.extendleft(reversed((bind, *others)))
+        return bind
 
     def _begin_copy(self, head: Owed) -> None:
         self._copy_running = self.copying_in = True

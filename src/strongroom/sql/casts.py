@@ -8,10 +8,10 @@ sealed, so that the database has the form of expression that the client wrote. R
 from bisect import bisect_left
 from dataclasses import replace
 
-from strongroom.errors import TypeRefused
-from strongroom.sql.expressions import expression, treats
+from strongroom.errors import FunctionRefused, TypeRefused
+from strongroom.sql.expressions import expression, is_of_leaves, treats
 from strongroom.sql.meeting import common, linked, of_type, protection_of
-from strongroom.sql.parse import Node, strings, unpack
+from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import (
@@ -22,6 +22,7 @@ from strongroom.sql.typenames import (
     ELEMENTS,
     EXACT,
     NUMERIC,
+    PROTECTED,
     STRINGS,
     TEXT,
     TEXTUAL,
@@ -55,24 +56,10 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     start = name.get("location", 0)
     cast = Cast(start, run.type_end(start), oid, typmod, inner_oid=inner_oid)
     cast.stored = run.stored
-    cast.cuts = _cut(value, length_of(oid, typmod)) if _is_of_leaves(body["arg"]) else False
+    cast.cuts = _cut(value, length_of(oid, typmod)) if is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
     return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
-
-
-def _is_of_leaves(node: Node) -> bool:
-    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
-    tag, body = unpack(node)
-    if tag == "TypeCast":
-        return _is_of_leaves(body["arg"])
-    if tag == "CaseExpr":
-        results = [item["CaseWhen"]["result"] for item in body["args"]]
-        return all(map(_is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
-    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
-        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
-        return all(map(_is_of_leaves, items))
-    return tag in {"A_Const", "ParamRef"}
 
 
 def _cut(value: Value, length: int) -> bool:
@@ -114,7 +101,9 @@ def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -
         return value
     as_text = not (same or widened) and _prints(run, value, element, typmod)
     if value.fields is not None or not (same or widened or as_text):
-        raise TypeRefused(
+        # What no protected column can be, only the database could make, of the plaintext.
+        refused = TypeRefused if element in PROTECTED or value.fields is not None else FunctionRefused
+        raise refused(
             f"a cast would change the protected column {protection.column}",
             hint="leave the cast out, or cast in the application",
         )

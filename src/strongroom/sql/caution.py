@@ -15,7 +15,7 @@ from strongroom.errors import SettingPinned, UserCodeRefused
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
-from strongroom.sql.schema import Function, Relation
+from strongroom.sql.schema import OWN_SCHEMA, Function, Relation
 from strongroom.sql.settings import set_config
 from strongroom.sql.statement import Barrier, Context
 
@@ -147,11 +147,11 @@ def _refuse_opaque(found: Survey, tag: str, ground: Ground, context: Context) ->
     for relation in relations:
         for oid in ground.perils.get(relation.oid, ()):
             triggers = {trigger for _, trigger in relation.triggers}
-            if oid not in triggers or _writes(found, tag):
+            if oid not in triggers or writes(found, tag):
                 _refuse(ground, context, oid, None, relation)
 
 
-def _writes(found: Survey, tag: str) -> bool:
+def writes(found: Survey, tag: str) -> bool:
     """Whether triggers may fire: any statement but a plain SELECT without WITH."""
     return tag != "SelectStmt" or bool(found.queries)
 
@@ -205,7 +205,7 @@ def check_triggers(relation: Relation, ground: Ground, context: Context) -> None
 
 def _empties_shadows(function: Function) -> bool:
     """Our own, there while `protect` or `unprotect` works on the table (changeover/statements.py)."""
-    return function.schema == "strongroom" and function.name.startswith("empty_shadows_")
+    return function.schema == OWN_SCHEMA and function.name.startswith("empty_shadows_")
 
 
 def _is_blind(function: Function, protected: set[str]) -> bool:

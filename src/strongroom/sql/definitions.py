@@ -8,7 +8,7 @@ What is attached to a table is in `attached.py`. Called by `utility.py`.
 from collections.abc import Callable
 from dataclasses import replace
 
-from strongroom.errors import DefinitionRefused
+from strongroom.errors import DefinitionRefused, ValueMoves
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.meeting import comparable, plain, protection_of
 from strongroom.sql.parse import Node, strings
@@ -158,7 +158,7 @@ def create_table_as(task: Task) -> Resolved:
         if output.printed:
             refuse("CREATE MATERIALIZED VIEW with a cast", "a protected column")
         if output.protection is not None and task.body.get("objtype") != "OBJECT_MATVIEW":
-            raise DefinitionRefused(
+            raise ValueMoves(
                 f"a new table would hold values of the protected column {output.protection.column}",
                 hint="create the table, `protect` its column by the same `key:`, then INSERT ... SELECT",
             )

@@ -17,8 +17,11 @@ from strongroom.sql.typenames import (
     INT4,
     INT8,
     NUMERIC,
+    TEXT_ARRAY,
+    TEXTUAL,
+    VARCHAR_ARRAY,
 )
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, PLAIN, Literal, ParameterUse, Value
+from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, PLAIN, Cast, Literal, ParameterUse, Value
 
 Treatment = Callable[[Run, Scope, Node], Value]
 TREATMENTS: dict[str, Treatment] = {}
@@ -37,6 +40,20 @@ def condition(run: Run, scope: Scope, node: Node | None) -> None:
     """An expression that is true or false."""
     if node is not None:
         plain(expression(run, scope, node), "a condition", 16)
+
+
+def is_of_leaves(node: Node) -> bool:
+    """Whether all that an expression can give is a literal or parameter in it, which nothing else uses."""
+    tag, body = unpack(node)
+    if tag == "TypeCast":
+        return is_of_leaves(body["arg"])
+    if tag == "CaseExpr":
+        results = [item["CaseWhen"]["result"] for item in body["args"]]
+        return all(map(is_of_leaves, [*results, body.get("defresult", {"A_Const": {}})]))
+    if tag in {"CoalesceExpr", "A_ArrayExpr"}:
+        items: list[Node] = body["args"] if tag == "CoalesceExpr" else body.get("elements", [])
+        return all(map(is_of_leaves, items))
+    return tag in {"A_Const", "ParamRef"}
 
 
 def treats(*tags: str) -> Callable[[Treatment], Treatment]:
@@ -134,9 +151,33 @@ def _null_test(run: Run, scope: Scope, body: Node) -> Value:
     """NULL stays NULL when sealed, so any value may be asked."""
     only("IS NULL", body, "arg", "nulltesttype", "argisrow", "location")
     value = expression(run, scope, body["arg"])
-    if not value.touches():
+    first = value.open[0][0] if value.undecided and is_bare(body["arg"]) else None
+    if isinstance(first, ParameterUse):
+        run.asked.append(value)  # `$1::text IS NULL OR email = $1`: decided by its other uses
+        return Value(type_oid=16)
+    if not (value.touches() or value.undecided):
         plain(value, "IS NULL")
+    if isinstance(first, Literal) and (other := other_text(first, value)):
+        run.edit(first.start, first.end, other)  # a parameter that the client itself wrote out
     return Value(type_oid=16)
+
+
+def is_bare(node: Node) -> bool:
+    """Whether an expression is a literal or parameter, cast or not, and no more."""
+    while "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    return "A_Const" in node or "ParamRef" in node
+
+
+def other_text(first: Literal, value: Value) -> str:
+    """What can stand for a literal of text, or of an array of it, where only NULL matters; "" for others."""
+    casts = [node for node, _ in value.open[1:]]
+    types = {first.type_oid, *(node.type_oid for node in casts if isinstance(node, Cast))} - {0}
+    if first.number_oid or not all(isinstance(node, Cast) for node in casts):
+        return ""
+    if types <= TEXTUAL:
+        return "''"
+    return "'{}'" if types <= {TEXT_ARRAY, VARCHAR_ARRAY} else ""
 
 
 @treats("CoalesceExpr")

@@ -19,7 +19,7 @@ class Token(Enum):
     """What a token is."""
 
     WORD = auto()
-    QUOTED = auto()  # "name", U&"name"
+    QUOTED = auto()  # "name", U&"name", U&"name" UESCAPE 'x'
     STRING = auto()  # 'x', E'x', U&'x', N'x', B'1', X'f', $$x$$; with its continuations on later lines
     PARAMETER = auto()
     NUMBER = auto()
@@ -53,6 +53,7 @@ _MAY_BE_BLANK = frozenset(b" \t\n\r\f\v-/")  # the first bytes of white space an
 _MAY_CONTINUE = frozenset(b" \t\n\r\f\v-")
 # A string goes on in another after white space that holds a newline (scan.l: quotecontinue).
 _CONTINUED = re.compile(rb"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'")
+_UESCAPE = re.compile(rb"uescape(?![A-Za-z0-9_$\x80-\xff])", re.IGNORECASE)
 _PLAIN_REST = re.compile(rb"(?:[^']|'')*'")
 _ESCAPED_REST = re.compile(rb"(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
@@ -136,6 +137,8 @@ def lex(source: bytes) -> Lexed:
                 end = _string_end(source, match)
         elif _is_torn(source, name, at, end):
             raise SyntaxNotUnderstood("a quoted string or name does not end")
+        if source[at : at + 2] in {b"U&", b"u&"} and name in {"string", "quoted"}:
+            end = _escape_end(source, end)
         kinds.append(_KINDS[name])
         starts.append(at)
         ends.append(end)
@@ -176,6 +179,15 @@ def _blank(source: bytes, at: int) -> int:
             at = edge.end()
             if level == 0:
                 break
+
+
+def _escape_end(source: bytes, end: int) -> int:
+    """Where a U& string or name ends, its UESCAPE included (parser.c: base_yylex)."""
+    word = _UESCAPE.match(source, _blank(source, end))
+    if word is None:
+        return end
+    match = _TOKEN.match(source, _blank(source, word.end()))
+    return match.end() if match is not None and match.lastgroup == "string" else end
 
 
 def _dollar_end(source: bytes, opening: re.Match[bytes]) -> int:

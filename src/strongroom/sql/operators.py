@@ -7,11 +7,12 @@ Only `=` and `<>` of PostgreSQL's own, and constructs that rest on them, compare
 from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused
-from strongroom.sql.expressions import condition, expression, treats
+from strongroom.sql.expressions import condition, expression, is_bare, is_of_leaves, other_text, treats
 from strongroom.sql.meeting import (
     common,
     compare,
     element,
+    linked,
     of_type,
     plain,
     protection_of,
@@ -22,8 +23,8 @@ from strongroom.sql.meeting import (
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
-from strongroom.sql.typenames import ARRAYS, ELEMENTS, TEXT, TEXT_ARRAY, compared_type
-from strongroom.sql.value import COMPUTED, NULL, Value
+from strongroom.sql.typenames import ARRAYS, ELEMENTS, TEXT, TEXT_ARRAY, TEXTUAL, compared_type
+from strongroom.sql.value import COMPUTED, NULL, ArrayText, Literal, ParameterUse, Value
 
 EQUALITY = frozenset({"=", "<>"})
 _COMPARING = {
@@ -55,12 +56,52 @@ def _operator(run: Run, scope: Scope, body: Node) -> Value:
     if kind in {"AEXPR_OP_ANY", "AEXPR_OP_ALL"}:
         _compare_any(left, right, what)
         return Value(type_oid=16)
+    if _is_open_pair(run, body, left, right):
+        run.pairs.append(
+            (left, right, what)
+        )  # `$1 = '' OR email = $1`: decided by other uses of the parameter
+        if kind == "AEXPR_NULLIF":
+            of_type((*left.open, *right.open))
+            return linked(replace(left, origin=(0, 0), type_oid=TEXT, typmod=-1))
+        return Value(type_oid=16)
+    if kind != "AEXPR_NULLIF" and is_bare(body["lexpr"]) and is_bare(body["rexpr"]):
+        _hide_constants(run, name, left, right)
     compare(left, right, what)
     if kind == "AEXPR_NULLIF":
         # Its type is that which the operator compares (manual, "NULLIF").
         kept = settled(left)
         return replace(kept, origin=(0, 0), type_oid=compared_type(kept.type_oid), typmod=-1, null=False)
     return Value(type_oid=16)
+
+
+def _is_open_pair(run: Run, body: Node, left: Value, right: Value) -> bool:
+    """Whether two texts are compared that are parameters and literals, about which nothing else decides."""
+    nodes = [node for value in (left, right) for node, _ in value.open]
+    texts = all(
+        value.undecided and not value.is_array and value.type_oid in {0, *TEXTUAL} for value in (left, right)
+    )
+    leaves = texts and not run.stored and is_of_leaves(body["lexpr"]) and is_of_leaves(body["rexpr"])
+    return leaves and any(isinstance(node, ParameterUse) for node in nodes)
+
+
+def _hide_constants(run: Run, name: tuple[str, ...], left: Value, right: Value) -> None:
+    """Two literals of text that are compared need not be seen: others can stand for them, equal or not.
+
+    A client that binds parameters itself writes `$1 = '' OR email = $1` so.
+    """
+    (one, text), (other, _) = (_bare_text(left), _bare_text(right))
+    operators = run.ground.schema.operators
+    if one is None or other is None or any(operator.name == name[-1] for operator in operators):
+        return
+    run.edit(one.start, one.end, text)
+    run.edit(other.start, other.end, text if one.value == other.value else "'x'")
+
+
+def _bare_text(value: Value) -> tuple[Literal | None, str]:
+    """The literal that a value is, with what can stand for it, if it is one of text."""
+    first = value.open[0][0] if value.undecided else None
+    text = other_text(first, value) if isinstance(first, Literal) and not isinstance(first, ArrayText) else ""
+    return (first, text) if isinstance(first, Literal) and text == "''" and not first.cut else (None, "")
 
 
 def _operand(run: Run, scope: Scope, node: Node) -> Value:

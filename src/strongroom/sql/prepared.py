@@ -6,7 +6,13 @@ What a name means is in `Context.prepared` and `Context.cursors`, which the sess
 
 from collections.abc import Sequence
 
-from strongroom.errors import ConstructRefused, UndefinedCursor, UndefinedStatement, ValueComputed
+from strongroom.errors import (
+    ArgumentCount,
+    ConstructRefused,
+    UndefinedCursor,
+    UndefinedStatement,
+    ValueComputed,
+)
 from strongroom.sql.expressions import expression
 from strongroom.sql.meeting import plain, seal
 from strongroom.sql.parse import Node
@@ -92,6 +98,12 @@ def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
     if not inner.touched or inner.parameters is None:
         return inner
     given = body.get("params", [])
+    wanted = max((parameter.client for parameter in inner.parameters), default=0)
+    if len(given) != wanted:
+        raise ArgumentCount(
+            f'wrong number of parameters for prepared statement "{body["name"]}"',
+            hint=f"give {wanted}",
+        )
     for index, parameter in enumerate(inner.parameters):
         if index < len(given):
             _argument(run, given[index], parameter)
@@ -117,7 +129,7 @@ def _argument(run: Run, node: Node, parameter: Parameter) -> None:
 
 def _repeated(run: Run, task: Task, given: Sequence[Node], parameter: Parameter) -> None:
     """A parameter that was split takes its argument's value once more, after the others."""
-    node = given[parameter.client - 1] if parameter.client <= len(given) else {}
+    node = given[parameter.client - 1]
     constant = node.get("A_Const")
     if constant is None:
         raise ConstructRefused(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from strongroom.errors import BarrierInBatch, StatementTooComplex, SyntaxNotUnderstood
 from strongroom.sql import casts, changes, functions, operators, sources
+from strongroom.sql.belongings import check_belongings
 from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.parse import Parsed, Statement, parse
@@ -76,6 +77,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     barriers = Barrier.NONE
     for item in parsed.statements:
         found = survey(item.tag, item.body, ground, context)
+        check_belongings(item.tag, item.body, found, ground, context.search_path)
         if barriers & _CHANGES:
             _check_after_barrier(item, found, ground, statements)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)

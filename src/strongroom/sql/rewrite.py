@@ -6,19 +6,63 @@ split: the first use keeps its number, the others get numbers after the client's
 """
 
 from strongroom.errors import Bug, ParameterTypeUnknown
-from strongroom.sql.meeting import settled
+from strongroom.sql.meeting import compare, seal, settled
 from strongroom.sql.run import Run
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXTUAL, family
-from strongroom.sql.value import Cast, Literal, ParameterUse
+from strongroom.sql.value import Cast, Literal, ParameterUse, Value
 
 Group = tuple[object, ...]
 """What uses of one parameter have in common that can be sent as one; () for plain."""
 
 
 def settle(run: Run) -> None:
-    """Seals what belongs to something sealed, until nothing changes."""
+    """Seals what belongs to something sealed, and what is only asked for NULL and sealed elsewhere."""
+    _settle_links(run)
+    for left, right, what in run.pairs:
+        _settle_pair(run, left, right, what)
+    _settle_links(run)
+    for value in run.asked:
+        _settle_asked(run, value)
+    _settle_links(run)
+
+
+def _settle_pair(run: Run, left: Value, right: Value, what: str) -> None:
+    """Two texts that are compared are sealed, if one is a parameter that is sealed for a column elsewhere.
+
+    A randomized column has no equality: there the comparison stays as it was, in plaintext.
+    """
+    untouched = not any(node.protection or node.plain for value in (left, right) for node, _ in value.open)
+    for value, other in ((left, right), (right, left)) if untouched else ():
+        sealed = _sealed_elsewhere(run, value)
+        protection = sealed.protection if sealed is not None and not sealed.is_array else None
+        if protection is not None and protection.comparable and protection.type_oid in TEXTUAL:
+            compare(seal(value, protection, compared=True), other, what)
+            return
+    compare(left, right, what)
+
+
+def _settle_asked(run: Run, value: Value) -> None:
+    """A parameter beside IS NULL goes as it goes elsewhere: sealed, NULL stays NULL, and nothing is shown."""
+    node = value.open[0][0]
+    sealed = None if node.protection is not None or node.plain else _sealed_elsewhere(run, value)
+    if sealed is not None and sealed.protection is not None:
+        seal(value, sealed.protection, compared=True, is_array=sealed.is_array)
+        node.compared, node.cut = sealed.compared, sealed.cut
+
+
+def _sealed_elsewhere(run: Run, value: Value) -> ParameterUse | None:
+    """Another use, sealed, of the parameter that a value is."""
+    node = value.open[0][0]
+    if not isinstance(node, ParameterUse):
+        return None
+    uses = (use for use in run.opens if isinstance(use, ParameterUse) and use.number == node.number)
+    return next((use for use in uses if use.protection is not None), None)
+
+
+def _settle_links(run: Run) -> None:
+    """Until nothing changes."""
     changed = True
     while changed:
         before = sum(node.protection is not None for node in run.opens)

@@ -42,6 +42,8 @@ class Run:
     edits: list[Edit] = field(default_factory=list)
     touches: set[ColumnId] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
+    asked: list[Value] = field(default_factory=list)  # parameters of which IS NULL asks
+    pairs: list[tuple[Value, Value, str]] = field(default_factory=list)  # open values that are compared
     views: dict[int, list[Named]] = field(default_factory=dict)
     top: int = 0  # the highest parameter used
 

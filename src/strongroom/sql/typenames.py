@@ -42,7 +42,7 @@ _ASSIGNED: dict[int, frozenset[int]] = {
     JSON: frozenset({JSONB}),
     JSONB: frozenset({JSON}),
 }
-_KNOWN = STRINGS | _NUMBERS | frozenset({*_ASSIGNED, BOOL, BYTEA, UUID})
+PROTECTED = STRINGS | _NUMBERS | frozenset({*_ASSIGNED, BOOL, BYTEA, UUID})  # types of protected columns
 # Of these, what `protect/conversions.py` does not do.
 _NOT_OURS = frozenset(
     {(TIME, TIMETZ), (TIME, INTERVAL), (TIMETZ, TIME), (TIMESTAMPTZ, TIMETZ), (INTERVAL, TIME)}
@@ -89,7 +89,7 @@ def keeps_value(source: int, protection: Protection, *, compared: bool) -> bool:
         return True
     if compared:
         return False
-    return source in _KNOWN and is_assigned(source, target) and (source, target) not in _NOT_OURS
+    return source in PROTECTED and is_assigned(source, target) and (source, target) not in _NOT_OURS
 
 
 def is_assigned(source: int, target: int) -> bool:
@@ -99,7 +99,7 @@ def is_assigned(source: int, target: int) -> bool:
     """
     if source in ELEMENTS and target in ELEMENTS:
         source, target = ELEMENTS[source], ELEMENTS[target]
-    if source not in _KNOWN or target not in _KNOWN:
+    if source not in PROTECTED or target not in PROTECTED:
         return True
     return (
         source == target

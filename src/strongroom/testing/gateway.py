@@ -67,18 +67,20 @@ class Gateway(Temporary):
         limits: Mapping[str, float] | None = None,
         more: Mapping[str, object] | None = None,
         first: "Callable[[Gateway], None] | None" = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Self:
         """A gateway in front of one database of the server, running.
 
         ``upstream`` is the user and password it logs in with, the superuser's when left out. With an
         ``authority`` the listener has TLS and verifies client certificates of that authority. ``more`` is put
         into the database's configuration: ``columns``, ``functions`` and so on. The root key of protected
-        columns is made in a folder of its own. ``first`` is called before it is started.
+        columns is made in a folder of its own. ``first`` is called before it is started, ``variables`` are
+        put into its environment.
         """
         user, password = upstream or ("postgres", server.password)
         certificate = None if authority is None else authority.certificate
         folder = Path(tempfile.mkdtemp(prefix="strongroom-gateway-"))
-        environment = _environment() | {PASSWORD_VARIABLE: password}
+        environment = _environment() | {PASSWORD_VARIABLE: password} | dict(variables or {})
         who = account or Account()
         gateway = cls(folder, database, free_port(), free_port(), who, certificate, environment)
         entry: dict[str, object] = {

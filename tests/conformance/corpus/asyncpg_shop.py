@@ -177,6 +177,106 @@ async def copy_records(connection: Any) -> object:
 
 
 @step
+async def execute_many_updates(connection: Any) -> object:
+    query = "UPDATE customers SET iban = $1, tags = $2 WHERE email = $3"
+    await connection.executemany(query, [("x xq7mark", ["xq7mark"], ADA), (None, None, BOB)])
+    return [
+        tuple(row)
+        for row in await connection.fetch("SELECT iban, tags FROM customers WHERE id < 3 ORDER BY id")
+    ]
+
+
+@step
+async def prepared_again_and_again(connection: Any) -> object:
+    statement = await connection.prepare(
+        "SELECT id, iban FROM customers WHERE email = $1 AND phone IS NOT NULL"
+    )
+    return [list(map(tuple, await statement.fetch(email))) for email in (ADA, BOB, "none.xq7mark", ADA)]
+
+
+@step
+async def prepared_insert(connection: Any) -> object:
+    statement = await connection.prepare(
+        "INSERT INTO orders (email, card, total) VALUES ($1, $2, $3) RETURNING email"
+    )
+    await statement.executemany([(ADA, "c1 xq7mark", Decimal("1.5")), (None, None, Decimal(2))])
+    return await statement.fetchval(BOB, "c2 xq7mark", Decimal(3))
+
+
+@step
+async def fetch_many_rows(connection: Any) -> object:
+    query = "INSERT INTO orders (email, total) VALUES ($1, $2) RETURNING email, total"
+    rows = await connection.fetchmany(query, [(ADA, Decimal(1)), (BOB, Decimal(2))])
+    return [tuple(row) for row in rows]
+
+
+@step
+async def unnested(connection: Any) -> object:
+    query = (
+        "INSERT INTO customers (id, email, phone) SELECT * FROM unnest($1::int[], $2::text[], $3::varchar(20)[])"
+        " RETURNING id, phone"
+    )
+    rows = await connection.fetch(query, [500, 501], ["u1.xq7mark", "u2.xq7mark"], ["+98765432 1", None])
+    return [tuple(row) for row in rows]
+
+
+@step
+async def updated_from_unnested(connection: Any) -> object:
+    query = (
+        "UPDATE customers c SET iban = v.iban FROM unnest($1::int[], $2::text[]) AS v (id, iban)"
+        " WHERE c.id = v.id RETURNING c.id, c.iban"
+    )
+    return sorted(map(tuple, await connection.fetch(query, [1, 2], ["v1 xq7mark", "v2 xq7mark"])))
+
+
+@step
+async def optional_filter(connection: Any) -> object:
+    query = "SELECT id FROM customers WHERE ($1::text IS NULL OR email = $1) AND id < 10 ORDER BY id"
+    return [[row["id"] for row in await connection.fetch(query, given)] for given in (ADA, None)]
+
+
+@step
+async def partial_update(connection: Any) -> object:
+    query = "UPDATE customers SET iban = coalesce($2, iban), city = coalesce($3, city) WHERE email = $1 RETURNING iban, city"
+    return tuple(await connection.fetchrow(query, ADA, None, "Ghent"))
+
+
+@step
+async def copy_records_of_all(connection: Any) -> object:
+    rows = [(600 + n, "k", f"r{n}.xq7mark") for n in range(-510, -508)]
+    return await connection.copy_records_to_table("events", records=rows)
+
+
+@step
+async def copy_from_query(connection: Any) -> object:
+    parts: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        parts.append(data)
+
+    query = "SELECT email, born, tags FROM customers WHERE id < 4 ORDER BY id"
+    tag = await connection.copy_from_query(query, output=keep, format="csv", header=True)
+    return [tag, b"".join(parts).decode()]
+
+
+@step
+async def copy_from_table_in_binary(connection: Any) -> object:
+    parts: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        parts.append(data)
+
+    tag = await connection.copy_from_table("events_high", output=keep, format="binary")
+    return [tag, b"".join(parts).hex()]
+
+
+@step
+async def in_a_repeatable_transaction(connection: Any) -> object:
+    async with connection.transaction(isolation="repeatable_read"):
+        return await connection.fetchval("SELECT email FROM customers WHERE id = 1 FOR KEY SHARE")
+
+
+@step
 async def like(connection: Any) -> object:
     return await connection.fetchval("SELECT id FROM customers WHERE email LIKE $1", "ada.xq7mark%")
 

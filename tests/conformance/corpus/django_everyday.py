@@ -82,7 +82,12 @@ def reads(objects: Any, orders: Any) -> dict[str, Any]:
             "kind",
         ),
         "annotate_condition_of_values": lambda: listed(
-            objects.annotate(mail=Case(When(age__gt=30, then="email"), default=Value("none xq7mark"))), "mail"
+            objects.annotate(
+                mail=Case(
+                    When(age__gt=30, then="email"), default=Value("none xq7mark"), output_field=TextField()
+                )
+            ),
+            "mail",
         ),
         "null_if": lambda: listed(objects.annotate(p=NullIf("phone", Value(PHONE))), "p"),
         "coalesce_of_columns": lambda: listed(
@@ -183,7 +188,11 @@ def changes(objects: Any, orders: Any, customer: Any) -> dict[str, Any]:
         "update_coalesce": update(objects.all(), phone=Coalesce("phone", Value("+98765432"))),
         "update_case_of_keys": update(
             objects.all(),
-            iban=Case(*[When(pk=n, then=Value(f"k{n} xq7mark")) for n in (1, 2)], default="iban"),
+            iban=Case(
+                *[When(pk=n, then=Value(f"k{n} xq7mark")) for n in (1, 2)],
+                default="iban",
+                output_field=TextField(),
+            ),
         ),
         "update_or_create": lambda: [
             objects.update_or_create(email=DEE, defaults={"iban": "uoc xq7mark"}, create_defaults={"age": 1})[

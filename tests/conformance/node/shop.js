@@ -83,6 +83,19 @@ await step('copyOut', async () => {
   for await (const chunk of client.query(copy.to('COPY (SELECT email, phone FROM customers WHERE id < 10 ORDER BY id) TO STDOUT'))) text += chunk
   return text
 })
+await step('typedParameters', () => rows('INSERT INTO customers (id, email, phone, born, visits, seen) VALUES ($1::int, $2::text, $3::varchar, $4::date, $5::int, $6::timestamptz) RETURNING *', [52, 'typed.xq7mark', '+98765432', '1847-01-02', 731100000, new Date('1847-01-01T00:00:00Z')]))
+await step('cutByCast', () => rows('UPDATE customers SET phone = $1::varchar(9) WHERE id = 52 RETURNING phone', ['+98765432 and more']))
+await step('listOfTexts', () => rows('SELECT id FROM customers WHERE email = ANY($1::text[]) AND NOT email = ANY($2::varchar[])', [[ada, bob], [bob]]))
+await step('notInList', () => rows('SELECT id FROM customers WHERE email <> ALL($1) AND id < 10 ORDER BY id', [[ada, bob]]))
+await step('optionalFilter', () => rows('SELECT id FROM customers WHERE ($1::text IS NULL OR email = $1) AND id < 10 ORDER BY id', [null]))
+await step('partialUpdate', () => rows('UPDATE customers SET iban = COALESCE($1, iban), phone = COALESCE($2, phone) WHERE id = $3 RETURNING iban, phone', [null, '+98765432 3', 3]))
+await step('jsonParameter', () => rows('UPDATE customers SET profile = $1::json WHERE id = 1 RETURNING profile', [JSON.stringify({ b: 'xq7mark', a: [1] })]))
+await step('numberIntoText', () => rows('UPDATE customers SET iban = $1 WHERE id = 1 RETURNING iban', [98765432]))
+await step('booleanIntoText', () => rows('UPDATE customers SET iban = $1 WHERE id = 1 RETURNING iban', [true]))
+await step('rowsAsArrays', async () => (await client.query({ text: 'SELECT email, visits::text FROM customers WHERE id < 4 ORDER BY id', rowMode: 'array' })).rows)
+await step('joined', () => rows('SELECT o.id, c.email FROM orders o JOIN customers c USING (email) ORDER BY o.id', []))
+await step('withQuery', () => rows('WITH hers AS (SELECT id FROM customers WHERE email = $1) SELECT o.card FROM orders o JOIN hers ON hers.id = o.customer_id ORDER BY o.id', [ada]))
+await step('jsonOfRows', () => rows('SELECT row_to_json(c) FROM customers c', []))
 await step('like', () => rows('SELECT id FROM customers WHERE email LIKE $1', ['ada.xq7mark%']))
 await step('refusedInTransaction', async () => {
   await client.query('BEGIN')

@@ -5,6 +5,31 @@ from tests.conformance.statements.reading import ADA, BOB
 
 CASES = (
     case("equal", "SELECT id FROM customers WHERE email = $1", ADA),
+    case("equal-or-none-given", "SELECT id FROM customers WHERE $1::text IS NULL OR email = $1", ADA),
+    case("equal-or-null-given", "SELECT id FROM customers WHERE $1::text IS NULL OR email = $1", None),
+    case(
+        "equal-or-none-of-a-list-given",
+        "SELECT id FROM customers WHERE $1::text[] IS NULL OR email = ANY($1::text[])",
+        "{ada.xq7mark@example.org}",
+    ),
+    case(
+        "equal-randomized-or-none-given",
+        "SELECT id FROM customers WHERE $1::text IS NULL OR iban = $1",
+        "xq7mark",
+        refused="comparison-refused",
+    ),
+    case("equal-or-empty", "SELECT id FROM customers WHERE $1 = '' OR email = $1", ADA),
+    case(
+        "equal-or-empty-given",
+        "SELECT id FROM customers WHERE $1::text = '' OR email = $1",
+        "",
+    ),
+    case(
+        "equal-unless-another",
+        "SELECT id FROM customers WHERE $1 <> $2 AND email IN ($1, $2) ORDER BY id",
+        ADA,
+        BOB,
+    ),
     case("equal-reversed", "SELECT id FROM customers WHERE $1 = email", ADA),
     case("equal-literal", "SELECT id FROM customers WHERE email = 'ada.xq7mark@example.org'"),
     case("equal-nothing", "SELECT id FROM customers WHERE email = $1", "nobody.xq7mark@example.org"),

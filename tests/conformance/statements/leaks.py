@@ -152,7 +152,7 @@ CASES = (
         "xq7mark",
         refused="comparison-refused",
     ),
-    script("cipherstash-unknown-type", "SELECT email::point FROM customers", refused="type-refused"),
+    script("cipherstash-unknown-type", "SELECT email::point FROM customers", refused="function-refused"),
     script(
         "cipherstash-ddl-in-transaction",
         "ALTER TABLE customers RENAME TO c2",

@@ -218,13 +218,13 @@ CASES = (
     steps(
         "create-table-as-protected",
         "CREATE TABLE copied AS SELECT id, email FROM customers",
-        refused="definition-refused",
+        refused="value-moves",
     ),
-    steps("select-into", "SELECT id, email INTO copied FROM customers", refused="definition-refused"),
+    steps("select-into", "SELECT id, email INTO copied FROM customers", refused="value-moves"),
     steps(
         "create-temp-table-as",
         "CREATE TEMP TABLE copied AS SELECT email FROM customers",
-        refused="definition-refused",
+        refused="value-moves",
     ),
     steps(
         "create-view",

@@ -76,7 +76,7 @@ class FileRoot:
         except InvalidTag:
             raise WrongRoot(
                 "a wrapped keyset does not open: it was changed, or belongs to another column",
-                hint="restore the state or the table strongroom.keysets from a backup",
+                hint="restore the state or the table strongroom_keys.keysets from a backup",
             ) from None
 
 

@@ -30,7 +30,7 @@ class Framer:
 
     ``limit`` bounds the length of a message in octets, type byte left out. Messages in a row of the same
     type, one of ``runs``, are given as one span. ``held`` is the number of octets kept back for a message
-    that is not whole yet; ``begun`` is its type, 0 while that is not known.
+    that is not whole yet; ``begun`` is its type, None while that is not known.
     """
 
     __slots__ = ("_flowing", "_limit", "_missing", "_parts", "_runs", "begun", "held")
@@ -41,7 +41,7 @@ class Framer:
         self._parts: list[bytes] = []
         self._missing = 0  # octets until the kept message, or its header, is whole
         self._flowing = 0  # octets still to come of a message that is passed in parts
-        self.begun = 0
+        self.begun: int | None = None
         self.held = 0
 
     @property
@@ -94,14 +94,15 @@ class Framer:
 
     def _keep_rest(self, rest: bytes) -> None:
         self._parts = [rest]
-        self.begun = rest[0] if len(rest) >= HEADER else 0
+        self.begun = rest[0] if len(rest) >= HEADER else None
         self.held = len(rest)
 
     def _join(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
         data = b"".join(self._parts)
         self._parts = []
-        self._missing = self.begun = self.held = 0
+        self._missing = self.held = 0
+        self.begun = None
         return data
 
     def _bad_length(self, tag: int, length: int) -> MalformedMessage | MessageTooLarge:
