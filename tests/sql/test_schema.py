@@ -21,6 +21,7 @@ CREATE VIEW seen AS SELECT email FROM parent;
 CREATE TABLE used (a int CHECK (twice(a) > 1), b int DEFAULT twice(1));
 CREATE RULE copied AS ON INSERT TO used DO ALSO DELETE FROM child;
 CREATE OPERATOR === (leftarg = int, rightarg = int, function = added);
+CREATE TABLE keyed (a int, b int, c int UNIQUE, PRIMARY KEY (b, a));
 CREATE TYPE mood AS ENUM ('good');
 """
 
@@ -51,6 +52,9 @@ def _check_relations(schema: Schema) -> None:
     ]
     assert (parent.kind, child.kind, child.parents) == ("p", "r", (parent.oid,))
     assert seen.depends == (parent.oid,)
+    assert (schema.names["public", "keyed"].key, parent.key) == ((2, 1), ())
+    assert schema.has_heirs(parent)
+    assert not schema.has_heirs(child)
     assert "parent" in (seen.definition or "")
     assert schema.path == ("pg_catalog", "public")
     assert ("pg_catalog", "pg_class") in schema.system

@@ -24,15 +24,18 @@ def _with(relation: Relation, **more: object) -> Relation:
     return replace(relation, **more)  # type: ignore[arg-type]  # mypy cannot see into **
 
 
-CUSTOMERS = table(
-    100,
-    "customers",
-    ("id", INT),
-    ("email", TEXT),
-    ("iban", TEXT),
-    ("name", VARCHAR),
-    ("note", TEXT),
-    ("score", INT),
+CUSTOMERS = _with(
+    table(
+        100,
+        "customers",
+        ("id", INT),
+        ("email", TEXT),
+        ("iban", TEXT),
+        ("name", VARCHAR),
+        ("note", TEXT),
+        ("score", INT),
+    ),
+    key=(1,),
 )
 ORDERS = table(101, "orders", ("id", INT), ("customer", INT), ("email", TEXT), ("total", NUMERIC))
 PLAIN = table(102, "plain", ("id", INT), ("txt", TEXT))

@@ -9,6 +9,7 @@ its sessions look at, and reads it again when the catalog has changed.
 Called by `supervisor` and `worker`.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -255,6 +256,10 @@ async def read_schema(connector: Connector) -> Schema:
     return Schema.from_catalog(json.loads(await read_catalog(connector)))
 
 
+def _understood(catalog: bytes) -> Schema:
+    return Schema.from_catalog(json.loads(catalog))
+
+
 async def read_catalog(connector: Connector) -> bytes:
     """The catalog as it is now, as JSON."""
     answer = await ask(connector, CATALOG_QUERY)
@@ -305,7 +310,8 @@ class Snapshots:
         known, sealed = self._known.get(database), self._sealed.of(database)
         if known is not None and self._catalogs[database] == catalog and sealed == known.sealed:
             return known
-        schema = Schema.from_catalog(json.loads(catalog))
+        # In a thread, since thousands of tables take some tenths of a second, in which sessions go on.
+        schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
         schemes = schemes_of(self._settings, database)
         before = {} if known is None else known.protections
         in_motion = await _changing(connector, schema, schemes) | self._sealed.released(database)

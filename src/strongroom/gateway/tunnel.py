@@ -19,7 +19,7 @@ import psycopg
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.tasks import Tasks
-from strongroom.session.relay import to_wire
+from strongroom.session.refusals import to_wire
 from strongroom.session.startup import Encryption, first_packet
 from strongroom.session.upstream_login import RESERVED, LoggedIn, UpstreamLogin
 from strongroom.wire.postgres import messages as m

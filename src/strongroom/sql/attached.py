@@ -88,8 +88,9 @@ def create_function(task: Task) -> Resolved:
             "a function body that is not a string would be kept with its literals, beside a protected table",
             hint="keep its statements in the application, or create it around the gateway",
         )
-    options = {item["DefElem"]["defname"]: item["DefElem"]["arg"] for item in task.body.get("options", ())}
-    code = " ".join(strings(options["as"]["List"]["items"])) if "as" in options else ""
+    options = [item["DefElem"] for item in task.body.get("options", ())]
+    parts = [option["arg"]["List"]["items"] for option in options if option["defname"] == "as"]
+    code = " ".join(strings(parts[0])) if parts else ""
     if has_literal(code) and mentions(code, task.ground.near_names) and not _is_listed(task):
         raise UserCodeRefused(
             "the code holds values beside the name of a protected table, and the database would keep them",

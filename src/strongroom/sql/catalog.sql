@@ -58,6 +58,8 @@ SELECT pg_catalog.json_build_object(
           AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objsubid = 0
         WHERE k.conrelid = r.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
           AND pg_catalog.starts_with(d.description, 'strongroom column order: ') ORDER BY k.oid DESC),
+      'key', (SELECT k.conkey FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'p'
+        AND NOT k.condeferrable),
       'definition', CASE WHEN r.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(r.oid) END,
       'depends', ARRAY(SELECT DISTINCT u.refobjid::pg_catalog.int8 FROM used u
         WHERE u.relid = r.oid AND u.refobjid <> r.oid

@@ -151,18 +151,25 @@ def _null_test(run: Run, scope: Scope, body: Node) -> Value:
     """NULL stays NULL when sealed, so any value may be asked."""
     only("IS NULL", body, "arg", "nulltesttype", "argisrow", "location")
     value = expression(run, scope, body["arg"])
-    first = value.open[0][0] if value.undecided else None
+    first = value.open[0][0] if value.undecided and is_bare(body["arg"]) else None
     if isinstance(first, ParameterUse):
         run.asked.append(value)  # `$1::text IS NULL OR email = $1`: decided by its other uses
         return Value(type_oid=16)
-    if not value.touches():
+    if not (value.touches() or value.undecided):
         plain(value, "IS NULL")
-    if isinstance(first, Literal) and (other := _other_text(first, value)):
+    if isinstance(first, Literal) and (other := other_text(first, value)):
         run.edit(first.start, first.end, other)  # a parameter that the client itself wrote out
     return Value(type_oid=16)
 
 
-def _other_text(first: Literal, value: Value) -> str:
+def is_bare(node: Node) -> bool:
+    """Whether an expression is a literal or parameter, cast or not, and no more."""
+    while "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    return "A_Const" in node or "ParamRef" in node
+
+
+def other_text(first: Literal, value: Value) -> str:
     """What can stand for a literal of text, or of an array of it, where only NULL matters; "" for others."""
     casts = [node for node, _ in value.open[1:]]
     types = {first.type_oid, *(node.type_oid for node in casts if isinstance(node, Cast))} - {0}

@@ -7,7 +7,7 @@ Only `=` and `<>` of PostgreSQL's own, and constructs that rest on them, compare
 from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused
-from strongroom.sql.expressions import condition, expression, is_of_leaves, treats
+from strongroom.sql.expressions import condition, expression, is_bare, is_of_leaves, other_text, treats
 from strongroom.sql.meeting import (
     common,
     compare,
@@ -24,7 +24,7 @@ from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import ARRAYS, ELEMENTS, TEXT, TEXT_ARRAY, TEXTUAL, compared_type
-from strongroom.sql.value import COMPUTED, NULL, ParameterUse, Value
+from strongroom.sql.value import COMPUTED, NULL, ArrayText, Literal, ParameterUse, Value
 
 EQUALITY = frozenset({"=", "<>"})
 _COMPARING = {
@@ -64,6 +64,8 @@ def _operator(run: Run, scope: Scope, body: Node) -> Value:
             of_type((*left.open, *right.open))
             return linked(replace(left, origin=(0, 0), type_oid=TEXT, typmod=-1))
         return Value(type_oid=16)
+    if kind != "AEXPR_NULLIF" and is_bare(body["lexpr"]) and is_bare(body["rexpr"]):
+        _hide_constants(run, name, left, right)
     compare(left, right, what)
     if kind == "AEXPR_NULLIF":
         # Its type is that which the operator compares (manual, "NULLIF").
@@ -80,6 +82,26 @@ def _is_open_pair(run: Run, body: Node, left: Value, right: Value) -> bool:
     )
     leaves = texts and not run.stored and is_of_leaves(body["lexpr"]) and is_of_leaves(body["rexpr"])
     return leaves and any(isinstance(node, ParameterUse) for node in nodes)
+
+
+def _hide_constants(run: Run, name: tuple[str, ...], left: Value, right: Value) -> None:
+    """Two literals of text that are compared need not be seen: others can stand for them, equal or not.
+
+    A client that binds parameters itself writes `$1 = '' OR email = $1` so.
+    """
+    (one, text), (other, _) = (_bare_text(left), _bare_text(right))
+    operators = run.ground.schema.operators
+    if one is None or other is None or any(operator.name == name[-1] for operator in operators):
+        return
+    run.edit(one.start, one.end, text)
+    run.edit(other.start, other.end, text if one.value == other.value else "'x'")
+
+
+def _bare_text(value: Value) -> tuple[Literal | None, str]:
+    """The literal that a value is, with what can stand for it, if it is one of text."""
+    first = value.open[0][0] if value.undecided else None
+    text = other_text(first, value) if isinstance(first, Literal) and not isinstance(first, ArrayText) else ""
+    return (first, text) if isinstance(first, Literal) and text == "''" and not first.cut else (None, "")
 
 
 def _operand(run: Run, scope: Scope, node: Node) -> Value:

@@ -139,8 +139,11 @@ def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[N
         FROM[0](run, scope, body["fromClause"])
     outputs = targets(run, scope, body.get("targetList", []), exists=exists)
     condition(run, scope, body.get("whereClause"))
-    for item in body.get("groupClause", ()):
-        _group(run, scope, outputs, item)
+    groups = body.get("groupClause", [])
+    whole = [item for item in scope.source.items if _is_by_key(run, scope, item, groups)]
+    for node in groups:
+        if not any(_item_of(scope, node) is item for item in whole):
+            _group(run, scope, outputs, node)
     condition(run, scope, body.get("havingClause"))
     for item in body.get("windowClause", ()):
         window(run, scope, item["WindowDef"])
@@ -225,6 +228,38 @@ def _write_star(run: Run, location: int, scope: Scope, text: str) -> None:
     while run.lexed.word(index) != b"table":
         index -= 1
     run.edit(run.lexed.starts[index], run.lexed.ends[index], f"SELECT {text} FROM")
+
+
+def _is_by_key(run: Run, scope: Scope, item: Item, groups: list[Node]) -> bool:
+    """Whether rows are grouped by a primary key: then each column of its table has one value in a group.
+
+    So a randomized column may stand beside it. The key of a parent does not hold for its heirs.
+    """
+    table = item.relation
+    if table is None or not table.key or (table.kind == "r" and run.ground.schema.has_heirs(table)):
+        return False
+    names = [_names(node)[-1] for node in groups if _item_of(scope, node) is item]
+    values = (item.value_of(name) for name in names)
+    return {(table.oid, attnum) for attnum in table.key} <= {value.origin for value in values if value}
+
+
+def _item_of(scope: Scope, node: Node) -> Item | None:
+    """The table in FROM of which a node names a column, without doubt."""
+    names = _names(node)
+    found = [
+        item
+        for item in scope.source.items
+        if item.visible
+        and names
+        and (len(names) == 1 or item.alias == names[-2])
+        and any(column.name == names[-1] for column in item.columns)
+    ]
+    return found[0] if len(found) == 1 and len(names) < 3 else None
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    fields: list[Node] = node["ColumnRef"]["fields"] if "ColumnRef" in node else []
+    return strings(fields) if fields and "A_Star" not in fields[-1] else ()
 
 
 def _group(run: Run, scope: Scope, outputs: list[Named], node: Node) -> None:

@@ -77,6 +77,7 @@ class Relation:
     depends: tuple[int, ...] = ()  # relations that its view, rules, policies and expressions name
     calls: tuple[int, ...] = ()  # functions of users that these, and triggers, call
     column_order: tuple[int, ...] | None = None  # attnums in the order before `protect` swapped a column
+    key: tuple[int, ...] = ()  # attnums of its primary key
 
     def ordered(self) -> tuple[Column, ...]:
         """The columns in the order that clients know."""
@@ -140,6 +141,10 @@ class Schema:
         names = {(relation.schema, relation.name): relation for relation in self.relations.values()}
         object.__setattr__(self, "names", names)
 
+    def has_heirs(self, relation: Relation) -> bool:
+        """Whether other tables inherit from one, or are its partitions."""
+        return any(relation.oid in other.parents for other in self.relations.values())
+
     def find(self, schema: str | None, name: str, path: tuple[str, ...]) -> Relation | tuple[str, str] | None:
         """The relation that a name means under a search path; (schema, name) for one of PostgreSQL's own.
 
@@ -196,6 +201,7 @@ def _relation(item: Mapping[str, Any]) -> Relation:
         depends=tuple(item["depends"]),
         calls=tuple(item["calls"]),
         column_order=_column_order(item),
+        key=tuple(item.get("key") or ()),
     )
 
 

@@ -183,6 +183,15 @@ CASES = (
         "array-constructor-in-any-cast",
         "SELECT id FROM customers WHERE email = ANY(ARRAY['ada.xq7mark@example.org']::varchar[])",
     ),
+    case(
+        "group-by-key-and-randomized",
+        "SELECT c.id, c.iban, c.born, count(o.id) FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id, c.iban, c.born",
+    ),
+    case(
+        "group-by-randomized",
+        "SELECT name, iban FROM customers GROUP BY name, iban",
+        refused="comparison-refused",
+    ),
     case("nullif", "SELECT nullif(email, $1) FROM customers", ADA),
     case("cast-to-own-type", "SELECT email::text, born::date, visits::int FROM customers"),
     case(
