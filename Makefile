@@ -7,7 +7,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 ||
 # Whether the native kernel was built here, so that its own checks can run.
 NATIVE = command -v cargo >/dev/null && $(BIN)/python -c 'import strongroom_kernel' 2>/dev/null
 
-.PHONY: help demo test test-full check bench kernel clean
+.PHONY: help demo test test-full attack check bench kernel clean
 
 help:  ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,14 @@ test: .venv/kernel .cache/ready  ## the tests, on real servers, in under 15 minu
 test-full: .venv/kernel .cache/ready  ## all tests, the long fuzz and soak included: half an hour more, unattended
 	@if $(NATIVE); then cd rust && PROPTEST_CASES=20000 cargo test --quiet; fi
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+# What an adversary would try, of the tests and of the long fuzz: leaks of other products, hostile clients and
+# databases, changed values, random octets and statements.
+ATTACKS = $(addprefix tests/conformance/test_,statements.py failures.py pipelines.py transactions.py) \
+	$(addprefix tests/gateway/test_,client_faults.py upstream_faults.py stored_faults.py preamble.py) tests/fuzz
+
+attack: .venv/kernel .cache/ready  ## leaks of others, hostile peers, changed values, fuzz: tried on real servers
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ATTACKS)
 
 bench: .venv/kernel .cache/ready  ## straight, pgbouncer and Strongroom side by side, into docs/benchmarks.md
 	$(BIN)/python -m bench
