@@ -47,7 +47,7 @@ test: .venv/kernel .cache/ready  ## the tests, on real servers, in under 15 minu
 	@if $(NATIVE); then cd rust && cargo test --quiet; fi
 	$(BIN)/pytest -m 'not full' -n $(WORKERS) --dist loadgroup
 
-test-full: .venv/kernel .cache/ready  ## all tests, the long fuzz, soak and large tables included
+test-full: .venv/kernel .cache/ready  ## all tests, the long fuzz and soak included: half an hour more, unattended
 	@if $(NATIVE); then cd rust && PROPTEST_CASES=20000 cargo test --quiet; fi
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 

@@ -190,7 +190,8 @@ def _explain(path: Path, context: ExceptionContext) -> None:
     if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.IntegrityError):
         raise StateUnusable(
             f"{path}: the state cannot be used: {cause}",
-            hint="See that the disk is not full and the file is Strongroom's; if it is damaged, restore it.",
+            hint="See that the disk is not full, that strongroom's user may write the file and its folder,"
+            " and that the file is Strongroom's; if it is damaged, restore it.",
         ) from None
 
 

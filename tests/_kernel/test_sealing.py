@@ -2,12 +2,19 @@
 
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
 from tests._kernel.chunks import ASSOCIATED, KEYS, OLDER, PREFIX, sealed, unsealed
+from tests.keys.test_tink import handle_of
+from tests.protect.samples import scheme
+from tink import aead, daead
 
 from strongroom._kernel import sealing
+from strongroom.keys.generate import new_keyset
+from strongroom.keys.model import ExportCapability
+from strongroom.protect.envelope import associated_data, prefix
 
 ALGORITHMS = ["randomized", "deterministic"]
 
@@ -119,6 +126,24 @@ class TestSealer:
                 kernel.Sealer(algorithm, key, ASSOCIATED, form=form, is_text=True)
         with pytest.raises(ValueError, match="no such"):
             kernel.Sealer("no", (OLDER, bytes(32)), ASSOCIATED, form="verbatim", is_text=True)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("value", [b"", b"x", b"anna@example.org", b"x" * 5000])
+def test_stock_tink_opens_what_is_sealed(kernel: ModuleType, algorithm: str, value: bytes) -> None:
+    """Whichever twin sealed it."""
+    keyset = new_keyset(scheme("text", algorithm), datetime(2026, 1, 1, tzinfo=UTC))
+    material = keyset.version(keyset.primary).dek
+    assert material is not None
+    key = prefix(keyset.primary), material.danger_material(ExportCapability("a test"))
+    context = associated_data(keyset.context)
+    stored = kernel.Sealer(algorithm, key, context, form="verbatim", is_text=True)(value)
+    theirs = handle_of(keyset)
+    if algorithm == "randomized":
+        assert theirs.primitive(aead.Aead).decrypt(stored, context) == value
+    else:
+        opened = theirs.primitive(daead.DeterministicAead).decrypt_deterministically(stored, context)
+        assert opened == value
 
 
 def test_no_nonce_comes_twice(kernel: ModuleType) -> None:

@@ -1,6 +1,7 @@
 """changeover/job.py: whole changeovers, with writers at work, killed at any point, and back again."""
 
 import re
+import subprocess
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,8 @@ from strongroom.sql.statement import Context
 
 SHAPE = """\
 SELECT c.conname, c.contype::text, c.convalidated, pg_get_constraintdef(c.oid) FROM pg_constraint c
-WHERE c.conrelid IN ('customers'::regclass, 'orders'::regclass) AND c.contype <> 'n' ORDER BY 1"""
+WHERE c.conrelid IN ('customers'::regclass, 'orders'::regclass) AND c.contype <> 'n'
+  AND c.conname NOT LIKE 'strongroom\\_~%' ORDER BY 1"""
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 OURS = """\
 SELECT relname::text FROM pg_class WHERE relname LIKE 'strongroom%' OR relname LIKE '~~~~%'
@@ -59,7 +61,7 @@ def test_every_row_is_sealed_and_nothing_else_changes(shop: Shop) -> None:
 
 @pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
 def test_unprotect_is_the_way_back(shop: Shop) -> None:
-    """The same rows, constraints and indexes as before, and no trace of ours but the keysets."""
+    """The same rows, constraints and indexes as before; left are keysets and what refuses sealed values."""
     before, shape, indexes = shop.contents(), shop.rows(SHAPE), shop.rows(INDEXES)
     shop.change()
     shop.change(Direction.UNPROTECT)
@@ -68,6 +70,28 @@ def test_unprotect_is_the_way_back(shop: Shop) -> None:
     assert shop.rows(INDEXES) == indexes
     assert shop.rows(OURS) == []
     assert shop.rows("SELECT * FROM strongroom_keys.columns") == []
+
+
+def test_what_is_sealed_too_late_is_refused(shop: Shop) -> None:
+    """A gateway that has not seen the end of protection writes an error, not ciphertext for a value."""
+    note = Scheme.parse("shop", "public.orders.note", type="bytea", encryption="randomized")
+    code = Scheme.parse("shop", "public.orders.code", type="char(40)", encryption="randomized")
+    shop.run("ALTER TABLE orders ADD note bytea, ADD code char(40)")
+    shop.keep_keysets([note, code])
+    schemes = (*shop.schemes, note, code)
+    shop.change(Direction.PROTECT, *schemes)
+    shop.change(Direction.UNPROTECT, *schemes)
+    for scheme in schemes:
+        late = target(scheme).codec.seal(b"late", Sent(STYLE))
+        assert late is not None
+        late = late[:18]  # whatever its length
+        _, table, column = scheme.column.split(".")
+        statement = f"UPDATE {table} SET {column} = '\\x{late.hex()}'::bytea"
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            shop.run(statement)
+        assert caught.value.diag.constraint_name == f"strongroom_~plain_{column}"
+    shop.change(Direction.PROTECT, *schemes)
+    assert shop.rows("SELECT FROM pg_constraint WHERE conname LIKE 'strongroom\\_~%'") == []
 
 
 TYPES = [
@@ -446,15 +470,26 @@ def test_a_change_that_is_done_is_refused_by_name(shop: Shop) -> None:
     assert "is bytea already" in refused.value.detail
 
 
+def _files_with(shop: Shop, octets: bytes) -> list[str]:
+    """The files of the database that hold these octets."""
+    ((database,),) = shop.rows("SELECT oid FROM pg_database WHERE datname = current_database()")
+    files = list((shop.server.data / "base" / str(database)).iterdir())
+    assert sum(path.stat().st_size for path in files) > 100_000
+    return [path.name for path in files if octets in path.read_bytes()]
+
+
 def test_a_rewrite_leaves_no_plaintext_in_the_files(shop: Shop) -> None:
-    """After it, none of the values is in the files of the tables or their indexes."""
+    """After it, none of the values is in a dump, nor in any file of the database, statistics included."""
+    shop.run("UPDATE customers SET iban = 'DE89-frequent' WHERE id % 2 = 0", "ANALYZE", "CHECKPOINT")
+    ((statistics,),) = shop.rows("SELECT pg_relation_filenode('pg_statistic')::text")
+    assert statistics in _files_with(shop, b"DE89-frequent")
     report = shop.change(rewrite=True)
     shop.run("CHECKPOINT")
-    paths = shop.rows(
-        "SELECT pg_relation_filepath(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        " AND relkind IN ('r', 'i', 't')"
-    )
-    files = b"".join((shop.server.data / path).read_bytes() for (path,) in paths)
-    assert len(files) > 100_000
-    assert b"@example.org" not in files
+    assert _files_with(shop, b"@example.org") == _files_with(shop, b"DE89-frequent") == []
+    dump = subprocess.run(
+        [shop.server.installation.program("pg_dump"), shop.server.uri(shop.database)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert b"COPY public.customers" in dump.stdout
+    assert b"@example.org" not in dump.stdout
     assert not any("--rewrite" in leftover for leftover in report.leftovers)

@@ -216,6 +216,53 @@ SAME |= {
 }  # fmt: skip
 
 
+COLUMNS = "id, email, phone, born, visits, ref"
+GIVEN = (b"7001", b"a@example.org", b"1", b"2001-02-03", b"4", b"00010203-0405-0607-0809-0a0b0c0d0e0f")
+
+
+def rounds(*changes: tuple[int, bytes | None], described: bool = True, statement: str = "s") -> bytes:
+    """A series of INSERTs, one more for each change, of which each replaces one value of its row."""
+    series = b""
+    for number, (place, value) in enumerate([(0, b"7001"), *changes, (0, b"7999")]):
+        values: list[bytes | None] = [*GIVEN]
+        values[0] = b"%d" % (7001 + number)
+        values[1] = b"%d@example.org" % number
+        values[place] = value
+        series += m.Bind("", statement, (), tuple(values)).serialise()
+        series += describe("P", "") * described + execute()
+    return series
+
+
+def inserted(*chunks: bytes) -> list[bytes]:
+    """These chunks inside a transaction, in which INSERT is prepared, and what is there afterwards."""
+    prepare = parse("s", f"INSERT INTO customers ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)")
+    there = query(f"SELECT {COLUMNS} FROM customers WHERE id > 7000 ORDER BY id")
+    return [prepare + m.SYNC, query("BEGIN"), *chunks, there, query("ROLLBACK"), there]
+
+
+PLAIN_ROWS = [(2, None), (3, None), (4, b"-2147483648"), (5, None)]
+OTHER_FORMS = [(3, b"2002-3-4"), (4, b" 5 "), (5, b"{00010203-0405-0607-0809-0A0B0C0D0E0F}"), (2, b"x   ")]
+SAME |= {
+    "a series": inserted(rounds(*PLAIN_ROWS) + m.SYNC),
+    "a series without Describe": inserted(rounds(*PLAIN_ROWS, described=False) + m.SYNC),
+    "a series of values in other forms": inserted(rounds(*OTHER_FORMS) + m.SYNC),
+    "a series of which a value is of another type": inserted(rounds((4, b"many"), *PLAIN_ROWS) + m.SYNC),
+    "a series of which a value is out of range": inserted(rounds(*PLAIN_ROWS, (4, b"2147483648")) + m.SYNC),
+    "a series of which a value is no text": inserted(rounds((1, b"\xff")) + m.SYNC),
+    "a series of which a row is there already": inserted(rounds((1, b"0@example.org"), *PLAIN_ROWS) + m.SYNC),
+    "a series of which upstream refuses a value": inserted(rounds((0, b"no number"), *PLAIN_ROWS) + m.SYNC),
+    "two series, and a query between": inserted(
+        rounds(*PLAIN_ROWS) + run("DELETE FROM customers WHERE id > 7000") + rounds(*PLAIN_ROWS) + m.SYNC
+    ),
+    "series outside a transaction": [
+        *inserted()[:1], rounds(*PLAIN_ROWS) + m.SYNC + rounds((1, None)) + m.SYNC, *inserted()[2:-2],
+        query("DELETE FROM customers WHERE id > 7000"),
+    ],
+    "a series of a statement that is not there": inserted(rounds(statement="t") + m.SYNC),
+    "a series of too few values": inserted((bind("", "s", b"7001") + execute()) * 3 + m.SYNC),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("chunks", SAME.values(), ids=SAME)
 def test_the_answers_are_the_same(twins: Twins, chunks: list[bytes]) -> None:
     """Message for message; of errors, the SQLSTATE."""

@@ -146,12 +146,3 @@ def test_a_value_that_cannot_be_sealed_ends_it() -> None:
     with pytest.raises(InvalidText):
         long.sealed(pieces, refuse)
     assert long.sealed(pieces, lambda literal: literal.value) == ", 0, 1, 2"
-
-
-def test_what_was_waited_for_is_forgotten() -> None:
-    """No literal stays in memory once its statement has gone."""
-    long = LongText()
-    with pytest.raises(Unfinished):
-        long.analysis(question())
-    long.forget()
-    assert (long.to_ask, long.busy) == (None, False)

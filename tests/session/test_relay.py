@@ -39,7 +39,7 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
-from strongroom.session.relay import Limits, to_wire
+from strongroom.session.relay import Limits
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import message
 
@@ -312,15 +312,6 @@ def test_a_refusal_that_upstream_skips_is_not_told() -> None:
     _, down = talk.upstream(ERROR + IDLE)
     assert down == ERROR + IDLE
     assert talk.relay.idle
-
-
-def test_our_error_says_who_and_why() -> None:
-    """An error of ours carries code, SQLSTATE and hint, and says that it is ours."""
-    fields = to_wire(MessageTooLarge("too long", hint="send less"), "FATAL").fields
-    assert fields["S"] == fields["V"] == "FATAL"
-    assert fields["C"] == MessageTooLarge.sqlstate
-    assert fields["M"] == "strongroom: too long [message-too-large]"
-    assert fields["H"] == "send less"
 
 
 # ------------------------------------------------------------------------------- broken protocol

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.errors import MalformedMessage, UpstreamError
-from strongroom.session.replies import REPLIES, Owed, Replies, Request, Turn
+from strongroom.session.replies import REPLIES, Owed, Replies, Request, Series, Turn
+from strongroom.wire.postgres.codec import message
 
 FROM_UPSTREAM = "123ACDEGHIKNRSTVWZcdnstv"
 """The types of all messages that a PostgreSQL may send (manual, "Message Formats", those marked B)."""
@@ -53,6 +54,64 @@ def test_nothing_is_owed_before_something_is_asked(tag: str) -> None:
     """A message that answers nothing is an error of the upstream."""
     with pytest.raises(UpstreamError):
         Replies().answer(ord(tag))
+
+
+def series_of(rounds: int) -> tuple[Replies, Series, list[str]]:
+    """A series of described rounds with a Sync behind it; what is taken back when it fails."""
+    replies = Replies()
+    undone: list[str] = []
+    each = [Owed(one) for one in (Request.BIND, Request.DESCRIBE_PORTAL, Request.EXECUTE)]
+    series = Series("a form", rounds, each, "the portal", lambda: undone.append("the portal"))
+    replies.ask(series)
+    return replies, series, undone
+
+
+PLAIN = message(b"2", b"") + message(b"n", b"") + message(b"C", b"INSERT 0 1\0")
+
+
+def test_plain_answers_to_a_series_are_counted() -> None:
+    """Its portal is named once, with the first; if all is wanted and something follows, nothing is taken."""
+    replies, series, _ = series_of(5)
+    assert replies.plain(PLAIN * 2 + PLAIN[:-1], 0, whole=True) == (0, None)
+    assert replies.plain(PLAIN * 2 + PLAIN[:-1], 0, whole=False) == (6, series)
+    assert replies.plain(PLAIN * 2, 0, whole=True) == (6, None)
+    assert series.rounds == 1
+    assert replies.plain(PLAIN * 2, 0, whole=False) == (3, None)
+    assert not replies.owes
+    assert replies.plain(PLAIN, 0, whole=False) == (0, None)
+
+
+def test_a_series_goes_on_only_in_its_form_and_as_the_last() -> None:
+    """Anything asked for behind it ends it."""
+    replies, series, _ = series_of(1)
+    assert replies.goes_on("a form", 2)
+    assert series.rounds == 3
+    assert not replies.goes_on("another form", 1)
+    replies.sync()
+    assert not replies.goes_on("a form", 1)
+    assert not Replies().goes_on("a form", 1)
+
+
+def test_a_round_of_a_series_is_answered_message_by_message() -> None:
+    """As if it had been asked for so; the first Bind names the portal, and the later ones nothing."""
+    replies, series, _ = series_of(2)
+    first = [replies.answer(ord(tag)) for tag in "2nC"]
+    assert [one.request for one in first] == [Request.BIND, Request.DESCRIBE_PORTAL, Request.EXECUTE]
+    assert first[0].subject == "the portal"
+    assert [replies.answer(ord(tag)) for tag in "2nC"] == list(series.each)
+    assert not replies.owes
+
+
+@pytest.mark.parametrize(
+    ("answered", "undone"), [("", ["the portal"]), ("2", []), ("2nC", []), ("2nC2n", [])]
+)
+def test_a_series_that_fails_is_skipped(answered: str, undone: list[str]) -> None:
+    """Up to the Sync; its portal is taken back where it was not named yet."""
+    replies, _, taken_back = series_of(3)
+    replies.sync()
+    answers(replies, answered + "E")
+    assert answers(replies, "Z") == [Request.SYNC]
+    assert taken_back == undone
 
 
 def test_a_pipeline_is_answered_in_order() -> None:

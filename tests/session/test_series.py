@@ -226,20 +226,21 @@ class Upstream:
         return {"B": BOUND, "D": NO_DATA, "E": DONE, "C": CLOSED}[tag]
 
 
-def talked(chunks: Iterable[bytes], patience: list[bool]) -> tuple[bytes, bytes, list[str]]:
-    """All that went up and came down when the client sent these chunks, and what was refused."""
+def talked(chunks: Iterable[bytes], patience: list[bool]) -> tuple[list[tuple[str, bytes]], bytes]:
+    """All that went up, but for Flushes, and all that came down when the client sent these chunks."""
     relay, server = prepared(), Upstream()
     up = down = owed = b""
-    for number, chunk in enumerate([*chunks, m.SYNC]):
+    turns = [(chunk, patience[number % len(patience)]) for number, chunk in enumerate(chunks)]
+    for chunk, is_answered in [*turns, (m.SYNC, True)]:
         arrived = sent(relay, chunk)
         up += arrived
         owed += server.answer(arrived)
-        if patience[number % len(patience)]:
+        while is_answered and owed:
             down += told(relay, owed)
-            up += taken(relay.to_upstream)
-            owed = b""
-    down += told(relay, owed)
-    return up, down, relay.refused
+            arrived = taken(relay.to_upstream)
+            up += arrived
+            owed = server.answer(arrived)
+    return [one for one in split(up) if one[0] != "H"], down
 
 
 @settings(deadline=None)

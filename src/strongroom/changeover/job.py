@@ -268,10 +268,13 @@ class _Job:
         self._database.locked([step.locks] if step.locks else [], work)
 
     def _rewrite(self, plan: Plan) -> None:
-        """Removes what a table still has of the former values; holds it exclusively all the time."""
+        """Removes what tables and statistics still have of former values; holds each meanwhile."""
         for place, table in enumerate(plan.tables):
             self._tell(Progress(Stage.REWRITE, table.sql, place, len(plan.tables)))
             self._database.run(f"VACUUM (FULL, ANALYZE) {table.sql}")
+        if self._database.value(leftovers.OWNS_STATISTICS):
+            for catalog in leftovers.STATISTICS:
+                self._database.run(f"VACUUM (FULL) {catalog}")
 
     def _report(
         self, plan: Plan, fillers: Sequence[Filler], begun: float, *, rewritten: bool = False

@@ -6,10 +6,15 @@ Called by ``job.py``.
 
 from strongroom.changeover.database import Database
 from strongroom.changeover.model import Direction, Plan
+from strongroom.changeover.statements import GUARD
 
 _SLOTS = "SELECT count(*) FROM pg_replication_slots"
 _ARCHIVING = "SELECT current_setting('archive_mode') <> 'off'"
 _REPLICAS = "SELECT count(*) FROM pg_stat_replication"
+
+STATISTICS = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
+"""Where ANALYZE keeps samples of values; what it no longer needs stays as dead rows."""
+OWNS_STATISTICS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'pg_statistic'::regclass"
 
 
 def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
@@ -18,6 +23,7 @@ def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
         return (
             "The column stands last in its table now; clients that use * or INSERT without a list see that.",
             "The keyset is still needed for what backups hold.",
+            f"CHECKs named {GUARD}... refuse what a running gateway still seals; reload it, then drop them.",
         )
     found = []
     if not rewritten:
@@ -26,6 +32,11 @@ def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
             "The table's files hold the plaintext in the dropped column and in dead rows until the"
             f" table is rewritten: run again with --rewrite, or `{tables}` (holds the table exclusively;"
             " pg_repack does the same beside writers)."
+        )
+    if not (rewritten and database.value(OWNS_STATISTICS)):
+        found.append(
+            "The planner's statistics held samples of the values, which stay in dead rows until a superuser"
+            f" runs {' and '.join(f'`VACUUM FULL {catalog}`' for catalog in STATISTICS)}."
         )
     found.append("The write-ahead log holds the plaintext until it is recycled" + _kept(database) + ".")
     if database.value(_REPLICAS):

@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 from strongroom.changeover.model import Column, Direction, Index, Part, Plan, Table, shadow_name
 from strongroom.protect.check import bounded_name, check_expression, constraint_name, quoted
+from strongroom.protect.envelope import PREFIX_SIZE, prefix
 from strongroom.sql.schema import ORDER_COMMENT, OWN_SCHEMA, OWN_TRIGGER
+from strongroom.wire.postgres import types
+
+# No column that is protected can be called so: its own CHECK would have this name (protect/check.py).
+GUARD = "strongroom_~plain_"
 
 # PostgreSQL fires triggers of one kind in the order of their names, as bytes; ours must see what the others
 # made of the row, so that nothing printable sorts after it.
@@ -39,6 +44,7 @@ def prepare(table: Table, direction: Direction) -> Iterator[str]:
     for column in table.columns:
         yield f"ALTER TABLE {table.sql} ADD COLUMN {quoted(column.shadow)} {column.form(direction)}"
         if direction is Direction.PROTECT:
+            yield f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {quoted(guard_name(column.name))}"
             yield _check(table, column)
     yield _function(table)
     yield (
@@ -155,6 +161,9 @@ def _swap_column(table: Table, column: Column, direction: Direction) -> Iterator
         yield f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {quoted(constraint_name(column.name))}"
     yield f"ALTER TABLE {table.sql} DROP COLUMN {name}"
     yield f"ALTER TABLE {table.sql} RENAME COLUMN {quoted(column.shadow)} TO {name}"
+    if direction is Direction.UNPROTECT and (guard := _guard(column)):
+        constraint = quoted(guard_name(column.name))
+        yield f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint} CHECK ({guard}) NOT VALID"
     if column.not_null:
         constraint = quoted(not_null_name(column.name))
         yield f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint} CHECK ({name} IS NOT NULL) NOT VALID"
@@ -163,6 +172,28 @@ def _swap_column(table: Table, column: Column, direction: Direction) -> Iterator
     for grantee, privilege, grantable in column.grants:
         option = " WITH GRANT OPTION" if grantable else ""
         yield f"GRANT {privilege} ({name}) ON {table.sql} TO {grantee}{option}"
+
+
+def guard_name(column: str) -> str:
+    """The CHECK by which a column that holds plaintext again refuses what is still sealed for it."""
+    return bounded_name(GUARD, column)
+
+
+def _guard(column: Column) -> str:
+    """A gateway that has not seen the swap yet still sends sealed values, as bytea.
+
+    PostgreSQL assigns bytea to any string type, as text in hexadecimal (manual, CREATE CAST: "automatic I/O
+    conversion casts"), and to bytea itself; for all other types it is an error without our help.
+    """
+    name, sealed = quoted(column.name), [prefix(one).hex() for one in sorted(column.target.keyset.key_ids)]
+    kind = column.target.scheme.type.oid
+    if kind == types.BYTEA:
+        prefixes = ", ".join(f"'\\x{one}'::pg_catalog.bytea" for one in sealed)
+        return f"pg_catalog.substring({name}, 1, {PREFIX_SIZE}) NOT IN ({prefixes})"
+    if kind in {types.TEXT, types.VARCHAR, types.BPCHAR}:
+        prefixes = ", ".join(f"'\\x{one}'" for one in sealed)
+        return f"pg_catalog.left({name}::pg_catalog.text, {2 + 2 * PREFIX_SIZE}) NOT IN ({prefixes})"
+    return ""
 
 
 def not_null_name(column: str) -> str:

@@ -18,7 +18,7 @@ from strongroom.changeover.model import (
     Table,
     Target,
 )
-from strongroom.changeover.statements import TRIGGER, not_null_name, todo_name
+from strongroom.changeover.statements import TRIGGER, guard_name, not_null_name, todo_name
 from strongroom.protect.check import constraint_name
 from strongroom.protect.scheme import split_column
 from strongroom.sql.schema import SHADOW, read_order
@@ -187,7 +187,7 @@ class _Survey:
         )
 
     def _dependents(self, oid: int, attnum: int, name: str, shown: str) -> None:
-        ours = {constraint_name(name), not_null_name(name)}
+        ours = {constraint_name(name), not_null_name(name), guard_name(name)}
         for catalog, _, described, contype, conname, relkind, relname in self._database.rows(
             _DEPENDENTS, oid, attnum
         ):

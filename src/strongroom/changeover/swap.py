@@ -11,6 +11,7 @@ from strongroom.changeover import record, statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import Filler
 from strongroom.changeover.model import Direction, Plan
+from strongroom.changeover.statements import guard_name
 from strongroom.errors import ChangeoverRefused
 from strongroom.protect.check import constraint_name, quoted
 
@@ -69,7 +70,7 @@ def _remember_order(database: Database, plan: Plan) -> None:
     for table in plan.tables:
         attnums = dict(database.rows(_ATTNUMS, table.oid))
         comment = statements.literal(statements.order_comment(table, attnums))
-        gone = {constraint_name(column.name) for column in table.columns}
+        gone = {name(column.name) for column in table.columns for name in (constraint_name, guard_name)}
         for (name,) in database.rows(_OTHER_CHECKS, table.oid):
             if plan.direction is Direction.PROTECT or name not in gone:
                 database.run(f"COMMENT ON CONSTRAINT {quoted(name)} ON {table.sql} IS {comment}")

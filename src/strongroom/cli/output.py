@@ -8,6 +8,8 @@ from rich.table import Table
 
 from strongroom.errors import StrongroomError
 
+UNFOLDED = 10_000
+
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     """The rows as a table with these columns, or as a JSON list of objects."""
@@ -19,7 +21,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *,
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:  # a file, or a program such as grep: names stay whole, a row is a line
+        console.width = UNFOLDED
+    console.print(table)
 
 
 def print_json(value: object) -> None:

@@ -102,7 +102,10 @@ class Analyst:
         assert isinstance(snapshot, Snapshot)
         catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions))
         news = None if snapshot is self._told else catalog
-        writer.write(_framed(pickle.dumps(_Request(question.text, question.declared, question.path, news))))
+        request = _Request(question.text, question.declared, question.path, news)
+        # In a thread, since a large catalog takes some tenths of a second.
+        octets = await asyncio.get_running_loop().run_in_executor(None, pickle.dumps, request)
+        writer.write(_framed(octets))
         await writer.drain()
         self._told = snapshot
         buffer = io.BytesIO()

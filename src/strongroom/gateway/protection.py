@@ -9,6 +9,7 @@ its sessions look at, and reads it again when the catalog has changed.
 Called by `supervisor` and `worker`.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -200,7 +201,9 @@ FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')"""
+WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+  AND NOT pg_catalog.starts_with(k.conname, 'strongroom_~')"""
+"""Those that allow sealed values; what `unprotect` leaves refuses them."""
 
 
 async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
@@ -253,6 +256,10 @@ async def read_schema(connector: Connector) -> Schema:
     return Schema.from_catalog(json.loads(await read_catalog(connector)))
 
 
+def _understood(catalog: bytes) -> Schema:
+    return Schema.from_catalog(json.loads(catalog))
+
+
 async def read_catalog(connector: Connector) -> bytes:
     """The catalog as it is now, as JSON."""
     answer = await ask(connector, CATALOG_QUERY)
@@ -303,7 +310,8 @@ class Snapshots:
         known, sealed = self._known.get(database), self._sealed.of(database)
         if known is not None and self._catalogs[database] == catalog and sealed == known.sealed:
             return known
-        schema = Schema.from_catalog(json.loads(catalog))
+        # In a thread, since thousands of tables take some tenths of a second, in which sessions go on.
+        schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
         schemes = schemes_of(self._settings, database)
         before = {} if known is None else known.protections
         in_motion = await _changing(connector, schema, schemes) | self._sealed.released(database)

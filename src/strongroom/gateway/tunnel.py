@@ -2,7 +2,8 @@
 
 Jobs such as `protect` want a driver, but a driver of libpq's knows no pins and would need the credentials
 again. `tunnel` opens a Unix socket in a folder that only this user can enter; whoever connects there is
-connected to the database by the `Connector` and finds itself logged in.
+connected to the database by the `Connector` and finds itself logged in. It runs in a thread of this process,
+so its user must not block in C: `Connection.cancel_safe`, never `cancel`.
 
 Called by the command line.
 """
@@ -19,7 +20,7 @@ import psycopg
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.tasks import Tasks
-from strongroom.session.relay import to_wire
+from strongroom.session.refusals import to_wire
 from strongroom.session.startup import Encryption, first_packet
 from strongroom.session.upstream_login import RESERVED, LoggedIn, UpstreamLogin
 from strongroom.wire.postgres import messages as m
@@ -29,6 +30,8 @@ from strongroom.wire.postgres.messages import BackendKeyData, CancelRequest, Sta
 PORT = 5432
 STARTUP_BYTES = 10_000
 PIECE = 1 << 16
+CLOSE_SECONDS = 1.0
+"""For the database to answer the end of TLS; then the connection is cut."""
 
 
 class Tunnel:
@@ -130,7 +133,17 @@ async def _connect_through(
     except StrongroomError as error:
         writer.write(to_wire(error, "FATAL").serialise())
     finally:
-        outer.close()
+        await _end(outer)
+
+
+async def _end(outer: asyncio.StreamWriter) -> None:
+    """Close, and wait for the end of TLS; the loop may end after this."""
+    outer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await outer.wait_closed()
+    except (OSError, TimeoutError):
+        outer.transport.abort()
 
 
 def _greeting(upstream: LoggedIn) -> bytes:

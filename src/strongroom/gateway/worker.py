@@ -6,6 +6,8 @@ line to the supervisor breaks: nobody would count its connections any more.
 """
 
 import argparse
+import contextlib
+import ctypes
 import gc
 import socket
 import sys
@@ -28,6 +30,7 @@ def main() -> int:
     """Run until told to drain; 2 if the configuration cannot be used."""
     arguments = _arguments()
     set_up_log(worker=arguments.number)
+    _keep_buffers()
     try:
         with open(arguments.content, "rb") as content:  # noqa: PTH123 - a descriptor, no path
             settings = load(arguments.config, content=content.read().decode())
@@ -35,6 +38,21 @@ def main() -> int:
         _log.error("cannot start", code=error.code, why=error.message)
         return 2
     return uvloop.run(_work(settings, arguments))
+
+
+def _keep_buffers() -> None:
+    """Have glibc keep the memory of freed buffers for the next (its manual, "Malloc Tunable Parameters").
+
+    Reading rows, a worker takes and frees some buffers of 256 KiB again and again. Given back to the system
+    each time, every page of theirs would be faulted in and zeroed anew: a tenth of the time of such reading.
+    """
+    with contextlib.suppress(AttributeError):  # other C libraries
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 4 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 8 << 20)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def _arguments() -> argparse.Namespace:

@@ -16,5 +16,6 @@ SELECT pg_catalog.json_build_object(
     JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-    WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_'))
+    WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+      AND NOT pg_catalog.starts_with(k.conname, 'strongroom_~'))
 )

@@ -141,10 +141,6 @@ class LongText:
         self._pieces, self._parts = (), []
         return text
 
-    def forget(self) -> None:
-        """Nothing waits for it any more: its literals need not stay in memory."""
-        self.__init__()  # type: ignore[misc]  # every field is as in the beginning
-
     def _ask(self, question: Question) -> None:
         again = self._question is not None and self._question.text == question.text
         self._times = self._times + 1 if again else 1

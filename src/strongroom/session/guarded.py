@@ -4,10 +4,7 @@ Each statement is analysed before it goes upstream; what it says of parameters, 
 carried out: parameters and literals are sealed, descriptions show the declared types, values that come back
 are opened. What cannot be analysed, or may not pass, is refused as `relay` refuses.
 
-A statement that changes what analysis depends on (DDL, search_path, PREPARE, ...) is a barrier: what follows
-waits until it has been answered, and what has grown old is read anew on the session's own connection, with
-messages of the gateway's own, so that a catalog changed inside a transaction is seen as that transaction
-sees it.
+What statements wait for, so that they are analysed as they will be carried out, is in `waiting`.
 
 Used by `postgres`; pure.
 """
@@ -22,19 +19,19 @@ from strongroom.errors import (
     UndefinedCursor,
     UndefinedStatement,
 )
-from strongroom.session import binding, refresh
-from strongroom.session.analyses import Question, Unfinished
+from strongroom.session import binding
+from strongroom.session.analyses import Unfinished
 from strongroom.session.guard import PLANS_KEPT, OutOfDate, Snapshot
-from strongroom.session.opening import OpeningRelay, copy_message, near, touched
+from strongroom.session.opening import copy_message, near, touched
+from strongroom.session.pipelined import PipelinedRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
-from strongroom.session.series import EXECUTED, Part, Plans, Sealing
-from strongroom.session.series import KINDS as SERIES
+from strongroom.session.series import Sealing
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Analysis, Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.codec import HEADER, Span
+from strongroom.wire.postgres.codec import HEADER
 from strongroom.wire.postgres.reader import Reader
 
 _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
@@ -43,12 +40,11 @@ _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind
 _DESCRIPTION = ord("T")
 
 
-class GuardedRelay(OpeningRelay):
+class GuardedRelay(PipelinedRelay):
     """An open session with something to protect."""
 
     def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
         super().__init__(limits, snapshot)
-        self._plans = Plans(self._guard)
         self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
 
     def _forget_settled(self) -> None:
@@ -168,60 +164,6 @@ class GuardedRelay(OpeningRelay):
         if not before:
             return sent
         return before + (m.Bind.parse(body).serialise() if sent is None else sent)
-
-    def begin_round(self, chunk: bytes) -> bytes | None:
-        return super().begin_round(chunk) or self._go_on(chunk)
-
-    def _go_on(self, chunk: bytes) -> bytes | None:
-        """What goes upstream, if the client's octets are more of the series that was found last."""
-        plan, frames = self._plans.current, self._client_frames
-        if plan is None or self.waiting or self._kept or frames.held or frames.torn:
-            return None
-        if not chunk.endswith(EXECUTED) or len(chunk) > self._limits.message_bytes:
-            return None
-        if not self._in_series(plan.statement) or not self._plans.holds(plan):
-            return None
-        part = plan.seal(chunk, 0)
-        if part is None or part.end < len(chunk):
-            return None
-        self._unfold()
-        self._note_series(part)
-        return part.octets
-
-    def _series(self, data: bytes, spans: list[Span], at: int) -> Part | None:
-        _, start, end = spans[at]
-        reader = Reader(data[start + HEADER : end])
-        name, statement_name = reader.cstring(), reader.cstring()
-        statement = self._statements.find(statement_name)
-        if name or statement is None or not self._in_series(statement):
-            return None
-        plan = self._plans.find(statement, data, spans, at)
-        part = None if plan is None else plan.seal(data, start)
-        if part is not None:
-            self._note_series(part)
-        return part
-
-    def _note_series(self, part: Part) -> None:
-        self._segment_open = True
-        self._flushed = False
-        plan = part.plan
-        if not self._replies.goes_on(plan, part.rounds):
-            portal = Portal("", plan.statement, Run((plan.resolved,), formats=plan.result_formats))
-            self._replies.ask(plan.under_way(part.rounds, self._put_portal("", portal), portal))
-
-    def _in_series(self, statement: Statement) -> bool:
-        """Whether rounds of the statement may pass as one: nothing in the books changes, no rows come."""
-        replies, resolved = self._replies, statement.resolved
-        if replies.skipping or replies.sync_due or replies.copying_in:
-            return False
-        if self._barriers or self._refreshing or self._guard.stale or self._guard.changed:
-            return False
-        if resolved is None or statement.refused:
-            return False
-        if statement.outlook != self._guard.outlook or self._statements.find(statement.name) is not statement:
-            return False
-        plain = resolved.kind in SERIES and not resolved.outputs and resolved.context_free
-        return plain and not resolved.barriers and self._statements.settled(statement.name, self._segment)
 
     def _prepare_anew(self, statement: Statement) -> bytes | StrongroomError:
         """Analyse a statement under the catalog as it is now; prepare it again if it means something else.
@@ -437,86 +379,6 @@ class GuardedRelay(OpeningRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
-
-    # ---------------------------------------------------------------- long texts
-
-    def take_question(self) -> Question | None:
-        """The long text that is to be analysed elsewhere, once."""
-        question, self._guard.long.to_ask = self._guard.long.to_ask, None
-        return question
-
-    @property
-    def wants_turn(self) -> bool:
-        """Whether others are to be served before this session goes on (`go_on`)."""
-        return self._guard.long.wants_turn
-
-    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
-        """Take the analysis of a long text; None where it must be made here."""
-        self._guard.long.answered(question, outcome)
-        self._resume()
-
-    def go_on(self) -> None:
-        """Others have been served."""
-        self._guard.long.wants_turn = False
-        self._resume()
-
-    def _resume(self) -> None:
-        if self._guard.long.busy:
-            return
-        super()._resume()
-        if not self.waiting:
-            self._guard.long.forget()
-
-    # ---------------------------------------------------------------- keeping up to date
-
-    def _note_barriers(self, barriers: Barrier) -> None:
-        if barriers:
-            self._barriers += 1
-
-    @property
-    def _may_look(self) -> bool:
-        """Whether upstream can be asked for its catalog: not in a failed transaction."""
-        return self.transaction != "E"
-
-    def _look_again(self) -> bytes:
-        """Read the catalog before this message is looked at again; others may need to as well."""
-        self.catalog_changed = True
-        self._up_to_date()
-        return self._hold()
-
-    def _up_to_date(self) -> bool:
-        """Whether analysis may go ahead; starts reading anew where that is what is missing."""
-        if self._barriers or self._refreshing:
-            return False
-        if self._guard.changed and self._may_end():
-            return False
-        if not self._guard.stale:
-            return True
-        if not self._replies.quiet:  # what is under way may fail, and take the transaction along
-            return False
-        if self.transaction == "E":
-            return True  # nothing can be read; `Guard.analyse` lets only the end of the transaction pass
-        self._refresh()
-        return False
-
-    def _may_end(self) -> bool:
-        """Whether the transaction may end, by what is under way: then its changes may not hold any more."""
-        return any(
-            owed.request in (Request.SYNC, Request.MAYBE_SYNC, Request.QUERY)
-            or (isinstance(owed.subject, Run) and any(one.takes_back for one in owed.subject.statements))
-            for owed in self._replies.newest_first()
-        )
-
-    def _refresh(self) -> None:
-        """Ask upstream, on this connection, for what has grown old."""
-        self._refreshing = True
-        messages, requests = refresh.question(self._guard.stale)
-        self._own = [messages]
-        for request in requests:
-            self._replies.ask(Owed(request, refresh.QUESTION, mine=True))
-        if not self._segment_open:
-            self._own.append(m.SYNC)
-            self._replies.ask(Owed(Request.SYNC, mine=True))
 
 
 def _only(analysis: Analysis) -> Resolved | None:

@@ -4,7 +4,7 @@ Descriptions are held against analysis and show the declared types; rows and COP
 notices lose what may quote stored values; what a completed statement changes is noted; the answers to the
 gateway's own questions are taken out.
 
-`guarded` adds the client's side; pure.
+`waiting` and `guarded` add the client's side; pure.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
 from strongroom.session.guard import PLANS_KEPT, Guard, Snapshot
-from strongroom.session.relay import Limits, Relay, to_wire
+from strongroom.session.refusals import to_wire
+from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.statement import Barrier, Kind, Resolved

@@ -34,7 +34,8 @@ from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
 from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
-from strongroom.session.relay import Limits, Relay, to_wire
+from strongroom.session.refusals import to_wire
+from strongroom.session.relay import Limits, Relay
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer

@@ -14,7 +14,6 @@ Called by `session/postgres.py`; pure.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strongroom._kernel import plain_answers
 from strongroom.errors import (
     Bug,
     MalformedMessage,
@@ -25,7 +24,8 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
-from strongroom.session.replies import Owed, Replies, Request, Series
+from strongroom.session.refusals import no_such_message, to_wire
+from strongroom.session.replies import Owed, Replies, Request
 from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
 from strongroom.session.series import Part
 from strongroom.session.statements import Names, Portal, Statement
@@ -120,7 +120,7 @@ class Relay:
         self._pass_upstream(data, spans)
         begun = self._client_frames.begun
         if begun is not None and begun not in self._handlers:  # its end need not be waited for
-            raise _no_such_message(begun)
+            raise no_such_message(begun)
         if begun and not self.waiting and self._flows_upstream(begun):
             part = self._client_frames.release()
             self._pass_upstream(part, [(begun, 0, len(part))])
@@ -133,10 +133,9 @@ class Relay:
         """Take upstream's octets, if they are the answer to a round: what the client gets, else None."""
         ended = self._rounds.end(chunk)
         if ended is None:
-            quiet = not (
-                self._rounds or self.waiting or self._upstream_frames.held or self._upstream_frames.torn
-            )
-            return chunk if quiet and self._series_answered(chunk, 0, whole=True) else None
+            torn = self._upstream_frames.held or self._upstream_frames.torn
+            other = self._rounds or self.waiting or torn
+            return chunk if not other and self._series_answered(chunk, 0, whole=True) else None
         one, status, answer = ended
         if status != IDLE or self.transaction != "I":
             self._portals.note("", self._portal_of(one))
@@ -186,7 +185,7 @@ class Relay:
                 continue
             handler = self._handlers.get(tag)
             if handler is None:
-                raise _no_such_message(tag)
+                raise no_such_message(tag)
             replacement = handler(data[start + HEADER : end])
             if self.waiting:
                 self._send_upstream(data, clean, start)
@@ -393,18 +392,10 @@ class Relay:
 
     def _series_answered(self, data: bytes, start: int, *, whole: bool) -> int:
         """Take the plain answers to a series, if ``whole`` only where nothing follows; how many messages."""
-        series = self._replies.head
-        if not isinstance(series, Series):
-            return 0
-        size = len(series.each)
-        rounds, end = plain_answers(data, start, size > 2, series.rounds)
-        if not rounds or (whole and end < len(data)):
-            return 0
-        if series.undo is not None:
-            series.undo = None
-            self._settle(series)
-        self._replies.answered(series, rounds)
-        return rounds * size
+        messages, named = self._replies.plain(data, start, whole=whole)
+        if named is not None:
+            self._settle(named)
+        return messages
 
     def _heard(self, tag: int, data: bytes, start: int, end: int) -> bytes | None:
         """Take one message, or a run of rows; return what the client gets instead, None for the same."""
@@ -471,21 +462,6 @@ class Relay:
         return severity in ("FATAL", "PANIC")
 
 
-def _no_such_message(tag: int) -> UnsupportedMessage:
-    return UnsupportedMessage(f"the client sent a message of type {chr(tag)!r}, which does not exist")
-
-
-def to_wire(error: StrongroomError, severity: str = "ERROR") -> m.ErrorResponse:
-    """Return the ErrorResponse that a client sees for an error of ours."""
-    return m.ErrorResponse.of(
-        severity,
-        error.sqlstate,
-        f"strongroom: {error.message} [{error.code}]",
-        detail=error.detail,
-        hint=error.hint,
-    )
-
-
 _FROM_CLIENT = {
     CONTINUATION: "_passes",
     ord("Q"): "_query",
@@ -504,9 +480,7 @@ _FROM_CLIENT = {
 }
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 
-_BIND, _BOUND = b"B2"
-_ASYNCHRONOUS = frozenset(b"NAS")
-_SETTLES = frozenset(b"123")
+_ASYNCHRONOUS, _SETTLES = frozenset(b"NAS"), frozenset(b"123")
 _ROWS = b"Dd"  # those that follow each other answer the same request
-_COPY_DATA = ord("d")
+_BIND, _BOUND, _COPY_DATA = b"B2d"
 _PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

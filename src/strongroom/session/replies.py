@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
+from strongroom._kernel import plain_answers
 from strongroom.errors import MalformedMessage, UpstreamError
 
 
@@ -210,8 +211,24 @@ class Replies:
             self.copying_in = False
             self._owed.append(COPY_END)
 
-    def answered(self, series: Series, rounds: int) -> None:
-        """Move on by so many rounds of the series at the head, all of which were carried out."""
+    def plain(self, data: bytes, start: int, *, whole: bool) -> tuple[int, Owed | None]:
+        """Move on by the rounds of a series that are answered plainly from ``start`` on.
+
+        Returns how many messages the answers are, and the series if its portal is named now. Where ``whole``
+        is true and something follows, nothing is moved.
+        """
+        series = self.head
+        if not isinstance(series, Series):
+            return 0, None
+        size = len(series.each)
+        rounds, end = plain_answers(data, start, size > 2, series.rounds)
+        if not rounds or (whole and end < len(data)):
+            return 0, None
+        named, series.undo = series.undo is not None, None
+        self._carried_out(series, rounds)
+        return rounds * size, series if named else None
+
+    def _carried_out(self, series: Series, rounds: int) -> None:
         series.rounds -= rounds
         if not series.rounds:
             self._owed.popleft()
@@ -258,7 +275,7 @@ class Replies:
         if series.undo is not None:
             bind = Owed(Request.BIND, series.subject, undo=series.undo)
             series.undo = None
-        self.answered(series, 1)
+        self._carried_out(series, 1)
         self._owed.extendleft(reversed((bind, *others)))
         return bind
 

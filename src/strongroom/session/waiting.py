@@ -1,0 +1,102 @@
+"""What the statements of a guarded session wait for before they are analysed, or while they are.
+
+A statement that changes what analysis depends on (DDL, search_path, PREPARE, ...) is a barrier: what follows
+waits until it has been answered, and what has grown old is read anew on the session's own connection, with
+messages of the gateway's own, so that a catalog changed inside a transaction is seen as that transaction
+sees it. A long text waits for its analysis elsewhere, and for its turns (`analyses`).
+
+`pipelined` and `guarded` add the client's messages; pure.
+"""
+
+from strongroom.errors import StrongroomError
+from strongroom.session import refresh
+from strongroom.session.analyses import LongText, Question
+from strongroom.session.opening import OpeningRelay
+from strongroom.session.replies import Owed, Request
+from strongroom.session.statements import Run
+from strongroom.sql.statement import Analysis, Barrier
+from strongroom.wire.postgres import messages as m
+
+
+class WaitingRelay(OpeningRelay):
+    """An open session with something to protect: when it may go ahead."""
+
+    # ---------------------------------------------------------------- long texts
+
+    def take_question(self) -> Question | None:
+        """The long text that is to be analysed elsewhere, once."""
+        question, self._guard.long.to_ask = self._guard.long.to_ask, None
+        return question
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether others are to be served before this session goes on (`go_on`)."""
+        return self._guard.long.wants_turn
+
+    def answered(self, question: Question, outcome: Analysis | StrongroomError | None) -> None:
+        """Take the analysis of a long text; None where it must be made here."""
+        self._guard.long.answered(question, outcome)
+        self._resume()
+
+    def go_on(self) -> None:
+        """Others have been served."""
+        self._guard.long.wants_turn = False
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._guard.long.busy:
+            return
+        super()._resume()
+        if not self.waiting:
+            self._guard.long = LongText()  # the literals of the last one need not stay in memory
+
+    # ---------------------------------------------------------------- keeping up to date
+
+    def _note_barriers(self, barriers: Barrier) -> None:
+        if barriers:
+            self._barriers += 1
+
+    @property
+    def _may_look(self) -> bool:
+        """Whether upstream can be asked for its catalog: not in a failed transaction."""
+        return self.transaction != "E"
+
+    def _look_again(self) -> bytes:
+        """Read the catalog before this message is looked at again; others may need to as well."""
+        self.catalog_changed = True
+        self._up_to_date()
+        return self._hold()
+
+    def _up_to_date(self) -> bool:
+        """Whether analysis may go ahead; starts reading anew where that is what is missing."""
+        if self._barriers or self._refreshing:
+            return False
+        if self._guard.changed and self._may_end():
+            return False
+        if not self._guard.stale:
+            return True
+        if not self._replies.quiet:  # what is under way may fail, and take the transaction along
+            return False
+        if self.transaction == "E":
+            return True  # nothing can be read; `Guard.analyse` lets only the end of the transaction pass
+        self._refresh()
+        return False
+
+    def _may_end(self) -> bool:
+        """Whether the transaction may end, by what is under way: then its changes may not hold any more."""
+        return any(
+            owed.request in (Request.SYNC, Request.MAYBE_SYNC, Request.QUERY)
+            or (isinstance(owed.subject, Run) and any(one.takes_back for one in owed.subject.statements))
+            for owed in self._replies.newest_first()
+        )
+
+    def _refresh(self) -> None:
+        """Ask upstream, on this connection, for what has grown old."""
+        self._refreshing = True
+        messages, requests = refresh.question(self._guard.stale)
+        self._own = [messages]
+        for request in requests:
+            self._replies.ask(Owed(request, refresh.QUESTION, mine=True))
+        if not self._segment_open:
+            self._own.append(m.SYNC)
+            self._replies.ask(Owed(Request.SYNC, mine=True))

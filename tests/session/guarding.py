@@ -1,0 +1,109 @@
+"""What the tests of a guarded session share: a table with protected columns, and a scripted upstream."""
+
+import json
+from dataclasses import replace
+
+from tests.protect.samples import codec
+from tests.session.conversation import BOUND, CLOSED, DONE, IDLE, LIMITS, PARSED, split
+
+from strongroom.protect.canonical import Sent
+from strongroom.protect.style import TextStyle
+from strongroom.session.guard import Snapshot
+from strongroom.session.guarded import GuardedRelay
+from strongroom.sql.schema import Column, Relation, Schema
+from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
+from strongroom.wire.postgres.codec import HEADER, message
+from strongroom.wire.postgres.reader import int32
+
+PEOPLE = Relation(
+    16400,
+    "public",
+    "people",
+    "r",
+    (
+        Column(1, "id", types.INT4, -1),
+        Column(2, "email", types.BYTEA, -1),
+        Column(3, "pin", types.BYTEA, -1),
+        Column(4, "note", types.TEXT, -1),
+    ),
+)
+EMAIL = codec("varchar(20)", "deterministic", column="public.people.email")
+PIN = codec("int4", "deterministic", column="public.people.pin")
+CODECS = {one.scheme.column: one for one in (EMAIL, PIN)}
+SCHEMA = Schema({PEOPLE.oid: PEOPLE})
+SNAPSHOT = Snapshot(Schema({}), {name: one.scheme for name, one in CODECS.items()}, {}, CODECS).with_schema(
+    SCHEMA
+)
+ANNA = EMAIL.seal(b"anna", Sent(TextStyle())) or b""
+SEVEN = PIN.seal(b"7", Sent(TextStyle())) or b""
+PATH = ("pg_catalog", "public")
+
+
+def plaintext(schema: Schema = SCHEMA) -> Schema:
+    """The catalog while `email` is text still."""
+    columns = tuple(
+        replace(one, type_oid=types.TEXT) if one.name == "email" else one for one in PEOPLE.columns
+    )
+    return Schema({**schema.relations, PEOPLE.oid: replace(PEOPLE, columns=columns)})
+
+
+def data_row(*values: bytes | None) -> bytes:
+    """A DataRow."""
+    fields = b"".join(int32(-1) if one is None else int32(len(one)) + one for one in values)
+    return message(b"D", len(values).to_bytes(2) + fields)
+
+
+def column(name: str, number: int, type_oid: int, code: int = m.TEXT) -> m.Field:
+    """A field of RowDescription as upstream gives it."""
+    return m.Field(name, PEOPLE.oid if number else 0, number, type_oid, -1, -1, code)
+
+
+def described(*fields: m.Field) -> bytes:
+    """A RowDescription."""
+    return m.RowDescription(fields).serialise()
+
+
+class Guarded:
+    """A guarded relay whose upstream answers the gateway's own questions by itself."""
+
+    def __init__(self, snapshot: Snapshot = SNAPSHOT) -> None:
+        self.relay = GuardedRelay(LIMITS, snapshot)
+        self.path: tuple[str, ...] = PATH
+        self.style: dict[str, str] = {}
+        self.questions = 0
+
+    def client(self, octets: bytes) -> tuple[bytes, bytes]:
+        """The client sends; return what went upstream but for the gateway's questions, and to the client."""
+        self.relay.client(octets)
+        return self._taken()
+
+    def upstream(self, octets: bytes) -> tuple[bytes, bytes]:
+        """Upstream sends."""
+        self.relay.upstream(octets)
+        return self._taken()
+
+    def _taken(self) -> tuple[bytes, bytes]:
+        up = down = b""
+        while self.relay.to_upstream or self.relay.to_client:
+            sent, told = b"".join(self.relay.to_upstream), b"".join(self.relay.to_client)
+            self.relay.to_upstream.clear()
+            self.relay.to_client.clear()
+            down += told
+            own, rest = self._question(sent)
+            up += rest
+            if own:
+                self.questions += 1
+                self.relay.upstream(own)
+        return up, down
+
+    def _question(self, sent: bytes) -> tuple[bytes, bytes]:
+        """The answer to a question of the gateway's in what was sent, and the rest of that."""
+        at = sent.find(b"strongroom own\0")
+        if at < 0:
+            return b"", sent
+        tags = split(sent[at - HEADER :])  # what follows the question is the gateway's own, too
+        path, style = (json.dumps(one).encode() for one in ({"path": self.path}, self.style))
+        answer = PARSED + BOUND + data_row(path, style) + DONE + CLOSED + CLOSED
+        synced = any(tag == "S" for tag, _ in tags)
+        return answer + (IDLE if synced else b""), sent[: at - HEADER]

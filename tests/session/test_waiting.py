@@ -1,0 +1,110 @@
+"""session/waiting.py: a session waits for a long text, and keeps in order what comes meanwhile."""
+
+from tests.session.conversation import BOUND, DONE, IDLE, LIMITS, PARSED
+from tests.session.test_rounds import data_row
+from tests.session.test_series import CLOSED, snapshot
+
+from strongroom.errors import StatementTooComplex
+from strongroom.session.analyses import Question
+from strongroom.session.guard import Snapshot
+from strongroom.session.guarded import GuardedRelay
+from strongroom.sql.resolve import analyse
+from strongroom.sql.statement import Analysis, Context
+from strongroom.wire.postgres import messages as m
+
+PATH = b'{"path": ["pg_catalog", "public"]}'
+LOOKED = PARSED + BOUND + data_row(PATH, b"{}") + DONE + CLOSED + CLOSED + IDLE
+"""The answer to the gateway's own question for the search path."""
+
+COUNT = 2_000
+LONG = m.Query("INSERT INTO people (id, email) VALUES " + ", ".join(f"({n}, 'e{n}')" for n in range(COUNT)))
+NEXT = m.Query("SELECT 1").serialise()
+
+
+def waiting() -> tuple[GuardedRelay, Question]:
+    """A relay that waits for the analysis of a long text, and its question."""
+    relay = GuardedRelay(LIMITS, snapshot())
+    relay.client(LONG.serialise())
+    relay.upstream(LOOKED)
+    relay.to_upstream.clear()
+    question = relay.take_question()
+    assert question is not None
+    assert relay.waiting
+    return relay, question
+
+
+def analysed(question: Question) -> Analysis:
+    """What the analyst would say."""
+    known = question.snapshot
+    assert isinstance(known, Snapshot)
+    return analyse(question.text, question.declared, Context(known.schema, known.protections, question.path))
+
+
+def taken(relay: GuardedRelay) -> bytes:
+    """What goes upstream, with all the turns that it needs."""
+    while relay.wants_turn:
+        relay.go_on()
+    octets = b"".join(relay.to_upstream)
+    relay.to_upstream.clear()
+    return octets
+
+
+def test_a_long_text_is_sealed_when_its_analysis_is_there() -> None:
+    """Before that nothing of it goes upstream; its literals take more than one turn."""
+    relay, question = waiting()
+    assert (question.text, relay.to_upstream) == (LONG.text, [])
+    relay.answered(question, analysed(question))
+    assert relay.wants_turn
+    sent = taken(relay)
+    assert sent.startswith(b"Q")
+    assert sent.count(b"::pg_catalog.bytea") == COUNT
+    assert b"'e7'" not in sent
+    assert not relay.waiting
+
+
+def test_what_comes_meanwhile_follows_it() -> None:
+    """In its order, whatever upstream says in between; and the question is asked once."""
+    relay, question = waiting()
+    relay.client(NEXT)
+    relay.upstream(m.ParameterStatus("application_name", "x").serialise())
+    relay.client(NEXT)
+    assert relay.take_question() is None
+    assert taken(relay) == b""
+    relay.answered(question, analysed(question))
+    sent = taken(relay)
+    assert sent.endswith(b"::pg_catalog.bytea)\0" + NEXT + NEXT)
+
+
+def test_a_refusal_is_the_text_s_own() -> None:
+    """What follows goes on."""
+    relay, question = waiting()
+    relay.client(NEXT)
+    relay.answered(question, StatementTooComplex("no"))
+    sent = taken(relay)
+    assert b"strongroom refused" in sent
+    assert sent.endswith(NEXT)
+    assert relay.refused == ["statement-too-complex"]
+
+
+def test_another_catalog_is_another_question() -> None:
+    """What was found under the old one is not used."""
+    relay, question = waiting()
+    relay.share(snapshot())
+    relay.answered(question, analysed(question))
+    again = relay.take_question()
+    assert again is not None
+    assert again.snapshot is not question.snapshot
+    assert taken(relay) == b""
+    relay.answered(again, analysed(again))
+    assert taken(relay).count(b"::pg_catalog.bytea") == COUNT
+
+
+def test_no_literal_stays_behind() -> None:
+    """When the text has gone, nothing is kept of it: the same text is asked about again."""
+    relay, question = waiting()
+    relay.answered(question, analysed(question))
+    taken(relay)
+    assert relay.held == 0
+    relay.upstream(DONE + IDLE)
+    relay.client(LONG.serialise())
+    assert relay.take_question() is not None
