@@ -173,7 +173,7 @@ CASES = (
         refused="function-refused",
     ),
     case("array-of-arrays", "SELECT ARRAY(SELECT tags FROM customers WHERE id = 1)", refused="value-moves"),
-    case("array-agg", "SELECT array_agg(email), array_agg(visits) FROM customers WHERE id = 1"),
+    case("array-agg-twice", "SELECT array_agg(email), array_agg(visits) FROM customers WHERE id = 1"),
     case(
         "array-constructor-in-any",
         "SELECT id FROM customers WHERE email = ANY(ARRAY['ada.xq7mark@example.org', $1])",
