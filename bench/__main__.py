@@ -1,6 +1,6 @@
 """``python -m bench``: runs the workloads side by side and writes docs/benchmarks.md and .json.
 
-``--quick`` looks whether everything runs and writes nothing. On a machine that does something else meanwhile
+``--only`` leaves the other rows as they were; ``--quick`` looks whether everything runs and writes nothing. On a machine that does something else meanwhile
 the figures mean little; the ratios within one row mean the most.
 """
 
@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -41,12 +42,13 @@ def main() -> None:
                         for figure, value in figures.items():
                             results.setdefault((figure, tls), {}).setdefault(route.name, []).append(value)
                             print(f"{'TLS ' if tls else ''}{figure}: {route.name} {value:,.3f}", flush=True)
-    text = _document(results, runs, settings, _command())
+    kept = [] if quick else _kept(results)
+    text = _document(_together(kept, results), runs, settings, _command())
     Console().print(text, markup=False, highlight=False)
     if not quick:
         (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
         (DOCS / "benchmarks.json").write_text(
-            json.dumps(_records(results), indent=1) + "\n", encoding="utf-8"
+            json.dumps([*kept, *_records(results)], indent=1) + "\n", encoding="utf-8"
         )
 
 
@@ -75,7 +77,8 @@ def _document(results: Results, runs: int, settings: Settings, command: str) -> 
         "plaintext twin of the table of which `strongroom` opens and seals two columns of five. It has the",
         f"{KERNEL} kernel; the column beside it is the same gateway with the kernel in Python.",
         "",
-        f"The command of this page: `{command}`.",
+        f"The last command: `{command}`. Rows that it did not measure are of an earlier one;",
+        "the routes of one row are always of one run.",
     ]
     for tls in (False, True):
         lines += [
@@ -109,6 +112,21 @@ def _of(medians: Mapping[str, float], other: str) -> str:
         if other in medians and "strongroom" in medians
         else ""
     )
+
+
+def _kept(results: Results) -> Sequence[Mapping[str, Any]]:
+    """What was measured before and is not measured now: rows stand for themselves."""
+    file = DOCS / "benchmarks.json"
+    records = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [one for one in records if (one["figure"], one["tls"]) not in results]
+
+
+def _together(kept: Sequence[Mapping[str, Any]], results: Results) -> Results:
+    """The figures of earlier runs before those of this one."""
+    found: Results = {}
+    for one in kept:
+        found.setdefault((one["figure"], one["tls"]), {})[one["route"]] = one["values"]
+    return found | results
 
 
 def _records(results: Results) -> Sequence[Mapping[str, object]]:
