@@ -1,7 +1,8 @@
 """``python -m bench``: runs the workloads side by side and writes docs/benchmarks.md and .json.
 
-``--only`` leaves the other rows as they were; ``--quick`` looks whether everything runs and writes nothing. On a machine that does something else meanwhile
-the figures mean little; the ratios within one row mean the most.
+``--only`` leaves the other rows as they were; ``--quick`` looks whether everything runs and writes nothing.
+On a machine that does something else meanwhile the figures mean little; the ratios within one row mean the
+most.
 """
 
 import argparse
