@@ -78,8 +78,10 @@ def _document(results: Results, runs: int, settings: Settings, command: str) -> 
         "plaintext twin of the table of which `strongroom` opens and seals two columns of five. It has the",
         f"{KERNEL} kernel; the column beside it is the same gateway with the kernel in Python.",
         "",
-        f"The last command: `{command}`. Rows that it did not measure are of an earlier one;",
-        "the routes of one row are always of one run.",
+        f"    {command}",
+        "",
+        "is the last command of this page. Rows that it did not measure are of an earlier one; the routes of",
+        "one row are always of one run.",
     ]
     for tls in (False, True):
         lines += [
