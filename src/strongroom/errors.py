@@ -756,7 +756,7 @@ class UnknownKey(InvalidCiphertext):
 
     code = "ciphertext-key"
     remedy = (
-        "Restore the keysets, of the state or of the table strongroom.keysets, that the value was "
+        "Restore the keysets, of the state or of the table strongroom_keys.keysets, that the value was "
         "sealed under."
     )
 

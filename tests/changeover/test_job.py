@@ -478,6 +478,16 @@ def _files_with(shop: Shop, octets: bytes) -> list[str]:
     return [path.name for path in files if octets in path.read_bytes()]
 
 
+def test_a_rewrite_does_not_wait_for_statistics(shop: Shop) -> None:
+    """Whoever has them open keeps us from clearing them, not all others from planning; and it is said."""
+    with shop.connect() as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM pg_statistic")
+        report = shop.change(rewrite=True)
+    assert any("VACUUM FULL pg_catalog.pg_statistic" in leftover for leftover in report.leftovers)
+    assert not any("--rewrite" in leftover for leftover in report.leftovers)
+
+
 def test_a_rewrite_leaves_no_plaintext_in_the_files(shop: Shop) -> None:
     """After it, none of the values is in a dump, nor in any file of the database, statistics included."""
     shop.run("UPDATE customers SET iban = 'DE89-frequent' WHERE id % 2 = 0", "ANALYZE", "CHECKPOINT")

@@ -26,8 +26,11 @@ def run(work: Callable[[Tasks], Awaitable[None]]) -> list[structlog.typing.Event
 def test_a_task_is_named_and_gives_what_it_gives() -> None:
     """Its result is the caller's, if it wants it."""
 
+    async def reading() -> str:
+        return "done"
+
     async def work(tasks: Tasks) -> None:
-        task = tasks.start("reader 7", asyncio.sleep(0, "done"))
+        task = tasks.start("reader 7", reading())
         assert task.get_name() == "reader 7"
         assert await task == "done"
 

@@ -105,6 +105,20 @@ class Database:
             hint="end the transactions that are open for long (pg_stat_activity), then run it again",
         )
 
+    def if_free(self, statement: str) -> bool:
+        """Runs a statement that wants a lock and no transaction, where nobody is in its way for long.
+
+        It waits for ``lock_wait`` only, as ``locked`` does, and once; returns whether it was run.
+        """
+        self.run(f"SET lock_timeout = {int(self.limits.lock_wait * 1000)}")
+        try:
+            self.run(statement)
+        except database_errors.LockNotAvailable:
+            return False
+        finally:
+            self.run("RESET lock_timeout")
+        return True
+
     def _once(self, tables: Sequence[str], work: Callable[[], None]) -> None:
         begun: float | None = None
         try:

@@ -151,10 +151,9 @@ class _Job:
             fillers = self._fill(plan)
             self._swap(plan, fillers)
             self._settle()
-            if rewrite:
-                self._rewrite(plan)
+            cleared = rewrite and self._rewrite(plan)
             self._tell(Progress(Stage.DONE, "", 1, 1))
-            return self._report(plan, fillers, begun, rewritten=rewrite)
+            return self._report(plan, fillers, begun, rewritten=rewrite, statistics_cleared=cleared)
         finally:
             if not database.connection.closed:
                 record.unlock(database)
@@ -267,17 +266,27 @@ class _Job:
 
         self._database.locked([step.locks] if step.locks else [], work)
 
-    def _rewrite(self, plan: Plan) -> None:
-        """Removes what tables and statistics still have of former values; holds each meanwhile."""
+    def _rewrite(self, plan: Plan) -> bool:
+        """Removes what tables and statistics still have of former values; holds each meanwhile.
+
+        Returns whether the statistics are clear too: all who plan would wait behind us for them, so that they
+        are left where we may not, or somebody has them open.
+        """
         for place, table in enumerate(plan.tables):
             self._tell(Progress(Stage.REWRITE, table.sql, place, len(plan.tables)))
             self._database.run(f"VACUUM (FULL, ANALYZE) {table.sql}")
-        if self._database.value(leftovers.OWNS_STATISTICS):
-            for catalog in leftovers.STATISTICS:
-                self._database.run(f"VACUUM (FULL) {catalog}")
+        if not self._database.value(leftovers.OWNS_STATISTICS):
+            return False
+        return all(self._database.if_free(f"VACUUM (FULL) {one}") for one in leftovers.STATISTICS)
 
     def _report(
-        self, plan: Plan, fillers: Sequence[Filler], begun: float, *, rewritten: bool = False
+        self,
+        plan: Plan,
+        fillers: Sequence[Filler],
+        begun: float,
+        *,
+        rewritten: bool = False,
+        statistics_cleared: bool = False,
     ) -> Report:
         return Report(
             plan=plan,
@@ -286,7 +295,9 @@ class _Job:
             seconds=time.monotonic() - begun,
             longest_lock=self._database.locks.longest,
             lock_attempts=self._database.locks.attempts,
-            leftovers=leftovers.of(self._database, plan, rewritten=rewritten),
+            leftovers=leftovers.of(
+                self._database, plan, rewritten=rewritten, statistics_cleared=statistics_cleared
+            ),
         )
 
 

@@ -17,7 +17,7 @@ STATISTICS = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
 OWNS_STATISTICS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'pg_statistic'::regclass"
 
 
-def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
+def of(database: Database, plan: Plan, *, rewritten: bool, statistics_cleared: bool) -> tuple[str, ...]:
     """Sentences for the operator; after `unprotect` there is nothing to remove."""
     if plan.direction is Direction.UNPROTECT:
         return (
@@ -30,10 +30,10 @@ def of(database: Database, plan: Plan, *, rewritten: bool) -> tuple[str, ...]:
         tables = "; ".join(f"VACUUM (FULL, ANALYZE) {table.sql}" for table in plan.tables)
         found.append(
             "The table's files hold the plaintext in the dropped column and in dead rows until the"
-            f" table is rewritten: run again with --rewrite, or `{tables}` (holds the table exclusively;"
+            f" table is rewritten, as --rewrite would have done: `{tables}` (holds the table exclusively;"
             " pg_repack does the same beside writers)."
         )
-    if not (rewritten and database.value(OWNS_STATISTICS)):
+    if not statistics_cleared:
         found.append(
             "The planner's statistics held samples of the values, which stay in dead rows until a superuser"
             f" runs {' and '.join(f'`VACUUM FULL {catalog}`' for catalog in STATISTICS)}."

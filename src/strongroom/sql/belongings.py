@@ -1,9 +1,8 @@
 """What Strongroom keeps in the database itself, which no client may take away, rename or write.
 
-The schema `strongroom_keys` holds the wrapped keysets. Columns
-named `strongroom_shadow_...` will replace others. While `protect` works, a trigger empties shadow
-columns. Without one of them a later statement would mean something else, unseen. Called by `resolve.py`, for
-every statement.
+The schema `strongroom_keys` holds the wrapped keysets. Columns named `strongroom_shadow_...` will replace
+others. While `protect` works, a trigger empties shadow columns. Without one of them a later statement would
+mean something else, unseen. Called by `resolve.py`, for every statement.
 """
 
 from collections.abc import Iterator
