@@ -102,6 +102,39 @@ def test_the_literal_is_read_as_its_cast_says() -> None:
     assert (hole.type_oid, hole.value) == (TEXT, "a")
 
 
+@pytest.mark.parametrize(
+    ("made", "typmod"),
+    [
+        ("'a'::varchar(3)", 7), ("varchar(3) 'a'", 7), ("$1::varchar(3)", 7), ("null::varchar(3)", 7),
+        ("'a'::varchar(3)::varchar", -1), ("'a'::varchar(3)::varchar(2)", 6),
+        ("coalesce('a'::varchar(3), 'b'::varchar(3))", 7), ("coalesce('a'::varchar(3), 'b')", -1),
+        ("case when true then 'a'::varchar(3) end", -1),
+        ("lag('a'::varchar(3)) over ()", -1), ("nullif('a'::varchar(3), $1)", -1),
+        ("unnest($1::varchar(3)[])", -1),
+    ],
+)  # fmt: skip
+def test_a_cast_in_a_subquery_says_its_length(made: str, typmod: int) -> None:
+    """What is sealed by a comparison outside is described as PostgreSQL would (exprTypmod, nodeFuncs.c)."""
+    text = f"select x from (select {made}) s(x) where exists (select from customers where name = x)"
+    (output,) = one(text).outputs or ()
+    assert output.protection is not None
+    assert output.typmod == typmod
+
+
+@pytest.mark.parametrize(
+    ("made", "typmod"),
+    [
+        ("array['a', 'b']::varchar(3)[]", 7), ("array['a'::varchar(3), 'b'::varchar(3)]", 7),
+        ("array['a'::varchar(3), 'b']", -1), ("$1::varchar(3)[]", 7), ("array(select 'a'::varchar(3))", 7),
+    ],
+)  # fmt: skip
+def test_an_array_has_the_length_of_its_elements(made: str, typmod: int) -> None:
+    """Whether its cast or theirs says it."""
+    text = f"select x from (select {made}) s(x) where exists (select from customers where name = any(x))"
+    (output,) = one(text).outputs or ()
+    assert (output.is_array, output.typmod) == (True, typmod)
+
+
 def test_a_length_of_its_own_is_kept_for_storing() -> None:
     """`'abc'::varchar(20)` is cut without a word, and so counts as compared no longer."""
     compared, cast = (

@@ -49,7 +49,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     if value.touches():
         return _cast_protected(run, value, name, oid, typmod)
     if not value.undecided and not value.null:
-        return replace(COMPUTED, type_oid=max(oid, 0), origin=(-1, 0))
+        return replace(COMPUTED, type_oid=max(oid, 0), typmod=typmod, origin=(-1, 0))
     inner_oid = value.type_oid
     if [lift for _, lift in value.open] == [0] and not value.type_oid:  # bare: it is of the type at once
         value.open[0][0].type_oid = inner_oid = oid
@@ -59,7 +59,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     cast.cuts = _cut(value, length_of(oid, typmod)) if is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
-    return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
+    return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid, typmod=typmod))
 
 
 def _cut(value: Value, length: int) -> bool:
@@ -87,7 +87,7 @@ def _typed_literal(run: Run, scope: Scope, body: Node, oid: int, typmod: int) ->
     node.start, node.type_oid = body["typeName"].get("location", 0), oid
     if not _cut(value, length_of(oid, typmod)):
         node.typmod = typmod
-    return replace(value, type_oid=oid)
+    return replace(value, type_oid=oid, typmod=typmod)
 
 
 def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -> Value:
@@ -192,6 +192,7 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
             is_array=value.protection is not None,
             open=(*lifted, *whole),
             type_oid=value.type_oid if value.protection is not None else ARRAYS.get(value.type_oid, 0),
+            typmod=value.typmod,
         )
     )
 

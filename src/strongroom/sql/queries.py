@@ -326,9 +326,7 @@ def _sublink(run: Run, scope: Scope, body: Node) -> Value:
                 "an array of arrays of protected values cannot be made", hint="make one flat array"
             )
         lifted = tuple((node, lift - 1) for node, lift in value.open)
-        return linked(
-            replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0), typmod=-1)
-        )
+        return linked(replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0)))
     return replace(value, origin=(0, 0))
 
 
