@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.sql.world import CONTEXT, PATH, PROTECTIONS, SCHEMA, one, shown
+from tests.sql.world import CONTEXT, PATH, PROTECTIONS, SCHEMA, TAGS, one, shown
 
 from strongroom.errors import (
     ComparisonRefused,
@@ -133,6 +133,24 @@ def test_an_array_has_the_length_of_its_elements(made: str, typmod: int) -> None
     text = f"select x from (select {made}) s(x) where exists (select from customers where name = any(x))"
     (output,) = one(text).outputs or ()
     assert (output.is_array, output.typmod) == (True, typmod)
+
+
+def test_an_array_of_parameters_is_one_more() -> None:
+    """The client still sees each with its type; upstream gets none of their values but in the array."""
+    sent = one("update listed set tags = array[$2::varchar, $3] where id = $1").parameters or ()
+    assert [(item.type_oid, item.upstream_oid, item.withheld) for item in sent] == [
+        (0, 0, False), (VARCHAR, TEXT, True), (VARCHAR, TEXT, True), (1015, 17, False),
+    ]  # fmt: skip
+    assert (sent[3].members, sent[3].is_array, sent[3].protection) == ((2, 3), False, TAGS)
+
+
+def test_an_array_of_parameters_of_several_types_is_refused() -> None:
+    """It would be sealed in one of them; a cast of the array decides."""
+    update = "update listed set marks = array[$1, $2]"
+    for declared in ((INT4, 20), (TEXT, INT4)):
+        with pytest.raises(TypeRefused):
+            one(update, *declared)
+    assert (one(update, INT4, INT4).parameters or ())[0].type_oid == INT4
 
 
 def test_a_length_of_its_own_is_kept_for_storing() -> None:

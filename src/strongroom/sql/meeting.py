@@ -22,10 +22,10 @@ from strongroom.sql.value import (
     COMPUTED,
     NULL,
     TEXT_NULL,
-    ArrayText,
     Literal,
     Open,
     Value,
+    WholeArray,
     mismatch,
 )
 
@@ -62,10 +62,10 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
 
 
 def _seal_open(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> None:
-    whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
+    whole = any(isinstance(node, WholeArray) for node, _ in value.open) and not is_array
     for node, lift in value.open:
         depth = int(is_array) + lift
-        if (depth == 1 and isinstance(node, ArrayText)) or (depth == -1 and whole):
+        if (depth == 1 and isinstance(node, WholeArray)) or (depth == -1 and whole):
             continue  # an array is sealed as a whole, or each of its elements
         if depth not in {0, 1}:
             raise TypeRefused(
