@@ -14,7 +14,7 @@ from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import ELEMENTS, INT4, INT8
-from strongroom.sql.value import COMPUTED, Open, Value
+from strongroom.sql.value import COMPUTED, NO_TYPE, Open, Value
 
 _NULLS_ONLY = frozenset({"num_nulls", "num_nonnulls"})
 _GIVES_ARGUMENT = frozenset({"any_value", "first_value", "last_value", "nth_value", "lag", "lead"})
@@ -40,7 +40,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
         if name in _GIVES_ARGUMENT and arguments and arguments[0].undecided:
             return _given(name, arguments)
         for argument in arguments:
-            plain(argument, f"the function {name}")
+            plain(argument, f"the function {name}", NO_TYPE)  # which of its name it is, is not looked into
         return COMPUTED
     return _protected_call(name, body, arguments)
 

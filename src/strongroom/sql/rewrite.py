@@ -12,7 +12,7 @@ from strongroom.sql.schema import Protection
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXT, TEXTUAL, family
-from strongroom.sql.value import Cast, Gathered, Literal, ParameterUse, Value
+from strongroom.sql.value import NO_TYPE, Cast, Gathered, Literal, ParameterUse, Value
 
 Group = tuple[object, ...]
 """What uses of one parameter have in common that can be sent as one; () for plain."""
@@ -193,6 +193,8 @@ def _shown_type(
         return 0
     types = [use.type_oid if use.type_oid > 0 else use.natural_oid for use in uses]
     known = [oid for oid in types if oid]  # in the order of resolution: the first gives the type
+    if not known or known[0] != NO_TYPE or set(known) <= {NO_TYPE, *TEXTUAL}:  # functions prefer text
+        known = [oid for oid in known if oid != NO_TYPE]
     sealed = next(use for use in uses if use.protection is not None)
     first = sealed.type_oid if sealed.type_oid > 0 else sealed.natural_oid
     if len(set(known)) <= 1 or set(known) <= TEXTUAL or set(known) <= INTEGERS:

@@ -42,7 +42,7 @@ class Open:
     protection: Protection | None = None
     is_array: bool = False
     compared: bool = True
-    natural_oid: int = 0  # the type that its context gave it first
+    natural_oid: int = 0  # the type that its context gave it first; NO_TYPE: one that is not known
     recast: bool = False  # it was text where it stands, and another type only by a cast further out
     label: str = ""  # as an output without an alias, its name, which would change with it
     label_at: int = 0
