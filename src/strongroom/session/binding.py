@@ -10,13 +10,15 @@ Used by `guarded`; pure.
 
 from collections.abc import Sequence
 
-from strongroom.errors import ParameterCount
+from strongroom.errors import ParameterCount, UnsupportedInput
 from strongroom.protect.batch import RowPlan
+from strongroom.protect.forms import arrays
 from strongroom.session import rows
 from strongroom.session.guard import Guard
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Analysis, Parameter, Resolved
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
 
 
 def resolved_parse(
@@ -62,13 +64,13 @@ def rows_read(guard: Guard, resolved: Resolved) -> RowPlan | None:
 def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
     """The types of the client's parameters, where upstream has its own numbering."""
     assert resolved.parameters is not None
-    types = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
+    shown = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
     for one, oid in zip(resolved.parameters, upstream, strict=True):
         if one.protection is None and not one.type_oid:
-            types[one.client] = oid
-        elif not types[one.client]:
-            types[one.client] = one.type_oid
-    return tuple(types.values())
+            shown[one.client] = oid
+        elif not shown[one.client]:
+            shown[one.client] = one.type_oid
+    return tuple(shown.values())
 
 
 _PORTAL, _STATEMENT = m.Target("P", ""), m.Target("S", "")
@@ -87,11 +89,30 @@ def _sealed(
     formats: list[int] = []
     for one in parameters:
         value, code = bind.values[one.client - 1], bind.format(one.client - 1)
-        if one.protection is not None:
+        if one.members:
+            value, code = _gathered(one, bind)
+        if one.withheld:
+            value = None
+        elif one.protection is not None:
             value, code = guard.seal(one, value, code), m.BINARY
         values.append(value)
         formats.append(code)
     return tuple(values), tuple(formats)
+
+
+def _gathered(parameter: Parameter, bind: m.Bind) -> tuple[bytes, int]:
+    """The array that the client's parameters are the elements of, in their own format."""
+    values = tuple(bind.values[number - 1] for number in parameter.members)
+    codes = {bind.format(number - 1) for number in parameter.members if bind.values[number - 1] is not None}
+    if len(codes) > 1:
+        raise UnsupportedInput(
+            "elements of a protected array come in text and in binary",
+            hint="Bind them in one format, or pass the array as one parameter.",
+        )
+    array = arrays.Array(((len(values), 1),), values)
+    if m.BINARY in codes:
+        return arrays.send(array, types.ELEMENT_OF[parameter.type_oid]), m.BINARY
+    return arrays.output(array), m.TEXT
 
 
 def _wanted(parameters: Sequence[Parameter]) -> int:
