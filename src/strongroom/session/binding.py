@@ -1,7 +1,9 @@
 """Parse and Bind of a statement near protected columns, as they go upstream.
 
 The resolved text and its parameter types go into Parse; in Bind each upstream parameter takes its value from
-the client's, sealed where the column is protected, and sealed results are asked for in binary.
+the client's, sealed where the column is protected, and sealed results are asked for in binary. So they are
+for a simple query of one SELECT too, which PostgreSQL would answer in text: bytea in hexadecimal is twice as
+long (`read`).
 
 Used by `guarded`; pure.
 """
@@ -9,6 +11,7 @@ Used by `guarded`; pure.
 from collections.abc import Sequence
 
 from strongroom.errors import ParameterCount, UnsupportedInput
+from strongroom.protect.batch import RowPlan
 from strongroom.protect.forms import arrays
 from strongroom.session import rows
 from strongroom.session.guard import Guard
@@ -42,6 +45,22 @@ def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, by
     return run, m.Bind(bind.portal, bind.statement, formats, values, result_formats).serialise()
 
 
+def read(resolved: Resolved, text: str) -> bytes:
+    """A simple query as messages of the extended protocol, with sealed values asked for in binary.
+
+    They leave behind what a simple query does: no unnamed statement, no unnamed portal (manual, "Extended
+    Query").
+    """
+    formats = rows.upstream_formats(resolved.outputs or (), ())
+    return m.Parse("", text).serialise() + m.Bind("", "", result_formats=formats).serialise() + _READ
+
+
+def rows_read(guard: Guard, resolved: Resolved) -> RowPlan | None:
+    """What opens the rows of `read`."""
+    outputs = resolved.outputs or ()
+    return guard.plan(outputs, rows.upstream_formats(outputs, ()), ())
+
+
 def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
     """The types of the client's parameters, where upstream has its own numbering."""
     assert resolved.parameters is not None
@@ -52,6 +71,10 @@ def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]
         elif not shown[one.client]:
             shown[one.client] = one.type_oid
     return tuple(shown.values())
+
+
+_PORTAL, _STATEMENT = m.Target("P", ""), m.Target("S", "")
+_READ = _PORTAL.describe() + m.Execute("").serialise() + _PORTAL.close() + _STATEMENT.close() + m.SYNC
 
 
 def _sealed(
