@@ -14,4 +14,5 @@ def test_versions() -> None:
     assert strongroom.__version__ in plain
     parts = json.loads(subprocess.run([*run, "--json"], capture_output=True, text=True, check=True).stdout)
     assert {"part": "strongroom", "version": strongroom.__version__} in parts
+    assert all(one["version"] != "unknown" for one in parts)
     assert {one["part"] for one in parts} >= {"python", "openssl", "libpq"}

@@ -103,10 +103,11 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
         read_source(tmp_path, {})
 
 
-def test_nesting_is_bounded(tmp_path: Path) -> None:
-    """Nesting beyond the limit is refused, not followed."""
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 2, 5000])
+def test_nesting_is_bounded(tmp_path: Path, depth: int) -> None:
+    """Nesting beyond the limit is refused, not followed, however deep it is."""
     with pytest.raises(UnreadableConfiguration, match="nested or repeated"):
-        read(tmp_path, "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2))
+        read(tmp_path, "[" * depth + "]" * depth)
 
 
 def test_repeating_is_bounded(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ VERIFIER = "SCRAM-SHA-256$4096:" + "c2FsdHNhbHRzYWx0c2FsdA==" + "$" + "A" * 43 +
         ("[::1]:6432", Address("::1", 6432), True),
         ("10.0.0.5:6432", Address("10.0.0.5", 6432), False),
         ("[::]:6432", Address("::", 6432), False),
+        ("[fe80::1%eth0]:6432", Address("fe80::1%eth0", 6432), False),
         ("db.internal:65535", Address("db.internal", 65535), False),
     ],
 )

@@ -14,9 +14,9 @@ from strongroom.testing.processes import free_port
 WELL = Health(workers=2, alive=2, ready=2, draining=False, connections=7)
 
 
-def status(port: int, path: str) -> int:
+def status(port: int, path: str, host: str = "127.0.0.1") -> int:
     try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urlopen(f"http://{host}:{port}{path}", timeout=5) as answer:
             json.loads(answer.read())
             return int(answer.status)
     except HTTPError as error:
@@ -43,6 +43,17 @@ def test_health_and_readiness(health: Health, healthy: int, ready: int) -> None:
         assert status(port, "/") == 404
         with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
             serve_health(Address("127.0.0.1", port), lambda: health)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_over_ipv6() -> None:
+    """An address of IPv6 is listened on like one of IPv4."""
+    port = free_port()
+    server = serve_health(Address("::1", port), lambda: WELL)
+    try:
+        assert status(port, "/readyz", "[::1]") == 200
     finally:
         server.shutdown()
         server.server_close()

@@ -298,6 +298,20 @@ def test_the_upstream_user_is_the_accounts_own(start: Start, postgres: PostgresS
         assert one.execute("SELECT current_user::text, session_user::text").fetchone() == (name, name)
 
 
+def test_the_gateway_s_own_password_stays(start: Start, postgres: PostgresServer) -> None:
+    """psql's \\password, which changes the role that the database sees, locks nobody out, padded or not."""
+    hers = f"hers{secrets.token_hex(4)}"
+    postgres.create_user(hers, "secret")
+    gateway = start(upstream=("postgres", postgres.password))
+    with session(gateway) as db:
+        for text in ("ALTER USER postgres PASSWORD 'x'", "ALTER USER postgres PASSWORD 'x'" + " " * 200_000):
+            with pytest.raises(psycopg.Error, match="definition-refused"):
+                db.execute(text.encode())
+        db.execute(f"ALTER USER {hers} PASSWORD 'x'".encode())
+    with session(gateway) as db:
+        assert db.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_literal_that_looks_like_a_parameter(postgres: PostgresServer) -> None:
     """Octets of a wrapped keyset that spell $1 and $2 are stored as they are."""
     wrapped = b"\x01$1 and $2 and ' and \\ and \xff"

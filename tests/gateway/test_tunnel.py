@@ -1,18 +1,21 @@
 """A way for a driver through the gateway's own connector."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.conftest import Servers
 
+from strongroom.errors import UpstreamLoginRefused, UpstreamUnreachable, UpstreamUntrusted
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.tunnel import tunnel
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.secret import Secret
 from strongroom.testing.installations import EMBEDDED
+from strongroom.testing.processes import free_port
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 
@@ -49,13 +52,24 @@ def test_tls_and_pins_are_the_connectors(servers: Servers) -> None:
         row = connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone()
         assert row == (True,)
     pinned = way(secure, pins=(WRONG_PIN,))
-    with tunnel(pinned) as through, pytest.raises(psycopg.OperationalError, match="pin"):
+    with tunnel(pinned) as through, pytest.raises(UpstreamUntrusted, match="pin"):
         through.connect("x")
 
 
 def test_a_login_that_is_refused_is_told(server: PostgresServer) -> None:
-    """As an error of the connection."""
-    with tunnel(way(server, "wrong")) as through, pytest.raises(psycopg.OperationalError, match="login"):
+    """With its reason and the way out, as the connector says it."""
+    with (
+        tunnel(way(server, "wrong")) as through,
+        pytest.raises(UpstreamLoginRefused, match="28P01") as caught,
+    ):
+        through.connect("x")
+    assert "upstream_password" in caught.value.hint
+
+
+def test_a_database_that_cannot_be_reached_is_told(server: PostgresServer) -> None:
+    """So is what keeps the connector from connecting."""
+    upstream = replace(way(server).upstream, port=free_port())
+    with tunnel(Connector(upstream, None)) as through, pytest.raises(UpstreamUnreachable, match="cannot be"):
         through.connect("x")
 
 

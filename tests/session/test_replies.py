@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.errors import MalformedMessage, UpstreamError
-from strongroom.session.replies import REPLIES, Owed, Replies, Request, Series, Turn
+from strongroom.session.replies import REPLIES, UNDER_WAY, Owed, Replies, Request, Series, Turn
 from strongroom.wire.postgres.codec import message
 
 FROM_UPSTREAM = "123ACDEGHIKNRSTVWZcdnstv"
@@ -300,6 +300,35 @@ def test_a_pipelined_message_behind_execute_makes_a_copy_fail() -> None:
     replies, _ = asked(Request.EXECUTE, Request.SYNC, Request.PARSE)
     answers(replies, "G")
     assert not replies.copying_in
+
+
+def test_syncs_in_a_copy_take_no_room() -> None:
+    """However many are ignored or in doubt, they are one entry, and each answer finds the next."""
+    replies, _ = asked(Request.EXECUTE, *[Request.SYNC] * 1000)
+    answers(replies, "G")
+    for _ in range(1000):
+        replies.sync()
+    assert len(list(replies.newest_first())) == 2
+    replies.copy_end()
+    for _ in range(1000):
+        replies.sync()
+    after = Owed(Request.PARSE)
+    replies.ask(after)
+    assert set(answers(replies, "E" + "Z" * 1000)) == {Request.EXECUTE, Request.MAYBE_SYNC}
+    assert replies.answer(ord("1")) is after
+
+
+def test_so_many_and_no_more_may_be_under_way() -> None:
+    """Then no more is read, but for what ends a COPY; one answer less makes room."""
+    replies, _ = asked(Request.EXECUTE, *[Request.BIND] * (UNDER_WAY - 1))
+    assert replies.many
+    answers(replies, "C")
+    assert not replies.many
+    copying, _ = asked(Request.EXECUTE)
+    answers(copying, "G")
+    for _ in range(UNDER_WAY):
+        copying.ask(Owed(Request.BIND))
+    assert not copying.many
 
 
 def test_copy_out() -> None:

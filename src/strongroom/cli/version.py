@@ -1,8 +1,8 @@
 """``strongroom version``: what is running, for a report of a defect."""
 
 import platform
+from importlib import metadata
 
-import pgparse
 import psycopg
 from cryptography.hazmat.backends.openssl import backend
 
@@ -23,7 +23,7 @@ def version(json: Json = False) -> None:
         "python": platform.python_version(),
         "openssl": backend.openssl_version_text(),
         "libpq": str(psycopg.pq.version()),
-        "pgparse": getattr(pgparse, "__version__", "unknown"),
+        "pgparse": metadata.version("pgparse"),
     }
     rows = [{"part": part, "version": text} for part, text in versions.items()]
     print_table(["part", "version"], rows, as_json=json)

@@ -55,6 +55,8 @@ def read_source(path: Path, environment: Mapping[str, str], content: str | None 
         data: Plain = {} if root is None else walk.plain(root, ())
     except yaml.YAMLError as error:
         raise _syntax_error(path, error) from None
+    except RecursionError:  # PyYAML's own, before our limit is asked
+        raise _nested(str(path)) from None
     finally:
         loader.dispose()
     return Source(path, data, walk.lines)
@@ -112,10 +114,7 @@ class _Walk:
     def plain(self, node: yaml.Node, at: KeyPath) -> Plain:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(at) > MAX_DEPTH:
-            raise UnreadableConfiguration(
-                f"{self.path}:{_line(node)}: too much is nested or repeated here",
-                hint="Write the configuration out without YAML aliases.",
-            )
+            raise _nested(f"{self.path}:{_line(node)}")
         self.lines.setdefault(at, _line(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, at)
@@ -166,6 +165,13 @@ def dotted(path: KeyPath) -> str:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _nested(place: str) -> UnreadableConfiguration:
+    return UnreadableConfiguration(
+        f"{place}: too much is nested or repeated here",
+        hint="Write the configuration out without YAML aliases.",
+    )
 
 
 def _syntax_error(path: Path, error: yaml.YAMLError) -> UnreadableConfiguration:

@@ -75,9 +75,13 @@ class RootKey:
     kind: Literal["file"] = "file"
 
 
+# IPv6 in brackets, with the zone that a link-local address needs (RFC 4007, section 11).
+_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^:\[\]\s/]+)):([0-9]{1,5})")
+
+
 def parse_address(value: object) -> Address:
-    """``127.0.0.1:6432``, ``[::1]:6432`` or ``db.internal:6432``."""
-    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]\s/]+)):([0-9]{1,5})", _text(value, "an address"))
+    """``127.0.0.1:6432``, ``[::1]:6432``, ``[fe80::1%eth0]:6432`` or ``db.internal:6432``."""
+    found = _ADDRESS.fullmatch(_text(value, "an address"))
     if not found or not 1 <= int(found[3]) <= 65535:
         raise invalid("is not an address to listen on", instead="write host:port, such as 127.0.0.1:6432")
     return Address(found[1] or found[2], int(found[3]))

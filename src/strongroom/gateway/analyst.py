@@ -20,7 +20,7 @@ import pickle
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import structlog
@@ -54,7 +54,7 @@ class _Request:
     declared: tuple[int, ...]
     path: tuple[str, ...]
     catalog: tuple[object, ...] | None
-    """Schema, protections and functions, where they are others than in the request before."""
+    """Schema, protections, functions and logins, where they are others than in the request before."""
 
 
 class Analyst:
@@ -100,7 +100,7 @@ class Analyst:
         reader, writer = self._streams or await self._start()
         snapshot = question.snapshot
         assert isinstance(snapshot, Snapshot)
-        catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions))
+        catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions), snapshot.logins)
         news = None if snapshot is self._told else catalog
         request = _Request(question.text, question.declared, question.path, news)
         # In a thread, since a large catalog takes some tenths of a second.
@@ -188,8 +188,8 @@ def _answer_all(stream: io.BufferedRWPair) -> None:
     while head := stream.read(LENGTH):
         request: _Request = pickle.loads(stream.read(int.from_bytes(head)))  # noqa: S301 - from the worker
         if request.catalog is not None:
-            schema, protections, functions = request.catalog
-            context = Context(schema, protections, (), functions, _Unknown(), _Unknown())  # type: ignore[arg-type]  # as `Analyst` put them in
+            schema, protections, functions, logins = request.catalog
+            context = Context(schema, protections, (), functions, _Unknown(), _Unknown(), logins)  # type: ignore[arg-type]  # as `Analyst` put them in
         assert context is not None
         _answer(stream, request, context)
 
@@ -211,14 +211,7 @@ def _answer(stream: io.BufferedRWPair, request: _Request, context: Context) -> N
 
 
 def _outcome(request: _Request, context: Context) -> Outcome:
-    here = Context(
-        context.schema,
-        context.protections,
-        request.path,
-        context.functions,
-        context.prepared,
-        context.cursors,
-    )
+    here = replace(context, search_path=request.path)
     gc.disable()  # a tree of millions of nodes is no garbage while it is used
     try:
         return analyse(request.text, request.declared, here)

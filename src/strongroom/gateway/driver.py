@@ -17,6 +17,7 @@ import hmac
 import secrets
 import select
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import structlog
@@ -40,6 +41,14 @@ SECRET_KEY_BYTES = 32
 
 LINGER_SECONDS = 5.0
 """How long a closing connection may take to accept its last octets."""
+
+
+TURN_SECONDS = 0.01
+"""How long the octets of one socket may keep the others of a worker waiting, but for a piece's exactness."""
+
+FIRST_PIECE = 1 << 16
+LARGEST_PIECE = 1 << 20
+SMALLEST_PIECE = 4096
 
 
 class House(Protocol):
@@ -151,8 +160,10 @@ class Driver:
         answer = self._session.end_round(data)
         if answer is None:
             self.dispatch(ev.UpstreamData(data))
-        else:
-            self.client.write(answer)
+            return
+        self.client.write(answer)
+        if not self.client.wanted:
+            self._adjust_reading()
 
     def _client_lost(self) -> None:
         self.dispatch(ev.ClientClosed())
@@ -291,7 +302,11 @@ class Driver:
 
 
 class Side(asyncio.Protocol):
-    """One of the two sockets, with its flow control. ``on_made`` hears of the connection first."""
+    """One of the two sockets, with its flow control. ``on_made`` hears of the connection first.
+
+    The event loop hands over up to 256 kB at a time, and up to 32 times before anyone else has a turn (libuv,
+    uv__read). Octets that take long are therefore taken in pieces, and the socket is not read between them.
+    """
 
     def __init__(
         self, on_data: Callable[[bytes], None], on_lost: Callable[[], None], on_room: Callable[[], None]
@@ -302,6 +317,11 @@ class Side(asyncio.Protocol):
         self._on_room = on_room
         self._transport: asyncio.Transport | None = None
         self._reading = True
+        self.wanted = True
+        """Whether more is to be read."""
+        self._piece = FIRST_PIECE
+        self._left = b""  # octets that came and wait for their turn
+        self._pausing = False
         self.takes = True
         """Whether the peer takes what is written, so that more may be."""
         self.lost = False
@@ -318,10 +338,12 @@ class Side(asyncio.Protocol):
 
     def read(self, wanted: bool) -> None:
         """Read from the peer, or leave what it sends in the kernel."""
-        if wanted is self._reading or self._transport is None or self._transport.is_closing():
+        self.wanted = wanted
+        reading = wanted and not self._pausing
+        if reading is self._reading or self._transport is None or self._transport.is_closing():
             return
-        self._reading = wanted
-        if wanted:
+        self._reading = reading
+        if reading:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
@@ -333,6 +355,7 @@ class Side(asyncio.Protocol):
 
     def close(self) -> None:
         """Close when what waits is written, or after `LINGER_SECONDS`."""
+        self._left = b""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
             asyncio.get_running_loop().call_later(LINGER_SECONDS, self.abort)
@@ -351,6 +374,7 @@ class Side(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
+        self._left = b""
         if self._transport is not None and not self.lost:
             self._transport.abort()
 
@@ -362,7 +386,44 @@ class Side(asyncio.Protocol):
             self.on_made(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        self._on_data(data)
+        if self._pausing:  # TLS may have had it already
+            self._left += data
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take a piece; where that took long, let the others have their turn before the next."""
+        begun = monotonic()
+        while True:
+            piece = data if len(data) <= self._piece else data[: self._piece]
+            data = data[len(piece) :]
+            before = monotonic()
+            self._on_data(piece)
+            if self._transport is None or self._transport.is_closing():
+                return  # what is left is of a session that is over
+            now = monotonic()
+            if now - before > TURN_SECONDS:
+                self._piece = max(SMALLEST_PIECE, int(len(piece) * TURN_SECONDS / (now - before)))
+            elif self._piece < LARGEST_PIECE:
+                self._piece *= 2
+            if now - begun > TURN_SECONDS:
+                self._pause(data)
+                return
+            if not data:
+                return
+
+    def _pause(self, data: bytes) -> None:
+        self._left = data
+        self._pausing = True
+        self.read(self.wanted)
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._pausing = False
+        data, self._left = self._left, b""
+        if data:
+            self._take(data)
+        self.read(self.wanted)
 
     def pause_writing(self) -> None:
         self.takes = False
@@ -374,6 +435,9 @@ class Side(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # why a peer is gone changes nothing
+        if self._left:  # it was said before
+            data, self._left = self._left, b""
+            self._on_data(data)
         self.lost = self.takes = True
         self._on_lost()
 

@@ -13,10 +13,13 @@ from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from strongroom.config import Address
-from strongroom.errors import CannotListen
+from strongroom.gateway.listening import listen
 
 REQUEST_SECONDS = 5
 """How long a client of this endpoint may take for its request."""
+
+BACKLOG = 16
+"""Probes that wait to be accepted; who probes more often than that has forgotten some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,9 @@ def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPS
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
             """Say nothing: probes come every second."""
 
-    try:
-        server = ThreadingHTTPServer((address.host, address.port), Handler)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {address} for health checks: {error.strerror}",
-            hint="Is another gateway running there? Change `health`, or stop the other one.",
-        ) from error
+    server = ThreadingHTTPServer((address.host, address.port), Handler, bind_and_activate=False)
+    server.socket.close()  # of IPv4, whatever the address is
+    server.socket = listen(address, "health", BACKLOG)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -299,6 +299,11 @@ class Snapshots:
         """The snapshot; None where nothing is protected."""
         return self._known.get(database)
 
+    def _logins(self, connector: Connector) -> frozenset[str]:
+        """The roles by which sessions log in."""
+        own = (account.upstream_user for account in self._settings.accounts.values())
+        return frozenset([connector.upstream.credentials.user, *(name for name in own if name is not None)])
+
     async def read(self, database: str, connector: Connector) -> Snapshot | None:
         """Read the catalog anew; None where nothing is protected.
 
@@ -319,6 +324,7 @@ class Snapshots:
         codecs = self._ring.codecs(schemes.values(), self._uses)
         functions = dict(self._settings.databases[database].functions)
         snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
+        snapshot = replace(snapshot, logins=self._logins(connector))
         holding = frozenset(protection.column for protection in snapshot.protections.values())
         self._sealed.add(database, holding - sealed - in_motion)
         snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))

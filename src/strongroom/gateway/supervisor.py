@@ -22,10 +22,11 @@ from typing import Any
 import structlog
 import uvloop
 
-from strongroom.config import Address, Settings, load, read_file
-from strongroom.errors import CannotListen, StrongroomError, WorkersFail
+from strongroom.config import Settings, load, read_file
+from strongroom.errors import StrongroomError, WorkersFail
 from strongroom.gateway.control import Line
 from strongroom.gateway.health import Health, serve_health
+from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Place, prepare
 from strongroom.gateway.server import gate_of, owner_of
@@ -132,7 +133,9 @@ class Supervisor:
 
     def _listen(self) -> None:
         for name, database in self._settings.databases.items():
-            self._listeners[name] = _bind(database.listen)
+            listener = listen(database.listen, "listen", BACKLOG)
+            listener.setblocking(False)
+            self._listeners[name] = listener
             _log.info("listening", database=name, address=str(database.listen))
 
     # ---------------------------------------------------------------- workers
@@ -286,18 +289,3 @@ async def _end(worker: _Worker, patience: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             worker.process.kill()
         await worker.process.wait()
-
-
-def _bind(address: Address) -> socket.socket:
-    """Listen on the address; raises `CannotListen`."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        found = socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM)
-        sock = socket.create_server(found[0][4][:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {address}: {error.strerror}",
-            hint="Is another gateway running there? Change `listen`, or stop the other one.",
-        ) from error
-    sock.setblocking(False)
-    return sock

@@ -40,17 +40,28 @@ class Tunnel:
     def __init__(self, folder: Path, connector: Connector) -> None:
         self._folder = folder
         self._connector = connector
+        self.failure: StrongroomError | None = None
+        """Why the last connection could not be made; of the driver's error only a text would be left."""
 
     def connect(self, purpose: str) -> "psycopg.Connection[tuple[object, ...]]":
-        """A connection in autocommit; ``purpose`` is its application_name. Raises `psycopg.Error`."""
-        return psycopg.connect(
-            host=str(self._folder),
-            port=PORT,
-            user=self._connector.upstream.credentials.user,
-            dbname=self._connector.upstream.credentials.database,
-            application_name=purpose,
-            autocommit=True,
-        )
+        """A connection in autocommit; ``purpose`` is its application_name.
+
+        Raises `UpstreamError` with the reason where none can be made, `psycopg.Error` where it breaks.
+        """
+        self.failure = None
+        try:
+            return psycopg.connect(
+                host=str(self._folder),
+                port=PORT,
+                user=self._connector.upstream.credentials.user,
+                dbname=self._connector.upstream.credentials.database,
+                application_name=purpose,
+                autocommit=True,
+            )
+        except psycopg.OperationalError:
+            if self.failure is None:
+                raise
+            raise self.failure from None
 
 
 @contextlib.contextmanager
@@ -58,14 +69,15 @@ def tunnel(connector: Connector) -> Iterator[Tunnel]:
     """Open a tunnel; connections through it end with it."""
     with tempfile.TemporaryDirectory(prefix="strongroom-") as name:
         folder = Path(name)
+        made = Tunnel(folder, connector)
         ready, stop = threading.Event(), _Stop()
         work = threading.Thread(
-            target=lambda: asyncio.run(_serve(folder, connector, ready, stop)), daemon=True
+            target=lambda: asyncio.run(_serve(folder, connector, made, ready, stop)), daemon=True
         )
         work.start()
         ready.wait()
         try:
-            yield Tunnel(folder, connector)
+            yield made
         finally:
             stop.set()
             work.join()
@@ -89,12 +101,14 @@ class _Stop:
             self._loop.call_soon_threadsafe(self._event.set)
 
 
-async def _serve(folder: Path, connector: Connector, ready: threading.Event, stop: _Stop) -> None:
+async def _serve(
+    folder: Path, connector: Connector, made: Tunnel, ready: threading.Event, stop: _Stop
+) -> None:
     over = stop.belongs_to(asyncio.get_running_loop())
     tasks = Tasks()
 
     def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.start("tunnel", _carry(connector, reader, writer))
+        tasks.start("tunnel", _carry(connector, made, reader, writer))
 
     server = await asyncio.start_unix_server(welcome, str(folder / f".s.PGSQL.{PORT}"))
     ready.set()
@@ -104,10 +118,15 @@ async def _serve(folder: Path, connector: Connector, ready: threading.Event, sto
         await asyncio.sleep(0)  # closed transports go with the next turn of the loop
 
 
-async def _carry(connector: Connector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _carry(
+    connector: Connector, made: Tunnel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     try:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await _connect_through(connector, reader, writer)
+    except StrongroomError as error:
+        made.failure = error
+        writer.write(to_wire(error, "FATAL").serialise())
     finally:
         writer.close()
 
@@ -120,18 +139,12 @@ async def _connect_through(
         await connector.cancel(packet.process_id, packet.secret_key)
         return
     inner = asyncio.StreamReader()
-    try:
-        transport, protocol, peer = await connector.open(lambda: asyncio.StreamReaderProtocol(inner))
-    except StrongroomError as error:
-        writer.write(to_wire(error, "FATAL").serialise())
-        return
+    transport, protocol, peer = await connector.open(lambda: asyncio.StreamReaderProtocol(inner))
     outer = asyncio.StreamWriter(transport, protocol, inner, asyncio.get_running_loop())
     try:
         settings = {name: value for name, value in packet.parameters.items() if name not in RESERVED}
         writer.write(_greeting(await _log_in(connector.login(peer, parameters=settings), inner, outer)))
         await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
-    except StrongroomError as error:
-        writer.write(to_wire(error, "FATAL").serialise())
     finally:
         await _end(outer)
 

@@ -130,7 +130,8 @@ def _taken_apart(text: str) -> dict[str, str]:
     except psycopg.Error:  # its message may repeat a password
         raise InvalidUpstreamAddress(
             "the connection string is no libpq URI",
-            hint="write postgresql://user@host:port/database?sslmode=verify-full; escape with %XX",
+            hint="write postgresql://user@host:port/database?sslmode=verify-full, with parameters that libpq "
+            "knows; escape with %XX",
         ) from None
     return {name: str(value) for name, value in given.items() if value is not None and value != ""}
 

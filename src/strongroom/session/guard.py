@@ -78,6 +78,7 @@ class Snapshot:
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
     lost: frozenset[ColumnId] = frozenset()
+    logins: frozenset[str] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
@@ -328,6 +329,7 @@ class Guard:
             snapshot.functions,
             self._prepared,
             self.cursors,
+            snapshot.logins,
         )
         analysis = analyse(text, declared, context)
         if is_long:

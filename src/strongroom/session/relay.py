@@ -94,8 +94,11 @@ class Relay:
 
     @property
     def full(self) -> bool:
-        """Whether as much as may be came while waiting: up to here, a client that leaves is noticed."""
-        return self.waiting and self._behind >= self._limits.buffer_bytes
+        """Whether as much as may be came while waiting, or is under way: no more is read from the client.
+
+        Up to here, a client that leaves is noticed.
+        """
+        return self._replies.many or (self.waiting and self._behind >= self._limits.buffer_bytes)
 
     @property
     def client_may_be_told(self) -> bool:

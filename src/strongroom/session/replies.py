@@ -143,16 +143,29 @@ class Series(Owed):
         self.each = tuple(each)
 
 
+class MaybeSyncs(Owed):
+    """Syncs in a row of which nobody can tell how many will be answered, noted as one: there may be many."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        super().__init__(Request.MAYBE_SYNC)
+        self.count = count
+
+
 SYNC = Owed(Request.SYNC)
-MAYBE_SYNC = Owed(Request.MAYBE_SYNC)
 COPY_END = Owed(Request.COPY_END)
+
+UNDER_WAY = 20_000
+"""Requests that may be under way before no more are read from the client. PostgreSQL answers them without a
+Sync as soon as it has 8 kB of answers (pqcomm.c, PQ_SEND_BUFFER_SIZE), so that to wait for it ends."""
 
 
 class Replies:
     """The queue of what upstream owes.
 
     While upstream takes COPY data, the Syncs that the client sends before its CopyDone are ignored, unless
-    the COPY fails before upstream reads them: they stand as `MAYBE_SYNC` until the COPY is through.
+    the COPY fails before upstream reads them: they stand as `MaybeSyncs` until the COPY is through.
     """
 
     __slots__ = ("_copy_running", "_owed", "_sync_due", "copying_in", "skipping")
@@ -175,6 +188,11 @@ class Replies:
     def owes(self) -> bool:
         """Whether anything is owed, for certain or perhaps."""
         return bool(self._owed)
+
+    @property
+    def many(self) -> bool:
+        """Whether as much as may be is under way; what ends a COPY must still be read."""
+        return len(self._owed) >= UNDER_WAY and not self.copying_in
 
     @property
     def sync_due(self) -> bool:
@@ -211,7 +229,10 @@ class Replies:
     def sync(self) -> None:
         """Note a Sync, which upstream ignores while it takes COPY data."""
         self.skipping = self._sync_due = False
-        self._owed.append(MAYBE_SYNC if self.copying_in else SYNC)
+        if self.copying_in:
+            self._maybe_sync(len(self._owed))
+        else:
+            self._owed.append(SYNC)
 
     def copy_end(self) -> None:
         """Note a CopyDone or CopyFail; upstream ignores one that ends nothing."""
@@ -248,11 +269,14 @@ class Replies:
         """
         head = self._fitting(tag)
         turn = _TURNS[head.request, tag]
-        if turn is Turn.DONE:
+        if isinstance(head, MaybeSyncs):
+            head.count -= 1
+            if not head.count:
+                self._owed.popleft()
+            self._sync_due = False
+            self._hand_on_doubt()
+        elif turn is Turn.DONE:
             self._owed.popleft()
-            if head.request is Request.MAYBE_SYNC:
-                self._sync_due = False
-                self._hand_on_doubt()
         elif turn is Turn.COPY_IN:
             self._begin_copy(head)
         elif turn is Turn.FAILS:
@@ -289,13 +313,15 @@ class Replies:
 
     def _begin_copy(self, head: Owed) -> None:
         self._copy_running = self.copying_in = True
-        for i in range(1, len(self._owed)):  # what the client sent before it could know of the COPY
-            request = self._owed[i].request
-            if request is Request.SYNC:
-                self._owed[i] = MAYBE_SYNC
-            else:  # a message that makes the COPY fail
-                self.copying_in = False
-                return
+        self._owed.popleft()
+        early = 0  # Syncs that the client sent before it could know of the COPY
+        while self._owed and self._owed[0].request is Request.SYNC:
+            self._owed.popleft()
+            early += 1
+        self.copying_in = not self._owed  # else there is a message that makes the COPY fail
+        if early:
+            self._owed.appendleft(MaybeSyncs(early))
+        self._owed.appendleft(head)
 
     def _end_copy(self, head: Owed) -> None:
         """The COPY is through, so upstream has read, and ignored, every Sync up to the end of its data."""
@@ -313,9 +339,18 @@ class Replies:
         """
         for i, owed in enumerate(self._owed):
             if owed.request is Request.SYNC:
-                self._owed[i] = MAYBE_SYNC
+                del self._owed[i]
+                self._maybe_sync(i)
             if owed.request not in _UNCERTAIN:
                 return
+
+    def _maybe_sync(self, position: int) -> None:
+        """Note one at the position, with those that stand there before it."""
+        before = self._owed[position - 1] if position else None
+        if isinstance(before, MaybeSyncs):
+            before.count += 1
+        else:
+            self._owed.insert(position, MaybeSyncs(1))
 
     def _fail(self, head: Owed) -> None:
         """Forget what upstream skips after an error: all up to the next Sync. A query ends by itself."""

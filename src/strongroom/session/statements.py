@@ -11,6 +11,7 @@ could still mean an older object, so the session waits until it is settled (`set
 Called by `session/relay.py`.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -77,7 +78,7 @@ class Names(Generic[Thing]):
     def __init__(self) -> None:
         self._ahead: dict[str, Thing] = {}
         self._confirmed: dict[str, Thing] = {}
-        self._under_way: dict[str, list[_Change[Thing]]] = {}
+        self._under_way: dict[str, deque[_Change[Thing]]] = {}
 
     def __len__(self) -> int:
         return len(self._ahead)
@@ -97,13 +98,13 @@ class Names(Generic[Thing]):
             return True
         newest = changes[-1].thing
         older: list[Thing | None] = [self._confirmed.get(name)]
-        older += [change.thing for change in changes[:-1]]
+        older += [change.thing for change in changes]
         return all(thing is None or thing is newest for thing in older)
 
     def put(self, name: str, thing: Thing | None, segment: int) -> Callable[[], None]:
         """Give the name a new meaning (None: closed), and return what takes that back."""
         change = _Change(thing, segment)
-        self._under_way.setdefault(name, []).append(change)
+        self._under_way.setdefault(name, deque()).append(change)
         self._look_ahead(name)
 
         def undo() -> None:
@@ -130,7 +131,12 @@ class Names(Generic[Thing]):
 
     def _drop(self, name: str, change: "_Change[Thing]") -> None:
         changes = self._under_way[name]
-        changes.remove(change)
+        if changes[-1] is change:  # taken back, the last one first; there may be many
+            changes.pop()
+        elif changes[0] is change:
+            changes.popleft()
+        else:
+            changes.remove(change)
         if not changes:
             del self._under_way[name]
         self._look_ahead(name)

@@ -17,6 +17,7 @@ from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.parse import Parsed, Statement, parse
 from strongroom.sql.rewrite import joined
+from strongroom.sql.roles import check_logins
 from strongroom.sql.statement import Analysis, Barrier, Context, Kind, Piece, Resolved
 from strongroom.sql.task import Task
 from strongroom.sql.utility import understand
@@ -78,6 +79,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     for item in parsed.statements:
         found = survey(item.tag, item.body, ground, context)
         check_belongings(item.tag, item.body, found, ground, context.search_path)
+        check_logins(item.tag, item.body, context.logins)
         if barriers & _CHANGES:
             _check_after_barrier(item, found, ground, statements)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)

@@ -184,3 +184,4 @@ class Context:
     functions: Mapping[str, str] = field(default_factory=dict)  # `schema.name` that may be called -> reason
     prepared: Mapping[str, Resolved] = field(default_factory=dict)  # statements of this session by name
     cursors: Mapping[str, tuple[Output, ...] | None] = field(default_factory=dict)  # portals by name
+    logins: frozenset[str] = frozenset()  # roles by which the gateway logs in

@@ -71,6 +71,13 @@ def test_a_file_that_others_can_read_is_refused(place: Path, mode: int) -> None:
     assert "chmod 0600" in caught.value.hint
 
 
+def test_what_is_no_file_is_refused(place: Path) -> None:
+    """Nobody waits for a FIFO to be written to."""
+    os.mkfifo(place, 0o600)
+    with pytest.raises(RootKeyUnsafe, match="not a regular file"):
+        FileRoot.open(place, None)
+
+
 def test_a_file_of_another_user_is_refused(place: Path) -> None:
     """Its owner could change it."""
     if os.geteuid() != 0:

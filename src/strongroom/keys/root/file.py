@@ -98,7 +98,8 @@ def _refuse_unsafe_place(path: Path, state_folder: Path | None) -> None:
 
 def _read_private(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Without O_NONBLOCK the opening of a FIFO waits for somebody to write (manual page open(2)).
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise RootKeyMissing(
             f"{path}: there is no root key file",
