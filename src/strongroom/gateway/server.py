@@ -410,7 +410,6 @@ class Server:
                 async with asyncio.timeout(CATALOG_SECONDS):
                     await changed.wait()
             changed.clear()
-            before = self._snapshots.find(database)
             try:
                 snapshot = await self._snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
@@ -418,9 +417,11 @@ class Server:
                 continue
             if snapshot is None:
                 return
-            if changed.is_set():  # it changed again while it was read
+            if changed.is_set():  # it changed again while it was read, or the same change was told twice
                 continue
-            for driver in list(self._drivers) if snapshot is not before else ():
+            # Those whose catalog is unchanged hear it too: a session that looked by itself, while something
+            # was otherwise for a moment, has a catalog of its own.
+            for driver in list(self._drivers):
                 if driver.database == database:
                     driver.dispatch(ev.SnapshotChanged(snapshot))
 
