@@ -23,10 +23,12 @@ help:  ## what the targets do
 	@touch $@
 
 # The native kernel is built where cargo is, and all works without it. It is an optional part: where its crates
-# cannot be had, that is said and no more.
+# cannot be had, that is said and no more. It is built for this machine's processor; one that is to run on others
+# is built with, say, KERNEL_CPU=x86-64-v2, and finds out at run time what the processor has.
+KERNEL_CPU ?= native
 .venv/kernel: .venv/ready rust/Cargo.toml $(wildcard rust/kernel*/Cargo.toml rust/kernel*/src/*.rs)
 	@if ! command -v cargo >/dev/null; then echo "no cargo here: the Python kernel serves"; \
-	elif $(BIN)/pip install --quiet --force-reinstall ./rust/kernel-py; then echo "the native kernel is built"; \
+	elif RUSTFLAGS='-C target-cpu=$(KERNEL_CPU)' $(BIN)/pip install --quiet --force-reinstall ./rust/kernel-py; then echo "the native kernel is built"; \
 	else echo "the native kernel could not be built: the Python kernel serves"; fi
 	@touch $@
 

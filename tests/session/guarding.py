@@ -8,8 +8,9 @@ from tests.session.conversation import BOUND, CLOSED, DONE, IDLE, LIMITS, PARSED
 
 from strongroom.protect.canonical import Sent
 from strongroom.protect.style import TextStyle
-from strongroom.session.guard import Snapshot
+from strongroom.session.guard import Guard, Snapshot
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.statements import Names
 from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -38,6 +39,19 @@ SNAPSHOT = Snapshot(Schema({}), {name: one.scheme for name, one in CODECS.items(
 ANNA = EMAIL.seal(b"anna", Sent(TextStyle())) or b""
 SEVEN = PIN.seal(b"7", Sent(TextStyle())) or b""
 PATH = ("pg_catalog", "public")
+
+
+TAGS = codec("int4[]", column="public.tagged.tags")
+TAGGED = Relation(16500, "public", "tagged", "r", (Column(1, "tags", types.BYTEA, -1),))
+
+
+def tagged() -> Guard:
+    """A session's view of a table with a column of arrays."""
+    name = TAGS.scheme.column
+    empty = Snapshot(Schema({}), {name: TAGS.scheme}, {}, {name: TAGS})
+    made = Guard(empty.with_schema(Schema({TAGGED.oid: TAGGED})), Names(), Names())
+    made.refreshed(PATH, None)
+    return made
 
 
 def plaintext(schema: Schema = SCHEMA) -> Schema:

@@ -2,9 +2,10 @@
 
 import pytest
 from tests.session.conversation import split
-from tests.session.guarding import ANNA, PATH, SEVEN, SNAPSHOT
+from tests.session.guarding import ANNA, PATH, SEVEN, SNAPSHOT, TAGS, tagged
 
-from strongroom.errors import InvalidValue, ParameterCount
+from strongroom.errors import InvalidValue, ParameterCount, UnsupportedInput
+from strongroom.protect.style import TextStyle
 from strongroom.session.binding import client_types, resolved_parse, sealed_bind
 from strongroom.session.guard import Guard
 from strongroom.session.statements import Names
@@ -85,6 +86,35 @@ def test_a_split_parameter_is_sent_twice(guard: Guard) -> None:
     """Sealed and as it is."""
     sent = bind(guard, "UPDATE people SET email = $1, note = $1", b"anna")
     assert sorted(sent.values, key=str) == sorted((ANNA, b"anna"), key=str)
+
+
+@pytest.mark.parametrize(
+    ("values", "formats"),
+    [((b"1", None, b"-7"), ()), ((b"\0\0\0\x01", None, b"\xff\xff\xff\xf9"), (1, 0, 1))],
+)
+def test_an_array_of_parameters_is_sealed_as_one(
+    values: tuple[bytes | None, ...], formats: tuple[int, ...]
+) -> None:
+    """From either format; what it is made of goes upstream in no other way."""
+    guard = tagged()
+    sent = bind(guard, "INSERT INTO tagged VALUES (ARRAY[$1, $2, $3]::int[])", *values, formats=formats)
+    assert sent.values[:3] == (None, None, None)
+    assert sent.formats[3] == m.BINARY
+    assert TAGS.opener(m.TEXT, TextStyle())(sent.values[3] or b"") == b"{1,NULL,-7}"
+
+
+def test_an_array_of_parameters_in_two_formats_is_refused() -> None:
+    """Before anything of it goes upstream."""
+    with pytest.raises(UnsupportedInput):
+        bind(tagged(), "INSERT INTO tagged VALUES (ARRAY[$1, $2]::int[])", b"1", b"\0\0\0\1", formats=(0, 1))
+
+
+def test_the_elements_of_an_array_are_declared_as_text() -> None:
+    """Nothing else says their type upstream; the client is told its own."""
+    text = "INSERT INTO tagged VALUES (ARRAY[$1, $2]::int[])"
+    assert parse(tagged(), text).parameter_types == (types.TEXT, types.TEXT, types.BYTEA)
+    upstream = (types.TEXT, types.TEXT, types.BYTEA)
+    assert client_types(resolved(tagged(), text), upstream) == (types.INT4, types.INT4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -127,6 +127,48 @@ def test_a_limit_of_statements_is_kept() -> None:
     assert REFUSED.encode() in up
 
 
+# ------------------------------------------------------------------------------------ read in binary
+
+READ = "SELECT email FROM people"
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (b"", f"{READ} WHERE note = $1"),
+        (b"", f"{READ}; {READ}"),
+        (b"", "SELECT note FROM people"),
+        (b"", "DELETE FROM people RETURNING email"),
+        (query("SELECT 1"), READ),
+        (parse("s", "SELECT 1"), READ),
+    ],
+)
+def test_what_stays_a_simple_query(before: bytes, text: str) -> None:
+    """What would be another thing in the extended protocol, or may be skipped; or has nothing to gain."""
+    talk = Guarded()
+    up, _ = talk.client(before + query(text))
+    assert tags(up)[-1] == "Q"
+
+
+def test_a_query_that_is_read_in_binary_leaves_nothing_behind() -> None:
+    """The client's unnamed statement and portal are gone, as after any simple query; ours are never its."""
+    for answer in (ERROR + IDLE, PARSED + BOUND + described(column("email", 2, types.BYTEA)) + ERROR + IDLE):
+        talk = prepared("")
+        up, _ = talk.client(query(READ))
+        assert tags(up) == "PBDECCS"
+        talk.upstream(answer)
+        for octets, sent, code in (
+            (bind("", "", b"anna"), "BS", "26000"),
+            (m.Target("S", "").describe(), "DS", "26000"),
+            (m.Target("P", "").describe(), "DS", "34000"),
+            (execute(), "ES", "34000"),
+        ):
+            up, _ = talk.client(octets + m.SYNC)
+            assert (tags(up), REFUSED.encode() in up) == (sent, True)
+            _, told = talk.upstream(ERROR + IDLE)
+            assert errors(told)[0].fields["C"] == code
+
+
 # ------------------------------------------------------------------------------------ what waits
 
 

@@ -1,7 +1,7 @@
 """What comes back from upstream: checked, shown and opened."""
 
 import pytest
-from tests.session.conversation import BOUND, COPIED, DONE, IDLE, PARSED, errors, split
+from tests.session.conversation import BOUND, CLOSED, COPIED, DONE, ERROR, IDLE, PARSED, errors, split
 from tests.session.guarding import (
     ANNA,
     EMAIL,
@@ -23,8 +23,11 @@ from strongroom.wire.postgres import types
 from strongroom.wire.postgres.codec import message
 
 READ = m.Query("SELECT email, id FROM people").serialise()
+RETURNED = m.Query("UPDATE people SET note = '' RETURNING email, id").serialise()
 HEX = b"\\x" + ANNA.hex().encode()
 FIELDS = (column("email", 2, types.BYTEA), column("id", 1, types.INT4))
+BEGUN = PARSED + BOUND  # what a query that is sent in the extended protocol is answered by, and at its end
+ENDED = CLOSED + CLOSED
 INSERT = m.Query("INSERT INTO people (email) VALUES ('anna')").serialise()
 
 
@@ -32,7 +35,7 @@ def asked(text: bytes = READ) -> Guarded:
     """A session in which this has gone upstream."""
     talk = Guarded()
     sent, told = talk.client(text)
-    assert (len(split(sent)), told) == (1, b"")
+    assert ([tag for tag, _ in split(sent)], told) == (list("PBDECCS" if text == READ else "Q"), b"")
     return talk
 
 
@@ -41,9 +44,13 @@ def refusal(code: str, **fields: str) -> bytes:
     return m.ErrorResponse({"S": "ERROR", "V": "ERROR", "C": code, "M": "no", **fields}).serialise()
 
 
-def test_rows_are_shown_as_declared_and_opened() -> None:
-    """The client sees its type and its value."""
-    _, told = asked().upstream(described(*FIELDS) + data_row(HEX, b"1") + data_row(None, b"2") + DONE + IDLE)
+@pytest.mark.parametrize(
+    ("text", "begun", "value", "ended"), [(RETURNED, b"", HEX, b""), (READ, BEGUN, ANNA, ENDED)]
+)
+def test_rows_are_shown_as_declared_and_opened(text: bytes, begun: bytes, value: bytes, ended: bytes) -> None:
+    """The client sees its type and its value, whichever way its query has gone."""
+    rows = described(*FIELDS) + data_row(value, b"1") + data_row(None, b"2")
+    _, told = asked(text).upstream(begun + rows + DONE + ended + IDLE)
     tags = split(told)
     assert [tag for tag, _ in tags] == ["T", "D", "D", "C", "Z"]
     assert [one.type_oid for one in m.RowDescription.parse(tags[0][1]).fields] == [types.VARCHAR, types.INT4]
@@ -57,11 +64,14 @@ def test_rows_are_shown_as_declared_and_opened() -> None:
         (FIELDS[1], FIELDS[0]),
     ],
 )  # fmt: skip
-def test_a_description_that_disagrees_ends_the_session(fields: tuple[m.Field, ...]) -> None:
+@pytest.mark.parametrize(("text", "begun"), [(RETURNED, b""), (READ, BEGUN)])
+def test_a_description_that_disagrees_ends_the_session(
+    fields: tuple[m.Field, ...], text: bytes, begun: bytes
+) -> None:
     """Before a row of it is shown."""
-    talk = asked()
+    talk = asked(text)
     with pytest.raises(OriginMismatch):
-        talk.relay.upstream(described(*fields) + data_row(HEX, b"1"))
+        talk.relay.upstream(begun + described(*fields) + data_row(HEX, b"1"))
     assert b"".join(talk.relay.to_client) == b""
 
 
@@ -70,12 +80,33 @@ def test_a_description_that_disagrees_ends_the_session(fields: tuple[m.Field, ..
 )
 def test_a_value_that_does_not_open_ends_the_session(value: bytes) -> None:
     """It is neither shown nor taken for empty."""
-    talk = asked()
+    talk = asked(RETURNED)
     talk.upstream(described(*FIELDS))
     with pytest.raises(InvalidCiphertext) as failed:
         talk.relay.upstream(data_row(value, b"1"))
     assert "anna" not in str(failed.value)
     assert not [tag for tag, _ in split(b"".join(talk.relay.to_client)) if tag == "D"]
+
+
+def test_a_query_that_is_read_in_binary_ends_with_its_transaction() -> None:
+    """An error of the commit comes in the place of CommandComplete, as it does in a simple query."""
+    talk = asked()
+    _, told = talk.upstream(BEGUN + described(*FIELDS) + data_row(ANNA, b"1") + DONE + ENDED)
+    assert [tag for tag, _ in split(told)] == ["T", "D"]
+    _, told = talk.upstream(refusal("40001") + IDLE)
+    assert [tag for tag, _ in split(told)] == ["E", "Z"]
+
+
+def test_an_error_of_a_query_that_is_read_in_binary_is_the_querys() -> None:
+    """Whichever of the messages fails that it was sent as; the next query is answered as ever."""
+    for begun in (b"", PARSED, BEGUN, BEGUN + described(*FIELDS)):
+        talk = asked()
+        _, told = talk.upstream(begun + ERROR + IDLE)
+        assert [tag for tag, _ in split(told)][-2:] == ["E", "Z"]
+        assert talk.relay.idle
+        talk.client(READ)
+        _, told = talk.upstream(BEGUN + described(*FIELDS) + DONE + ENDED + IDLE)
+        assert [tag for tag, _ in split(told)] == ["T", "C", "Z"]
 
 
 def test_rows_that_need_no_thought_are_not_looked_at() -> None:
@@ -190,8 +221,8 @@ def test_answers_to_our_own_questions_are_not_the_clients() -> None:
     """It sees its own answer alone."""
     talk = Guarded()
     sent, told = talk.client(READ)
-    assert (talk.questions, told, len(split(sent))) == (1, b"", 1)
-    talk.upstream(described(*FIELDS) + DONE + IDLE)
+    assert (talk.questions, told, len(split(sent))) == (1, b"", 7)
+    talk.upstream(BEGUN + described(*FIELDS) + DONE + ENDED + IDLE)
     talk.client(READ)
     assert talk.questions == 1
 

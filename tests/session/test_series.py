@@ -16,13 +16,14 @@ from tests.session.conversation import (
     errors,
     split,
 )
+from tests.session.guarding import tagged
 from tests.session.test_rounds import DESCRIBE, EMAIL, PEOPLE, data_row
 
 from strongroom.protect.plan import Sent
 from strongroom.protect.style import TextStyle
 from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
-from strongroom.session.series import PLANS_KEPT
+from strongroom.session.series import PLANS_KEPT, in_kernel
 from strongroom.sql.schema import Schema
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -155,6 +156,13 @@ def test_a_value_that_needs_words_ends_the_series_before_it() -> None:
     assert relay.refused == ["value-encoding"]
     down = told(relay, ANSWER * 2 + ERROR)
     assert errors(down)[0].fields["C"] == "22021"
+
+
+def test_arrays_of_parameters_are_no_series() -> None:
+    """The kernel knows no value that is made of several: they are taken one by one."""
+    guard = tagged()
+    (resolved,) = guard.analyse("INSERT INTO tagged VALUES (ARRAY[$1]::int[])", ()).statements
+    assert in_kernel(guard, resolved, m.Bind("", "s", (), (b"1",), ()), EXECUTE, ()) is None
 
 
 def test_every_value_is_counted() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.sql.world import CONTEXT, PATH, PROTECTIONS, SCHEMA, one, shown
+from tests.sql.world import CONTEXT, PATH, PROTECTIONS, SCHEMA, TAGS, one, shown
 
 from strongroom.errors import (
     ComparisonRefused,
@@ -100,6 +100,57 @@ def test_the_literal_is_read_as_its_cast_says() -> None:
         assert hole.type_oid == oid, literal
     (hole,) = holes("select id from customers where name = 'a'::text")
     assert (hole.type_oid, hole.value) == (TEXT, "a")
+
+
+@pytest.mark.parametrize(
+    ("made", "typmod"),
+    [
+        ("'a'::varchar(3)", 7), ("varchar(3) 'a'", 7), ("$1::varchar(3)", 7), ("null::varchar(3)", 7),
+        ("'a'::varchar(3)::varchar", -1), ("'a'::varchar(3)::varchar(2)", 6),
+        ("coalesce('a'::varchar(3), 'b'::varchar(3))", 7), ("coalesce('a'::varchar(3), 'b')", -1),
+        ("case when true then 'a'::varchar(3) end", -1),
+        ("lag('a'::varchar(3)) over ()", -1), ("nullif('a'::varchar(3), $1)", -1),
+        ("unnest($1::varchar(3)[])", -1),
+    ],
+)  # fmt: skip
+def test_a_cast_in_a_subquery_says_its_length(made: str, typmod: int) -> None:
+    """What is sealed by a comparison outside is described as PostgreSQL would (exprTypmod, nodeFuncs.c)."""
+    text = f"select x from (select {made}) s(x) where exists (select from customers where name = x)"
+    (output,) = one(text).outputs or ()
+    assert output.protection is not None
+    assert output.typmod == typmod
+
+
+@pytest.mark.parametrize(
+    ("made", "typmod"),
+    [
+        ("array['a', 'b']::varchar(3)[]", 7), ("array['a'::varchar(3), 'b'::varchar(3)]", 7),
+        ("array['a'::varchar(3), 'b']", -1), ("$1::varchar(3)[]", 7), ("array(select 'a'::varchar(3))", 7),
+    ],
+)  # fmt: skip
+def test_an_array_has_the_length_of_its_elements(made: str, typmod: int) -> None:
+    """Whether its cast or theirs says it."""
+    text = f"select x from (select {made}) s(x) where exists (select from customers where name = any(x))"
+    (output,) = one(text).outputs or ()
+    assert (output.is_array, output.typmod) == (True, typmod)
+
+
+def test_an_array_of_parameters_is_one_more() -> None:
+    """The client still sees each with its type; upstream gets none of their values but in the array."""
+    sent = one("update listed set tags = array[$2::varchar, $3] where id = $1").parameters or ()
+    assert [(item.type_oid, item.upstream_oid, item.withheld) for item in sent] == [
+        (0, 0, False), (VARCHAR, TEXT, True), (VARCHAR, TEXT, True), (1015, 17, False),
+    ]  # fmt: skip
+    assert (sent[3].members, sent[3].is_array, sent[3].protection) == ((2, 3), False, TAGS)
+
+
+def test_an_array_of_parameters_of_several_types_is_refused() -> None:
+    """It would be sealed in one of them; a cast of the array decides."""
+    update = "update listed set marks = array[$1, $2]"
+    for declared in ((INT4, 20), (TEXT, INT4)):
+        with pytest.raises(TypeRefused):
+            one(update, *declared)
+    assert (one(update, INT4, INT4).parameters or ())[0].type_oid == INT4
 
 
 def test_a_length_of_its_own_is_kept_for_storing() -> None:

@@ -20,6 +20,13 @@ def test_rows() -> None:
     assert not any("geheim" in row.meaning for row in found)
 
 
+def test_arrays_of_parameters() -> None:
+    """An array of parameters is told by these, and they by it."""
+    found = rows(analyse("insert into listed (tags) values (array[$1, $2])", (), CONTEXT))
+    assert Row(1, "parameter $2", "withheld: it goes in an array") in found
+    assert Row(1, "parameter $3", "an array of $1, $2; sealed for public.listed.tags") in found
+
+
 def test_barriers_and_unknown_names() -> None:
     """Barriers and names that the catalog lacks are told."""
     found = rows(analyse("set search_path to x; select * from nowhere", (), CONTEXT))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.sql.world import EMAIL, IBAN, PATH, PROTECTIONS, SCHEMA, one, shown
+from tests.sql.world import EMAIL, IBAN, NAME, PATH, PROTECTIONS, SCHEMA, one, shown
 
 from strongroom.errors import (
     ComparisonRefused,
@@ -54,6 +54,12 @@ def test_calls_that_give_a_value_back(call: str, is_array: bool) -> None:
     made = output(call)
     assert (made.protection, made.is_array, made.table_oid, made.typmod) == (EMAIL, is_array, 0, -1)
     assert made.type_oid == (1009 if is_array else 25)
+
+
+def test_the_length_of_a_column_does_not_go_through_a_call() -> None:
+    """But through ARRAY, which is none: array_agg of varchar(n) is varchar[], ARRAY of it varchar(n)[]."""
+    assert output("array_agg(name)").typmod == output("unnest(array[name])").typmod == -1
+    assert output("array[name]").typmod == output("(array[name])[1]").typmod == NAME.typmod
 
 
 def test_randomized_values_are_given_back_too() -> None:

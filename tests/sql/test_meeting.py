@@ -189,6 +189,14 @@ def test_open_values_stay_open_together() -> None:
     assert three.plain
 
 
+def test_open_values_keep_the_length_that_all_have() -> None:
+    """Of one type and length; else they have none."""
+    made = [Value(open=((Open(0, 1), 0),), type_oid=VARCHAR, typmod=7) for _ in range(2)]
+    assert common(made, "VALUES").typmod == 7
+    assert common([*made, replace(made[0], typmod=8)], "VALUES").typmod == -1
+    assert common([*made, replace(made[0], type_oid=BPCHAR)], "VALUES").typmod == -1
+
+
 def test_beside_a_plain_value_open_ones_are_plain() -> None:
     """They take its type."""
     node = Open(0, 1)

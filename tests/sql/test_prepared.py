@@ -1,5 +1,7 @@
 """PREPARE, EXECUTE, DECLARE and FETCH."""
 
+from dataclasses import replace
+
 import pytest
 from tests.sql.world import CONTEXT, EMAIL, NAME, ORDER_EMAIL, one, shown
 
@@ -86,6 +88,15 @@ def test_execute_refuses_what_it_cannot_seal() -> None:
             one(f"execute p{given}", context=PREPARED)
     with pytest.raises(UndefinedStatement):
         one("execute nobody")
+
+
+def test_arrays_of_parameters_are_made_in_bind_alone() -> None:
+    """In EXECUTE each argument would go upstream by itself, also of a statement that Parse made."""
+    insert = "insert into listed (tags) values (array[$1])"
+    parsed = replace(CONTEXT, prepared={"q": one(insert)})
+    for text in (f"prepare p as {insert}", "execute q ('a')", "explain execute q ('a')"):
+        with pytest.raises(ConstructRefused, match="protected array of parameters"):
+            one(text, context=parsed)
 
 
 def test_a_prepared_statement_is_refused_like_any() -> None:

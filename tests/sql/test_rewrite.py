@@ -206,3 +206,14 @@ def test_numbers_after_the_clients_are_written_where_they_stand() -> None:
     text = "".join(str(piece) for piece in resolved.pieces)
     assert text.endswith("note = $2, email = $5, iban = $4 where id = $3 and email = $1")
     assert [parameter.client for parameter in resolved.parameters or ()] == [1, 2, 3, 1, 2]
+
+
+def test_a_parameter_that_a_function_is_given_first_is_of_its_type() -> None:
+    """Which is not known, but that it is text where functions choose (manual, "Function Type Resolution")."""
+    sent = one("select 1 from customers where lower($1) = 'a' and email = $1").parameters or ()
+    assert {item.type_oid for item in sent} == {TEXT}
+    for condition in ("abs($1) = 1 and score = $1", "lower($1) = 'a' and score = $1::int"):
+        with pytest.raises(ParameterTypeUnknown):
+            one(f"select 1 from customers where {condition}")
+    sent = one("select 1 from customers where score = $1 and abs($1) = 1").parameters or ()
+    assert {item.type_oid for item in sent} == {INT4}

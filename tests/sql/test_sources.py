@@ -205,6 +205,20 @@ def test_using_makes_one_column_of_two(kind: str, origin: int) -> None:
     assert (output.protection, output.table_oid) == (expected, origin)
 
 
+def test_using_makes_columns_of_two_lengths_one_without() -> None:
+    """PostgreSQL relabels the column; a sealed one has no length upstream, and shows its table still."""
+    text = "select {0} from customers c join (select 'a'::varchar({1}) as {0}) o using ({0})"
+    for length, typmod in ((20, 24), (3, -1)):
+        (made,) = outputs(text.format("name", length))
+        assert (made.table_oid, made.typmod) == (100, typmod)
+    note = replace(SCHEMA.relations[100].columns[4], type_oid=1043, typmod=7)
+    columns = tuple(note if column.name == "note" else column for column in SCHEMA.relations[100].columns)
+    table_ = replace(SCHEMA.relations[100], columns=columns)
+    context = replace(CONTEXT, schema=replace(SCHEMA, relations={**SCHEMA.relations, 100: table_}))
+    for length, origin in ((3, 100), (4, -1)):
+        assert outputs(text.format("note", length), context)[0].table_oid == origin
+
+
 def test_using_compares() -> None:
     """So both sides must be of one key, and deterministic."""
     for other, name in (

@@ -69,16 +69,18 @@ def test_outputs_of_plain_columns_are_postgresqls_business() -> None:
 
 
 def test_outputs_of_protected_columns_have_the_type_of_the_expression() -> None:
-    """Text where a varchar was cast to it; no length where something was open in it; arrays have none."""
+    """Text where a varchar was cast to it, and the length that all in it agree on; arrays have it, too."""
     node = Literal(0, 1)
     node.seal(NAME, is_array=False, compared=True)
     values = [
         Value(NAME, type_oid=1043, typmod=24, origin=(100, 4)), Value(NAME, type_oid=TEXT, typmod=-1),
         Value(NAME, type_oid=1043, typmod=24, open=((node, 0),)), Value(NAME, type_oid=1043, is_array=True),
+        Value(NAME, type_oid=1043, typmod=24, is_array=True),
     ]  # fmt: skip
     made = outputs([Named("x", value) for value in values])
     assert [(output.type_oid, output.typmod, output.is_array) for output in made] == [
-        (1043, 24, False), (TEXT, -1, False), (1043, -1, False), (1015, -1, True),
+        (1043, 24, False), (TEXT, -1, False), (1043, 24, False), (1015, -1, True),
+        (1015, 24, True),
     ]  # fmt: skip
 
 

@@ -1,19 +1,24 @@
 """Parse and Bind of a statement near protected columns, as they go upstream.
 
 The resolved text and its parameter types go into Parse; in Bind each upstream parameter takes its value from
-the client's, sealed where the column is protected, and sealed results are asked for in binary.
+the client's, sealed where the column is protected, and sealed results are asked for in binary. So they are
+for a simple query of one SELECT too, which PostgreSQL would answer in text: bytea in hexadecimal is twice as
+long (`read`).
 
 Used by `guarded`; pure.
 """
 
 from collections.abc import Sequence
 
-from strongroom.errors import ParameterCount
+from strongroom.errors import ParameterCount, UnsupportedInput
+from strongroom.protect.batch import RowPlan
+from strongroom.protect.forms import arrays
 from strongroom.session import rows
 from strongroom.session.guard import Guard
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Analysis, Parameter, Resolved
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
 
 
 def resolved_parse(
@@ -40,16 +45,36 @@ def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, by
     return run, m.Bind(bind.portal, bind.statement, formats, values, result_formats).serialise()
 
 
+def read(resolved: Resolved, text: str) -> bytes:
+    """A simple query as messages of the extended protocol, with sealed values asked for in binary.
+
+    They leave behind what a simple query does: no unnamed statement, no unnamed portal (manual, "Extended
+    Query").
+    """
+    formats = rows.upstream_formats(resolved.outputs or (), ())
+    return m.Parse("", text).serialise() + m.Bind("", "", result_formats=formats).serialise() + _READ
+
+
+def rows_read(guard: Guard, resolved: Resolved) -> RowPlan | None:
+    """What opens the rows of `read`."""
+    outputs = resolved.outputs or ()
+    return guard.plan(outputs, rows.upstream_formats(outputs, ()), ())
+
+
 def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]:
     """The types of the client's parameters, where upstream has its own numbering."""
     assert resolved.parameters is not None
-    types = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
+    shown = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
     for one, oid in zip(resolved.parameters, upstream, strict=True):
         if one.protection is None and not one.type_oid:
-            types[one.client] = oid
-        elif not types[one.client]:
-            types[one.client] = one.type_oid
-    return tuple(types.values())
+            shown[one.client] = oid
+        elif not shown[one.client]:
+            shown[one.client] = one.type_oid
+    return tuple(shown.values())
+
+
+_PORTAL, _STATEMENT = m.Target("P", ""), m.Target("S", "")
+_READ = _PORTAL.describe() + m.Execute("").serialise() + _PORTAL.close() + _STATEMENT.close() + m.SYNC
 
 
 def _sealed(
@@ -64,11 +89,30 @@ def _sealed(
     formats: list[int] = []
     for one in parameters:
         value, code = bind.values[one.client - 1], bind.format(one.client - 1)
-        if one.protection is not None:
+        if one.members:
+            value, code = _gathered(one, bind)
+        if one.withheld:
+            value = None
+        elif one.protection is not None:
             value, code = guard.seal(one, value, code), m.BINARY
         values.append(value)
         formats.append(code)
     return tuple(values), tuple(formats)
+
+
+def _gathered(parameter: Parameter, bind: m.Bind) -> tuple[bytes, int]:
+    """The array that the client's parameters are the elements of, in their own format."""
+    values = tuple(bind.values[number - 1] for number in parameter.members)
+    codes = {bind.format(number - 1) for number in parameter.members if bind.values[number - 1] is not None}
+    if len(codes) > 1:
+        raise UnsupportedInput(
+            "elements of a protected array come in text and in binary",
+            hint="Bind them in one format, or pass the array as one parameter.",
+        )
+    array = arrays.Array(((len(values), 1),), values)
+    if m.BINARY in codes:
+        return arrays.send(array, types.ELEMENT_OF[parameter.type_oid]), m.BINARY
+    return arrays.output(array), m.TEXT
 
 
 def _wanted(parameters: Sequence[Parameter]) -> int:

@@ -68,12 +68,35 @@ class GuardedRelay(PipelinedRelay):
             return self._hold()
         except (Denied, InvalidValue) as error:
             return self._refuse_query(error)
+        if text is not None and self._is_read(analysis, query.text):
+            return self._read(analysis.statements[0], text)
         self._segment_open = False
         run = Run(analysis.statements)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_barriers(analysis.barriers)
         return None if text is None else m.Query(text).serialise()
+
+    def _is_read(self, analysis: Analysis, text: str) -> bool:
+        """Whether a query only reads protected columns and can be sent in the extended protocol.
+
+        There a query behind an error is not skipped as PostgreSQL skips it, so nothing may be under way; and
+        a `$1` would be a parameter instead of an error.
+        """
+        if len(analysis.statements) != 1 or self._segment_open or self._replies.owes or "$" in text:
+            return False
+        resolved = analysis.statements[0]
+        if resolved.kind is not Kind.SELECT or resolved.barriers:
+            return False
+        return any(one.protection is not None for one in resolved.outputs or ())
+
+    def _read(self, resolved: Resolved, text: str) -> bytes:
+        """Send a simple query so that its sealed values come back in binary."""
+        self._statements.note("", None)
+        self._portals.note("", None)
+        self._replies.ask(Owed(Request.READ, Run((resolved,), formats=())))
+        self._segment += 1  # for the Sync in it
+        return binding.read(resolved, text)
 
     def _refuse_query(self, error: StrongroomError) -> bytes:
         self._replies.ask(Owed(Request.QUERY, Run(()), refusal=self._refusal(error)))
@@ -213,7 +236,10 @@ class GuardedRelay(PipelinedRelay):
         if target.kind == "S":
             if not self._statements.settled(target.name, self._segment) or (self._barriers and target.name):
                 return self._hold()  # DEALLOCATE and PREPARE under way may give the name another meaning
-            self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, self._statements.find(target.name)))
+            statement = self._statements.find(target.name)
+            if statement is None and not target.name:
+                return self._refuse_unnamed()
+            self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, statement))
             return None
         if not self._portals.settled(target.name, self._segment):
             return self._hold()
@@ -225,6 +251,12 @@ class GuardedRelay(PipelinedRelay):
             return self._refuse_portal(Request.DESCRIBE_PORTAL, target.name)
         self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
         return None
+
+    def _refuse_unnamed(self) -> bytes:
+        """The unnamed statement upstream, if there is one, is of a query that failed (`_read`)."""
+        error = UndefinedStatement("there is no unnamed prepared statement")
+        self._replies.ask(Owed(Request.DESCRIBE_STATEMENT, None, refusal=self._refusal(error)))
+        return m.Target("S", self._rejected()).describe()
 
     def _declared(self, name: str) -> Portal | None:
         """A cursor of DECLARE as a portal."""

@@ -82,7 +82,11 @@ class OpeningRelay(Relay):
             self._watch(m.RowDescription.parse(data[start + HEADER : end]))
         if letter == "E":
             self._sealer = None
+            if isinstance(subject, Run):
+                subject.completed = b""
             return self._failed(subject, data[start:end]) if replacement is None else replacement
+        if isinstance(subject, Run) and owed.request is Request.READ and letter != "D":
+            return self._read_answer(subject, letter, data[start:end])
         if isinstance(subject, Run):
             return self._run_answer(owed, subject, letter, data[start:end], replacement)
         if isinstance(subject, Portal):
@@ -181,6 +185,22 @@ class OpeningRelay(Relay):
         ):
             self._barrier_passed()
         return replacement
+
+    def _read_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
+        """What the client hears of a simple query that was sent in the extended protocol.
+
+        A simple query is complete when its transaction is, so what Execute says is told at ReadyForQuery.
+        """
+        if letter == "T":
+            assert run.current is not None
+            described = self._describe_rows(run.current, message[HEADER:], run.formats)
+            run.rows = binding.rows_read(self._guard, run.current)
+            return described
+        if letter == "Z":
+            return run.completed + message
+        if letter == "C":
+            run.completed = message
+        return b""
 
     def _copy_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
         copy = None if run.current is None or not run.current.touched else run.current.copy

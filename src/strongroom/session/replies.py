@@ -32,6 +32,7 @@ class Request(Enum):
     SYNC = auto()
     MAYBE_SYNC = auto()
     QUERY = auto()
+    READ = auto()  # a query of one SELECT, sent as Parse to Sync (`binding.read`)
     COPY_END = auto()  # CopyDone or CopyFail: answered by what ends the COPY, or by nothing
 
 
@@ -74,6 +75,13 @@ REPLIES: dict[tuple[Request, str], Turn] = {
     (_R.QUERY, "d"): _T.STAYS,
     (_R.QUERY, "c"): _T.STAYS,
     (_R.QUERY, "Z"): _T.DONE,
+    (_R.READ, "1"): _T.STAYS,
+    (_R.READ, "2"): _T.STAYS,
+    (_R.READ, "3"): _T.STAYS,
+    (_R.READ, "T"): _T.STAYS,
+    (_R.READ, "D"): _T.STAYS,
+    (_R.READ, "C"): _T.STAYS,
+    (_R.READ, "Z"): _T.DONE,
 } | {(request, "E"): _T.FAILS for request in Request if request not in (_R.MAYBE_SYNC, _R.COPY_END)}
 """Every reply that may come, by what it answers; anything else is not of the protocol.
 
@@ -347,7 +355,7 @@ class Replies:
     def _fail(self, head: Owed) -> None:
         """Forget what upstream skips after an error: all up to the next Sync. A query ends by itself."""
         self._copy_running = self.copying_in = False
-        if head.request in (Request.QUERY, Request.SYNC):
+        if head.request in (Request.QUERY, Request.READ, Request.SYNC):
             return
         skipped: list[Owed] = []
         while self._owed and self._owed[0].request not in _END_OF_SKIPPING:

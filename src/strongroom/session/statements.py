@@ -59,6 +59,7 @@ class Run:
     rows: RowPlan | None = None
     opener: CopyOpener | None = None  # of COPY TO STDOUT
     index: int = 0
+    completed: bytes = b""  # CommandComplete, kept back until the transaction has ended
 
     @property
     def current(self) -> Resolved | None:

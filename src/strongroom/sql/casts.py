@@ -30,7 +30,18 @@ from strongroom.sql.typenames import (
     length_of,
     type_oid,
 )
-from strongroom.sql.value import COMPUTED, NO_TYPE, NULL, ArrayText, Cast, Literal, Open, Value
+from strongroom.sql.value import (
+    COMPUTED,
+    NO_TYPE,
+    NULL,
+    ArrayText,
+    Cast,
+    Gathered,
+    Literal,
+    Open,
+    ParameterUse,
+    Value,
+)
 
 
 @treats("TypeCast")
@@ -49,7 +60,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     if value.touches():
         return _cast_protected(run, value, name, oid, typmod)
     if not value.undecided and not value.null:
-        return replace(COMPUTED, type_oid=max(oid, 0), origin=(-1, 0))
+        return replace(COMPUTED, type_oid=max(oid, 0), typmod=typmod, origin=(-1, 0))
     inner_oid = value.type_oid
     if [lift for _, lift in value.open] == [0] and not value.type_oid:  # bare: it is of the type at once
         value.open[0][0].type_oid = inner_oid = oid
@@ -59,7 +70,7 @@ def _cast(run: Run, scope: Scope, body: Node) -> Value:
     cast.cuts = _cut(value, length_of(oid, typmod)) if is_of_leaves(body["arg"]) else False
     cast.label_at = cast_end(run, body, cast.end)
     run.opens.append(cast)
-    return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid))
+    return linked(replace(value, open=(*value.open, (cast, 0)), null=False, type_oid=oid, typmod=typmod))
 
 
 def _cut(value: Value, length: int) -> bool:
@@ -87,7 +98,7 @@ def _typed_literal(run: Run, scope: Scope, body: Node, oid: int, typmod: int) ->
     node.start, node.type_oid = body["typeName"].get("location", 0), oid
     if not _cut(value, length_of(oid, typmod)):
         node.typmod = typmod
-    return replace(value, type_oid=oid)
+    return replace(value, type_oid=oid, typmod=typmod)
 
 
 def _cast_protected(run: Run, value: Value, name: Node, oid: int, typmod: int) -> Value:
@@ -177,7 +188,7 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
     values = [expression(run, scope, item) for item in body.get("elements", ())]
     for value in values:
         of_type(value.open, element_oid)
-    whole = _constant_array(run, body, values, element_oid)
+    whole = _constant_array(run, body, values, element_oid) or _gathered(run, body, values, element_oid)
     value = common(values, "ARRAY[]")
     if value.null:  # of no type, unless a cast gives it one
         return Value(open=whole) if element_oid else COMPUTED
@@ -192,6 +203,7 @@ def _array_of(run: Run, scope: Scope, body: Node, element_oid: int) -> Value:
             is_array=value.protection is not None,
             open=(*lifted, *whole),
             type_oid=value.type_oid if value.protection is not None else ARRAYS.get(value.type_oid, 0),
+            typmod=value.typmod,
         )
     )
 
@@ -210,6 +222,29 @@ def _constant_array(
     whole = ArrayText(start, run.array_end(start), ARRAYS[oid], value=text, elements=inner)
     run.opens.append(whole)
     return ((whole, 0),)
+
+
+def _gathered(run: Run, body: Node, values: list[Value], element_oid: int) -> tuple[tuple[Open, int], ...]:
+    """ARRAY[...] of parameters of one type as one value more, which a column of arrays takes as a whole."""
+    oid = element_oid or _array_element(values)
+    uses = tuple(use for value in values if (use := _parameter(value, oid)) is not None)
+    if run.stored or oid not in ARRAYS or not uses or len(uses) != len(values):
+        return ()
+    start = body.get("location", 0)
+    inner = tuple(node for value in values for node, _ in value.open)
+    whole = Gathered(start, run.array_end(start), ARRAYS[oid], uses=uses, elements=inner)
+    run.opens.append(whole)
+    return ((whole, 0),)
+
+
+def _parameter(value: Value, oid: int) -> ParameterUse | None:
+    """One parameter that is an element of a type as it comes; None if a cast might change it."""
+    first = value.open[0][0] if value.undecided else None
+    if not isinstance(first, ParameterUse) or first.cut:
+        return None
+    types = {first.type_oid or oid, *(node.type_oid for node, _ in value.open[1:]), oid}
+    casts = all(isinstance(node, Cast) and node.typmod == -1 for node, _ in value.open[1:])
+    return first if casts and (len(types) == 1 or types <= TEXTUAL) else None
 
 
 def _constant(value: Value) -> str:

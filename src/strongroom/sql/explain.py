@@ -54,7 +54,11 @@ def _lines(resolved: Resolved) -> Iterator[tuple[str, str]]:
 
 
 def _parameter(number: int, parameter: Parameter) -> str:
+    if parameter.withheld:
+        return "withheld: it goes in an array"
     taken = "" if parameter.client == number else f"takes the value of ${parameter.client}; "
+    if parameter.members:
+        taken = f"an array of {', '.join(f'${member}' for member in parameter.members)}; "
     if parameter.protection is None:
         return taken + "plain"
     each = "each element " if parameter.is_array else ""

@@ -14,7 +14,7 @@ from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.typenames import ELEMENTS, INT4, INT8
-from strongroom.sql.value import COMPUTED, Open, Value
+from strongroom.sql.value import COMPUTED, NO_TYPE, Open, Value
 
 _NULLS_ONLY = frozenset({"num_nulls", "num_nonnulls"})
 _GIVES_ARGUMENT = frozenset({"any_value", "first_value", "last_value", "nth_value", "lag", "lead"})
@@ -40,7 +40,7 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
         if name in _GIVES_ARGUMENT and arguments and arguments[0].undecided:
             return _given(name, arguments)
         for argument in arguments:
-            plain(argument, f"the function {name}")
+            plain(argument, f"the function {name}", NO_TYPE)  # which of its name it is, is not looked into
         return COMPUTED
     return _protected_call(name, body, arguments)
 
@@ -69,7 +69,7 @@ def _protected_call(name: str, body: Node, arguments: list[Value]) -> Value:
         if name == "array_agg" and flat and len(arguments) == 1:
             return replace(first, is_array=True, open=_lifted(first, -1), origin=(0, 0), typmod=-1)
         if name == "unnest" and first.is_array and len(arguments) == 1:
-            return replace(element(first), origin=(0, 0))
+            return replace(element(first), origin=(0, 0), typmod=-1)
         if name in _GIVES_ARGUMENT:
             return _given(name, arguments)
         if name in {"cardinality", "array_length"} and first.is_array:
@@ -97,7 +97,8 @@ def _given(name: str, arguments: list[Value]) -> Value:
 
 def _elements(array: Value) -> Value:
     """`unnest` of something open: each element is sealed if it meets a protected column."""
-    return linked(replace(array, open=_lifted(array, 1), type_oid=ELEMENTS.get(array.type_oid, 0)))
+    type_oid = ELEMENTS.get(array.type_oid, 0)
+    return linked(replace(array, open=_lifted(array, 1), type_oid=type_oid, typmod=-1))
 
 
 def _lifted(value: Value, lift: int) -> tuple[tuple[Open, int], ...]:

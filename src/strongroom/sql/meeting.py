@@ -20,13 +20,12 @@ from strongroom.sql.schema import Column, Protection
 from strongroom.sql.typenames import TEXT, compared_type, is_assigned, keeps_value, same_form, widens
 from strongroom.sql.value import (
     COMPUTED,
-    NO_TYPE,
     NULL,
     TEXT_NULL,
-    ArrayText,
     Literal,
     Open,
     Value,
+    WholeArray,
     mismatch,
 )
 
@@ -63,10 +62,10 @@ def seal(value: Value, protection: Protection, *, compared: bool, is_array: bool
 
 
 def _seal_open(value: Value, protection: Protection, *, compared: bool, is_array: bool = False) -> None:
-    whole = any(isinstance(node, ArrayText) for node, _ in value.open) and not is_array
+    whole = any(isinstance(node, WholeArray) for node, _ in value.open) and not is_array
     for node, lift in value.open:
         depth = int(is_array) + lift
-        if (depth == 1 and isinstance(node, ArrayText)) or (depth == -1 and whole):
+        if (depth == 1 and isinstance(node, WholeArray)) or (depth == -1 and whole):
             continue  # an array is sealed as a whole, or each of its elements
         if depth not in {0, 1}:
             raise TypeRefused(
@@ -109,7 +108,7 @@ def settled(value: Value) -> Value:
 
 
 def element(value: Value) -> Value:
-    """One element of an array."""
+    """One element of an array, of the same length modifier."""
     return replace(value, is_array=False, open=tuple((node, lift + 1) for node, lift in value.open))
 
 
@@ -187,7 +186,9 @@ def common(values: Iterable[Value], what: str, *, compared: bool = False) -> Val
         )
     if all(value.undecided or value.null for value in members) and not compared:
         of_type(opened, _own_type(members) or TEXT)
-        return linked(Value(open=opened, type_oid=_own_type(members))) if opened else NULL
+        own = _own_type(members)
+        typmod = _own_typmod(members) if own else -1
+        return linked(Value(open=opened, type_oid=own, typmod=typmod)) if opened else NULL
     type_oid = next((value.type_oid for value in members if not value.undecided and value.type_oid), 0)
     for value in members:
         _keep_plain(value, type_oid)
@@ -302,13 +303,12 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
                 f"{what} mixes the protected column {protection.column} with an unprotected value",
                 hint="use only parameters, literals, NULL and columns of the same key beside it",
             )
-    typmods = {value.typmod for value in members}
     return Value(
         protection=protection,
         is_array=first.is_array,
         open=tuple(node for value in members for node in value.open),
         type_oid=protection.type_oid if first.is_array else type_oid,
-        typmod=typmods.pop() if len(typmods) == 1 else NO_TYPE,
+        typmod=_own_typmod(members),
     )
 
 
@@ -320,6 +320,12 @@ def _named_type(value: Value) -> int:
 def _own_type(members: list[Value]) -> int:
     types = {value.type_oid for value in members if value.type_oid > 0}
     return types.pop() if len(types) == 1 else 0
+
+
+def _own_typmod(members: list[Value]) -> int:
+    """The one modifier that all agree on (select_common_typmod, parse_coerce.c)."""
+    typmods = {value.typmod for value in members}
+    return typmods.pop() if len(typmods) == 1 else -1
 
 
 def _assign_sealed(value: Value, protection: Protection, qualified: str) -> None:

@@ -37,6 +37,7 @@ def prepare(task: Task) -> Resolved:
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
     columns = query(run, task.body["query"])
     sent = parameters(run)
+    _check_arrays(sent)
     _write_types(run, task, types, sent)
     defines = Resolved(
         Kind.OTHER,
@@ -50,6 +51,15 @@ def prepare(task: Task) -> Resolved:
     return task.resolved(
         run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines, text=task.text
     )
+
+
+def _check_arrays(parameters: Sequence[Parameter]) -> None:
+    """Refuses arrays of parameters, whose values only Bind brings to us."""
+    if any(parameter.withheld for parameter in parameters):
+        raise ConstructRefused(
+            "PREPARE and EXECUTE cannot make a protected array of parameters",
+            hint="pass the array as one parameter",
+        )
 
 
 def _write_types(run: Run, task: Task, types: Sequence[Node], sent: Sequence[Parameter]) -> None:
@@ -97,6 +107,7 @@ def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
         raise UndefinedStatement(f'prepared statement "{body["name"]}" does not exist')
     if not inner.touched or inner.parameters is None:
         return inner
+    _check_arrays(inner.parameters)
     given = body.get("params", [])
     wanted = max((parameter.client for parameter in inner.parameters), default=0)
     if len(given) != wanted:

@@ -18,7 +18,7 @@ from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.typenames import ELEMENTS, INT8
-from strongroom.sql.value import Value
+from strongroom.sql.value import Value, WholeArray
 
 Query = Callable[[Run, Scope | None, Node], list[Named]]
 QUERIES: dict[str, Query] = {}
@@ -168,8 +168,8 @@ def targets(run: Run, scope: Scope, items: list[Node], *, exists: bool = False) 
             name = target["name"] if "name" in target else output_name(target["val"])
             value = expression(run, scope, target["val"])
             node = value.open[-1][0] if value.open else None
-            here = target["val"].keys() & {"A_Const", "TypeCast"} and "name" not in target
-            if here and node is not None and value.undecided:
+            here = target["val"].keys() & {"A_Const", "TypeCast"} or isinstance(node, WholeArray)
+            if here and "name" not in target and node is not None and value.undecided:
                 node.label, node.label_at = name, node.label_at or node.end
             outputs.append(Named(name, value))
         elif not exists:
@@ -326,9 +326,7 @@ def _sublink(run: Run, scope: Scope, body: Node) -> Value:
                 "an array of arrays of protected values cannot be made", hint="make one flat array"
             )
         lifted = tuple((node, lift - 1) for node, lift in value.open)
-        return linked(
-            replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0), typmod=-1)
-        )
+        return linked(replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0)))
     return replace(value, origin=(0, 0))
 
 

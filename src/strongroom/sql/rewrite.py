@@ -8,10 +8,11 @@ split: the first use keeps its number, the others get numbers after the client's
 from strongroom.errors import Bug, ParameterTypeUnknown
 from strongroom.sql.meeting import compare, seal, settled
 from strongroom.sql.run import Run
+from strongroom.sql.schema import Protection
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
-from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXTUAL, family
-from strongroom.sql.value import Cast, Literal, ParameterUse, Value
+from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXT, TEXTUAL, family
+from strongroom.sql.value import NO_TYPE, Cast, Gathered, Literal, ParameterUse, Value
 
 Group = tuple[object, ...]
 """What uses of one parameter have in common that can be sent as one; () for plain."""
@@ -86,6 +87,9 @@ def parameters(run: Run) -> tuple[Parameter, ...]:
         groups: dict[Group, list[ParameterUse]] = {}
         for use in uses.get(number, ()):
             groups.setdefault(_group(use), []).append(use)
+        if any(use.gathered for use in uses.get(number, ())):
+            sent.append(_withheld(run, number, uses[number]))
+            continue
         shown = _shown_type(run, number, uses.get(number, []), groups)
         first, *others = groups.values() if groups else [[]]
         sent.append(_parameter(run, number, first, shown, split=bool(others)))
@@ -93,7 +97,35 @@ def parameters(run: Run) -> tuple[Parameter, ...]:
             more.append(_parameter(run, number, group, shown, split=True))
             for use in group:
                 run.edit(use.start, use.end, f"${top + len(more)}")
+    for node in run.opens:
+        if isinstance(node, Gathered) and node.protection is not None:
+            more.append(_gathered(node, node.protection))
+            run.edit(node.start, node.end, f"${top + len(more)}")
     return (*sent, *more)
+
+
+def _withheld(run: Run, number: int, uses: list[ParameterUse]) -> Parameter:
+    """A parameter whose value goes upstream in a sealed array only; text, so that it has a type there."""
+    if not all(use.gathered for use in uses):
+        raise ParameterTypeUnknown(
+            f"parameter ${number} is an element of a protected array, and used elsewhere",
+            hint="pass the value twice, or the array as one parameter",
+        )
+    declared = run.declared[number - 1] if number <= len(run.declared) else 0
+    own = uses[0].type_oid if uses[0].type_oid > 0 else uses[0].natural_oid
+    return Parameter(number, declared if declared not in {0, 705} else own, TEXT, withheld=True)
+
+
+def _gathered(node: Gathered, protection: Protection) -> Parameter:
+    return Parameter(
+        client=node.uses[0].number,
+        type_oid=node.type_oid,
+        upstream_oid=BYTEA,
+        protection=protection,
+        compared=node.compared,
+        cut=node.cut,
+        members=tuple(use.number for use in node.uses),
+    )
 
 
 def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
@@ -161,6 +193,8 @@ def _shown_type(
         return 0
     types = [use.type_oid if use.type_oid > 0 else use.natural_oid for use in uses]
     known = [oid for oid in types if oid]  # in the order of resolution: the first gives the type
+    if not known or known[0] != NO_TYPE or set(known) <= {NO_TYPE, *TEXTUAL}:  # functions prefer text
+        known = [oid for oid in known if oid != NO_TYPE]
     sealed = next(use for use in uses if use.protection is not None)
     first = sealed.type_oid if sealed.type_oid > 0 else sealed.natural_oid
     if len(set(known)) <= 1 or set(known) <= TEXTUAL or set(known) <= INTEGERS:

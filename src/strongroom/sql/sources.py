@@ -266,9 +266,9 @@ def _unnested(array: Value) -> Value | None:
     """The elements of one argument of unnest; None if they may be rows."""
     array = settled(array)
     if array.protection is not None and array.is_array:
-        return replace(element(array), origin=(0, 0))
+        return replace(element(array), origin=(0, 0), typmod=-1)
     if array.undecided and array.type_oid in ELEMENTS:
-        return linked(replace(element(array), type_oid=ELEMENTS[array.type_oid]))
+        return linked(replace(element(array), type_oid=ELEMENTS[array.type_oid], typmod=-1))
     plain(array, "the function unnest")
     return Value(type_oid=ELEMENTS[array.type_oid]) if array.type_oid in ELEMENTS else None
 
@@ -329,10 +329,12 @@ def _merged(run: Run, name: str, ours: Source, theirs: Source, kind: str) -> Nam
         )
         return Named(name, replace(value, origin=(0, 0)), text)
     kept = other if kind == "JOIN_RIGHT" else one
-    if one.value.type_oid and one.value.type_oid == other.value.type_oid:
+    same = one.value.type_oid == other.value.type_oid and one.value.typmod == other.value.typmod
+    if one.value.type_oid and same:
         return Named(name, settled(kept.value), kept.text or quoted(name))
+    # buildMergedJoinVar (parse_clause.c): the kept column is relabelled, upstream only if it is not sealed.
     origin = kept.value.origin if kept.value.touches() else (-1, 0)
-    return Named(name, replace(settled(kept.value), origin=origin), quoted(name))
+    return Named(name, replace(settled(kept.value), origin=origin, typmod=-1), quoted(name))
 
 
 def _only_column(source: Source, name: str) -> Named:

@@ -61,6 +61,8 @@ class Parameter:
     is_array: bool = False  # an array, each element sealed by itself
     compared: bool = False  # only compared, never stored: a value too long for the column is no error
     cut: int = 0  # characters to which a cast to varchar(n) cuts it first; 0: none
+    members: tuple[int, ...] = ()  # the client's parameters of which it is made an array, to be sealed whole
+    withheld: bool = False  # the client's value is a member of such an array; NULL goes in its place
 
 
 @dataclass(frozen=True, slots=True)

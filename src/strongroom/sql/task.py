@@ -119,5 +119,5 @@ def _output(column: Named) -> Output:
         protection=value.protection,
         is_array=value.is_array,
         type_oid=ARRAYS.get(value.type_oid, 0) if value.is_array else value.type_oid,
-        typmod=-1 if value.open or value.is_array else value.typmod,
+        typmod=value.typmod,
     )

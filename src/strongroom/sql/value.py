@@ -42,7 +42,7 @@ class Open:
     protection: Protection | None = None
     is_array: bool = False
     compared: bool = True
-    natural_oid: int = 0  # the type that its context gave it first
+    natural_oid: int = 0  # the type that its context gave it first; NO_TYPE: one that is not known
     recast: bool = False  # it was text where it stands, and another type only by a cast further out
     label: str = ""  # as an output without an alias, its name, which would change with it
     label_at: int = 0
@@ -126,6 +126,27 @@ class ParameterUse(Open):
     """One use of a parameter."""
 
     number: int = 0
+    gathered: bool = False  # its value goes upstream in a sealed array, and nowhere else
+
+
+@dataclass(slots=True, eq=False)
+class Gathered(Open):
+    """`ARRAY[$1, $2]` as one value more, beside its parameters, as `ArrayText` is of constants."""
+
+    uses: "tuple[ParameterUse, ...]" = ()
+    elements: "tuple[Open, ...]" = ()  # the casts of the parameters, too
+
+    def seal(self, protection: Protection, *, is_array: bool, compared: bool) -> None:
+        """Takes the place of its elements."""
+        for node in self.elements:
+            node.keep_plain()
+        for use in self.uses:
+            use.gathered = True
+        Open.seal(self, protection, is_array=is_array, compared=compared)
+
+
+WholeArray = ArrayText | Gathered
+"""What stands beside the elements of which it is made."""
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ from base64 import b64encode
 from binascii import Error as Base64Invalid
 from binascii import a2b_base64
 from enum import Enum, auto
+from functools import lru_cache
 
 from strongroom.errors import (
     Bug,
@@ -42,6 +43,11 @@ NONCE_BYTES = 18  # SCRAM_RAW_NONCE_LEN, which base64 makes 24 characters
 MAX_MESSAGE_BYTES = 1024  # PG_MAX_SASL_MESSAGE_LENGTH (src/backend/libpq/auth-sasl.c)
 
 _BINDING_FLAG = b"p=tls-server-end-point"
+
+_KEYS_KEPT = 64
+_client_keys = lru_cache(_KEYS_KEPT)(scram_keys)
+"""Of the logins made last: to derive them takes milliseconds, and a role's salt and count stay the same. They
+are worth what the password is worth, which is in memory for the next login anyway."""
 
 
 def nonce_of(random: bytes) -> str:
@@ -177,7 +183,7 @@ class ScramClient:
         nonce, salt, iterations = _parse_server_first(server_first)
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce) or not _is_printable(nonce):
             raise _upstream_malformed("the database did not continue our SCRAM nonce")
-        client_key, server_key = scram_keys(self._password, salt, iterations)
+        client_key, server_key = _client_keys(self._password, salt, iterations)
         without_proof = b"c=" + b64encode(self._bound) + b",r=" + nonce
         auth_message = b",".join((self._bare, server_first, without_proof))
         self._server_signature = hmac.digest(server_key, auth_message, "sha256")

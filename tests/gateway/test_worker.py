@@ -1,0 +1,235 @@
+"""A worker process, of which the test is the supervisor."""
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import yaml
+from tests.conftest import Servers
+
+from strongroom.gateway.control import LINE_BYTES
+from strongroom.secret import Secret
+from strongroom.testing.installations import EMBEDDED
+from strongroom.testing.raw_client import SECONDS, RawClient
+from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
+from strongroom.wire.postgres.codec import message
+from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
+
+PASSWORD = "right"
+DATABASE = "postgres"
+
+
+class Worker:
+    """The process, and our end of its line."""
+
+    def __init__(self, folder: Path, content: str, listener: socket.socket) -> None:
+        self.log = folder / "log"
+        mine, theirs = socket.socketpair()
+        mine.settimeout(SECONDS)
+        with theirs, tempfile.TemporaryFile() as accepted, self.log.open("wb") as log:
+            accepted.write(content.encode())
+            accepted.seek(0)
+            passed = [theirs.fileno(), accepted.fileno(), listener.fileno()]
+            line, text, sock = passed
+            arguments = [f"--config={folder / 'strongroom.yaml'}", "--number=7", f"--line={line}"]
+            arguments += [f"--content={text}", f"--listener={DATABASE}={sock}"]
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "strongroom.gateway.worker", *arguments],
+                pass_fds=passed,
+                stdout=log,
+                stderr=log,
+            )
+        self._line = mine
+        self._lines = mine.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
+        self.process.kill()
+        self.process.wait(SECONDS)
+
+    def hears(self, what: str, **fields: Any) -> None:
+        """Tell it something."""
+        self._line.sendall(json.dumps({"what": what, **fields}).encode() + b"\n")
+
+    def said(self) -> dict[str, Any]:
+        """What it says next; nothing at all once it has hung up."""
+        line = self._lines.readline(LINE_BYTES)
+        return dict(json.loads(line)) if line else {}
+
+    def hang_up(self) -> None:
+        """Be gone."""
+        self._lines.close()
+        self._line.close()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log that tell of this."""
+        lines = [json.loads(one) for one in self.log.read_text().splitlines() if one.startswith("{")]
+        return [one for one in lines if one["event"] == event]
+
+
+@pytest.fixture
+def server(servers: Servers) -> PostgresServer:
+    """The embedded PostgreSQL."""
+    return servers.server(EMBEDDED)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """What the supervisor listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock
+
+
+def configuration(server: PostgresServer, password: str = PASSWORD) -> str:
+    """A gateway of one account before the server."""
+    verifier = make_verifier(Secret(password), secrets.token_bytes(SALT_BYTES)).text()
+    database = {
+        "upstream": server.uri(DATABASE, password=""),
+        "upstream_password": server.password,
+        "listen": "127.0.0.1:1",  # where it listens was settled by who started it
+    }
+    account = {"databases": [DATABASE], "password": verifier}
+    return yaml.safe_dump(
+        {"state": "sqlite:state.db", "databases": {DATABASE: database}, "accounts": {"app": account}}
+    )
+
+
+@contextmanager
+def running(folder: Path, content: str, listener: socket.socket) -> Iterator[Worker]:
+    """A worker that has said that it is ready."""
+    with Worker(folder, content, listener) as worker:
+        assert worker.said() == {"what": "ready"}, worker.log.read_text()
+        yield worker
+
+
+def proved(listener: socket.socket, password: str = PASSWORD) -> RawClient:
+    """A client that has said the account's password."""
+    client = RawClient.connect(listener.getsockname()[1])
+    client.start("app", DATABASE)
+    scram, first = client.begin_scram(password)
+    client.send(message(b"p", scram.final(first)))
+    return client
+
+
+def admitted(worker: Worker, refusal: str | None = None) -> None:
+    """Answer the worker, which asks for a place."""
+    asked = worker.said()
+    assert (asked["what"], asked["account"]) == ("admit", "app")
+    worker.hears("admitted", number=asked["number"], refusal=refusal)
+
+
+def answers(client: RawClient) -> bool:
+    """Whether there is a session."""
+    return [tag for tag, _ in client.ask("SELECT 1")] == ["T", "D", "C", "Z"]
+
+
+def test_a_session_needs_a_place(server: PostgresServer, listener: socket.socket, tmp_path: Path) -> None:
+    """The worker asks for it once the client has proved who it is, and gives it back at the end."""
+    with running(tmp_path, configuration(server), listener) as worker:
+        with proved(listener) as client:
+            admitted(worker)
+            client.until("Z")
+            assert answers(client)
+        assert worker.said() == {"what": "release", "account": "app"}
+
+
+def test_without_a_place_there_is_no_session(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """The client is told that there are too many."""
+    with running(tmp_path, configuration(server), listener) as worker, proved(listener) as client:
+        admitted(worker, "connections")
+        assert client.error()["C"] == "53300"
+        assert client.is_closed()
+
+
+def test_who_cannot_prove_who_it_is_takes_no_place(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """Nothing is asked of the supervisor."""
+    with running(tmp_path, configuration(server), listener) as worker:
+        with proved(listener, "wrong") as client:
+            assert client.error()["C"] == "28P01"
+        worker.hears("drain")
+        assert worker.said() == {}
+
+
+def test_a_worker_that_is_drained_waits_for_its_sessions(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """They go on to the end of their transactions, within the limit; then it ends well."""
+    with running(tmp_path, configuration(server), listener) as worker:
+        with proved(listener) as client:
+            admitted(worker)
+            client.until("Z")
+            client.ask("BEGIN")
+            worker.hears("drain")
+            assert answers(client)
+            client.ask("COMMIT")
+            assert worker.said()["what"] == "release"
+        assert worker.said() == {}
+        assert worker.process.wait(SECONDS) == 0
+
+
+def test_a_worker_whose_supervisor_is_gone_ends(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """Nobody counts its connections any more, and nobody would stop it."""
+    with running(tmp_path, configuration(server), listener) as worker:
+        worker.hang_up()
+        assert worker.process.wait(SECONDS) == 0
+
+
+def test_what_the_supervisor_has_read_counts(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """The file may be another by now; its folder is where relative paths begin."""
+    (tmp_path / "strongroom.yaml").write_text("nonsense: true")
+    with running(tmp_path, configuration(server), listener):
+        assert (tmp_path / "state.db").exists()
+
+
+@pytest.mark.parametrize("content", ["databases: geheim", "state: sqlite:missing/state.db"])
+def test_a_configuration_that_cannot_be_used_ends_it(
+    listener: socket.socket, tmp_path: Path, content: str
+) -> None:
+    """With the status for that, and the reason in its log, without a value."""
+    with Worker(tmp_path, content, listener) as worker:
+        assert worker.said() == {}
+        assert worker.process.wait(SECONDS) == 2
+        (line,) = worker.logged("cannot start")
+        assert (line["worker"], line["code"]) == (7, "configuration-invalid")
+        assert "geheim" not in worker.log.read_text()
+
+
+def test_a_reload_counts_for_who_comes_next(
+    server: PostgresServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    """A bad one is refused, and the old one stays."""
+    with running(tmp_path, configuration(server), listener) as worker:
+        worker.hears("reload", content="workers: geheim")
+        wait_until(lambda: worker.logged("configuration refused, the old one stays"), "it is refused")
+        with proved(listener) as client:
+            admitted(worker)
+            client.until("Z")
+            worker.hears("reload", content=configuration(server, "another"))
+            wait_until(lambda: worker.logged("configuration reloaded"), "it is taken")
+            assert answers(client)
+            with proved(listener, "another") as later:
+                admitted(worker)
+                later.until("Z")
+            with proved(listener) as late:
+                assert late.error()["C"] == "28P01"
+        assert "geheim" not in worker.log.read_text()
