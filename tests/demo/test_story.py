@@ -1,7 +1,12 @@
 """The demo, told with fewer customers."""
 
 import io
+import os
 import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -35,3 +40,22 @@ def test_without_the_embedded_server(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerFailed) as caught:
         story.tell(Console(file=io.StringIO()))
     assert "strongroom[demo]" in caught.value.hint
+
+
+def test_a_kill_removes_everything() -> None:
+    """What stays is told by SIGTERM, as by Ctrl-C, that it is over: no server and no folder is left."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # run by root, the server runs as another user
+        environment = {**os.environ, "TMPDIR": name}
+        command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {STAY}"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+            assert demo.stdout is not None
+            for line in demo.stdout:
+                if "Ctrl-C ends it" in line:
+                    demo.terminate()
+            assert demo.wait(30) == 0
+        assert not list(folder.iterdir())
+
+
+STAY = "from rich.console import Console; from strongroom.demo.story import stay; stay(Console(), rows=100)"

@@ -251,6 +251,30 @@ def test_ddl_is_seen_inside_its_transaction(start: Start) -> None:
         assert one.execute("SELECT email FROM people WHERE email = 'a@example.org'").fetchone()
 
 
+def test_what_was_otherwise_for_a_moment(start: Start, database: str, postgres: PostgresServer) -> None:
+    """A session that looked just then is put right by the next reading, though nothing else changed."""
+    gateway = start()
+    query, renaming = "SELECT email FROM people", "ALTER TABLE people RENAME COLUMN {} TO {}"
+    with session(gateway) as one, session(gateway) as other:
+        one.execute(query)
+        postgres.run(renaming.format("email", "mail"), database)
+        one.execute("SELECT mail FROM people")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            one.execute(query)
+        postgres.run(renaming.format("mail", "email"), database)
+
+        def is_right() -> bool:
+            with contextlib.suppress(psycopg.errors.UndefinedColumn):
+                one.execute(query)
+                return True
+            with other.transaction():  # makes the catalog be read, and leaves it as it was
+                other.execute("CREATE TABLE passing (id int)")
+                other.execute("DROP TABLE passing")
+            return False
+
+        wait_until(is_right, "the session sees the column again")
+
+
 def test_a_table_of_the_same_name_is_another_table(start: Start) -> None:
     """A temporary table shadows the protected one, and search_path chooses another: neither is sealed."""
     gateway = start()

@@ -1,6 +1,7 @@
 """Sessions through a running gateway, in front of a real PostgreSQL."""
 
 import asyncio
+import contextlib
 import io
 from collections.abc import Iterator
 
@@ -367,3 +368,17 @@ def test_an_upstream_login_that_fails(shop: PostgresServer) -> None:
             pytest.fail("the gateway logged in with a wrong password")
         assert "upstream-login-refused" in str(caught.value)
         assert "not-the-secret" not in gateway.log.read_text()
+
+
+def test_strangers_take_no_more_than_all_the_places(shop: PostgresServer) -> None:
+    """Who comes when as many wait for their log-in as may be connected is told so; the others go on."""
+    with Gateway.start(shop, "shop", limits={"connections": 3}) as gateway, contextlib.ExitStack() as silent:
+        known = silent.enter_context(psycopg.connect(gateway.uri(), autocommit=True))
+        for _ in range(3):
+            silent.enter_context(RawClient.connect(gateway.port))
+        with RawClient.connect(gateway.port) as one_too_many:
+            error = one_too_many.error()
+            assert (error["V"], error["C"]) == ("FATAL", "53300")
+            assert "limits.connections" in error["M"]
+            assert one_too_many.is_closed()
+        assert known.execute("SELECT 1").fetchone() == (1,)

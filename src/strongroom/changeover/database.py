@@ -102,7 +102,8 @@ class Database:
                 return
         raise ChangeoverLocked(
             f"no exclusive lock was to be had on {', '.join(tables)} in {self.limits.lock_tries} tries",
-            hint="end the transactions that are open for long (pg_stat_activity), then run it again",
+            hint="end the transactions that are open for long (pg_stat_activity, and those of PREPARE "
+            "TRANSACTION in pg_prepared_xacts), then run it again",
         )
 
     def if_free(self, statement: str) -> bool:

@@ -5,6 +5,7 @@ own, and psycopg as the application. A step that does not show what it says rais
 """
 
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -77,7 +78,9 @@ def tell(console: Console, *, rows: int = ROWS) -> None:
 
 
 def stay(console: Console, *, rows: int = ROWS) -> None:
-    """Tells the story, then leaves everything running until Ctrl-C."""
+    """Tells the story, then leaves everything running until Ctrl-C, a kill, or a closed terminal."""
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` has SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     with scene(console, rows) as here:
         for step in STEPS:
             step(here, rows)

@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 
 from strongroom.config import Database, Settings
-from strongroom.errors import ClientError, StrongroomError, UpstreamError
+from strongroom.errors import ClientError, LimitReached, StrongroomError, UpstreamError
 from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
@@ -32,6 +32,7 @@ from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
 from strongroom.session.postgres import Rules
+from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
@@ -243,10 +244,13 @@ class Server:
     async def _welcome(self, name: str, session: str, sock: socket.socket) -> None:
         """Settle encryption, then hand the connection to a driver."""
         gate = self._gates.get(name)
-        if gate is None or self._draining or self._too_many_strangers():
+        sock.setblocking(False)
+        if gate is None or self._draining:
             sock.close()
             return
-        sock.setblocking(False)
+        if self._too_many_strangers():
+            _turn_away(sock)
+            return
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -410,7 +414,6 @@ class Server:
                 async with asyncio.timeout(CATALOG_SECONDS):
                     await changed.wait()
             changed.clear()
-            before = self._snapshots.find(database)
             try:
                 snapshot = await self._snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
@@ -418,9 +421,11 @@ class Server:
                 continue
             if snapshot is None:
                 return
-            if changed.is_set():  # it changed again while it was read
+            if changed.is_set():  # it changed again while it was read, or the same change was told twice
                 continue
-            for driver in list(self._drivers) if snapshot is not before else ():
+            # Those whose catalog is unchanged hear it too: a session that looked by itself, while something
+            # was otherwise for a moment, has a catalog of its own.
+            for driver in list(self._drivers):
                 if driver.database == database:
                     driver.dispatch(ev.SnapshotChanged(snapshot))
 
@@ -432,6 +437,16 @@ class Server:
                 driver.client.end_if_reset()
                 if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:
                     driver.time_out("idle_seconds")
+
+
+def _turn_away(sock: socket.socket) -> None:
+    """Say why, as PostgreSQL does before anything is agreed; who asked for TLS first may not show it."""
+    error = LimitReached(
+        "too many connections wait for their log-in: as many as `limits.connections`",
+        hint="Try again; see what connects without logging in, or raise the limit.",
+    )
+    with sock, contextlib.suppress(OSError):
+        sock.send(to_wire(error, "FATAL").serialise())
 
 
 def _peer(transport: asyncio.BaseTransport, gate: Gate, preamble: Preamble) -> Peer:

@@ -255,7 +255,7 @@ class Guard:
         return self._snapshot.awaiting
 
     def share(self, snapshot: Snapshot) -> None:
-        """Take a new snapshot, unless this transaction looks at a catalog of its own."""
+        """Take a snapshot, the same again or not, unless this transaction looks at a catalog of its own."""
         self._shared = snapshot
         self._looked.clear()
         if self._changed & Barrier.CATALOG:
