@@ -92,7 +92,7 @@ def test_there_and_back(command: Command, postgres: PostgresServer, database: st
     sealed = stored(postgres, database)
     assert all(isinstance(value, bytes) and value[0] == 1 for value in sealed)
     assert len(set(sealed)) == ROWS
-    assert command("unprotect", "--json").status == 0
+    assert command("unprotect", "--all", "--json").status == 0
     assert stored(postgres, database) == before
 
 
@@ -104,12 +104,24 @@ def test_a_second_run_finds_nothing_to_do(command: Command, postgres: PostgresSe
     assert stored(postgres, database) == sealed
 
 
+def test_what_ends_all_protection_is_asked_for_by_name(
+    command: Command, postgres: PostgresServer, database: str
+) -> None:
+    """`unprotect` alone changes nothing, and says how to name what is meant."""
+    command("protect", "--json")
+    sealed = stored(postgres, database)
+    run = command("unprotect", "--json")
+    assert run.status == 2
+    assert "--all" in run.stderr
+    assert stored(postgres, database) == sealed
+
+
 def test_the_keys_of_an_unprotected_column_are_kept_aside(
     command: Command, postgres: PostgresServer, database: str
 ) -> None:
     """Backups from before still need them; they are in use no more."""
     command("protect", "--json")
-    command("unprotect", "--json")
+    command("unprotect", "--all", "--json")
     with postgres.connect(database) as direct:
         assert direct.execute("SELECT count(*) FROM strongroom_keys.keysets").fetchone() == (0,)
         assert direct.execute("SELECT count(*) FROM strongroom_keys.retired_keysets").fetchone() == (2,)

@@ -9,8 +9,10 @@
 mod answer;
 mod bind;
 mod copy;
+mod ctr;
 mod form;
 mod frame;
+mod gcm;
 mod input;
 mod opener;
 mod round;

@@ -1,18 +1,13 @@
 //! Opens the sealed values of one column: Tink's AES256_GCM and AES256_SIV (docs/spec/ciphertext.md).
 //!
-//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
-
-use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce, Tag};
+//! Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
 
 use crate::Refusal;
 use crate::form::{Form, read_hex};
+use crate::gcm::{Gcm, NONCE, TAG};
 use crate::siv::{self, Siv};
 
 const PREFIX: usize = 5;
-const NONCE: usize = 12;
-const TAG: usize = 16;
 const MARK: u8 = 0x80;
 
 /// The two kinds of keyset.
@@ -23,7 +18,7 @@ pub enum Algorithm {
 }
 
 enum Cipher {
-    Gcm(Box<Aes256Gcm>),
+    Gcm(Box<Gcm>),
     Siv(Box<Siv>),
 }
 
@@ -31,11 +26,11 @@ enum Cipher {
 /// that upstream sends bytea as text.
 pub struct Opener {
     ciphers: Vec<([u8; PREFIX], Cipher)>,
-    associated: Vec<u8>,
     form: Form,
     pad: usize,
     hexed: bool,
-    scratch: Vec<u8>,
+    digits: Vec<u8>,
+    plaintext: Vec<u8>,
 }
 
 impl Opener {
@@ -56,58 +51,57 @@ impl Opener {
                 Some(((*prefix).try_into().ok()?, cipher(algorithm, material, associated)?))
             })
             .collect::<Option<Vec<_>>>()?;
-        let (associated, scratch) = (associated.to_vec(), Vec::new());
-        Some(Self { ciphers, associated, form, pad, hexed, scratch })
+        Some(Self { ciphers, form, pad, hexed, digits: Vec::new(), plaintext: Vec::new() })
     }
 
-    /// Appends the value as the client awaits it.
+    /// Appends the value as the client awaits it; where it refuses, `out` holds what is to be thrown away.
     pub fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-        self.scratch.clear();
-        if self.hexed {
-            read_hex(value, &mut self.scratch)?;
+        let value = if self.hexed {
+            self.digits.clear();
+            read_hex(value, &mut self.digits)?;
+            &self.digits
         } else {
-            self.scratch.extend_from_slice(value);
-        }
-        let (from, to) = self.decrypted()?;
-        self.form.write(&self.scratch[from..to], out)
-    }
-
-    /// Decrypts `scratch` in place, and says where in it the plaintext stands.
-    fn decrypted(&mut self) -> Result<(usize, usize), Refusal> {
-        let (prefix, rest) = self.scratch.split_at_mut_checked(PREFIX).ok_or(Refusal::Value)?;
-        let (_, cipher) = self.ciphers.iter_mut().find(|(known, _)| known == prefix).ok_or(Refusal::Value)?;
-        let (from, to) = match cipher {
-            Cipher::Gcm(gcm) => open_gcm(gcm, &self.associated, rest)?,
-            Cipher::Siv(siv) => open_siv(siv, rest)?,
+            value
         };
-        let length = unpadded(&rest[from..to], self.pad)?;
-        Ok((PREFIX + from, PREFIX + from + length))
+        let (prefix, sealed) = value.split_at_checked(PREFIX).ok_or(Refusal::Value)?;
+        let (_, cipher) = self.ciphers.iter().find(|(known, _)| known == prefix).ok_or(Refusal::Value)?;
+        let at = out.len();
+        match cipher {
+            Cipher::Gcm(gcm) => open_gcm(gcm, sealed, out)?,
+            Cipher::Siv(siv) => open_siv(siv, sealed, out)?,
+        }
+        out.truncate(at + unpadded(&out[at..], self.pad)?);
+        if self.form == Form::Verbatim {
+            return Ok(());
+        }
+        self.plaintext.clear();
+        self.plaintext.extend(out.drain(at..));
+        self.form.write(&self.plaintext, out)
     }
 }
 
 fn cipher(algorithm: Algorithm, material: &[u8], associated: &[u8]) -> Option<Cipher> {
     Some(match algorithm {
-        Algorithm::Randomized => Cipher::Gcm(Box::new(Aes256Gcm::new_from_slice(material).ok()?)),
+        Algorithm::Randomized => Cipher::Gcm(Box::new(Gcm::new(material, associated)?)),
         Algorithm::Deterministic => Cipher::Siv(Box::new(Siv::new(material, associated)?)),
     })
 }
 
-fn open_gcm(gcm: &Aes256Gcm, associated: &[u8], sealed: &mut [u8]) -> Result<(usize, usize), Refusal> {
-    let end = sealed.len().checked_sub(TAG).filter(|&end| end >= NONCE).ok_or(Refusal::Value)?;
-    let (body, tag) = sealed.split_at_mut(end);
-    let (nonce, text) = body.split_at_mut(NONCE);
-    let nonce = Nonce::try_from(&*nonce).map_err(|_| Refusal::Value)?;
-    let tag = Tag::try_from(&*tag).map_err(|_| Refusal::Value)?;
-    gcm.decrypt_inout_detached(&nonce, associated, InOutBuf::from(text), &tag).map_err(|_| Refusal::Value)?;
-    Ok((NONCE, end))
+/// Nonce, text, tag.
+fn open_gcm(gcm: &Gcm, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let (&nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(Refusal::Value)?;
+    let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(Refusal::Value)?;
+    let at = out.len();
+    out.extend_from_slice(text);
+    gcm.open(nonce, tag, &mut out[at..])
 }
 
-fn open_siv(siv: &mut Siv, sealed: &mut [u8]) -> Result<(usize, usize), Refusal> {
-    let length = sealed.len();
-    let (tag, text) = sealed.split_at_mut_checked(TAG).ok_or(Refusal::Value)?;
-    let tag = siv::Tag::try_from(&*tag).map_err(|_| Refusal::Value)?;
-    siv.open(&tag, text)?;
-    Ok((TAG, length))
+/// Tag, text.
+fn open_siv(siv: &Siv, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let (&tag, text) = sealed.split_first_chunk::<TAG>().ok_or(Refusal::Value)?;
+    let at = out.len();
+    out.extend_from_slice(text);
+    siv.open(&siv::Tag::from(tag), &mut out[at..])
 }
 
 /// How long the plaintext is without its padding: one 0x80, then zeros (ISO/IEC 7816-4).
@@ -134,9 +128,7 @@ mod tests {
 
     fn sealed(text: &[u8]) -> Vec<u8> {
         let mut body = text.to_vec();
-        let gcm = Aes256Gcm::new_from_slice(KEY).unwrap();
-        let nonce = Nonce::from([3; NONCE]);
-        let tag = gcm.encrypt_inout_detached(&nonce, b"context", InOutBuf::from(&mut body[..])).unwrap();
+        let tag = Gcm::new(KEY, b"context").unwrap().seal([3; NONCE], &mut body).unwrap();
         [KEY_PREFIX, &[3; NONCE], &body, &tag].concat()
     }
 

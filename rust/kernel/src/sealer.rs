@@ -1,26 +1,20 @@
 //! Seals the values of one column: Tink's AES256_GCM and AES256_SIV (docs/spec/ciphertext.md), in the same
 //! bytes as `protect/randomized.py` and `protect/deterministic.py`.
 //!
-//! GCM is RustCrypto's, SIV is put together in `siv`. Key schedules, hash keys and MAC keys are wiped when a
-//! sealer is dropped.
+//! Key schedules, hash keys and MAC keys are wiped when a sealer is dropped.
 
-use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce};
-
+use crate::gcm::{Gcm, NONCE, TAG};
 use crate::opener::Algorithm;
 use crate::siv::Siv;
 use crate::{Form, Refusal};
 
 const PREFIX: usize = 5;
-const NONCE: usize = 12;
-const TAG: usize = 16;
 const MARK: u8 = 0x80;
 /// Nonces that are drawn from the operating system at once, at most.
 const DRAWN: usize = 64;
 
 enum Cipher {
-    Gcm(Box<Aes256Gcm>),
+    Gcm(Box<Gcm>),
     Siv(Box<Siv>),
 }
 
@@ -29,7 +23,6 @@ enum Cipher {
 pub struct Sealer {
     cipher: Cipher,
     prefix: [u8; PREFIX],
-    associated: Vec<u8>,
     form: Form,
     limit: usize,
     pad: usize,
@@ -49,25 +42,22 @@ impl Sealer {
     ) -> Option<Self> {
         let (prefix, material) = (key.0.try_into().ok()?, key.1);
         let cipher = match algorithm {
-            Algorithm::Randomized => Cipher::Gcm(Box::new(Aes256Gcm::new_from_slice(material).ok()?)),
+            Algorithm::Randomized => Cipher::Gcm(Box::new(Gcm::new(material, associated)?)),
             Algorithm::Deterministic => Cipher::Siv(Box::new(Siv::new(material, associated)?)),
         };
-        Some(Self { cipher, prefix, associated: associated.to_vec(), form, limit, pad })
+        Some(Self { cipher, prefix, form, limit, pad })
     }
 
     /// Appends the sealed value; where it refuses, `out` holds what is to be thrown away.
-    pub fn seal(&mut self, value: &[u8], nonces: &mut Nonces, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    pub fn seal(&self, value: &[u8], nonces: &mut Nonces, out: &mut Vec<u8>) -> Result<(), Refusal> {
         out.extend_from_slice(&self.prefix);
-        match &mut self.cipher {
+        match &self.cipher {
             Cipher::Gcm(gcm) => {
                 let nonce = nonces.next()?;
                 out.extend_from_slice(&nonce);
                 let at = out.len();
                 read(self.form, self.limit, self.pad, value, out)?;
-                let body = InOutBuf::from(&mut out[at..]);
-                let tag = gcm
-                    .encrypt_inout_detached(&Nonce::from(nonce), &self.associated, body)
-                    .map_err(|_| Refusal::Value)?;
+                let tag = gcm.seal(nonce, &mut out[at..]).ok_or(Refusal::Value)?;
                 out.extend_from_slice(&tag);
             }
             Cipher::Siv(siv) => {
@@ -149,7 +139,7 @@ mod tests {
         limit: usize,
         pad: usize,
     ) -> Option<Vec<u8>> {
-        let mut sealer =
+        let sealer =
             Sealer::new(algorithm, (PREFIX, material), b"context", Form::Verbatim, limit, pad).unwrap();
         let mut stored = Vec::new();
         sealer.seal(value, &mut Nonces::new(), &mut stored).ok()?;

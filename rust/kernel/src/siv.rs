@@ -1,28 +1,24 @@
 //! AES-256-SIV with one associated string (RFC 5297), for many short values under one context.
 //!
-//! It is put together here from RustCrypto's AES, CMAC and CTR, because what is the same for each value of a
-//! column can then be done once: the key schedule of CTR, and the part of S2V that hashes the context.
-//! RustCrypto's own `aes-siv`, which does both again for each value, is what the tests hold it against.
+//! It is put together here from RustCrypto's AES, because what is the same for each value of a column can then
+//! be done once: the key schedule of CTR, the subkeys of CMAC, and the part of S2V that hashes the context.
+//! RustCrypto's own `aes-siv`, which does all of it again for each value, and its `cmac` are what the tests hold
+//! it against.
 
 use aes::Aes256;
-use aes::cipher::inout::InOutBuf;
-use aes::cipher::{Block, InnerIvInit, KeyInit, StreamCipherCore};
-use cmac::{Cmac, Mac};
-use ctr::CtrCore;
-use ctr::flavors::Ctr128BE;
-use dbl::Dbl;
+use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
+use ctutils::CtEq;
 use zeroize::Zeroize;
 
 use crate::Refusal;
-
-const BLOCK: usize = 16;
+use crate::ctr::{BLOCK, apply_keystream, xor};
 
 /// The synthetic IV, which is also the tag.
 pub type Tag = Block<Aes256>;
 
-/// One key and one context. The key schedules are wiped when it is dropped.
+/// One key and one context. What is derived from the key is wiped when it is dropped.
 pub struct Siv {
-    mac: Cmac<Aes256>,
+    mac: Cmac,
     keystream: Aes256,
     context: Tag,
 }
@@ -33,26 +29,25 @@ impl Siv {
     #[must_use]
     pub fn new(key: &[u8], associated: &[u8]) -> Option<Self> {
         let (k1, k2) = key.split_at_checked(key.len() / 2)?;
-        let mut mac = <Cmac<Aes256> as KeyInit>::new_from_slice(k1).ok()?;
+        let mac = Cmac::new(Aes256::new_from_slice(k1).ok()?);
         let keystream = Aes256::new_from_slice(k2).ok()?;
-        let zero = cmac(&mut mac, &[&[0; BLOCK]]);
-        let mut context = zero.dbl();
-        xor(&mut context, &cmac(&mut mac, &[associated]));
+        let mut context = dbl(&mac.of(&[], &[0; BLOCK]));
+        xor(&mut context, &mac.of(&[], associated));
         Some(Self { mac, keystream, context })
     }
 
     /// Encrypts in place and gives the tag (section 2.6).
     #[must_use]
-    pub fn seal(&mut self, text: &mut [u8]) -> Tag {
+    pub fn seal(&self, text: &mut [u8]) -> Tag {
         let tag = self.s2v(text);
         self.apply_keystream(tag, text);
         tag
     }
 
     /// Decrypts in place; a text whose tag is another is wiped (section 2.7).
-    pub fn open(&mut self, tag: &Tag, text: &mut [u8]) -> Result<(), Refusal> {
+    pub fn open(&self, tag: &Tag, text: &mut [u8]) -> Result<(), Refusal> {
         self.apply_keystream(*tag, text);
-        if same(&self.s2v(text), tag) {
+        if self.s2v(text).as_slice().ct_eq(tag.as_slice()).into() {
             return Ok(());
         }
         text.zeroize();
@@ -60,49 +55,94 @@ impl Siv {
     }
 
     /// S2V of the context, which is hashed already, and the text (section 2.4).
-    fn s2v(&mut self, text: &[u8]) -> Tag {
+    fn s2v(&self, text: &[u8]) -> Tag {
         let Some(start) = text.len().checked_sub(BLOCK) else {
-            let mut last = self.context.dbl();
+            let mut last = dbl(&self.context);
             xor(&mut last, text);
             last[text.len()] ^= 0x80;
-            return cmac(&mut self.mac, &[&last]);
+            return self.mac.of(&[], &last);
         };
         let mut last = self.context;
         xor(&mut last, &text[start..]);
-        cmac(&mut self.mac, &[&text[..start], &last])
+        self.mac.of(&text[..start], &last)
     }
 
     /// CTR from the tag on, with the top bits of its last two words cleared (section 2.5).
     fn apply_keystream(&self, mut tag: Tag, text: &mut [u8]) {
         tag[8] &= 0x7f;
         tag[12] &= 0x7f;
-        CtrCore::<&Aes256, Ctr128BE>::inner_iv_init(&self.keystream, &tag)
-            .apply_keystream_partial(InOutBuf::from(text));
+        let first = u128::from_be_bytes(tag.into());
+        let counter = |number| first.wrapping_add(number as u128).to_be_bytes().into();
+        apply_keystream(&self.keystream, counter, text);
     }
 }
 
-fn cmac(mac: &mut Cmac<Aes256>, parts: &[&[u8]]) -> Tag {
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize_reset().into_bytes()
-}
-
-fn xor(block: &mut Tag, with: &[u8]) {
-    for (octet, other) in block.iter_mut().zip(with) {
-        *octet ^= other;
+impl Drop for Siv {
+    fn drop(&mut self) {
+        self.context.zeroize();
     }
 }
 
-/// Whether two tags are equal, in a time that does not tell where they differ.
-fn same(one: &Tag, other: &Tag) -> bool {
-    cmac::digest::CtOutput::<Cmac<Aes256>>::new(*one) == cmac::digest::CtOutput::new(*other)
+/// AES-CMAC (RFC 4493, NIST SP 800-38B): the cipher, and the subkeys for a last block that is whole or not.
+struct Cmac {
+    aes: Aes256,
+    whole: Tag,
+    filled: Tag,
+}
+
+impl Cmac {
+    fn new(aes: Aes256) -> Self {
+        let mut zero = Tag::default();
+        aes.encrypt_block(&mut zero);
+        let whole = dbl(&zero);
+        Self { aes, whole, filled: dbl(&whole) }
+    }
+
+    /// The MAC of two parts in a row.
+    fn of(&self, head: &[u8], tail: &[u8]) -> Tag {
+        let (mut state, mut there) = (Tag::default(), 0);
+        for part in [head, tail] {
+            let mut rest = part;
+            while !rest.is_empty() {
+                if there == BLOCK {
+                    self.aes.encrypt_block(&mut state);
+                    there = 0;
+                }
+                let (now, later) = rest.split_at(rest.len().min(BLOCK - there));
+                xor(&mut state[there..], now);
+                there += now.len();
+                rest = later;
+            }
+        }
+        if there == BLOCK {
+            xor(&mut state, &self.whole);
+        } else {
+            state[there] ^= 0x80;
+            xor(&mut state, &self.filled);
+        }
+        self.aes.encrypt_block(&mut state);
+        state
+    }
+}
+
+impl Drop for Cmac {
+    fn drop(&mut self) {
+        self.whole.zeroize();
+        self.filled.zeroize();
+    }
+}
+
+/// Doubles in GF(2^128) (RFC 5297, section 2.3), in a time that does not tell what.
+fn dbl(block: &Tag) -> Tag {
+    let number = u128::from_be_bytes((*block).into());
+    ((number << 1) ^ ((number >> 127) * 0x87)).to_be_bytes().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use aes_siv::siv::Aes256Siv;
+    use cmac::Mac;
 
     const KEY: &[u8; 64] = b"one half is for the MAC.........and the other is for the stream.";
 
@@ -110,7 +150,7 @@ mod tests {
     fn it_gives_what_another_implementation_gives() {
         let long: Vec<u8> = (0..=255).cycle().take(1100).collect();
         for associated in [0, 1, 15, 16, 17, 75] {
-            let mut siv = Siv::new(KEY, &long[..associated]).unwrap();
+            let siv = Siv::new(KEY, &long[..associated]).unwrap();
             let mut other = Aes256Siv::new_from_slice(KEY).unwrap();
             for length in (0..70).chain([1024, 1100]) {
                 let (mut ours, mut theirs) = (long[..length].to_vec(), long[..length].to_vec());
@@ -128,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_does_not_open_is_wiped() {
-        let mut siv = Siv::new(KEY, b"context").unwrap();
+        let siv = Siv::new(KEY, b"context").unwrap();
         let mut text = b"a value".to_vec();
         let mut tag = siv.seal(&mut text);
         tag[3] ^= 1;
@@ -140,6 +180,19 @@ mod tests {
     fn a_key_of_another_size_is_none() {
         for size in [0, 16, 32, 63, 65, 128] {
             assert!(Siv::new(&vec![0; size], b"").is_none());
+        }
+    }
+
+    #[test]
+    fn the_mac_is_another_implementations() {
+        let long: Vec<u8> = (0..=255).collect();
+        let mac = Cmac::new(Aes256::new_from_slice(&KEY[..32]).unwrap());
+        for length in 0..70 {
+            for middle in 0..=length {
+                let other = <cmac::Cmac<Aes256> as KeyInit>::new_from_slice(&KEY[..32]).unwrap();
+                let wanted = other.chain_update(&long[..length]).finalize().into_bytes();
+                assert_eq!(mac.of(&long[..middle], &long[middle..length]), wanted);
+            }
         }
     }
 }

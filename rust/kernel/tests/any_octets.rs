@@ -122,7 +122,7 @@ proptest! {
     fn what_is_sealed_opens_or_is_refused(
         (algorithm, key) in algorithm(), form in form(), pad in 0..20usize, limit in 0..9usize, value in octets(),
     ) {
-        let mut sealer = Sealer::new(algorithm, (PREFIX, key), b"context", form, limit, pad).unwrap();
+        let sealer = Sealer::new(algorithm, (PREFIX, key), b"context", form, limit, pad).unwrap();
         let mut stored = Vec::new();
         if sealer.seal(&value, &mut Nonces::new(), &mut stored).is_ok() {
             let mut opener = Opener::new(algorithm, &[(PREFIX, key)], b"context", form, pad, false).unwrap();

@@ -40,6 +40,7 @@ Rewrite = Annotated[
     bool,
     typer.Option("--rewrite", help="At the end rewrite the tables, so that no dead row holds old values."),
 ]
+All = Annotated[bool, typer.Option("--all", help="Every configured column.")]
 Abandon = Annotated[
     bool, typer.Option("--abandon", help="Take back what an interrupted run has made, and stop.")
 ]
@@ -79,14 +80,17 @@ def unprotect(
     database: Database = None,
     dry_run: DryRun = False,
     rewrite: Rewrite = False,
+    every: All = False,
     json: Json = False,
 ) -> None:
-    """Take columns back to plaintext, while applications go on reading and writing.
+    """Take columns, or --all of them, back to plaintext, while applications go on reading and writing.
 
     Afterwards delete their lines from the configuration. Their keys are kept aside, for old backups.
 
-    Examples: strongroom unprotect --dry-run · strongroom unprotect public.customers.email
+    Examples: strongroom unprotect public.customers.email · strongroom unprotect --all --dry-run
     """
+    if not (columns or every or dry_run):
+        raise typer.BadParameter("name the columns that are to be plaintext again, or give --all")
     settings = load(config)
     with _job(settings, database, columns or (), only_look=dry_run) as work:
         if dry_run:
