@@ -86,7 +86,9 @@ def test_a_dry_run_changes_nothing(
 def test_there_and_back(command: Command, postgres: PostgresServer, database: str) -> None:
     """What `protect` sealed, `unprotect` opens again, every value as it was."""
     before = stored(postgres, database)
-    report = json.loads(command("protect", "--json").stdout)
+    protected = command("protect", "--json")
+    assert "SIGHUP" in protected.stderr
+    report = json.loads(protected.stdout)
     assert report["verified"] >= 2 * ROWS
     assert report["longest_lock"] < 5
     sealed = stored(postgres, database)

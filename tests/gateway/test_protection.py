@@ -373,6 +373,42 @@ def test_a_reload_can_protect_more(start: Start, database: str, postgres: Postgr
     assert b"555" not in stored[0]
 
 
+def test_a_reload_while_protect_works(postgres: PostgresServer) -> None:
+    """A gateway that takes the configuration meanwhile seals and opens from the swap on, with no more ado."""
+    database = postgres.create_database(f"db{secrets.token_hex(4)}")
+    postgres.run(TABLE.replace("bytea", "text"), database)
+    rows = "SELECT g, g || '@example.org', 'n', 't' FROM generate_series(1, 20000) g"
+    postgres.run(f"INSERT INTO people {rows}", database)
+    gateway = Gateway.start(postgres, database)
+    with gateway, postgres.connect(database) as reader, ThreadPoolExecutor() as pool:
+        settings = yaml.safe_load(gateway.configuration.read_text())
+        settings["databases"][database]["columns"] = COLUMNS
+        gateway.configure(settings)
+        job = pool.submit(gateway.command, "protect")
+        wait_until(lambda: _is_on_record(postgres, database), "protect has begun")
+        with reader.transaction():  # the swap waits for it
+            reader.execute("SELECT FROM people LIMIT 1")
+            gateway.signal(signal.SIGHUP)
+            wait_until(lambda: "configuration reloaded" in gateway.log.read_text(), "the reload")
+            with session(gateway) as one:
+                found = one.execute("SELECT id FROM people WHERE email = '7@example.org'").fetchall()
+                assert found == [(7,)]
+        assert "longest exclusive lock" in job.result()
+        with session(gateway) as one:
+            with contextlib.suppress(psycopg.errors.SerializationFailure):  # told to try again
+                one.execute("INSERT INTO people VALUES (0, 'b@example.org', 'n', 't')")
+            one.execute("INSERT INTO people VALUES (0, 'b@example.org', 'n', 't') ON CONFLICT DO NOTHING")
+            emails = one.execute("SELECT email FROM people WHERE id < 2 ORDER BY id").fetchall()
+    assert emails == [("b@example.org",), ("1@example.org",)]
+
+
+def _is_on_record(postgres: PostgresServer, database: str) -> bool:
+    with postgres.connect(database) as direct:
+        if direct.execute("SELECT to_regclass('strongroom_keys.changeovers')").fetchone() == (None,):
+            return False
+        return bool(direct.execute("SELECT FROM strongroom_keys.changeovers").fetchall())
+
+
 def test_a_reload_that_ends_protection_is_refused(start: Start, database: str) -> None:
     """Deleting a line and sending SIGHUP changes nothing: the old configuration stays."""
     gateway = start()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from strongroom.changeover import job
-from strongroom.changeover.model import Direction, Plan, Report, Target, Tell
+from strongroom.changeover.model import Direction, Plan, Report, Stage, Target, Tell
 from strongroom.changeover.model import Progress as Step
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
@@ -41,6 +41,9 @@ Rewrite = Annotated[
     typer.Option("--rewrite", help="At the end rewrite the tables, so that no dead row holds old values."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every configured column.")]
+RELOAD = "gateways that run already: reload them now (SIGHUP), so that they expect the sealed columns"
+"""Told when the job is on record: before, a gateway refuses to serve plaintext in a configured column."""
+
 Abandon = Annotated[
     bool, typer.Option("--abandon", help="Take back what an interrupted run has made, and stop.")
 ]
@@ -147,7 +150,7 @@ class _Job:
         schemes = self._to_change(direction)
         if not schemes and not job.is_under_way(self._connection):
             return None
-        with _bar() as tell:
+        with _bar(RELOAD if direction is Direction.PROTECT else "") as tell:
             return job.run(
                 self._connection,
                 self._targets(schemes or self._schemes),
@@ -255,8 +258,8 @@ def _scheme(schemes: dict[str, Scheme], column: str) -> Scheme:
 
 
 @contextmanager
-def _bar() -> Iterator[Tell]:
-    """Shows each step as a bar on standard error."""
+def _bar(advice: str) -> Iterator[Tell]:
+    """Shows each step as a bar on standard error, and the advice when values begin to change."""
     shown = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -267,7 +270,11 @@ def _bar() -> Iterator[Tell]:
     tasks: dict[tuple[str, str], TaskID] = {}
 
     def tell(step: Step) -> None:
+        nonlocal advice
         key = (step.stage.value, step.what)
+        if advice and step.stage is Stage.FILL:
+            shown.console.print(advice, markup=False, highlight=False)
+            advice = ""
         if key not in tasks:
             tasks[key] = shown.add_task(f"{step.stage.value} {step.what}", total=step.total, rows="")
         rows = f"{step.rows:,} rows" if step.rows else ""
