@@ -40,7 +40,7 @@ ORDER_EMAIL = Scheme.parse(
 )
 IBAN = Scheme.parse("shop", "public.customers.iban", type="varchar(40)", encryption="randomized")
 STYLE = TextStyle()
-HASTY = Limits(share=0.95, lock_wait=2.0)
+HASTY = Limits(share=0.95, share_beside=0.95, lock_wait=2.0)
 
 
 def target(scheme: Scheme) -> Target:

@@ -1,18 +1,21 @@
 """changeover/fill.py: batches of rows, filled and compared."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psycopg
 import pytest
 from tests.changeover.shop import HASTY, IBAN, Shop, target
 
-from strongroom.changeover import fill, record, statements
+from strongroom.changeover import record, statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import Filler
 from strongroom.changeover.model import Direction
 from strongroom.changeover.survey import survey
-from strongroom.changeover.throttle import Throttle
+from strongroom.changeover.throttle import Load, Throttle
 from strongroom.errors import ChangeoverMismatch
+from strongroom.testing.waiting import wait_until
 
 EMPTY = "SELECT count(*) FROM customers WHERE strongroom_shadow_iban IS NULL AND iban IS NOT NULL"
 TRIGGER = f'ALTER TABLE customers DISABLE TRIGGER "{statements.TRIGGER}"'
@@ -129,7 +132,23 @@ def shop_explain(database: Database, statement: str) -> str:
     return "\n".join(row[0] for row in database.rows(f"EXPLAIN {statement}"))
 
 
-def test_lag_is_asked_for_now_and_then(filler: Filler) -> None:
-    """Without replicas it is none."""
-    assert filler.lag() == 0
-    assert fill.NOTE_SECONDS > 0
+def test_what_else_the_database_does(filler: Filler, shop: Shop) -> None:
+    """No replica is behind; another session is at work while its statement runs, and for a second."""
+    with shop.server.connect(shop.database) as other, ThreadPoolExecutor() as pool:
+        wait_until(lambda: not filler.load().others, "nobody else is at work")
+        running = pool.submit(other.execute, "SELECT pg_sleep(60)")
+        wait_until(lambda: filler.load().others, "another session is seen")
+        other.cancel_safe()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            running.result()
+        assert filler.load() == Load(lag_bytes=0, others=True)
+
+
+def test_others_are_seen_inside_a_transaction(filler: Filler, shop: Shop) -> None:
+    """As in `verify`, although PostgreSQL shows the same activity for the whole of it."""
+    wait_until(lambda: not filler.load().others, "nobody else is at work")
+    with filler.database.transaction():
+        assert not filler.load().others
+        with shop.server.connect(shop.database) as other:
+            other.execute("SELECT 1")
+            assert filler.load().others

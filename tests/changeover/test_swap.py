@@ -1,10 +1,12 @@
 """changeover/swap.py: what happens under the lock."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
-from tests.changeover.shop import IBAN, Shop
+from tests.changeover.shop import HASTY, IBAN, Shop
 
-from strongroom.changeover.model import Direction, Limits, Progress, Stage
+from strongroom.changeover.model import Direction, Progress, Stage
 from strongroom.errors import ChangeoverRefused
 
 ORDER = "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'strongroom_iban'"
@@ -20,7 +22,7 @@ def test_too_many_rows_are_not_filled_under_the_lock(shop: Shop) -> None:
             if len(swaps) < 3:
                 shop.run("UPDATE customers SET iban = 'new' || id || '-' || txid_current()")
 
-    shop.change(Direction.PROTECT, IBAN, tell=tell, limits=Limits(share=0.95, last_rows=50))
+    shop.change(Direction.PROTECT, IBAN, tell=tell, limits=replace(HASTY, last_rows=50))
     assert swaps == [0, 1, 2]
     assert all(row[2].startswith("new") for row in shop.contents([IBAN])["customers"])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from strongroom.changeover.database import Database, Values
 from strongroom.changeover.model import Column, Direction, Progress, Stage, Table, Tell
 from strongroom.changeover.statements import missing
-from strongroom.changeover.throttle import Throttle
+from strongroom.changeover.throttle import Load, Throttle
 from strongroom.errors import ChangeoverMismatch, ChangeoverRefused
 from strongroom.protect.check import quoted
 from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
@@ -30,6 +30,12 @@ NOTE_SECONDS = 2.0
 _LAG = """\
 SELECT coalesce(max(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
   replay_lsn)), 0)::int8 FROM pg_stat_replication"""
+
+_OTHERS = """\
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND CASE backend_type
+  WHEN 'client backend' THEN state = 'active' OR state_change > clock_timestamp() - interval '1 second'
+  ELSE backend_type IS NULL AND datname = current_database() END)"""
+"""Without pg_monitor the sessions of other roles are seen, but not what they do: they count as at work."""
 
 
 @dataclass
@@ -67,7 +73,7 @@ class Filler:
             if time.monotonic() - noted > NOTE_SECONDS:
                 self.note(last)
                 noted = time.monotonic()
-            self.database.sleep(self.throttle.pause(rows, self._seconds, self.lag()))
+            self.database.sleep(self.throttle.pause(rows, self._seconds, self.load()))
         self.note(self.blocks())
 
     def catch_up(self, enough: int) -> None:
@@ -79,7 +85,7 @@ class Filler:
             self.tell(Progress(Stage.CATCH_UP, self.table.sql, 0, 0, self.rows))
             if rows <= enough and self.left(enough) <= enough:
                 return
-            self.database.sleep(self.throttle.pause(rows, time.monotonic() - begun, self.lag()))
+            self.database.sleep(self.throttle.pause(rows, time.monotonic() - begun, self.load()))
         raise ChangeoverRefused(
             f"rows of {self.table.sql} are changed as fast as they are filled",
             hint="run it again at a quieter time; if there are none, look at the triggers of the table",
@@ -111,9 +117,14 @@ class Filler:
                 self._compare_rows(self.database.raw(query, binary=True))
                 self._seconds = time.monotonic() - begun
                 self.tell(Progress(Stage.VERIFY, self.table.sql, min(last, total), total, self.verified))
-                self.database.sleep(self.throttle.pause(0, self._seconds, self.lag()))
+                self.database.sleep(self.throttle.pause(0, self._seconds, self.load()))
 
-    def lag(self) -> int:
+    def load(self) -> Load:
+        """What else the database does."""
+        self.database.run("SELECT pg_stat_clear_snapshot()")  # `verify` is one transaction
+        return Load(self._lag_bytes(), bool(self.database.value(_OTHERS)))
+
+    def _lag_bytes(self) -> int:
         """Bytes that the last replica is behind; 0 where the role may not see it (pg_monitor)."""
         if (
             time.monotonic() - self._asked > NOTE_SECONDS

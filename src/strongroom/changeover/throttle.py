@@ -1,7 +1,8 @@
 """How long to rest between two batches: pure arithmetic on what was measured.
 
-We work for a share of the time. When a row takes much longer than it did at best, the database has other
-work, and the share shrinks; when a replica falls behind, we wait for it. Called by ``fill.py``.
+We work for a share of the time, a small one while others are at work. When a row takes much longer than it
+did at best, the database has more to do than is seen, and the share shrinks; when a replica falls behind, we
+wait for it. Called by ``fill.py``.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,16 @@ MAX_PAUSE = 5.0
 LAG_PAUSE = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the database says of itself between two batches."""
+
+    lag_bytes: int = 0
+    """How far the last replica is behind."""
+    others: bool = False
+    """Whether other sessions are at work, or were within a second."""
+
+
 @dataclass(slots=True)
 class Throttle:
     """The state of one back-fill."""
@@ -21,11 +32,12 @@ class Throttle:
     best: float | None = None
     """Seconds that a row took in the best batch."""
 
-    def pause(self, rows: int, seconds: float, lag_bytes: int) -> float:
+    def pause(self, rows: int, seconds: float, load: Load) -> float:
         """Seconds to rest after a batch of so many rows."""
-        if lag_bytes > self.limits.replica_lag_bytes:
+        if load.lag_bytes > self.limits.replica_lag_bytes:
             return LAG_PAUSE
-        rest = seconds * (1 - self.limits.share) / self.limits.share
+        share = self.limits.share_beside if load.others else self.limits.share
+        rest = seconds * (1 - share) / share
         if rows >= 50:  # a small batch is mostly overhead, and says nothing
             each = seconds / rows
             self.best = each if self.best is None else min(self.best, each)
