@@ -26,13 +26,18 @@ help:  ## what the targets do
 # cannot be had, that is said and no more. It is built for this machine's processor; one that is to run on others
 # is built with, say, KERNEL_CPU=x86-64-v2, and finds out at run time what the processor has.
 KERNEL_CPU ?= native
-.venv/kernel: .venv/ready rust/Cargo.toml $(wildcard rust/kernel*/Cargo.toml rust/kernel*/src/*.rs)
+define build_kernel
 	@if ! command -v cargo >/dev/null; then echo "no cargo here: the Python kernel serves"; \
 	elif RUSTFLAGS='-C target-cpu=$(KERNEL_CPU)' $(BIN)/pip install --quiet --force-reinstall ./rust/kernel-py; then echo "the native kernel is built"; \
 	else echo "the native kernel could not be built: the Python kernel serves"; fi
-	@touch $@
+	@touch .venv/kernel
+endef
 
-kernel: .venv/kernel  ## the native kernel, where cargo is there
+.venv/kernel: .venv/ready rust/Cargo.toml $(wildcard rust/kernel*/Cargo.toml rust/kernel*/src/*.rs)
+	$(build_kernel)
+
+kernel: .venv/ready  ## the native kernel anew, where cargo is there; KERNEL_CPU=x86-64-v2 for any processor
+	$(build_kernel)
 
 demo: .venv/kernel  ## what Strongroom does, on a database of its own, in under a minute
 	$(BIN)/strongroom demo

@@ -112,9 +112,10 @@ def test_what_ends_all_protection_is_asked_for_by_name(
     """`unprotect` alone changes nothing, and says how to name what is meant."""
     command("protect", "--json")
     sealed = stored(postgres, database)
-    run = command("unprotect", "--json")
-    assert run.status == 2
-    assert "--all" in run.stderr
+    for words in ((), ("public.people.email", "--all")):
+        run = command("unprotect", *words, "--json")
+        assert run.status == 2
+        assert "--all" in run.stderr
     assert stored(postgres, database) == sealed
 
 

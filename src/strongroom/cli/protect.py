@@ -41,12 +41,12 @@ Rewrite = Annotated[
     typer.Option("--rewrite", help="At the end rewrite the tables, so that no dead row holds old values."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every configured column.")]
-RELOAD = "gateways that run already: reload them now (SIGHUP), so that they expect the sealed columns"
-"""Told when the job is on record: before, a gateway refuses to serve plaintext in a configured column."""
-
 Abandon = Annotated[
     bool, typer.Option("--abandon", help="Take back what an interrupted run has made, and stop.")
 ]
+
+RELOAD = "gateways that run already: reload them now (SIGHUP), so that they expect the sealed columns"
+"""Told when the job is on record: before, a gateway refuses to serve plaintext in a configured column."""
 
 
 def protect(
@@ -92,8 +92,8 @@ def unprotect(
 
     Examples: strongroom unprotect public.customers.email · strongroom unprotect --all --dry-run
     """
-    if not (columns or every or dry_run):
-        raise typer.BadParameter("name the columns that are to be plaintext again, or give --all")
+    if (columns and every) or not (columns or every or dry_run):
+        raise typer.BadParameter("name the columns that are to be plaintext again, or give --all alone")
     settings = load(config)
     with _job(settings, database, columns or (), only_look=dry_run) as work:
         if dry_run:
