@@ -92,8 +92,8 @@ def stay(console: Console, *, rows: int = ROWS) -> None:
         ):
             here.say(f"\n  as the {who} it:")
             console.print(f"    {psql} '{uri}'", soft_wrap=True, markup=False, highlight=False)
-        here.say("\nCtrl-C ends it and removes everything.")
         try:
+            here.say("\nCtrl-C ends it and removes everything.")
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
