@@ -77,9 +77,12 @@ def tell(console: Console, *, rows: int = ROWS) -> None:
         here.say("\nAn application changed its connection string, and nothing else.")
 
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a shell's `&` has SIGINT ignored
+
+
 def stay(console: Console, *, rows: int = ROWS) -> None:
     """Tells the story, then leaves everything running until Ctrl-C, a kill, or a closed terminal."""
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` has SIGINT ignored
+    for ending in _ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     with scene(console, rows) as here:
         for step in STEPS:
@@ -97,7 +100,8 @@ def stay(console: Console, *, rows: int = ROWS) -> None:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
-            here.say("")
+            for ending in _ENDINGS:  # a second one must not stop the removal
+                signal.signal(ending, lambda *_: None)
 
 
 @contextmanager
