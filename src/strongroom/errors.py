@@ -27,10 +27,12 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
-    │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   ├── RootError              the root key, or the way to it
+    │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded
     │   └── KeysetError            keysets, columns and database do not agree
-    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
-    │       └── IllegalTransition, KeyUsesSpent
+    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
+    │       └── IllegalTransition, KeyUsesSpent, KeysChanged
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -788,28 +790,58 @@ class InvalidScheme(ConfigError):
     code = "scheme-invalid"
 
 
-class RootKeyMissing(ConfigError):
+class RootError(ConfigError):
+    """The root key cannot serve, or not be reached; never raised itself."""
+
+    code = "root-key"
+    remedy = "See docs/guides/keys.md, and the section on the root's provider."
+
+
+class RootKeyMissing(RootError):
     """The file of the root key is not there, though keysets exist that it must unwrap."""
 
     code = "root-key-missing"
 
 
-class RootKeyUnsafe(ConfigError):
+class RootKeyUnsafe(RootError):
     """The file of the root key can be read by others, or lies where what it protects is."""
 
     code = "root-key-unsafe"
 
 
-class RootKeyInvalid(ConfigError):
+class RootKeyInvalid(RootError):
     """The file of the root key does not hold one."""
 
     code = "root-key-invalid"
 
 
-class WrongRoot(ConfigError):
-    """A wrapped keyset does not open with this root key."""
+class WrongRoot(RootError):
+    """A wrapped key does not open with this root key."""
 
     code = "root-key-wrong"
+
+
+class RootUnreachable(RootError):
+    """Nobody answers where the root key is kept, or not in time."""
+
+    code = "root-unreachable"
+    remedy = "Gateways that run go on; see that the key service can be reached from here, then try again."
+
+
+class RootRefused(RootError):
+    """The key service answers, and says no."""
+
+    code = "root-refused"
+    remedy = (
+        "See that the key is there and in use, and that these credentials may encrypt and decrypt with it."
+    )
+
+
+class PassphraseNeeded(RootError):
+    """The root is a passphrase, and there is neither one in the configuration nor a terminal to ask at."""
+
+    code = "root-passphrase"
+    remedy = "Write `root: passphrase:${NAME}` and set NAME in the environment, or start it at a terminal."
 
 
 class KeysetError(ConfigError):
@@ -842,6 +874,23 @@ class InvalidKeyset(KeysetError):
     code = "keyset-invalid"
 
 
+class KekMissing(KeysetError):
+    """A keyset is wrapped by a key-encryption key that is neither in the state nor beside the data."""
+
+    code = "kek-missing"
+    remedy = (
+        "Restore the state, or the tables of the schema strongroom_keys, from a backup; a gateway that runs:"
+        " reload it (SIGHUP)."
+    )
+
+
+class WrongKek(KeysetError):
+    """A wrapped keyset does not open with its key-encryption key."""
+
+    code = "kek-wrong"
+    remedy = "Restore the state or the table strongroom_keys.keysets from a backup."
+
+
 class IllegalTransition(KeysetError):
     """A key cannot go from its state to the one asked for."""
 
@@ -852,3 +901,10 @@ class KeyUsesSpent(KeysetError):
     """A key has sealed as many values as is safe for its algorithm."""
 
     code = "key-uses-spent"
+
+
+class KeysChanged(KeysetError):
+    """Another process changed the same keys at the same time, and came first."""
+
+    code = "keys-changed"
+    remedy = "Look with `strongroom keys list`, and run the command again if it is still to be done."
