@@ -105,8 +105,8 @@ def split(secret: bytes, set_id: int, *, count: int, threshold: int) -> tuple[Sh
     return shares
 
 
-def combine(lines: Iterable[str]) -> Combined:
-    """The secret, from lines that people entered, in any order; raises a ``ShareError``.
+def combine(lines: Iterable[str], set_id: int | None = None) -> Combined:
+    """The secret, from lines that people entered, in any order; raises a ``ShareError``, also of another set.
 
     Lines without text are passed over. Whether it is the secret that was meant shows where it is used:
     nothing in a share says so. Of more shares than are needed, though, all must agree.
@@ -115,7 +115,7 @@ def combine(lines: Iterable[str]) -> Combined:
     shares = [Share.parse(line, f"share {number}") for number, line in enumerate(filled, 1)]
     if not shares:
         raise SharesMissing("there is no share")
-    _refuse_foreign(shares)
+    _refuse_foreign(shares, set_id)
     _refuse_doubled(shares)
     threshold = shares[0].threshold
     if len(shares) < threshold:
@@ -123,13 +123,17 @@ def combine(lines: Iterable[str]) -> Combined:
             f"set {shares[0].set_id:08x} needs {threshold} shares, and {len(shares)} are there"
         )
     secret = _secret(shares[:threshold])
-    if _secret(shares) != secret:
+    # One polynomial of the right degree goes through the first shares but one and the secret: each further
+    # share lies on it exactly if it gives the same secret.
+    if any(_secret([*shares[: threshold - 1], further]) != secret for further in shares[threshold:]):
         raise WrongShare("the shares do not agree with each other: one of them is forged")
     return Combined(shares[0].set_id, secret)
 
 
-def _refuse_foreign(shares: Sequence[Share]) -> None:
+def _refuse_foreign(shares: Sequence[Share], set_id: int | None) -> None:
     first = shares[0]
+    if set_id not in (None, first.set_id):
+        raise ForeignShare(f"share 1 belongs to set {first.set_id:08x}, and {set_id:08x} is wanted")
     for number, share in enumerate(shares, 1):
         if (share.set_id, share.threshold) != (first.set_id, first.threshold):
             raise ForeignShare(

@@ -44,8 +44,39 @@ def test_another_set_than_the_configured_one_is_refused() -> None:
     _, shares = ShamirRoot.make(count=2, threshold=2)
     lines = [share.danger_text() for share in shares]
     assert ShamirRoot.open(lines, shares[0].set_id)
-    with pytest.raises(ForeignShare, match="00000001 is configured"):
-        ShamirRoot.open(lines, 1)
+    for some in (lines, lines[:1]):
+        with pytest.raises(ForeignShare, match="00000001 is wanted"):
+            ShamirRoot.open(some, 1)
+
+
+def test_shares_are_asked_for_until_there_are_enough() -> None:
+    """A mistyped, a doubled and a foreign one are told at once, and cost no other."""
+    root, shares = ShamirRoot.make(count=3, threshold=3)
+    _, others = ShamirRoot.make(count=2, threshold=2)
+    lines = [share.danger_text() for share in shares]
+    entered = ["", lines[0], lines[1][:-1], lines[0], others[0].danger_text(), "  ", lines[1], lines[2]]
+    prompts: list[str] = []
+    said: list[str] = []
+
+    def ask(prompt: str) -> str:
+        prompts.append(prompt)
+        return entered.pop(0)
+
+    opened = ShamirRoot.gather(ask, said.append, shares[0].set_id)
+    assert opened.unwrap(root.wrap(b"keys", b""), b"") == b"keys"
+    assert [prompt[6] for prompt in prompts] == list("11222223")
+    assert [text.split(".")[0][:7] for text in said] == ["share 2", "shares ", "share 2"]
+    assert not entered
+
+
+def test_a_share_of_another_set_is_told_at_once() -> None:
+    """Where the configuration names the set, the first share counts already."""
+    _, shares = ShamirRoot.make(count=2, threshold=2)
+    _, others = ShamirRoot.make(count=2, threshold=2)
+    entered = [others[0].danger_text(), *(share.danger_text() for share in shares)]
+    said: list[str] = []
+    assert ShamirRoot.gather(lambda _: entered.pop(0), said.append, shares[0].set_id)
+    assert f"{shares[0].set_id:08x} is wanted" in said[0]
 
 
 def test_what_was_changed_or_moved_does_not_open() -> None:

@@ -7,10 +7,10 @@ with the lines that people entered.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
-from strongroom.errors import ForeignShare, WrongRoot
+from strongroom.errors import ShareError, SharesMissing, WrongRoot
 from strongroom.keys.generate import new_key_id
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.shares import SECRET_SIZE, Share, combine, split
@@ -39,10 +39,23 @@ class ShamirRoot:
     @classmethod
     def open(cls, lines: Iterable[str], set_id: int | None = None) -> Self:
         """The root of the lines that were entered; raises a ``ShareError``, also for another set."""
-        combined = combine(lines)
-        if set_id not in (None, combined.set_id):
-            raise ForeignShare(f"the shares are of set {combined.set_id:08x}, and {set_id:08x} is configured")
+        combined = combine(lines, set_id)
         return cls(combined.secret, combined.set_id)
+
+    @classmethod
+    def gather(cls, ask: Callable[[str], str], say: Callable[[str], None], set_id: int | None = None) -> Self:
+        """Asks for one share after another until there are enough; says at once what is wrong with one."""
+        lines: list[str] = []
+        while True:
+            line = ask(f"Share {len(lines) + 1} of the root key: ")
+            if not line.strip():
+                continue
+            try:
+                return cls.open([*lines, line], set_id)
+            except SharesMissing:
+                lines.append(line)  # it is a good one
+            except ShareError as error:
+                say(f"{error.message}. {error.hint}")
 
     @property
     def name(self) -> str:
