@@ -1,7 +1,9 @@
 """keys/shares.py: a secret in shares, as Vault and OpenBao split theirs."""
 
 import itertools
+import re
 import secrets
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import openbao
 from strongroom.testing.openbao import OpenBao
 
+GUIDE = Path(__file__).parent.parent.parent / "docs" / "guides" / "roots.md"
 SECRET = bytes(range(SECRET_SIZE))
 SET = 0x5C9E21D4
 SHARES = split(SECRET, SET, count=5, threshold=3)
@@ -82,6 +85,12 @@ def test_a_line_is_for_people() -> None:
     assert Share.parse(odd) == SHARES[0]
     head, _, rest = line.partition(" ")
     assert Share.parse(f"{head} {rest.replace('0', 'O').replace('1', 'l')}") == SHARES[0]
+
+
+def test_the_guide_shows_a_share() -> None:
+    """One that parses, of a secret that nobody has."""
+    (line,) = re.findall(r"^strongroom-share-1 .*$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert Share.parse(line).threshold == 3
 
 
 def test_a_share_prints_without_its_octets() -> None:

@@ -14,7 +14,7 @@ from strongroom.keys.root.vault import VaultRoot
 from strongroom.keys.root.vault_client import Patience
 from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import openbao as find_openbao
-from strongroom.testing.openbao import OpenBao
+from strongroom.testing.openbao import ROOT_POLICY, OpenBao
 
 pytestmark = pytest.mark.xdist_group("openbao")
 
@@ -53,6 +53,12 @@ def test_what_was_wrapped_opens(openbao: OpenBao) -> None:
         assert root.unwrap(wrapped, b"context") == plaintext
         assert opened(openbao).unwrap(wrapped, b"context") == plaintext
     assert root.wrap(b"keys", b"") != root.wrap(b"keys", b"")
+
+
+def test_the_guide_prints_the_policy() -> None:
+    """The one that the tests use, which is all that a root needs."""
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "roots.md"
+    assert f"```hcl\n{ROOT_POLICY}```" in guide.read_text(encoding="utf-8")
 
 
 def test_its_name_says_where_it_is(openbao: OpenBao) -> None:
