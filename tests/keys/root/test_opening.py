@@ -17,7 +17,7 @@ from strongroom.errors import (
     RootKeyMissing,
     RootKeyUnsafe,
     RootLibraryMissing,
-    SharesMissing,
+    RootUnreachable,
     WrongRoot,
 )
 from strongroom.keys.hierarchy import Roots, wrapped
@@ -92,12 +92,23 @@ def test_without_a_terminal_nobody_is_asked(folder: Path, monkeypatch: pytest.Mo
 def test_without_a_terminal_nobody_enters_shares(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a service wait for them."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(SharesMissing, match="no terminal"):
+    with pytest.raises(RootUnreachable, match="no terminal"):
         open_root(ShamirAddress(None), folder, ())
 
 
+def test_a_start_without_the_keepers_goes_on_with_another_root(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares are passed over as a key service that is down is."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    roots = open_roots([file, ShamirAddress(None)], folder, ())
+    assert [type(failure) for failure in roots.failures] == [RootUnreachable]
+
+
 def test_shares_are_entered_at_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They do not show on it; its end is the end."""
+    """They do not show on it; Ctrl-D says that nobody is there to enter more."""
     root, shares = ShamirRoot.make(count=2, threshold=2)
     lines = [share.danger_text() for share in shares]
     controller, terminal = os.openpty()
@@ -107,6 +118,13 @@ def test_shares_are_entered_at_a_terminal(folder: Path, monkeypatch: pytest.Monk
         keyboard.write("\n".join([*lines, ""]))
         keyboard.flush()
         assert open_root(ShamirAddress(None), folder, ()).name == root.name
+        monkeypatch.setattr("getpass.getpass", _ended)
+        with pytest.raises(RootUnreachable, match="not entered"):
+            open_root(ShamirAddress(None), folder, ())
+
+
+def _ended(_: str) -> str:
+    raise EOFError
 
 
 PROVIDERS: dict[str, tuple[str, RootAddress]] = {

@@ -170,6 +170,22 @@ def test_a_key_that_was_deleted_is_told(openbao: OpenBao) -> None:
         root.unwrap(wrapped, b"context")
 
 
+def test_an_engine_that_was_taken_away_is_told(openbao: OpenBao) -> None:
+    """It is not for what was wrapped that it does not open."""
+    openbao.call("POST", "sys/mounts/deep/engine", {"type": "transit"})
+    openbao.call("POST", "deep/engine/keys/strongroom", {})
+    text = (
+        f"{openbao.url}/deep/engine/strongroom?token={openbao.root_token}&ca={openbao.certificate_authority}"
+    )
+    root = VaultRoot.open(parse_vault(text, Path("/")), HURRY)
+    wrapped = root.wrap(b"keys", b"context")
+    openbao.call("DELETE", "sys/mounts/deep/engine")
+    with pytest.raises(RootRefused, match="any more"):
+        root.unwrap(wrapped, b"context")
+    with pytest.raises(RootRefused):
+        root.wrap(b"keys", b"context")
+
+
 def test_a_token_that_may_not_is_told(openbao: OpenBao) -> None:
     """On opening, or later where it was taken back."""
     with pytest.raises(RootRefused, match="forbids GET"):

@@ -58,7 +58,7 @@ def test_forbidden_is_refused_at_once(server: Answering, authority: Authority) -
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [412, 429, 472, 473, 500, 502, 503, 504])
 def test_a_passing_failure_is_tried_again(server: Answering, authority: Authority, status: int) -> None:
     """A server that elects its leader, or a load balancer without one, has two more attempts."""
     answers = iter([(status, b"<html>"), (status, b'{"errors": []}'), (200, b'{"data": {"x": 1}}')])
@@ -66,7 +66,7 @@ def test_a_passing_failure_is_tried_again(server: Answering, authority: Authorit
     assert VaultClient(address(server.url, authority), HURRY).read("x").data == {"x": 1}
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [412, 429, 472, 473, 500, 502, 503, 504])
 def test_a_lasting_one_is_unreachable(server: Answering, authority: Authority, status: int) -> None:
     """After so many attempts and no more."""
     server.answer = lambda _: (status, b"{}")
@@ -100,6 +100,14 @@ def test_nonsense_is_told(server: Answering, authority: Authority, content: byte
     with pytest.raises(RootUnreachable, match="is not a Vault"):
         VaultClient(address(server.url, authority), HURRY).read("x")
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 405, 413, 418])
+def test_what_vault_never_says_is_told(server: Answering, authority: Authority, status: int) -> None:
+    """Whatever form it has."""
+    server.answer = lambda _: (status, b'{"errors": []}')
+    with pytest.raises(RootUnreachable, match="is not a Vault"):
+        VaultClient(address(server.url, authority), HURRY).read("x")
 
 
 def test_a_very_long_answer_is_not_read_to_its_end(server: Answering, authority: Authority) -> None:

@@ -21,7 +21,6 @@ from strongroom.errors import (
     RootKeyMissing,
     RootLibraryMissing,
     RootUnreachable,
-    SharesMissing,
 )
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.kek import WrappedKek
@@ -95,14 +94,16 @@ def _asked() -> Secret:
 
 def _asked_share(prompt: str) -> str:
     if not sys.stdin.isatty():
-        raise SharesMissing(
+        raise RootUnreachable(
             "the root key is in shares, and there is no terminal to enter them at",
             hint="start it at a terminal, with the keepers of the shares",
         )
     try:
         return getpass.getpass(prompt)
-    except EOFError:
-        raise SharesMissing("no more shares were entered") from None
+    except EOFError:  # Ctrl-D: the keepers are not there; a second root may be
+        raise RootUnreachable(
+            "the shares of the root key were not entered", hint="start it again with their keepers"
+        ) from None
 
 
 def _said(text: str) -> None:

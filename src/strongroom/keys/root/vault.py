@@ -10,6 +10,7 @@ key that is lost. Opened by ``opening``.
 import base64
 import binascii
 import re
+from http import HTTPStatus
 from typing import Self
 
 from strongroom.config.vault_address import VaultAddress
@@ -107,7 +108,7 @@ class VaultRoot:
                 hint=f"lower it there: bao write {self._address.mount}/keys/{self._address.key}/config"
                 " min_decryption_version=1",
             )
-        if "key not found" in answer.errors:
+        if answer.status == HTTPStatus.NOT_FOUND or "key not found" in answer.errors:
             return RootRefused(f"there is no {self.name} any more", hint="restore it there from a backup")
         if "too new" in answer.errors:
             return WrongRoot(

@@ -179,6 +179,8 @@ class VaultClient:
             )
         if _is_passing(status):
             raise _Passing(f"{self._address.url} cannot answer now: status {status}")
+        if status >= HTTPStatus.BAD_REQUEST and status not in _KNOWN:
+            raise self._nonsense()
         return answer
 
     def _parsed(self, status: int, content: bytes) -> Answer:
@@ -206,12 +208,17 @@ class VaultClient:
         )
 
 
+# What a server says that has quotas, is behind its primary or stands by (Vault's API, "HTTP status codes").
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.PRECONDITION_FAILED, 472, 473}
+_KNOWN = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
 class _Passing(RootUnreachable):
     """Worth another attempt."""
 
 
 def _is_passing(status: int) -> bool:
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
 
 
 def _trust(address: VaultAddress) -> ssl.SSLContext | bool:
