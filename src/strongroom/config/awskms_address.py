@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from strongroom.config.parameters import parse_parameters
-from strongroom.config.values import Address, invalid, parse_path
+from strongroom.config.parameters import parse_parameters, parse_server
+from strongroom.config.values import invalid, parse_path
 
 EXAMPLE = "write awskms:arn:aws:kms:REGION:ACCOUNT:key/ID, as the console shows the key's ARN"
 PARAMETERS = {"region", "endpoint", "ca"}
@@ -53,11 +53,8 @@ def parse_awskms(rest: str, folder: Path) -> AwsKmsAddress:
 def _endpoint(text: str) -> str:
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, port, parts = "", None, urlsplit("")
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or parts.path.strip("/"):
-        raise invalid("has an endpoint that is not an address", instead="write endpoint=https://HOST")
-    if parts.scheme == "http" and not Address(host, port or 80).is_loopback:
-        raise invalid("would send keys over plain http", instead="write endpoint=https://HOST")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+        parts = urlsplit("")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise invalid("has an endpoint with a path", instead="write endpoint=https://HOST")
+    return parse_server(parts.scheme, parts.netloc, "write endpoint=https://HOST")

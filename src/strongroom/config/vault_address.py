@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from strongroom.config.parameters import parse_parameters
-from strongroom.config.values import Address, invalid, parse_path
+from strongroom.config.parameters import parse_parameters, parse_server
+from strongroom.config.values import invalid, parse_path
 from strongroom.secret import Secret
 
 EXAMPLE = "write vault:https://vault.example:8200/transit/strongroom?token=${VAULT_TOKEN}"
@@ -68,20 +68,16 @@ def parse_vault(rest: str, folder: Path) -> VaultAddress:
     """What follows ``vault:``; plain http is taken to this machine alone."""
     try:
         parts = urlsplit(rest)
-        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise invalid("is not the address of a Vault server", instead=EXAMPLE) from None
+    url = parse_server(parts.scheme, parts.netloc, EXAMPLE)
     path = unquote(parts.path)
-    if parts.scheme not in ("https", "http") or not host or parts.fragment or not _PATH.fullmatch(path):
+    if parts.fragment or not _PATH.fullmatch(path):
         raise invalid("is not the address of a key in a Vault server", instead=EXAMPLE)
-    if parts.username is not None or parts.password is not None:
-        raise invalid("has a user before the host, which Vault does not know", instead=EXAMPLE)
-    if parts.scheme == "http" and not Address(host, port or 80).is_loopback:
-        raise invalid("would send a token and keys over plain http", instead="write https://")
     given = parse_parameters(parts.query, PARAMETERS)
     mount, _, key = path[1:].rpartition("/")
     return VaultAddress(
-        url=f"{parts.scheme}://{parts.netloc.lower()}",
+        url=url,
         mount=mount,
         key=key,
         login=_login(given, folder),

@@ -146,6 +146,13 @@ def test_no_credentials(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not kms.calls
 
 
+def test_a_profile_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's own variables count, and their mistakes are ours to tell."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(RootRefused, match="ProfileNotFound"):
+        AwsKmsRoot.open(address(ARN, "http://127.0.0.1:1"))
+
+
 def test_a_certificate_of_somebody_else(authority: Authority, tmp_path: Path) -> None:
     """Certificates are verified, against the file that is named."""
     with Answering(authority) as server:
@@ -160,6 +167,9 @@ def test_a_certificate_of_somebody_else(authority: Authority, tmp_path: Path) ->
         assert len(server.requests) == asked
     with pytest.raises(InvalidTlsSettings):
         AwsKmsRoot.open(parse_awskms(f"{text}&ca={tmp_path}/none.pem", Path("/")))
+    (tmp_path / "other.pem").write_text("no certificate")
+    with pytest.raises(RootError):
+        AwsKmsRoot.open(parse_awskms(f"{text}&ca={tmp_path}/other.pem", Path("/")))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """keys/root/vault.py: a root key in the transit engine of a real OpenBao."""
 
-import base64
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from tests.kit.answering import Answering
 
 from strongroom.config.vault_address import VaultAddress, parse_vault
 from strongroom.errors import RootRefused, RootUnreachable, WrongRoot
+from strongroom.keys.kek import kek_name
+from strongroom.keys.root import wrapping_context
 from strongroom.keys.root.vault import VaultRoot
 from strongroom.keys.root.vault_client import Patience
 from strongroom.testing.certificates import Authority
@@ -18,6 +22,7 @@ from strongroom.testing.openbao import ROOT_POLICY, OpenBao
 
 pytestmark = pytest.mark.xdist_group("openbao")
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "roots.md"
 HURRY = Patience(connect=2, step=2, answer=4, pauses=(0, 0))
 RAW_KEY = b'{"data": {"name": "strongroom", "type": "aes256-gcm96"}}'
 
@@ -57,8 +62,7 @@ def test_what_was_wrapped_opens(openbao: OpenBao) -> None:
 
 def test_the_guide_prints_the_policy() -> None:
     """The one that the tests use, which is all that a root needs."""
-    guide = Path(__file__).parents[3] / "docs" / "guides" / "roots.md"
-    assert f"```hcl\n{ROOT_POLICY}```" in guide.read_text(encoding="utf-8")
+    assert f"```hcl\n{ROOT_POLICY}```" in GUIDE.read_text(encoding="utf-8")
 
 
 def test_its_name_says_where_it_is(openbao: OpenBao) -> None:
@@ -68,12 +72,26 @@ def test_its_name_says_where_it_is(openbao: OpenBao) -> None:
     assert repr(root) == f"<{root.name}>"
 
 
-def test_the_server_opens_it_without_us(openbao: OpenBao) -> None:
-    """What is kept is Vault's own text, bound to the associated data in its own way."""
-    wrapped = opened(openbao).wrap(b"keys", b"context")
-    body = {"ciphertext": wrapped.decode(), "associated_data": base64.b64encode(b"context").decode()}
-    answer = openbao.call("POST", "transit/decrypt/strongroom", body)
-    assert base64.b64decode(answer["data"]["plaintext"]) == b"keys"
+def test_the_servers_own_program_opens_it(openbao: OpenBao) -> None:
+    """By the two lines that the guide gives for the key-encryption key of a database ``shop``."""
+    wrapped = opened(openbao).wrap(b"keys", wrapping_context(kek_name("shop"))).decode()
+    (script,) = re.findall(
+        r"^NAME=.*?base64 -d$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    environment = {
+        "PATH": f"{openbao.program.parent}:{os.defpath}",
+        "HOME": str(openbao.folder),
+        "BAO_ADDR": openbao.url,
+        "BAO_CACERT": str(openbao.certificate_authority),
+        "BAO_TOKEN": openbao.token("strongroom"),
+    }
+    said = subprocess.run(
+        ["sh", "-c", script.replace("vault:v1:...", wrapped)],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert said.stdout == b"keys"
 
 
 def test_calls_are_few(openbao: OpenBao) -> None:

@@ -186,13 +186,19 @@ def _client(address: AwsKmsAddress) -> Any:
         raise InvalidTlsSettings(
             f"{address.ca}: there is no such file", hint="write ca= and the PEM file of the authority"
         )
-    return boto3.session.Session().client(
-        "kms",
-        region_name=address.region,
-        endpoint_url=address.endpoint,
-        verify=True if address.ca is None else str(address.ca),
-        config=config,
-    )
+    try:
+        return boto3.session.Session().client(
+            "kms",
+            region_name=address.region,
+            endpoint_url=address.endpoint,
+            verify=True if address.ca is None else str(address.ca),
+            config=config,
+        )
+    except (BotoCoreError, ValueError) as error:  # a profile that is not there, an endpoint that is none
+        raise RootRefused(
+            f"awskms {address.arn}: AWS's own configuration cannot be used ({type(error).__name__})",
+            hint="look at AWS_PROFILE and the other AWS_ variables, and at ~/.aws/config",
+        ) from None
 
 
 def _context(associated_data: bytes) -> Mapping[str, str]:
