@@ -27,7 +27,9 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
-    │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   ├── RootError              the root key, or the way to it
+    │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
+    │   │   └── RootUnreachable, RootRefused, PinRefused, RootLibraryMissing
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
     │       └── IllegalTransition, KeyUsesSpent
@@ -788,28 +790,64 @@ class InvalidScheme(ConfigError):
     code = "scheme-invalid"
 
 
-class RootKeyMissing(ConfigError):
+class RootError(ConfigError):
+    """The root key cannot serve, or not be reached; never raised itself."""
+
+    code = "root-key"
+    remedy = "See docs/guides/keys.md, and the section on the root's provider."
+
+
+class RootKeyMissing(RootError):
     """The file of the root key is not there, though keysets exist that it must unwrap."""
 
     code = "root-key-missing"
 
 
-class RootKeyUnsafe(ConfigError):
+class RootKeyUnsafe(RootError):
     """The file of the root key can be read by others, or lies where what it protects is."""
 
     code = "root-key-unsafe"
 
 
-class RootKeyInvalid(ConfigError):
+class RootKeyInvalid(RootError):
     """The file of the root key does not hold one."""
 
     code = "root-key-invalid"
 
 
-class WrongRoot(ConfigError):
-    """A wrapped keyset does not open with this root key."""
+class WrongRoot(RootError):
+    """A wrapped key does not open with this root key."""
 
     code = "root-key-wrong"
+
+
+class RootUnreachable(RootError):
+    """Nobody answers where the root key is kept, or not in time."""
+
+    code = "root-unreachable"
+    remedy = "Gateways that run go on; see that the key service can be reached from here, then try again."
+
+
+class RootRefused(RootError):
+    """The key service answers, and says no."""
+
+    code = "root-refused"
+    remedy = (
+        "See that the key is there and in use, and that these credentials may encrypt and decrypt with it."
+    )
+
+
+class PinRefused(RootError):
+    """The token that keeps the root key refused the PIN; it counts such tries, so none is made again."""
+
+    code = "root-pin-refused"
+    remedy = "Log in with the right PIN by the token's own tool, set it right here too, and start again."
+
+
+class RootLibraryMissing(RootError):
+    """The root's provider needs a package that is not installed."""
+
+    code = "root-library-missing"
 
 
 class KeysetError(ConfigError):
