@@ -845,9 +845,9 @@ class PinRefused(RootError):
 
 
 class RootLibraryMissing(RootError):
-    """The root's provider needs a package that is not installed."""
+    """The package through which a provider of root keys is reached is not installed."""
 
-    code = "root-library-missing"
+    code = "root-library"
 
 
 class KeysetError(ConfigError):

@@ -178,10 +178,15 @@ Answer = Callable[[ssl.SSLSocket], None]
 
 
 @contextmanager
-def peer(authority: Authority, answer: Answer, *, tls: bool = True) -> Iterator[KmipAddress]:
-    """The address of a server that answers as it likes."""
+def peer(
+    authority: Authority, answer: Answer, *, tls: bool = True, clients: Authority | None = None
+) -> Iterator[KmipAddress]:
+    """The address of a server that answers as it likes, to clients of another authority if that is given."""
     made, client = authority.server("127.0.0.1"), authority.client("strongroom")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if clients is not None:
+        context.load_verify_locations(clients.certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(made.certificate, made.key)
 
     def serve() -> None:
@@ -274,3 +279,14 @@ def test_what_has_no_tls_is_refused(authority: Authority) -> None:
     """Another service listens there."""
     with peer(authority, silently, tls=False) as where, pytest.raises(RootRefused, match="TLS"):
         KmipRoot.open(where)
+
+
+def test_tls_13_refuses_our_certificate_later(authority: Authority, tmp_path: Path) -> None:
+    """After the handshake; what the server said is read where it came through, and hinted at where not."""
+    clients = Authority.make(tmp_path)
+    with (
+        peer(authority, silently, clients=clients) as where,
+        pytest.raises((RootRefused, RootUnreachable)) as caught,
+    ):
+        KmipRoot.open(where)
+    assert "certificate=" in caught.value.hint

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 
 from strongroom.config.kmip_address import KmipAddress
-from strongroom.errors import Bug, RootRefused, RootUnreachable, WrongRoot
+from strongroom.config.values import Address
+from strongroom.errors import Bug, RootError, RootRefused, RootUnreachable, WrongRoot
 from strongroom.keys.root import kmip_messages as messages
 from strongroom.keys.root.ttlv import HEADER_SIZE, body_length
 
@@ -110,26 +111,8 @@ class KmipRoot:
                 _handshake(self._tls, bare, where.host, deadline) as protected,
             ):
                 yield _Server(protected, deadline)
-        except ssl.SSLCertVerificationError:
-            raise RootUnreachable(
-                f"what answers at {where} does not prove to be the KMIP server",
-                hint="see that ca= names the authority of its certificate, and that this is for the host",
-            ) from None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise RootUnreachable(f"what answers at {where} hangs up") from None
-        except ssl.SSLError as error:
-            raise RootRefused(
-                f"the KMIP server at {where} refuses the TLS connection ({error.reason or 'TLS'})",
-                hint="see that it knows the certificate in certificate=, and that this has not expired",
-            ) from None
-        except TimeoutError:
-            raise RootUnreachable(
-                f"the KMIP server at {where} did not answer in {CALL_SECONDS:g} seconds"
-            ) from None
         except OSError as error:
-            raise RootUnreachable(
-                f"the KMIP server at {where} cannot be reached: {error.strerror or type(error).__name__}"
-            ) from None
+            raise _told(error, where) from None
 
 
 class _Server:
@@ -142,7 +125,9 @@ class _Server:
     def ask(self, request: bytes) -> bytes:
         """The one message that answers the request."""
         self._protected.settimeout(_left(self._deadline))
-        self._protected.sendall(request)
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            # TLS 1.3 refuses a client's certificate after the handshake: then there is something to read.
+            self._protected.sendall(request)
         header = self._read(HEADER_SIZE)
         return header + self._read(body_length(header))
 
@@ -168,6 +153,30 @@ def _left(deadline: float) -> float:
 def _handshake(tls: ssl.SSLContext, bare: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
     bare.settimeout(_left(deadline))
     return tls.wrap_socket(bare, server_hostname=host)
+
+
+def _told(error: OSError, where: Address) -> RootError:
+    """What went wrong with a connection, and whose turn it is."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return RootUnreachable(
+                f"what answers at {where} does not prove to be the KMIP server",
+                hint="see that ca= names the authority of its certificate, and that this is for the host",
+            )
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
+            return RootUnreachable(
+                f"what answers at {where} hangs up",
+                hint="a KMIP server does so, too, when it does not know the certificate in certificate=",
+            )
+        case ssl.SSLError():
+            return RootRefused(
+                f"the KMIP server at {where} refuses the TLS connection ({error.reason or 'TLS'})",
+                hint="see that it knows the certificate in certificate=, and that this has not expired",
+            )
+        case TimeoutError():
+            return RootUnreachable(f"the KMIP server at {where} did not answer in {CALL_SECONDS:g} seconds")
+    why = error.strerror or type(error).__name__
+    return RootUnreachable(f"the KMIP server at {where} cannot be reached: {why}")
 
 
 def _tls(address: KmipAddress) -> ssl.SSLContext:
