@@ -27,6 +27,7 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
+    │   ├── KeyImportRefused, KeyImportExpired
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   │   └── RootUnreachable, RootRefused, PinRefused, RootLibraryMissing
@@ -848,6 +849,19 @@ class RootLibraryMissing(RootError):
     """The package through which a provider of root keys is reached is not installed."""
 
     code = "root-library"
+
+
+class KeyImportRefused(ConfigError):
+    """What came is not key material that was wrapped for this import."""
+
+    code = "key-import-refused"
+
+
+class KeyImportExpired(ConfigError):
+    """The time in which an import was to be done is over."""
+
+    code = "key-import-expired"
+    remedy = "Begin another import, and wrap the key material with its public key."
 
 
 class KeysetError(ConfigError):
