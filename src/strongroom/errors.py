@@ -30,10 +30,10 @@
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
-    │   │   └── RootUnreachable, RootRefused, PinRefused, RootLibraryMissing
+    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
     │   └── KeysetError            keysets, columns and database do not agree
-    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset
-    │       └── IllegalTransition, KeyUsesSpent
+    │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
+    │       └── IllegalTransition, KeyUsesSpent, KeysChanged
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -838,6 +838,13 @@ class RootRefused(RootError):
     )
 
 
+class PassphraseNeeded(RootError):
+    """The root is a passphrase, and there is neither one in the configuration nor a terminal to ask at."""
+
+    code = "root-passphrase"
+    remedy = "Write `root: passphrase:${NAME}` and set NAME in the environment, or start it at a terminal."
+
+
 class PinRefused(RootError):
     """The token that keeps the root key refused the PIN; it counts such tries, so none is made again."""
 
@@ -894,6 +901,23 @@ class InvalidKeyset(KeysetError):
     code = "keyset-invalid"
 
 
+class KekMissing(KeysetError):
+    """A keyset is wrapped by a key-encryption key that is neither in the state nor beside the data."""
+
+    code = "kek-missing"
+    remedy = (
+        "Restore the state, or the tables of the schema strongroom_keys, from a backup; a gateway that runs:"
+        " reload it (SIGHUP)."
+    )
+
+
+class WrongKek(KeysetError):
+    """A wrapped keyset does not open with its key-encryption key."""
+
+    code = "kek-wrong"
+    remedy = "Restore the state or the table strongroom_keys.keysets from a backup."
+
+
 class IllegalTransition(KeysetError):
     """A key cannot go from its state to the one asked for."""
 
@@ -904,3 +928,10 @@ class KeyUsesSpent(KeysetError):
     """A key has sealed as many values as is safe for its algorithm."""
 
     code = "key-uses-spent"
+
+
+class KeysChanged(KeysetError):
+    """Another process changed the same keys at the same time, and came first."""
+
+    code = "keys-changed"
+    remedy = "Look with `strongroom keys list`, and run the command again if it is still to be done."

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.config import Address, ColumnName, Settings, load
+from strongroom.config.roots import FileAddress
 from strongroom.errors import InvalidConfiguration
 from strongroom.secret import Secret
 
@@ -63,7 +64,7 @@ def test_the_whole_configuration(tmp_path: Path) -> None:
     shop = settings.databases["shop"]
     assert settings.state.path == tmp_path / "state.db"
     assert settings.keys is not None
-    assert settings.keys.root.path == Path("/etc/strongroom/root.key")
+    assert settings.keys.root == FileAddress(Path("/etc/strongroom/root.key"))
     assert shop.upstream_password == Secret("hunter2")
     assert shop.listen == Address("10.0.0.5", 6432)
     assert shop.tls is not None

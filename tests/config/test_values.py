@@ -8,16 +8,14 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from strongroom.config.values import (
-    DEFERRED_ROOTS,
     Address,
     ColumnName,
-    RootKey,
     StateAddress,
     parse_address,
     parse_column_name,
+    parse_database_name,
     parse_path,
     parse_pin,
-    parse_root_key,
     parse_secret,
     parse_state,
     parse_upstream,
@@ -110,15 +108,12 @@ def test_state() -> None:
             parse_state(value, FOLDER)
 
 
-def test_root_key() -> None:
-    """The root key lives in a file; what comes later is refused by name."""
-    assert parse_root_key("file:/k", FOLDER) == RootKey(Path("/k"))
-    for kind in DEFERRED_ROOTS:
-        with pytest.raises(PydanticCustomError, match=f"{kind}: is not supported yet"):
-            parse_root_key(f"{kind}:x", FOLDER)
-    for value in ("/k", "file:", "magic:x", 1):
-        with pytest.raises(PydanticCustomError, match=r"not a place|must be"):
-            parse_root_key(value, FOLDER)
+def test_database_names() -> None:
+    """Any but one with a slash, which ends the name in those of keysets."""
+    assert parse_database_name("shop \u2615") == "shop \u2615"
+    for name in ("", "a/b", 1):
+        with pytest.raises(PydanticCustomError):
+            parse_database_name(name)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ import yaml
 
 from strongroom.config import StateAddress
 from strongroom.errors import ServerFailed
-from strongroom.gateway.protection import filled
+from strongroom.gateway.kept import filled
 from strongroom.keys.beside import ALONE
+from strongroom.keys.hierarchy import Roots, open_kek
+from strongroom.keys.kek import Keks
 from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import KeyStore
+from strongroom.keys.store import KeyStore, kept_keks
 from strongroom.state import open_state
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
@@ -160,7 +162,9 @@ def keysets_of(gateway: Gateway) -> set[int]:
     """The key ids in a gateway's state."""
     state = open_state(StateAddress(path=gateway.folder / "state" / "state.db"))
     try:
-        store = KeyStore(state.engine, FileRoot.open(gateway.folder / "keys" / "root.key", None))
+        roots = Roots((FileRoot.open(gateway.folder / "keys" / "root.key", None),))
+        keks = Keks.of(open_kek(row, roots) for row in kept_keks(state.engine).values())
+        store = KeyStore(state.engine, keks)
         return {key_id for keyset in store.load().values() for key_id in keyset.key_ids}
     finally:
         state.close()

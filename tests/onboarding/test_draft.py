@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.config import ColumnName, Settings, load
+from strongroom.config.roots import FileAddress
 from strongroom.onboarding.draft import Draft
 from strongroom.onboarding.suggest import Suggestion
 
@@ -51,7 +52,7 @@ def test_it_is_read_back(tmp_path: Path) -> None:
     assert list(shop.upstream_pin) == [PIN]
     assert list(settings.accounts) == ["app"]
     assert settings.keys is not None
-    assert settings.keys.root.path == Path("/root/root.key")
+    assert settings.keys.root == FileAddress(Path("/root/root.key"))
 
 
 def test_what_is_not_chosen_is_a_comment(tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ NAMES = st.text(
 def test_any_name(names: list[str], chosen: bool) -> None:
     """Whatever the catalog calls its columns, and the database, the text is read back as it was meant."""
     database, *parts = names
+    database = database.replace("/", "-")
     column = ColumnName(*parts)
     one = Suggestion(column, "text", "randomized", "x", f"the CHECK {parts[0]}", chosen=chosen)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from strongroom.config import Settings, load
-from strongroom.gateway.protection import Place, prepare, schemes_of
+from strongroom.gateway.kept import Place
+from strongroom.gateway.protection import open_keks, prepare, schemes_of
 from strongroom.gateway.server import upstream_of
 from strongroom.keys.generate import new_keyset
-from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import KeyStore
+from strongroom.keys.hierarchy import wrapped
+from strongroom.keys.kek import Keks, new_kek
+from strongroom.keys.root.opening import make_missing, open_roots
+from strongroom.keys.store import KeyStore, adopt_keks
 from strongroom.onboarding.examine import examine
 from strongroom.onboarding.finding import Finding, Verdict
 from strongroom.protect.check import add_constraint
@@ -57,8 +60,7 @@ def made(settings: Settings, state: State, server: PostgresServer) -> None:
     connector = upstream_of("shop", settings)
     asyncio.run(prepare(settings, state, [Place("shop", connector, connector)]))
     assert settings.keys is not None
-    root = FileRoot.open(settings.keys.root.path, settings.state.path.parent)
-    keyset = KeyStore(state.engine, root).load()[f"shop/{COLUMN}"]
+    keyset = KeyStore(state.engine, open_keks(settings, state)).load()[f"shop/{COLUMN}"]
     server.run(add_constraint("customers", "email", keyset.algorithm, keyset.key_ids), "shop")
     server.run("ALTER TABLE customers VALIDATE CONSTRAINT strongroom_email", "shop")
 
@@ -125,9 +127,13 @@ def test_the_state_is_lost(settings: Settings, state: State, postgres: PostgresS
 def test_a_keyset_that_only_the_state_has(settings: Settings, state: State) -> None:
     """A keyset that is not beside the data is to be borne in mind."""
     assert settings.keys is not None
-    root = FileRoot.create(settings.keys.root.path, settings.state.path.parent)
+    make_missing(settings.keys.roots, settings.state.path.parent)
+    keks = Keks.of([new_kek("shop", datetime(2026, 1, 1, tzinfo=UTC))])
+    roots = open_roots(settings.keys.roots, settings.state.path.parent, ())
+    adopt_keks(state.engine, [wrapped(kek, 1, roots) for kek in keks.by_name.values()])
     schemes = schemes_of(settings, "shop").values()
-    KeyStore(state.engine, root).adopt(new_keyset(one, datetime(2026, 1, 1, tzinfo=UTC)) for one in schemes)
+    made = [new_keyset(one, datetime(2026, 1, 1, tzinfo=UTC)) for one in schemes]
+    KeyStore(state.engine, keks).adopt(keks.wrap(one) for one in made)
     assert "not kept beside" in verdicts(settings, state)["databases.shop.columns"].remark
 
 

@@ -15,10 +15,12 @@ import typer
 from strongroom.cli.options import Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, StateAddress, variable
+from strongroom.config.roots import FileAddress
 from strongroom.errors import ConfigurationExists, UpstreamLoginRefused
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.upstream_address import Upstream, is_loopback, parse_upstream
-from strongroom.keys.root.opening import open_or_make
+from strongroom.keys.root.opening import make_missing, open_root
+from strongroom.keys.store import kept_keks
 from strongroom.onboarding.address import password_variable, written_uri
 from strongroom.onboarding.draft import Draft
 from strongroom.onboarding.look import FirstLook, look
@@ -107,7 +109,12 @@ def init(
     pins = tuple(pin or ())
     upstream = parse_upstream(uri, base=Path.cwd(), pins=tuple(parse_pin(one) for one in pins))
     wish = _Wish(
-        uri, database or upstream.credentials.database, account, listen, pins, _Places.chosen(state, root_key)
+        uri,
+        (database or upstream.credentials.database).replace("/", "-"),
+        account,
+        listen,
+        pins,
+        _Places.chosen(state, root_key),
     )
     upstream = _with_password(upstream, wish.variable)
     found = asyncio.run(look(upstream, lambda: _asked(upstream, wish.variable)))
@@ -157,7 +164,9 @@ def _make(output: Path, draft: Draft, places: _Places) -> list[str]:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = open_state(StateAddress(places.state))
     try:
-        opened = open_or_make(places.root, state, places.state.parent, kept_beside_data=False)
+        kept = list(kept_keks(state.engine).values())
+        said = [] if kept else make_missing([FileAddress(places.root)], places.state.parent)
+        open_root(FileAddress(places.root), places.state.parent, kept)
     finally:
         state.close()
     try:
@@ -170,10 +179,9 @@ def _make(output: Path, draft: Draft, places: _Places) -> list[str]:
         ) from None
     chosen = sum(one.chosen for one in draft.suggestions)
     left = len(draft.suggestions) - chosen
-    root = opened.notice(places.root) if opened.made else f"root key {places.root} was there, and is used"
     return [
         f"{output} was written: {chosen} columns chosen, {left} left to you as comments",
-        root,
+        *(said or [f"root key {places.root} was there, and is used"]),
         f"state {places.state} is ready",
     ]
 

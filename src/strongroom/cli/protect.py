@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated
 
 import psycopg
@@ -18,7 +19,8 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ColumnUnknown, UpstreamUnreachable
-from strongroom.gateway.protection import Place, open_store, prepare, read_schema, retire, schemes_of
+from strongroom.gateway.kept import Place, retire_beside
+from strongroom.gateway.protection import open_keks, prepare, read_schema, schemes_of
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tunnel import tunnel
 from strongroom.keys.generate import new_keyset
@@ -139,7 +141,9 @@ class _Job:
     def unprotect(self, rewrite: bool) -> Report | None:
         SealedColumns(self._state.engine).release(self._place.name, self._names)
         report = self._run(Direction.UNPROTECT, rewrite)
-        asyncio.run(retire(self._place, self._store, self._keysets_of_these_alone()))
+        ended = self._keysets_of_these_alone()
+        asyncio.run(retire_beside(self._place, ended))
+        self._store.retire(ended)
         return report
 
     def abandon(self) -> list[str]:
@@ -169,17 +173,17 @@ class _Job:
         return [scheme for scheme in self._schemes if scheme.column not in done]
 
     def _make_keys(self) -> None:
-        for line in asyncio.run(prepare(self._settings, self._state, [self._place], to_seal=True)):
-            Console(stderr=True, markup=False).print(line)
+        for line in asyncio.run(prepare(self._settings, self._state, [self._place], to_seal=True)).said:
+            Console(stderr=True, markup=False, soft_wrap=True).print(line)
 
     def _targets(self, schemes: Sequence[Scheme]) -> list[Target]:
         ring = KeyRing.of(self._store.load().values())
         uses = Reservations(self._store.reserve)
         return [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in schemes]
 
-    @property
+    @cached_property
     def _store(self) -> KeyStore:
-        return open_store(self._settings, self._state)
+        return KeyStore(self._state.engine, open_keks(self._settings, self._state))
 
     @property
     def _names(self) -> frozenset[str]:
@@ -289,7 +293,7 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json({"columns": columns, "refusals": plan.refusals, "notes": plan.notes})
     else:
-        console = Console(markup=False, highlight=False)
+        console = Console(markup=False, highlight=False, soft_wrap=True)
         for table in plan.tables:
             console.print(f"{table.sql}: {', '.join(one.name for one in table.columns)}")
             for index in table.indexes:
@@ -306,7 +310,7 @@ def _show_abandoned(tables: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"abandoned": list(tables)})
     else:
-        Console(markup=False, highlight=False).print(
+        Console(markup=False, highlight=False, soft_wrap=True).print(
             f"abandoned: {', '.join(tables) or 'nothing was under way'}"
         )
 
@@ -322,7 +326,7 @@ def _show_report(report: Report | None, *, as_json: bool) -> None:
         fields = ("rows", "verified", "seconds", "longest_lock", "lock_attempts", "leftovers")
         print_json({field: getattr(report, field) for field in fields})
         return
-    console = Console(markup=False, highlight=False)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{report.rows:,} values in {report.seconds:.1f} s, "
         f"{report.verified:,} opened again and compared; "

@@ -20,17 +20,17 @@ from pydantic import (
     model_validator,
 )
 
+from strongroom.config.roots import RootAddress, parse_root
 from strongroom.config.values import (
     Address,
     ColumnName,
-    RootKey,
     StateAddress,
     invalid,
     parse_address,
     parse_column_name,
+    parse_database_name,
     parse_path,
     parse_pin,
-    parse_root_key,
     parse_secret,
     parse_state,
     parse_upstream,
@@ -46,7 +46,7 @@ __all__ = [
     "Database",
     "Keys",
     "Limits",
-    "RootKey",
+    "RootAddress",
     "SessionLimits",
     "Settings",
     "StateAddress",
@@ -65,7 +65,8 @@ UpstreamUri = Annotated[str, PlainValidator(parse_upstream)]
 Pin = Annotated[str, PlainValidator(parse_pin)]
 Listen = Annotated[Address, PlainValidator(parse_address)]
 State = Annotated[StateAddress, PlainValidator(lambda value, info: parse_state(value, _folder(info)))]
-Root = Annotated[RootKey, PlainValidator(lambda value, info: parse_root_key(value, _folder(info)))]
+Root = Annotated[RootAddress, PlainValidator(lambda value, info: parse_root(value, _folder(info)))]
+DatabaseName = Annotated[str, PlainValidator(parse_database_name)]
 QualifiedColumn = Annotated[ColumnName, PlainValidator(parse_column_name)]
 
 
@@ -111,9 +112,16 @@ class Limits(SessionLimits):
 
 
 class Keys(_Frozen):
-    """Where keysets get their protection from."""
+    """Where keys get their protection from."""
 
     root: Root
+    second_root: Root | None = None
+    """Another that opens the same keys, so that the loss of one is not the loss of all."""
+
+    @property
+    def roots(self) -> Sequence[RootAddress]:
+        """All that are configured, the first first."""
+        return (self.root,) if self.second_root is None else (self.root, self.second_root)
 
 
 class Tls(_Frozen):
@@ -198,7 +206,7 @@ class Settings(_Frozen):
 
     state: State
     keys: Keys | None = None
-    databases: Mapping[str, Database] = Field(min_length=1)
+    databases: Mapping[DatabaseName, Database] = Field(min_length=1)
     accounts: Mapping[str, Account] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
     workers: int = Field(default=1, ge=1, le=256)

@@ -1,4 +1,4 @@
-"""The single values of the configuration: addresses, column names, places of state and keys.
+"""The single values of the configuration: addresses, column names, the place of the state.
 
 Each ``parse_...`` takes what YAML gave and returns a frozen value, or raises ``invalid`` with what is wrong
 and what to write instead; ``model`` hangs them on keys, ``problems`` makes one ``ConfigError`` of them.
@@ -16,7 +16,6 @@ from pydantic_core import PydanticCustomError
 
 from strongroom.secret import Secret
 
-DEFERRED_ROOTS = ("passphrase", "shamir", "pkcs11", "vault", "kmip", "awskms", "gcpkms", "azurekms")
 MAX_IDENTIFIER_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1 (manual, section 4.1.1)
 
 
@@ -67,21 +66,13 @@ class StateAddress:
     kind: Literal["sqlite"] = "sqlite"
 
 
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """Where the root key lives."""
-
-    path: Path
-    kind: Literal["file"] = "file"
-
-
 # IPv6 in brackets, with the zone that a link-local address needs (RFC 4007, section 11).
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^:\[\]\s/]+)):([0-9]{1,5})")
 
 
 def parse_address(value: object) -> Address:
     """``127.0.0.1:6432``, ``[::1]:6432``, ``[fe80::1%eth0]:6432`` or ``db.internal:6432``."""
-    found = _ADDRESS.fullmatch(_text(value, "an address"))
+    found = _ADDRESS.fullmatch(expect_text(value, "an address"))
     if not found or not 1 <= int(found[3]) <= 65535:
         raise invalid("is not an address to listen on", instead="write host:port, such as 127.0.0.1:6432")
     return Address(found[1] or found[2], int(found[3]))
@@ -93,7 +84,7 @@ _COLUMN_NAME = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 
 def parse_column_name(value: object) -> ColumnName:
     """``public.customers.email``; PostgreSQL's rules for names (manual, section 4.1.1): quoted or folded."""
-    found = _COLUMN_NAME.fullmatch(_text(value, "a column"))
+    found = _COLUMN_NAME.fullmatch(expect_text(value, "a column"))
     if not found:
         raise invalid(
             "is not a column's full name",
@@ -108,9 +99,17 @@ def parse_column_name(value: object) -> ColumnName:
     return ColumnName(*parts)
 
 
+def parse_database_name(value: object) -> str:
+    """Strongroom's own name for a database; in the names of its keysets a slash follows it."""
+    name = expect_text(value, "a name")
+    if not name or "/" in name:
+        raise invalid("is not a name for a database", instead="write one without a slash")
+    return name
+
+
 def parse_path(value: object, folder: Path) -> Path:
     """A path; a relative one is relative to the configuration file."""
-    text = _text(value, "a path")
+    text = expect_text(value, "a path")
     if not text or "\x00" in text:
         raise invalid("is not a path", instead="write the path of a file")
     return folder / text
@@ -118,7 +117,7 @@ def parse_path(value: object, folder: Path) -> Path:
 
 def parse_state(value: object, folder: Path) -> StateAddress:
     """``sqlite:PATH``."""
-    kind, _, rest = _text(value, "the state's place").partition(":")
+    kind, _, rest = expect_text(value, "the state's place").partition(":")
     if kind == "sqlite" and rest:
         return StateAddress(parse_path(rest, folder))
     if kind in ("postgresql", "postgres"):
@@ -128,19 +127,9 @@ def parse_state(value: object, folder: Path) -> StateAddress:
     raise invalid("is not a place for the state", instead="write sqlite: and a path")
 
 
-def parse_root_key(value: object, folder: Path) -> RootKey:
-    """``file:PATH``."""
-    kind, _, rest = _text(value, "the root key's place").partition(":")
-    if kind == "file" and rest:
-        return RootKey(parse_path(rest, folder))
-    if kind in DEFERRED_ROOTS:
-        raise invalid(f"a root key in {kind}: is not supported yet", instead="write file: and a path")
-    raise invalid("is not a place for the root key", instead="write file: and a path")
-
-
 def parse_upstream(value: object) -> str:
     """A libpq URI without a password (manual, section 34.1.1.2); ``gateway`` checks its parameters."""
-    uri = _text(value, "a libpq URI")
+    uri = expect_text(value, "a libpq URI")
     try:
         parts = urlsplit(uri)
     except ValueError:
@@ -160,7 +149,7 @@ def parse_upstream(value: object) -> str:
 
 def parse_pin(value: object) -> str:
     """``spki-sha256:`` or ``cert-sha256:`` and 64 hexadecimal digits."""
-    pin = _text(value, "a pin")
+    pin = expect_text(value, "a pin")
     if not re.fullmatch(r"(spki|cert)-sha256:[0-9a-fA-F]{64}", pin):
         raise invalid("is not a pin", instead="write spki-sha256: or cert-sha256: and 64 hexadecimal digits")
     return pin.lower()
@@ -168,7 +157,7 @@ def parse_pin(value: object) -> str:
 
 def parse_secret(value: object) -> Secret:
     """Any text that is not empty."""
-    text = _text(value, "a text")
+    text = expect_text(value, "a text")
     if not text:
         raise invalid("is empty", instead="leave the key out, or give the variable a value")
     return Secret(text)
@@ -181,7 +170,7 @@ _VERIFIER = re.compile(
 
 def parse_verifier(value: object) -> Secret:
     """A SCRAM-SHA-256 verifier as PostgreSQL stores it (manual, section 51.3, pg_authid.rolpassword)."""
-    text = _text(value, "a SCRAM verifier")
+    text = expect_text(value, "a SCRAM verifier")
     if not _VERIFIER.fullmatch(text):
         raise invalid(
             "is not a SCRAM-SHA-256 verifier; a password itself is never configured",
@@ -190,7 +179,8 @@ def parse_verifier(value: object) -> Secret:
     return Secret(text)
 
 
-def _text(value: object, what: str) -> str:
+def expect_text(value: object, what: str) -> str:
+    """The value, which YAML must have read as text."""
     if not isinstance(value, str):
         raise invalid(f"must be {what}, as text", instead="put it in quotes")
     return value

@@ -1,7 +1,7 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
     worker → supervisor    admit, release, cancel, cancelled, catalog, ready
-    supervisor → worker    admitted, cancel, cancelled, catalog, reload, drain
+    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, reload, drain
 
 The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line
 breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.

@@ -24,10 +24,11 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.preamble import Preamble, read_preamble
-from strongroom.gateway.protection import Snapshots
+from strongroom.gateway.snapshots import Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
+from strongroom.keys.kek import Keks
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
@@ -124,8 +125,8 @@ def owner_of(name: str, settings: Settings) -> Connector | None:
 class Server:
     """All connections of one worker. ``line`` leads to the supervisor."""
 
-    def __init__(self, settings: Settings, state: State, line: Line) -> None:
-        self._snapshots = Snapshots(settings, state)
+    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
+        self._snapshots = Snapshots(settings, state, keks)
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
@@ -173,13 +174,13 @@ class Server:
         """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
-    async def reload(self, settings: Settings) -> None:
+    async def reload(self, settings: Settings, keks: Keks) -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
 
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, snapshots = self._open_gates(settings), Snapshots(settings, self._state)
+        gates, snapshots = self._open_gates(settings), Snapshots(settings, self._state, keks)
         for name, gate in gates.items():
             await snapshots.read(name, gate.connector)
         self._settings, self._gates, self._snapshots = settings, gates, snapshots

@@ -2,7 +2,8 @@
 
 The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts connections
 for all of them (`control`), passes on CancelRequests, and obeys signals: SIGHUP reloads, SIGTERM and SIGINT
-drain. It never sees a byte of a session.
+drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory. It
+never sees a byte of a session.
 
 Called by the command line through `serve`.
 """
@@ -26,11 +27,13 @@ from strongroom.config import Settings, load, read_file
 from strongroom.errors import StrongroomError, WorkersFail
 from strongroom.gateway.control import Line
 from strongroom.gateway.health import Health, serve_health
+from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
-from strongroom.gateway.protection import Place, prepare
+from strongroom.gateway.protection import prepare
 from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
+from strongroom.keys.kek import Keks, danger_written
 from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
@@ -50,18 +53,22 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    await _agree(settings)
-    await Supervisor(settings).run()
+    await Supervisor(settings, await _agree(settings)).run()
 
 
-async def _agree(settings: Settings) -> None:
-    """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once."""
+async def _agree(settings: Settings) -> Keks:
+    """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once.
+
+    Returns the key-encryption keys, for the workers: only the supervisor opens roots.
+    """
     state = open_state(settings.state)
     try:
         for name in settings.databases:
             gate_of(name, settings, state.installation_secret)
-        for line in await prepare(settings, state, _places(settings, state)):
+        prepared = await prepare(settings, state, _places(settings, state))
+        for line in prepared.said:
             _log.warning(line)
+        return prepared.keks
     finally:
         state.close()
 
@@ -97,8 +104,9 @@ class _Cancel:
 class Supervisor:
     """Runs the workers of one gateway."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keks: Keks) -> None:
         self._settings = settings
+        self._keks = keks
         self._config: Path = settings.file
         self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
         self._tasks = Tasks()
@@ -159,6 +167,7 @@ class Supervisor:
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )
         worker = _Worker(number, process, await Line.over(mine))
+        worker.line.tell("keys", keks=danger_written(self._keks))
         self._workers[number] = worker
         self._tasks.start(f"worker {number}", self._attend(worker))
 
@@ -244,7 +253,7 @@ class Supervisor:
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
-            await _agree(settings)
+            keks = await _agree(settings)
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
             return
@@ -252,10 +261,11 @@ class Supervisor:
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
-        self._settings, self._accepted = settings, content
+        self._settings, self._accepted, self._keks = settings, content, keks
         _log.info("configuration accepted")
         for worker in self._workers.values():
-            worker.line.tell("reload", content=content)  # the file may be another by the time it is read
+            # The file may be another by the time it is read.
+            worker.line.tell("reload", content=content, keks=danger_written(keks))
 
     async def _drain(self) -> None:
         _log.info("draining", connections=self._health().connections)

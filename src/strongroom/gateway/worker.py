@@ -11,7 +11,9 @@ import ctypes
 import gc
 import socket
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -21,6 +23,7 @@ from strongroom.errors import StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.server import Server
+from strongroom.keys.kek import Keks, danger_read
 from strongroom.state import open_state
 
 _log = structlog.get_logger("strongroom.worker")
@@ -67,8 +70,9 @@ def _arguments() -> argparse.Namespace:
 
 async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line = await Line.over(socket.socket(fileno=arguments.line))
+    messages = line.messages()
     try:
-        server = Server(settings, open_state(settings.state), line)
+        server = Server(settings, open_state(settings.state), line, await _keks(messages))
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
@@ -82,9 +86,9 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     gc.collect()
     gc.freeze()  # modules and catalog live as long as the worker: no collection need walk through them again
     line.tell("ready")
-    async for message in line.messages():
+    async for message in messages:
         if message["what"] == "reload":
-            server.tasks.start("reload", _reload(server, arguments.config, message["content"]))
+            server.tasks.start("reload", _reload(server, arguments.config, message))
         elif message["what"] == "drain":
             break
         else:
@@ -93,10 +97,17 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _reload(server: Server, config: Path, content: str) -> None:
+async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
+    """The keys, which the supervisor says first; it alone opens roots."""
+    async for message in messages:
+        return danger_read(message["keks"])
+    return Keks.of(())  # the supervisor is gone already: so will the worker be
+
+
+async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        await server.reload(load(config, content=content))
+        await server.reload(load(config, content=message["content"]), danger_read(message["keks"]))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

@@ -1,11 +1,11 @@
 """The copy of the keysets beside the data; whether state, database and configuration agree (design, rule 7).
 
-The protected database keeps each wrapped keyset in ``strongroom_keys.keysets`` and the keyset of each column
-in ``strongroom_keys.columns``, so that a dump of it and the root bring everything back. Here are the
-statements, which the shell executes, and the decision, which is pure: from what is configured and what was
-found, what is to be made, taken over and copied, or why nothing may start. After publishing, the shell reads
-and agrees once more, and only then takes a new keyset into its state: of two gateways with a state each that
-start together, the second finds the first one's there.
+The protected database keeps its wrapped KEK in ``strongroom_keys.keks``, each wrapped keyset in
+``strongroom_keys.keysets`` and the keyset of each column in ``strongroom_keys.columns``, so that a dump of it
+and a root bring everything back. Here are the statements, which the shell executes, and the decision, which
+is pure: from what is configured and what was found, what is to be made, taken over and copied, or why nothing
+may start. After publishing, the shell reads and agrees once more, and only then takes a new keyset into its
+state: of two gateways with a state each that start together, the second finds the first one's there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -22,6 +22,12 @@ The numbers are the letters of "Stro" and "keys"; the pair is not that of ``chan
 
 CREATE_TABLES = """\
 CREATE SCHEMA IF NOT EXISTS strongroom_keys;
+CREATE TABLE IF NOT EXISTS strongroom_keys.keks (
+    name text PRIMARY KEY,
+    revision integer NOT NULL,
+    wraps text NOT NULL,
+    written timestamptz NOT NULL DEFAULT now()
+);
 CREATE TABLE IF NOT EXISTS strongroom_keys.keysets (
     name text PRIMARY KEY,
     revision integer NOT NULL,
@@ -35,15 +41,28 @@ CREATE TABLE IF NOT EXISTS strongroom_keys.columns (
     since timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON SCHEMA strongroom_keys IS
-    'Keys of the columns that Strongroom protects, wrapped by its root key. Belongs into every backup.';
+    'Keys of the columns that Strongroom protects, wrapped by a root key. Belongs into every backup.';
 """
 """Run by the owner of the database, in a transaction."""
 
-TABLES_EXIST = "SELECT pg_catalog.to_regclass('strongroom_keys.keysets') IS NOT NULL"
+TABLES = """\
+SELECT pg_catalog.to_regclass('strongroom_keys.' || t) IS NOT NULL
+FROM pg_catalog.unnest('{keks,keysets}'::pg_catalog.text[]) t"""
+"""Whether they are there, a row each."""
+
+READ_KEKS = "SELECT name, revision, wraps FROM strongroom_keys.keks"
+"""Rows are the fields of ``WrappedKek``, the wraps as the text that ``kek.wraps_of`` reads."""
+
 READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom_keys.keysets ORDER BY name"
 """Rows are the fields of ``WrappedKeyset``; the bytea must be read in binary or unhexed."""
 
 READ_COLUMNS = "SELECT name, keyset FROM strongroom_keys.columns ORDER BY name"
+
+WRITE_KEK = """\
+INSERT INTO strongroom_keys.keks (name, revision, wraps) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, wraps = excluded.wraps, written = now()
+WHERE keks.revision < excluded.revision"""
+"""Parameters: name, revision, wraps. An older revision never replaces a newer one."""
 
 WRITE_KEYSET = """\
 INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)

@@ -1,13 +1,13 @@
 """New keys: the one place where key material and key ids are drawn.
 
-Called by the shell for a column's first keyset and by ``root/file.py``.
+Called by the shell for a column's first keyset, by ``kek.py``, ``rotation.py`` and ``root/file.py``.
 """
 
 import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from strongroom.keys.model import MAX_KEY_ID, Dek, Keyset, KeyState, KeyVersion
+from strongroom.keys.model import MAX_KEY_ID, Algorithm, Dek, Keyset, KeyState, KeyVersion
 from strongroom.protect.scheme import Scheme
 
 
@@ -19,16 +19,24 @@ def new_key_id(taken: Collection[int] = ()) -> int:
             return key_id
 
 
+def new_version(
+    algorithm: Algorithm, taken: Collection[int], state: KeyState, created: datetime
+) -> KeyVersion:
+    """A new key in this state, whose id is none of those taken."""
+    key_id = new_key_id(taken)
+    dek = Dek(secrets.token_bytes(algorithm.key_size), algorithm, key_id)
+    return KeyVersion(key_id, state, created, dek)
+
+
 def new_keyset(scheme: Scheme, created: datetime) -> Keyset:
     """A keyset of one active key for the columns that share the scheme's keyset."""
-    key_id = new_key_id()
-    dek = Dek(secrets.token_bytes(scheme.algorithm.key_size), scheme.algorithm, key_id)
+    first = new_version(scheme.algorithm, (), KeyState.ACTIVE, created)
     return Keyset(
         name=scheme.keyset,
         algorithm=scheme.algorithm,
         context=scheme.context,
         form=scheme.form,
         pad=scheme.pad,
-        versions=(KeyVersion(key_id, KeyState.ACTIVE, created, dek),),
-        primary=key_id,
+        versions=(first,),
+        primary=first.key_id,
     )

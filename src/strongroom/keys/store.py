@@ -1,4 +1,4 @@
-"""Keysets in the state database, wrapped by the root; and how often each key has been used.
+"""KEKs and keysets in the state database, as they are wrapped; and how often each key has been used.
 
 A keyset is taken into the state once it stands beside the data, and is on the disk before the first value is
 sealed. Several processes share the state; each transaction is a write transaction (BEGIN IMMEDIATE), so that
@@ -6,36 +6,61 @@ of two that take over a keyset the second finds it there. Called by the shell at
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Dialect,
     Engine,
     Integer,
     LargeBinary,
     Table,
     Text,
+    TypeDecorator,
     delete,
     select,
     update,
 )
-from sqlalchemy.engine import Connection
+from sqlalchemy.dialects.sqlite import insert
 
-from strongroom.errors import KeyUsesSpent, WrongRoot
-from strongroom.keys import document
-from strongroom.keys.model import ExportCapability, Keyset
-from strongroom.keys.root import RootKey, wrapping_context
+from strongroom.errors import KeyUsesSpent
+from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
+from strongroom.keys.model import Keyset
 from strongroom.state import metadata
 
+
+class _Wraps(TypeDecorator[Mapping[str, bytes]]):
+    """What each root wrapped, as JSON: root names with base64; the same text stands beside the data."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, bytes] | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else wraps_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, bytes] | None:
+        del dialect
+        return None if value is None else wraps_of(value)
+
+
+_keks = Table(
+    "keks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("wraps", _Wraps, nullable=False),
+    Column("written", DateTime, nullable=False),
+)
 _keysets = Table(
     "keysets",
     metadata,
     Column("name", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
-    Column("created", DateTime, nullable=False),
+    Column("written", DateTime, nullable=False),
 )
 _key_uses = Table(
     "key_uses",
@@ -52,74 +77,50 @@ _retired = Table(
     Column("name", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
-    Column("created", DateTime, nullable=False),
+    Column("written", DateTime, nullable=False),
 )
 """Keysets of columns that were unprotected; backups from before still need them."""
 
-
-@dataclass(frozen=True, slots=True)
-class WrappedKeyset:
-    """A keyset as it is kept, in the state and beside the data."""
-
-    name: str
-    revision: int
-    wrapped: bytes
-
-
-def wrap(keyset: Keyset, root: RootKey) -> WrappedKeyset:
-    """The keyset under the root."""
-    written = document.danger_written(keyset, ExportCapability("to be wrapped by the root key"))
-    return WrappedKeyset(keyset.name, keyset.revision, root.wrap(written, wrapping_context(keyset.name)))
-
-
-def unwrap(kept: WrappedKeyset, root: RootKey) -> Keyset:
-    """The keyset again; raises ``WrongRoot`` or ``InvalidKeyset``."""
-    keyset = document.read(root.unwrap(kept.wrapped, wrapping_context(kept.name)))
-    if keyset.name != kept.name or keyset.revision != kept.revision:
-        raise WrongRoot(f"the copy of keyset {kept.name!r} holds another", hint="restore it from a backup")
-    return keyset
+_TABLES = [_keks, _keysets, _key_uses, _retired]
 
 
 class KeyStore:
-    """The keysets of one state, under one root."""
+    """The keysets of one state, under the KEKs of their databases."""
 
-    __slots__ = ("_engine", "_root")
+    __slots__ = ("_engine", "_keks")
 
-    def __init__(self, engine: Engine, root: RootKey) -> None:
+    def __init__(self, engine: Engine, keks: Keks) -> None:
         self._engine = engine
-        self._root = root
-        metadata.create_all(engine, tables=[_keysets, _key_uses, _retired])
+        self._keks = keks
+        metadata.create_all(engine, tables=_TABLES)
 
     def load(self) -> dict[str, Keyset]:
-        """All keysets by name; raises ``WrongRoot`` if one does not open."""
-        return {kept.name: unwrap(kept, self._root) for kept in kept_keysets(self._engine)}
+        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``."""
+        kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
+        return {one.name: self._keks.unwrap(one) for one in kept}
 
-    def adopt(self, keysets: Iterable[Keyset]) -> None:
-        """Takes over keysets that were found beside the data: as new ones, or in place of older revisions."""
+    def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
+        """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
         with self._engine.begin() as connection:
-            found = {kept.name: kept.revision for kept in _kept(connection)}
-            for keyset in keysets:
-                if keyset.name not in found:
-                    self._insert(connection, keyset)
-                elif found[keyset.name] < keyset.revision:
-                    kept = wrap(keyset, self._root)
-                    where = _keysets.c.name == keyset.name
-                    values = {"revision": kept.revision, "wrapped": kept.wrapped}
-                    connection.execute(update(_keysets).where(where).values(values))
+            for one in kept:
+                row = {"name": one.name, "revision": one.revision, "wrapped": one.wrapped}
+                statement = insert(_keysets).values(**row, written=_now())
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["name"],
+                        set_={"revision": one.revision, "wrapped": one.wrapped, "written": _now()},
+                        where=_keysets.c.revision < one.revision,
+                    )
+                )
 
     def retire(self, names: Iterable[str]) -> None:
         """Takes keysets out of use; they are kept aside, for what backups hold."""
+        columns = ["name", "revision", "wrapped", "written"]
         with self._engine.begin() as connection:
             for name in names:
                 where = _keysets.c.name == name
-                connection.execute(
-                    _retired.insert().from_select(
-                        ["name", "revision", "wrapped", "created"],
-                        select(
-                            _keysets.c.name, _keysets.c.revision, _keysets.c.wrapped, _keysets.c.created
-                        ).where(where),
-                    )
-                )
+                found = select(*(_keysets.c[column] for column in columns)).where(where)
+                connection.execute(_retired.insert().from_select(columns, found))
                 connection.execute(delete(_keysets).where(where))
 
     def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
@@ -147,20 +148,35 @@ class KeyStore:
             rows = connection.execute(select(_key_uses)).all()
         return {(row.keyset, row.key_id): row.reserved for row in rows}
 
-    def _insert(self, connection: Connection, keyset: Keyset) -> None:
-        kept = wrap(keyset, self._root)
-        created = min(version.created for version in keyset.versions).replace(tzinfo=None)
-        values = {"name": kept.name, "revision": kept.revision, "wrapped": kept.wrapped, "created": created}
-        connection.execute(_keysets.insert().values(values))
-
 
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
-    """The keysets of a state as they are kept, by name: without the root, to be copied or counted."""
-    metadata.create_all(engine, tables=[_keysets, _key_uses, _retired])
-    with engine.begin() as connection:
-        return _kept(connection)
-
-
-def _kept(connection: Connection) -> list[WrappedKeyset]:
+    """The keysets of a state as they are kept, by name: without their KEKs, to be copied or counted."""
+    metadata.create_all(engine, tables=_TABLES)
     query = select(_keysets.c.name, _keysets.c.revision, _keysets.c.wrapped).order_by(_keysets.c.name)
-    return [WrappedKeyset(*row) for row in connection.execute(query)]
+    with engine.begin() as connection:
+        return [WrappedKeyset(*row) for row in connection.execute(query)]
+
+
+def kept_keks(engine: Engine) -> dict[str, WrappedKek]:
+    """The KEKs of a state as they are kept, by name."""
+    metadata.create_all(engine, tables=_TABLES)
+    query = select(_keks.c.name, _keks.c.revision, _keks.c.wraps)
+    with engine.begin() as connection:
+        return {name: WrappedKek(name, *rest) for name, *rest in connection.execute(query)}
+
+
+def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
+    """Takes over KEKs as they are kept beside the data; an older revision never replaces a newer one."""
+    metadata.create_all(engine, tables=_TABLES)
+    with engine.begin() as connection:
+        for row in rows:
+            values = {"revision": row.revision, "wraps": dict(row.wraps), "written": _now()}
+            statement = insert(_keks).values(name=row.name, **values)
+            newer = _keks.c.revision < row.revision
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer)
+            )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

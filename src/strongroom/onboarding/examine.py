@@ -4,18 +4,21 @@ One database after the other: the way there, the role, the keysets (as ``serve``
 and what is around them. What cannot be reached or read is a finding, not the end. Called by ``check``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from strongroom.config import Database, Settings
 from strongroom.errors import ConfigError, RootKeyMissing, StrongroomError
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.protection import kept_beside, key_ids_seen, read_schema, schemes_of
+from strongroom.gateway.kept import Kept, kept_beside, key_ids_seen
+from strongroom.gateway.protection import read_schema, schemes_of
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys import beside
+from strongroom.keys.hierarchy import Roots, settle
+from strongroom.keys.kek import Keks, kek_name
 from strongroom.keys.model import Keyset
-from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import KeyStore, WrappedKeyset, kept_keysets, unwrap
+from strongroom.keys.root.opening import open_roots
+from strongroom.keys.store import KeyStore, kept_keks, kept_keysets
 from strongroom.onboarding.census import take_census
 from strongroom.onboarding.columns import Live, column_findings, is_sealed
 from strongroom.onboarding.facts import plaintext_statistics, read_facts, read_role
@@ -35,29 +38,30 @@ from strongroom.state import State
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The root, where it could be opened, and why not otherwise."""
+    """The roots, where they could be opened, and why not otherwise."""
 
-    root: FileRoot | None
+    roots: Roots | None
     failure: StrongroomError | None = None
 
 
 async def examine(settings: Settings, state: State) -> list[Finding]:
     """All that is to be said of the databases, in the order of the configuration."""
-    keys = _open_root(settings)
-    kept_anywhere = bool(kept_keysets(state.engine))
+    keys = _open_roots(settings, state)
+    kept_anywhere = bool(kept_keks(state.engine) or kept_keysets(state.engine))
     findings: list[Finding] = []
     for name in settings.databases:
-        found, kept = await _examine_one(_Site(name, settings, state, keys.root))
+        found, kept = await _examine_one(_Site(name, settings, state, keys.roots))
         findings += found
         kept_anywhere = kept_anywhere or kept
     return [*_root_findings(settings, keys, kept_anywhere), *findings]
 
 
-def _open_root(settings: Settings) -> _Keys:
+def _open_roots(settings: Settings, state: State) -> _Keys:
     if settings.keys is None:
         return _Keys(None)
     try:
-        return _Keys(FileRoot.open(settings.keys.root.path, settings.state.path.parent))
+        kept = kept_keks(state.engine).values()
+        return _Keys(open_roots(settings.keys.roots, settings.state.path.parent, kept))
     except ConfigError as error:
         return _Keys(None, error)
 
@@ -65,12 +69,12 @@ def _open_root(settings: Settings) -> _Keys:
 def _root_findings(settings: Settings, keys: _Keys, kept_anywhere: bool) -> Iterator[Finding]:
     if settings.keys is None:
         return
-    path = settings.keys.root.path
-    if keys.failure is None:
-        yield holds("keys.root", str(path))
+    if keys.roots is not None:
+        yield holds("keys.root", ", ".join(keys.roots.names))
+        yield from (failed("keys.second_root", failure) for failure in keys.roots.failures)
     elif isinstance(keys.failure, RootKeyMissing) and not kept_anywhere:
-        yield mind("keys.root", f"{path} is not there yet", "It is made by `strongroom protect` or `serve`.")
-    else:
+        yield mind("keys.root", "it is not there yet", "It is made by `strongroom protect` or `serve`.")
+    elif keys.failure is not None:
         yield failed("keys.root", keys.failure)
 
 
@@ -81,7 +85,7 @@ class _Site:
     name: str
     settings: Settings
     state: State
-    root: FileRoot | None
+    roots: Roots | None
 
     @property
     def subject(self) -> str:
@@ -99,7 +103,7 @@ class _Site:
 async def _examine_one(site: _Site) -> tuple[list[Finding], bool]:
     """The findings of one database, and whether it holds keysets."""
     found: list[Finding] = []
-    kept: list[WrappedKeyset] = []
+    kept = Kept()
     try:
         connector = upstream_of(site.name, site.settings)
         found += way_findings(f"{site.subject}.upstream", connector.upstream)
@@ -113,20 +117,21 @@ async def _examine_one(site: _Site) -> tuple[list[Finding], bool]:
             found += await _protected(site, connector, schemes, keysets)
     except StrongroomError as error:
         found.append(failed(site.subject, error))
-    return found, bool(kept)
+    return found, kept.anything
 
 
 async def _keysets(
-    site: _Site, connector: Connector, schemes: Collection[Scheme], kept: Iterable[WrappedKeyset]
+    site: _Site, connector: Connector, schemes: Collection[Scheme], kept: Kept
 ) -> tuple[Mapping[str, Keyset], list[Finding]]:
     """The keysets that can be opened, and whether `serve` would start with them (rule 7 of the design)."""
     subject = f"{site.subject}.columns"
-    if site.root is None:
+    if site.roots is None:
         return {}, []
     try:
-        loaded = KeyStore(site.state.engine, site.root).load()
-        ours = {name: one for name, one in loaded.items() if name.startswith(f"{site.name}/")}
-        copies = {one.name: unwrap(one, site.root) for one in kept}
+        settled = settle(site.roots, kept_keks(site.state.engine).get(kek_name(site.name)), kept.kek)
+        keks = Keks.of([] if settled is None else [settled.kek])
+        ours = KeyStore(site.state.engine, keks).load()
+        copies = {one.name: keks.unwrap(one) for one in kept.keysets}
         agreement = beside.agree(schemes, ours, copies, await key_ids_seen(connector))
     except ConfigError as error:
         return {}, [failed(subject, error)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from strongroom.errors import DatabaseProtectedAlready, UpstreamLoginRefused
 from strongroom.gateway.certificate import Pin, pins_of
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.protection import kept_beside
+from strongroom.gateway.kept import kept_beside
 from strongroom.gateway.upstream_address import Upstream
 from strongroom.onboarding.census import LiveColumn, take_census
 from strongroom.secret import Secret
@@ -37,7 +37,7 @@ async def look(upstream: Upstream, ask_password: Callable[[], Secret]) -> FirstL
 async def _look(upstream: Upstream) -> FirstLook:
     connector = Connector.to(upstream)
     columns = await take_census(connector)
-    if await kept_beside(connector):
+    if (await kept_beside(connector)).anything:
         raise DatabaseProtectedAlready(
             f"{upstream}: keysets of Strongroom are kept in this database",
             hint="Use the configuration and the root key they were made with; the table"

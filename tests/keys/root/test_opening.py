@@ -1,17 +1,26 @@
-"""keys/root/opening.py: a root key is made only where nothing was ever wrapped by another."""
+"""keys/root/opening.py: which roots open, and when a root key is made."""
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.protect.samples import scheme
 
-from strongroom.config import StateAddress
-from strongroom.errors import RootKeyMissing
-from strongroom.keys.generate import new_keyset
-from strongroom.keys.root.opening import open_or_make
-from strongroom.keys.store import KeyStore
-from strongroom.state import State, open_state
+from strongroom.config.kmip_address import parse_kmip
+from strongroom.config.pkcs11_uri import parse_pkcs11
+from strongroom.config.roots import FileAddress, PassphraseAddress
+from strongroom.errors import PassphraseNeeded, RootKeyMissing, RootKeyUnsafe, RootUnreachable, WrongRoot
+from strongroom.keys.hierarchy import Roots, open_kek, wrapped
+from strongroom.keys.kek import WrappedKek, new_kek
+from strongroom.keys.root.file import FileRoot
+from strongroom.keys.root.opening import make_missing, open_root, open_roots
+from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.secret import Secret
+from strongroom.testing.certificates import Authority
+from strongroom.testing.processes import free_port
+from strongroom.testing.softhsm import SoftHsm
+
+WORDS = PassphraseAddress(Secret("correct horse battery staple"))
 
 
 @pytest.fixture
@@ -22,34 +31,78 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def state(folder: Path) -> State:
-    """An empty state."""
-    return open_state(StateAddress(folder / "state.db"))
+def kept(root: FileRoot | PassphraseRoot) -> WrappedKek:
+    return wrapped(new_kek("shop", datetime(2026, 1, 1, tzinfo=UTC)), 1, Roots((root,)))
 
 
-def test_made_once(state: State, folder: Path, tmp_path: Path) -> None:
-    """The first call makes the root and says so, the second opens it."""
-    path = tmp_path / "root.key"
-    first = open_or_make(path, state, folder, kept_beside_data=False)
-    second = open_or_make(path, state, folder, kept_beside_data=False)
-    assert (first.made, second.made) == (True, False)
-    assert first.root.key_id == second.root.key_id
-    assert str(path) in first.notice(path)
+def test_a_file_is_made_once(folder: Path, tmp_path: Path) -> None:
+    """The first call makes it and says so, the second leaves it."""
+    address = FileAddress(tmp_path / "root.key")
+    [said] = make_missing([address, WORDS], folder)
+    assert str(address.path) in said
+    first = open_root(address, folder, ())
+    assert make_missing([address], folder) == []
+    assert open_root(address, folder, ()).name == first.name
 
 
-def test_not_made_over_a_database_with_keysets(state: State, folder: Path, tmp_path: Path) -> None:
-    """A keyset beside the data was wrapped by the root that is missing."""
+def test_a_missing_root_is_passed_over_where_there_is_a_second(folder: Path, tmp_path: Path) -> None:
+    """That is what the second is for; with none left, the first's error is raised."""
+    lost, other = FileAddress(tmp_path / "lost.key"), FileAddress(tmp_path / "root.key")
+    make_missing([other], folder)
+    roots = open_roots([lost, other], folder, ())
+    assert [root.name for root in roots.usable] == [open_root(other, folder, ()).name]
+    assert [type(failure) for failure in roots.failures] == [RootKeyMissing]
     with pytest.raises(RootKeyMissing):
-        open_or_make(tmp_path / "root.key", state, folder, kept_beside_data=True)
-    assert not (tmp_path / "root.key").exists()
+        open_roots([lost], folder, ())
 
 
-def test_not_made_over_a_state_with_keysets(state: State, folder: Path, tmp_path: Path) -> None:
-    """So was a keyset in the state."""
-    path = tmp_path / "root.key"
-    root = open_or_make(path, state, folder, kept_beside_data=False).root
-    KeyStore(state.engine, root).adopt([new_keyset(scheme("text"), datetime(2026, 1, 1, tzinfo=UTC))])
-    path.unlink()
+def test_a_root_that_others_may_read_is_not_passed_over(folder: Path, tmp_path: Path) -> None:
+    """A second root does not make up for a first that is exposed."""
+    exposed, other = FileAddress(tmp_path / "exposed.key"), FileAddress(tmp_path / "root.key")
+    make_missing([exposed, other], folder)
+    exposed.path.chmod(0o644)
+    with pytest.raises(RootKeyUnsafe):
+        open_roots([exposed, other], folder, ())
+
+
+def test_a_passphrase_is_found_again_by_what_it_wrapped(folder: Path) -> None:
+    """Its salt stands there; a mistyped one does not pass for another root."""
+    assert WORDS.passphrase is not None
+    row = kept(PassphraseRoot.new(WORDS.passphrase))
+    assert open_root(WORDS, folder, [row]).name in row.wraps
+    with pytest.raises(WrongRoot):
+        open_root(PassphraseAddress(Secret("correct horse battery stable")), folder, [row])
+
+
+def test_without_a_terminal_nobody_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that has no passphrase says what to write."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(PassphraseNeeded, match="no terminal"):
+        open_root(PassphraseAddress(None), folder, ())
+
+
+def test_a_root_in_other_hands_stands_beside_a_file(folder: Path, tmp_path: Path, softhsm: SoftHsm) -> None:
+    """What one wrapped both have; a key service that is down is passed over."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    token = parse_pkcs11(softhsm.uri("strongroom", "root"), folder)
     with pytest.raises(RootKeyMissing):
-        open_or_make(path, state, folder, kept_beside_data=False)
+        open_root(token, folder, ())
+    softhsm.add_key("strongroom", "root")
+    roots = open_roots([token, file], folder, ())
+    kek = new_kek("shop", datetime(2026, 1, 1, tzinfo=UTC))
+    row = wrapped(kek, 1, roots)
+    for one in (token, file):
+        assert open_kek(row, open_roots([one], folder, [row])).name == kek.name
+
+
+def test_a_key_service_that_is_down_is_passed_over(
+    folder: Path, tmp_path: Path, authority: Authority
+) -> None:
+    """A start needs one root that answers."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    client = authority.client("strongroom")
+    files = f"ca={authority.certificate}&certificate={client.certificate}&key={client.key}"
+    down = parse_kmip(f"127.0.0.1:{free_port()}/1?{files}", folder)
+    assert [type(failure) for failure in open_roots([down, file], folder, ()).failures] == [RootUnreachable]

@@ -11,14 +11,12 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.errors import InvalidKeyset, RootKeyInvalid, RootKeyMissing, RootKeyUnsafe, WrongRoot
-from strongroom.keys import tink
+from strongroom.keys import tink, wrapping
 from strongroom.keys.generate import new_key_id
 from strongroom.keys.model import Algorithm
-from strongroom.protect.envelope import MIN_RANDOMIZED, NONCE_SIZE, PREFIX_SIZE, prefix
 
 MAX_FILE_SIZE = 65_536  # bytes; a keyset of one key has about 300
 
@@ -26,11 +24,10 @@ MAX_FILE_SIZE = 65_536  # bytes; a keyset of one key has about 300
 class FileRoot:
     """A root key that was read from a file; prints as ``<FileRoot 1f2e3d4c>``, its key id."""
 
-    __slots__ = ("_aead", "_prefix", "key_id")
+    __slots__ = ("_aead", "key_id")
 
     def __init__(self, material: bytes, key_id: int) -> None:
         self._aead = AESGCM(material)
-        self._prefix = prefix(key_id)
         self.key_id = key_id
 
     def __repr__(self) -> str:
@@ -58,25 +55,23 @@ class FileRoot:
         _write_private(path, json.dumps(written, indent=1).encode() + b"\n")
         return cls(material, key_id)
 
+    @property
+    def name(self) -> str:
+        """The provider and the key's id."""
+        return f"file {self.key_id:08x}"
+
     def wrap(self, plaintext: bytes, associated_data: bytes) -> bytes:
-        """The plaintext as a Tink AEAD ciphertext; the nonce is drawn here."""
-        nonce = os.urandom(NONCE_SIZE)
-        return self._prefix + nonce + self._aead.encrypt(nonce, plaintext, associated_data)
+        """The plaintext as a Tink AEAD ciphertext."""
+        return wrapping.wrap(self._aead, self.key_id, plaintext, associated_data)
 
     def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
         """The plaintext; raises ``WrongRoot``."""
-        if len(wrapped) < MIN_RANDOMIZED or not wrapped.startswith(self._prefix):
-            raise WrongRoot(
-                "a keyset was wrapped by another root key",
-                hint="put back the root key file that was in use when it was made",
-            )
-        nonce = wrapped[PREFIX_SIZE : PREFIX_SIZE + NONCE_SIZE]
         try:
-            return self._aead.decrypt(nonce, wrapped[PREFIX_SIZE + NONCE_SIZE :], associated_data)
-        except InvalidTag:
+            return wrapping.unwrap(self._aead, self.key_id, wrapped, associated_data)
+        except wrapping.DoesNotOpen:
             raise WrongRoot(
-                "a wrapped keyset does not open: it was changed, or belongs to another column",
-                hint="restore the state or the table strongroom_keys.keysets from a backup",
+                "a wrapped key does not open under the root key file: it was changed, or another wrapped it",
+                hint="put back the root key file that was in use, or restore what it wrapped from a backup",
             ) from None
 
 

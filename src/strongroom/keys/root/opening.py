@@ -1,39 +1,78 @@
-"""Opening the root key at start, and making it where nothing was ever wrapped by another.
+"""Opening the configured roots at start, and making a file's where nothing was ever wrapped by another.
 
 The only place where a root key comes into being (design, rule 7): a missing file is made while neither the
-state nor a database holds a keyset; once one does, a missing root is a loss to be mended, and a new one would
-hide it. Called by ``serve`` (through ``gateway.protection``) and by ``init``.
+state nor a database holds a key; once one does, a missing root is a loss to be mended, and a new one would
+hide it. Called by the shell: ``serve``, ``protect``, ``init``, ``check`` and the key commands.
 """
 
-from dataclasses import dataclass
+import getpass
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from strongroom.errors import RootKeyMissing
+from strongroom.config.kmip_address import KmipAddress
+from strongroom.config.pkcs11_uri import Pkcs11Address
+from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
+from strongroom.errors import PassphraseNeeded, RootError, RootKeyMissing, RootUnreachable
+from strongroom.keys.hierarchy import Roots
+from strongroom.keys.kek import WrappedKek
+from strongroom.keys.root import RootKey
 from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import kept_keysets
-from strongroom.state import State
+from strongroom.keys.root.kmip import KmipRoot
+from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.keys.root.pkcs11 import Pkcs11Root
+from strongroom.secret import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedRoot:
-    """The root, and whether it was made just now."""
+def open_roots(addresses: Sequence[RootAddress], state_folder: Path, kept: Iterable[WrappedKek]) -> Roots:
+    """The roots, of which one may be out of reach; raises its ``RootError`` where none can be used.
 
-    root: FileRoot
-    made: bool
-
-    def notice(self, path: Path) -> str:
-        """What to tell the operator of a root that was made."""
-        return f"root key {path} was made: copy it to a safe place, apart from backups of the database"
-
-
-def open_or_make(path: Path, state: State, state_folder: Path, *, kept_beside_data: bool) -> OpenedRoot:
-    """The root in the file; a new one only where no keyset is kept. Raises ``RootKeyMissing`` otherwise.
-
-    ``kept_beside_data``: whether any database that this root serves holds a keyset.
+    ``kept`` is what roots wrapped before. Only what a second root is for is passed over: a root that is lost
+    or does not answer. A file that others may read stops the start, whatever else is configured.
     """
-    try:
-        return OpenedRoot(FileRoot.open(path, state_folder), made=False)
-    except RootKeyMissing:
-        if kept_beside_data or kept_keysets(state.engine):
-            raise
-        return OpenedRoot(FileRoot.create(path, state_folder), made=True)
+    kept = list(kept)
+    usable: list[RootKey] = []
+    failures: list[RootError] = []
+    for address in addresses:
+        try:
+            usable.append(open_root(address, state_folder, kept))
+        except (RootKeyMissing, RootUnreachable) as error:
+            failures.append(error)
+    if not usable and failures:
+        raise failures[0]
+    return Roots(tuple(usable), tuple(failures))
+
+
+def open_root(address: RootAddress, state_folder: Path, kept: Iterable[WrappedKek]) -> RootKey:
+    """One root; raises a ``RootError``."""
+    match address:
+        case FileAddress(path):
+            return FileRoot.open(path, state_folder)
+        case PassphraseAddress(passphrase):
+            return PassphraseRoot.open(passphrase or _asked(), kept)
+        case Pkcs11Address():
+            return Pkcs11Root.open(address)
+        case KmipAddress():
+            return KmipRoot.open(address)
+
+
+def make_missing(addresses: Sequence[RootAddress], state_folder: Path) -> list[str]:
+    """Makes the key files that are not there; returns what to tell the operator.
+
+    Only for who knows that nothing was ever wrapped: neither the state nor any database holds a key.
+    """
+    made = []
+    for address in addresses:
+        if isinstance(address, FileAddress) and not address.path.exists():
+            FileRoot.create(address.path, state_folder)
+            made.append(
+                f"root key {address.path} was made: copy it to a safe place, apart from backups of the"
+                " database"
+            )
+    return made
+
+
+def _asked() -> Secret:
+    if not sys.stdin.isatty():
+        raise PassphraseNeeded("the passphrase of the root key is needed, and there is no terminal to ask at")
+    return Secret(getpass.getpass("Passphrase of the root key: "))

@@ -1,0 +1,141 @@
+"""What is kept beside the data, read and written over the gateway's own connections (``keys/beside.py``).
+
+Called by `protection`, `snapshots`, and the commands that look at keys or change them.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from strongroom.config import ColumnName
+from strongroom.errors import InvalidKeyset, KeysetsNotKept, UpstreamError
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.inquiry import Row, ask
+from strongroom.keys import beside
+from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
+from strongroom.keys.model import Keyset
+from strongroom.protect.check import key_ids_in
+from strongroom.protect.scheme import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One protected database: how to reach it, and as whom its own tables may be made."""
+
+    name: str
+    connector: Connector
+    owner: Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The keys beside the data of one database, as they are kept there."""
+
+    kek: WrappedKek | None = None
+    keysets: tuple[WrappedKeyset, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether any key is kept there."""
+        return self.kek is not None or bool(self.keysets)
+
+
+async def kept_beside(connector: Connector) -> Kept:
+    """What a database keeps; raises `UpstreamError`."""
+    has_keks, has_keysets = ((row == (b"t",)) for row in await ask(connector, beside.TABLES))
+    keks = [_kek(row) for row in await ask(connector, beside.READ_KEKS)] if has_keks else []
+    if len(keks) > 1:
+        raise UpstreamError(
+            "the table strongroom_keys.keks holds more than one key",
+            hint="A database has one: take out what another installation left there.",
+        )
+    keysets = [_keyset(row) for row in await ask(connector, beside.READ_KEYSETS)] if has_keysets else []
+    return Kept(keks[0] if keks else None, tuple(keysets))
+
+
+def _kek(row: Row) -> WrappedKek:
+    name, revision, wraps = _whole(row)
+    try:
+        return WrappedKek(name.decode(), int(revision), wraps_of(wraps.decode()))
+    except InvalidKeyset as error:
+        raise UpstreamError(f"the table strongroom_keys.keks: {error.message}") from None
+
+
+def _keyset(row: Row) -> WrappedKeyset:
+    name, revision, wrapped = _whole(row)
+    return WrappedKeyset(name.decode(), int(revision), bytes.fromhex(wrapped[2:].decode()))
+
+
+def _whole(row: Row) -> list[bytes]:
+    values = [value for value in row if value is not None]
+    if len(values) != 3:
+        raise UpstreamError("a table of the schema strongroom_keys holds a row that is not whole")
+    return values
+
+
+CHECKS_QUERY = """\
+SELECT n.nspname, c.relname, a.attname, pg_catalog.pg_get_constraintdef(k.oid)
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+  AND NOT pg_catalog.starts_with(k.conname, 'strongroom_~')"""
+"""Those that allow sealed values; what `unprotect` leaves refuses them."""
+
+
+async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
+    """The key ids that the CHECKs of protected columns name: evidence of keys that must be known."""
+    seen: dict[str, frozenset[int]] = {}
+    for row in await ask(connector, CHECKS_QUERY):
+        schema, table, column, definition = (value.decode() for value in row if value is not None)
+        name = str(ColumnName(schema, table, column))
+        seen[name] = seen.get(name, frozenset()) | key_ids_in(definition)
+    return seen
+
+
+async def publish_kek(place: Place, row: WrappedKek) -> None:
+    """Copy a KEK beside the data, before anything is wrapped by it; who came first stays."""
+    await _publish(place, [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))])
+
+
+async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
+    """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
+    statements = []
+    for keyset in keysets:
+        kept = keks.wrap(keyset)
+        ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
+        statements.append(filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
+    statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
+    await _publish(place, statements)
+
+
+async def _publish(place: Place, statements: Iterable[str]) -> None:
+    reader = sql.Identifier(place.connector.upstream.credentials.user).as_string()
+    first = [
+        beside.ALONE,
+        beside.CREATE_TABLES,
+        f"GRANT USAGE ON SCHEMA strongroom_keys TO {reader}",
+        f"GRANT SELECT ON strongroom_keys.keks, strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
+    ]
+    try:
+        await ask(place.owner, "BEGIN;" + ";".join([*first, *statements]) + ";COMMIT")
+    except UpstreamError as error:
+        raise KeysetsNotKept(
+            f"databases.{place.name}: the keys cannot be kept beside the data: {error.message}",
+            hint="Set `owner` to a role that may create the schema strongroom_keys in this database.",
+        ) from error
+
+
+async def retire_beside(place: Place, keysets: Collection[str]) -> None:
+    """Take keysets out of use: their columns are plaintext again."""
+    for name in keysets:
+        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
+
+
+def filled(statement: str, *values: str | int | bytes) -> str:
+    """The statement with literals for its parameters."""
+    # In one pass: a literal may itself hold what looks like a parameter.
+    return re.sub(r"\$(\d+)", lambda found: sql.Literal(values[int(found[1]) - 1]).as_string(), statement)

@@ -1,0 +1,96 @@
+"""What the sessions of one worker look at: catalog, protected columns and their keys, by database.
+
+A snapshot is immutable and swapped whole. It is read again when the catalog has changed, and on a timer;
+with it come the keysets that stand beside the data, so that a key rotated elsewhere is soon known here.
+
+Called by `server`.
+"""
+
+import asyncio
+import json
+from dataclasses import replace
+
+from strongroom.config import Settings
+from strongroom.gateway.connector import Connector
+from strongroom.gateway.kept import kept_beside
+from strongroom.gateway.protection import changing, check_columns, read_catalog, schemes_of
+from strongroom.keys.kek import Keks, WrappedKeyset
+from strongroom.keys.keyring import KeyRing
+from strongroom.keys.sealed import SealedColumns
+from strongroom.keys.store import KeyStore
+from strongroom.keys.uses import Reservations
+from strongroom.session.guard import Snapshot
+from strongroom.sql.schema import Schema
+from strongroom.state import State
+
+
+class Snapshots:
+    """What the sessions of one worker look at, by database."""
+
+    def __init__(self, settings: Settings, state: State, keks: Keks) -> None:
+        self._settings = settings
+        self._known: dict[str, Snapshot] = {}
+        self._catalogs: dict[str, bytes] = {}
+        if not any(one.columns for one in settings.databases.values()):
+            return
+        self._keks = keks
+        self._store = KeyStore(state.engine, keks)
+        self._keysets = self._store.load()
+        self._uses = Reservations(self._store.reserve)
+        self._sealed = SealedColumns(state.engine)
+
+    def find(self, database: str) -> Snapshot | None:
+        """The snapshot; None where nothing is protected."""
+        return self._known.get(database)
+
+    def _logins(self, connector: Connector) -> frozenset[str]:
+        """The roles by which sessions log in."""
+        own = (account.upstream_user for account in self._settings.accounts.values())
+        return frozenset([connector.upstream.credentials.user, *(name for name in own if name is not None)])
+
+    async def read(self, database: str, connector: Connector) -> Snapshot | None:
+        """Read the catalog anew; None where nothing is protected.
+
+        With catalog and keys unchanged it is the same snapshot, so that sessions need not analyse anew.
+        """
+        if not self._settings.databases[database].columns:
+            return None
+        catalog = await read_catalog(connector)
+        rotated = await self._take_over(connector)
+        known, sealed = self._known.get(database), self._sealed.of(database)
+        unchanged = not rotated and sealed == (known and known.sealed)
+        if known is not None and self._catalogs[database] == catalog and unchanged:
+            return known
+        # In a thread, since thousands of tables take some tenths of a second, in which sessions go on.
+        schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
+        schemes = schemes_of(self._settings, database)
+        before = {} if known is None else known.protections
+        in_motion = await changing(connector, schema, schemes) | self._sealed.released(database)
+        check_columns(schema, schemes, in_motion - sealed, before)
+        codecs = KeyRing.of(self._keysets.values()).codecs(schemes.values(), self._uses)
+        functions = dict(self._settings.databases[database].functions)
+        snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
+        snapshot = replace(snapshot, logins=self._logins(connector))
+        holding = frozenset(protection.column for protection in snapshot.protections.values())
+        self._sealed.add(database, holding - sealed - in_motion)
+        snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))
+        self._known[database], self._catalogs[database] = snapshot, catalog
+        return snapshot
+
+    async def _take_over(self, connector: Connector) -> bool:
+        """Take over keysets that are newer beside the data; whether there were any."""
+        newer = [kept for kept in (await kept_beside(connector)).keysets if self._is_newer(kept)]
+        if not newer:
+            return False
+        opened = {kept.name: self._keks.unwrap(kept) for kept in newer}
+        self._store.adopt(newer)
+        self._keysets = {**self._keysets, **opened}
+        return True
+
+    def _is_newer(self, kept: WrappedKeyset) -> bool:
+        known = self._keysets.get(kept.name)
+        return known is None or known.revision < kept.revision
+
+
+def _understood(catalog: bytes) -> Schema:
+    return Schema.from_catalog(json.loads(catalog))
