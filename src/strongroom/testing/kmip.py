@@ -60,6 +60,11 @@ class KmipServer(Temporary):
             )
         self._wait_until(lambda: listens(self.port), "PyKMIP")
 
+    @property
+    def calls(self) -> int:
+        """How many operations it was asked for since it was first started."""
+        return (self.folder / "server.log").read_text().count("Processing operation: ")
+
     def uri(self, identifier: str, client: Certificate | None = None, ca: Path | None = None) -> str:
         """What stands behind ``kmip:`` for a key."""
         ours = client or self.client
@@ -117,5 +122,5 @@ class KmipServer(Temporary):
             f"[server]\nhostname=127.0.0.1\nport={self.port}\n"
             f"certificate_path={certificate.certificate}\nkey_path={certificate.key}\n"
             f"ca_path={self.authority.certificate}\nauth_suite=TLS1.2\nenable_tls_client_auth=False\n"
-            f"policy_path={folder / 'policy'}\ndatabase_path={folder / 'keys.db'}\nlogging_level=WARNING\n"
+            f"policy_path={folder / 'policy'}\ndatabase_path={folder / 'keys.db'}\nlogging_level=INFO\n"
         )

@@ -1,9 +1,12 @@
 """keys/root/kmip_messages.py: requests and answers of KMIP, with PyKMIP as the judge."""
 
+import contextlib
 import warnings
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.errors import RootError, RootKeyMissing, RootRefused, WrongRoot
 from strongroom.keys.root import kmip_messages as messages
@@ -124,6 +127,18 @@ def test_what_is_no_answer_is_refused(message: bytes) -> None:
     """Nothing, another type, another message, one without an item."""
     with pytest.raises(RootRefused, match="does not speak KMIP"):
         messages.read_decrypted(message, "1")
+
+
+GOOD = answer(about("1"), octets(messages.DATA, b"sealed"), octets(messages.AUTHENTICATION_TAG, TAG))
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255), st.integers(0, len(GOOD)))
+def test_any_answer_is_read_or_refused(at: int, octet: int, end: int) -> None:
+    """A server may send anything; what it sends becomes a value or an error of ours."""
+    changed = (GOOD[:at] + bytes([octet]) + GOOD[at + 1 :])[:end]
+    for read in (messages.read_encrypted, messages.read_decrypted, messages.read_attributes):
+        with contextlib.suppress(RootError):
+            read(changed, "1")
 
 
 FIT = Attributes(state=2, algorithm=3, length=256, usage=0x0C)

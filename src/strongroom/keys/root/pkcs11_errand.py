@@ -50,7 +50,7 @@ def run(errand: Errand) -> bytes:
         )
     try:
         ended = subprocess.run(  # noqa: S603  # our own module
-            [sys.executable, "-m", _PROCESS],
+            [sys.executable, "-P", "-m", _PROCESS],  # -P: no module is taken from where we happen to be
             input=pickle.dumps(errand),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
