@@ -1,13 +1,18 @@
 """keys/model.py: keysets as values."""
 
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
+from random import Random
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from strongroom.errors import IllegalTransition, InvalidKeyset
 from strongroom.keys.model import (
+    OPENING,
     TRANSITIONS,
     Algorithm,
     Context,
@@ -121,3 +126,88 @@ def test_a_key_serves_its_algorithm_alone() -> None:
         dek(1).deterministic_aead()
     with pytest.raises(InvalidKeyset):
         dek(1, Algorithm.AES256_SIV).aead()
+
+
+def test_floors() -> None:
+    """Below the floor of opening nothing opens, below that of sealing nothing becomes primary."""
+    keys = keyset(version(1), version(2), version(3), primary=3)
+    assert [keys.number(one) for one in (1, 2, 3)] == [1, 2, 3]
+    raised = keys.with_floors(2, 3)
+    assert raised.key_ids == {2, 3}
+    assert raised.revision == keys.revision + 1
+    with pytest.raises(IllegalTransition, match="below the floor of sealing, 3"):
+        raised.with_primary(2)
+    for opening, sealing in ((0, 1), (2, 1), (1, 4), (4, 4)):
+        with pytest.raises(IllegalTransition):
+            keys.with_floors(opening, sealing)
+    with pytest.raises(InvalidKeyset):
+        replace(keys, primary=1, opening_floor=2, sealing_floor=2)
+
+
+class Life(RuleBasedStateMachine):
+    """A keyset through any life that its operations allow, held against a plain list of what was done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = keyset(version(1))
+        self.states = {1: KeyState.ACTIVE}
+        self.primary = 1
+        self.floors = (1, 1)
+
+    def number(self, key_id: int) -> int:
+        return list(self.states).index(key_id) + 1
+
+    @rule(state=st.sampled_from([KeyState.PRE_ACTIVE, KeyState.ACTIVE]))
+    def add(self, state: KeyState) -> None:
+        key_id = len(self.states) + 1
+        self.keys = self.keys.with_key(version(key_id, state))
+        self.states[key_id] = state
+
+    @rule(chance=st.randoms(use_true_random=False), state=st.sampled_from(KeyState))
+    def change(self, chance: Random, state: KeyState) -> None:
+        key_id = chance.choice(list(self.states))
+        legal = state in TRANSITIONS[self.states[key_id]] and key_id != self.primary
+        if legal:
+            self.keys = self.keys.with_state(key_id, state)
+            self.states[key_id] = state
+        else:
+            with pytest.raises(IllegalTransition):
+                self.keys.with_state(key_id, state)
+
+    @rule(chance=st.randoms(use_true_random=False))
+    def promote(self, chance: Random) -> None:
+        key_id = chance.choice(list(self.states))
+        if self.states[key_id] is KeyState.ACTIVE and self.number(key_id) >= self.floors[1]:
+            self.keys = self.keys.with_primary(key_id)
+            self.primary = key_id
+        else:
+            with pytest.raises((IllegalTransition, InvalidKeyset)):
+                self.keys.with_primary(key_id)
+
+    @rule(opening=st.integers(0, 6), sealing=st.integers(0, 6))
+    def raise_floors(self, opening: int, sealing: int) -> None:
+        if 1 <= opening <= sealing <= self.number(self.primary):
+            self.keys = self.keys.with_floors(opening, sealing)
+            self.floors = opening, sealing
+        else:
+            with pytest.raises(IllegalTransition):
+                self.keys.with_floors(opening, sealing)
+
+    @invariant()
+    def the_primary_key_seals_and_opens(self) -> None:
+        assert self.keys.primary == self.primary
+        assert self.keys.version(self.primary).state is KeyState.ACTIVE
+        assert self.primary in self.keys.key_ids
+
+    @invariant()
+    def what_opens_is_what_may(self) -> None:
+        may = {one for one, state in self.states.items() if state in OPENING}
+        assert self.keys.key_ids == {one for one in may if self.number(one) >= self.floors[0]}
+
+    @invariant()
+    def what_is_destroyed_has_no_material(self) -> None:
+        for one in self.keys.versions:
+            assert (one.dek is None) == (self.states[one.key_id] is KeyState.DESTROYED)
+
+
+TestLife = Life.TestCase

@@ -32,6 +32,9 @@ SETTINGS = {
     "session_replication_role": "origin",
 }
 
+# For what may be left undone: an autovacuum of the same table is over after one or two.
+FREE_TRIES = 5
+
 Values = tuple[bytes | None, ...]
 
 
@@ -109,15 +112,20 @@ class Database:
     def if_free(self, statement: str) -> bool:
         """Runs a statement that wants a lock and no transaction, where nobody is in its way for long.
 
-        It waits for ``lock_wait`` only, as ``locked`` does, and once; returns whether it was run.
+        It waits for ``lock_wait`` as ``locked`` does, and a few times only; returns whether it was run.
         """
         self.run(f"SET lock_timeout = {int(self.limits.lock_wait * 1000)}")
         try:
-            self.run(statement)
-        except database_errors.LockNotAvailable:
-            return False
+            return any(self._was_free(statement) for _ in range(FREE_TRIES))
         finally:
             self.run("RESET lock_timeout")
+
+    def _was_free(self, statement: str) -> bool:
+        try:
+            self.run(statement)
+        except database_errors.LockNotAvailable:
+            self.sleep(0.1)
+            return False
         return True
 
     def _once(self, tables: Sequence[str], work: Callable[[], None]) -> None:

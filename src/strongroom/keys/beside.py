@@ -161,7 +161,8 @@ def _newest(state: Mapping[str, Keyset], beside: Mapping[str, Keyset]) -> dict[s
 
 def _identity(keyset: Keyset) -> tuple[object, ...]:
     states = frozenset((version.key_id, version.state) for version in keyset.versions)
-    return keyset.primary, states, keyset.context, keyset.algorithm, keyset.form, keyset.pad
+    floors = keyset.opening_floor, keyset.sealing_floor
+    return keyset.primary, states, floors, keyset.context, keyset.algorithm, keyset.form, keyset.pad
 
 
 def _older(copy: Keyset | None, newest: Keyset) -> bool:

@@ -28,7 +28,7 @@ FORMAT = "strongroom keyset 1"
 def danger_written(keyset: Keyset, capability: ExportCapability) -> bytes:
     """The document of a keyset, with its key material in the clear."""
     keys = [
-        (v.key_id, v.dek.danger_material(capability), v.state is not KeyState.SUSPENDED)
+        (v.key_id, v.dek.danger_material(capability), v.key_id in keyset.key_ids)
         for v in keyset.versions
         if v.dek is not None
     ]
@@ -40,6 +40,8 @@ def danger_written(keyset: Keyset, capability: ExportCapability) -> bytes:
         "encryption": keyset.algorithm.value,
         "form": keyset.form,
         "pad": keyset.pad,
+        "openingFloor": keyset.opening_floor,
+        "sealingFloor": keyset.sealing_floor,
         "context": {
             "database": context.database,
             "schema": context.schema,
@@ -86,6 +88,8 @@ def _read(written: Mapping[str, Any]) -> Keyset:
         versions=versions,
         primary=primary,
         revision=int(written["revision"]),
+        opening_floor=int(written["openingFloor"]),
+        sealing_floor=int(written["sealingFloor"]),
     )
 
 

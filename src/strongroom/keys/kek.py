@@ -16,7 +16,7 @@ from types import MappingProxyType
 from strongroom.errors import InvalidKeyset, KekMissing, WrongKek, WrongRoot
 from strongroom.keys import document, wrapping
 from strongroom.keys.generate import new_version
-from strongroom.keys.model import OPENING, Algorithm, Context, ExportCapability, Keyset, KeyState, KeyVersion
+from strongroom.keys.model import Algorithm, Context, ExportCapability, Keyset, KeyState, KeyVersion
 from strongroom.keys.root import RootKey, wrapping_context
 from strongroom.protect.envelope import key_id_of, length_prefixed
 
@@ -148,7 +148,7 @@ class Keks:
             raise KekMissing(
                 f"keyset {kept.name!r} is wrapped by a version of {kek.name!r} that is not here"
             ) from None
-        if version.state not in OPENING:
+        if version not in kek.opening:
             raise WrongKek(
                 f"keyset {kept.name!r} is wrapped by version {version.key_id:08x} of {kek.name!r},"
                 f" which is {version.state.value}"

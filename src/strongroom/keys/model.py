@@ -168,6 +168,10 @@ class Keyset:
     versions: tuple[KeyVersion, ...]
     primary: int
     revision: int = 1
+    opening_floor: int = 1
+    """The lowest number of a version that may open; what older ones sealed is refused."""
+    sealing_floor: int = 1
+    """The lowest number of a version that may be made primary."""
 
     def __post_init__(self) -> None:
         ids = [version.key_id for version in self.versions]
@@ -175,11 +179,26 @@ class Keyset:
             raise InvalidKeyset(f"keyset {self.name!r} has two keys of one id")
         if self.primary not in ids or self.version(self.primary).state is not KeyState.ACTIVE:
             raise InvalidKeyset(f"the primary key of keyset {self.name!r} is not an active one")
+        if not 1 <= self.opening_floor <= self.sealing_floor <= self.number(self.primary):
+            raise InvalidKeyset(
+                f"keyset {self.name!r}: from 1 to the primary key's number, the floor of opening comes before"
+                " that of sealing"
+            )
+
+    @property
+    def opening(self) -> tuple[KeyVersion, ...]:
+        """The keys that may open a value, oldest first."""
+        above = self.versions[self.opening_floor - 1 :]
+        return tuple(version for version in above if version.state in OPENING)
 
     @property
     def key_ids(self) -> frozenset[int]:
         """The ids of the keys that may open a value."""
-        return frozenset(version.key_id for version in self.versions if version.state in OPENING)
+        return frozenset(version.key_id for version in self.opening)
+
+    def number(self, key_id: int) -> int:
+        """The number of a version: 1 is the first that the keyset had."""
+        return self.versions.index(self.version(key_id)) + 1
 
     def version(self, key_id: int) -> KeyVersion:
         """The key of this id; raises ``InvalidKeyset``."""
@@ -193,8 +212,23 @@ class Keyset:
         return self._next(versions=(*self.versions, version))
 
     def with_primary(self, key_id: int) -> "Keyset":
-        """This keyset, sealing with another of its active keys."""
+        """This keyset, sealing with another of its active keys; raises ``IllegalTransition``."""
+        if self.number(key_id) < self.sealing_floor:
+            raise IllegalTransition(
+                f"version {self.number(key_id)} is below the floor of sealing, {self.sealing_floor}",
+                hint="rotate: a new version may seal",
+            )
         return self._next(primary=key_id)
+
+    def with_floors(self, opening: int, sealing: int) -> "Keyset":
+        """This keyset with other floors; raises ``IllegalTransition`` where its primary would be below."""
+        if not 1 <= opening <= sealing <= self.number(self.primary):
+            raise IllegalTransition(
+                f"the floors {opening} and {sealing} are not between 1 and the primary key's number,"
+                f" {self.number(self.primary)}, the one of opening first",
+                hint="rotate first, so that a newer version is primary",
+            )
+        return self._next(opening_floor=opening, sealing_floor=sealing)
 
     def with_state(self, key_id: int, state: KeyState) -> "Keyset":
         """This keyset after a transition of one key; raises ``IllegalTransition``."""

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from strongroom.errors import TruncatedCiphertext, WrongTag
-from strongroom.keys.model import OPENING, Keyset
+from strongroom.keys.model import Keyset
 from strongroom.protect.envelope import (
     MIN_DETERMINISTIC,
     PLAINTEXT_HINT,
@@ -33,8 +33,8 @@ class Deterministic:
         self._associated = [associated_data(keyset.context)]
         self._by_prefix: Mapping[bytes, AESSIV] = {
             prefix(version.key_id): version.dek.deterministic_aead()
-            for version in keyset.versions
-            if version.dek is not None and version.state in OPENING
+            for version in keyset.opening
+            if version.dek is not None
         }
         self._primary = prefix(keyset.primary)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from strongroom import _kernel as kernel
 from strongroom.errors import KeysetMismatch
-from strongroom.keys.model import OPENING, Algorithm, ExportCapability, Keyset
+from strongroom.keys.model import Algorithm, ExportCapability, Keyset
 from strongroom.protect import canonical, padding
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.deterministic import Deterministic
@@ -185,8 +185,8 @@ class ColumnCodec:
         capability = ExportCapability("the kernel's ciphers")
         return [
             (prefix(version.key_id), version.dek.danger_material(capability))
-            for version in self._keyset.versions
-            if version.dek is not None and version.state in OPENING
+            for version in self._keyset.opening
+            if version.dek is not None
         ]
 
     def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:

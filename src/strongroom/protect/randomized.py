@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.errors import TruncatedCiphertext, WrongTag
-from strongroom.keys.model import OPENING, Keyset
+from strongroom.keys.model import Keyset
 from strongroom.protect.envelope import (
     MIN_RANDOMIZED,
     NONCE_SIZE,
@@ -37,8 +37,8 @@ class Randomized:
         self._associated = associated_data(keyset.context)
         self._by_prefix: Mapping[bytes, AESGCM] = {
             prefix(version.key_id): version.dek.aead()
-            for version in keyset.versions
-            if version.dek is not None and version.state in OPENING
+            for version in keyset.opening
+            if version.dek is not None
         }
         self._primary = prefix(keyset.primary)
 
