@@ -17,12 +17,10 @@ from strongroom.errors import (
     WrongRoot,
 )
 from strongroom.keys.root.pkcs11 import FORMAT, MAX_PLAINTEXT, Pkcs11Root
-from strongroom.testing.softhsm import SoftHsm
+from strongroom.testing.softhsm import PIN, SoftHsm
 
 
-def address(
-    softhsm: SoftHsm, token: str = "strongroom", key: str = "root", pin: str = "1234"
-) -> Pkcs11Address:
+def address(softhsm: SoftHsm, token: str = "strongroom", key: str = "root", pin: str = PIN) -> Pkcs11Address:
     return parse_pkcs11(softhsm.uri(token, key, pin), softhsm.folder)
 
 
@@ -177,23 +175,37 @@ def test_the_pin_may_stand_in_a_file(softhsm: SoftHsm) -> None:
     root.wrap(b"", b"")
 
 
-def test_a_pin_that_others_can_read_is_refused(softhsm: SoftHsm) -> None:
-    """So is what is no file, and what is no text."""
-    file = softhsm.folder / "pin"
+@pytest.fixture
+def by_file(softhsm: SoftHsm) -> Pkcs11Root:
+    """A root whose PIN stands in the file ``pin``, which is not there yet."""
     uri = softhsm.uri("strongroom", "root").replace("pin-value=1234", "pin-source=file:pin")
-    root = Pkcs11Root(parse_pkcs11(uri, softhsm.folder))
-    file.write_bytes(b"\xff")
+    return Pkcs11Root(parse_pkcs11(uri, softhsm.folder))
+
+
+def test_a_pin_that_others_can_read_is_refused(softhsm: SoftHsm, by_file: Pkcs11Root) -> None:
+    """So is what is no file, and nobody waits for a FIFO."""
+    file = softhsm.folder / "pin"
+    file.write_text(PIN)
     file.chmod(0o644)
     with pytest.raises(RootKeyUnsafe) as caught:
-        root.wrap(b"", b"")
+        by_file.wrap(b"", b"")
     assert "chmod" in caught.value.hint
-    file.chmod(0o600)
-    with pytest.raises(RootRefused, match="not UTF-8"):
-        root.wrap(b"", b"")
     file.unlink()
     os.mkfifo(file, 0o600)
     with pytest.raises(RootKeyUnsafe):
-        root.wrap(b"", b"")
+        by_file.wrap(b"", b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff", b"12\n34\n", b"1" * 4097, b"12\x0034"])
+def test_what_cannot_be_a_pin_is_not_given_to_the_token(
+    softhsm: SoftHsm, by_file: Pkcs11Root, content: bytes
+) -> None:
+    """It would count as a wrong one."""
+    file = softhsm.folder / "pin"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(RootRefused, match="there is no PIN in it"):
+        by_file.wrap(b"", b"")
 
 
 @pytest.mark.parametrize("module", ["absent.so", "/etc/passwd", os.__file__])

@@ -11,6 +11,7 @@ token twice. Opened by ``opening``.
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,8 @@ from strongroom.secret import Secret
 MAX_PLAINTEXT = 65_536  # octets; a wrapped key-encryption key has some 500
 MAX_PIN_FILE = 4_096
 FORMAT = b"\x01"
+_MIN_WRAPPED = len(FORMAT) + 12 + 16  # with nonce and tag
+_PIN = re.compile(r"[^\x00-\x1f\x7f]+")
 
 _refused: set[tuple[Path, tuple[tuple[str, str], ...], Secret]] = set()
 """PINs that a token refused; each try counts towards its locking."""
@@ -72,7 +75,7 @@ class Pkcs11Root:
 
     def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
         """The plaintext; raises ``WrongRoot`` where it does not open, or another ``RootError``."""
-        if not wrapped.startswith(FORMAT):
+        if not wrapped.startswith(FORMAT) or len(wrapped) < _MIN_WRAPPED:
             raise WrongRoot(
                 "a wrapped key is not in the form in which PKCS#11 roots wrap",
                 hint="name the root that was in use when it was made",
@@ -109,7 +112,10 @@ class Pkcs11Root:
 
 
 def _read_pin(path: Path) -> Secret:
-    """The PIN in a file of ours; the newline that editors write is no part of it."""
+    """The PIN in a file of ours, without the newline that editors write.
+
+    What cannot be a PIN is not given to the token, which would count it.
+    """
     try:
         # Without O_NONBLOCK the opening of a FIFO waits for somebody to write (manual page open(2)).
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -119,12 +125,12 @@ def _read_pin(path: Path) -> Secret:
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o007:
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & stat.S_IRWXO:
             raise RootKeyUnsafe(
                 f"{path}: the PIN is not in a file that others cannot read", hint=f"Run: chmod 0600 {path}"
             )
-        octets = file.read(MAX_PIN_FILE).removesuffix(b"\n").removesuffix(b"\r")
-    try:
-        return Secret(octets.decode())
-    except UnicodeDecodeError:
-        raise RootRefused(f"{path}: the PIN is not UTF-8", hint="write the PIN alone into the file") from None
+        octets = file.read(MAX_PIN_FILE + 1)
+    pin = octets.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+    if len(octets) > MAX_PIN_FILE or "\ufffd" in pin or not _PIN.fullmatch(pin):
+        raise RootRefused(f"{path}: there is no PIN in it", hint="write the PIN alone into the file")
+    return Secret(pin)

@@ -95,7 +95,7 @@ def _unwrap(key: _Key, wrapped: bytes, associated_data: bytes) -> bytes:
     except pkcs11.PKCS11Error as error:
         if type(error).__name__ not in NOT_OPENED:
             raise
-        _wrap(key, b"", b"")  # a token that is ill fails here, too, and is then reported as such
+        _wrap(key, b"probe", b"")  # a token that is ill fails here, too, and is then reported as such
         raise WrongRoot(
             "a wrapped key does not open under the key in the PKCS#11 token: "
             "it was changed, or wrapped by another",
@@ -118,8 +118,6 @@ def _session(errand: Errand) -> Iterator[pkcs11.Session]:
         session = token.open(rw=errand.what == "make", user_pin=errand.pin.danger_reveal())
     except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange):
         raise PinRefused("the PKCS#11 token refuses the PIN") from None
-    except (pkcs11.PinLocked, pkcs11.PinExpired) as error:
-        raise told(error) from None
     try:
         yield session
     finally:
