@@ -1,10 +1,8 @@
 """changeover/fill.py: batches of rows, filled and compared."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import psycopg
 import pytest
 from tests.changeover.shop import HASTY, IBAN, Shop, target
 
@@ -12,10 +10,10 @@ from strongroom.changeover import record, statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import Filler
 from strongroom.changeover.model import Direction
+from strongroom.changeover.pace import Pace
 from strongroom.changeover.survey import survey
-from strongroom.changeover.throttle import Load, Throttle
+from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverMismatch
-from strongroom.testing.waiting import wait_until
 
 EMPTY = "SELECT count(*) FROM customers WHERE strongroom_shadow_iban IS NULL AND iban IS NOT NULL"
 TRIGGER = f'ALTER TABLE customers DISABLE TRIGGER "{statements.TRIGGER}"'
@@ -34,6 +32,10 @@ def filler(shop: Shop) -> Iterator[Filler]:
         yield Filler(database, table, Direction.PROTECT, lambda _: None, Throttle(HASTY), lambda _: None)
 
 
+def blocks(filler: Filler) -> int:
+    return Pace(filler.database, filler.table.oid, filler.throttle).blocks()
+
+
 def test_a_pass_fills_every_row(shop: Shop, filler: Filler) -> None:
     """All but those that are NULL, and notes how far it came."""
     noted: list[int] = []
@@ -41,14 +43,14 @@ def test_a_pass_fills_every_row(shop: Shop, filler: Filler) -> None:
     filler.fill(0)
     assert filler.rows == 429
     assert shop.rows(EMPTY) == [(0,)]
-    assert noted[-1] == filler.blocks()
+    assert noted[-1] == blocks(filler)
     filler.verify()
     assert filler.verified == 429
 
 
 def test_a_pass_begins_where_the_last_one_stopped(filler: Filler) -> None:
     """What is before is left for the end."""
-    filler.fill(filler.blocks())
+    filler.fill(blocks(filler))
     assert filler.rows == 0
     assert filler.left(1000) == 429
     filler.catch_up(0)
@@ -130,25 +132,3 @@ def test_rows_are_written_by_their_place(filler: Filler) -> None:
 def shop_explain(database: Database, statement: str) -> str:
     """The plan of a statement."""
     return "\n".join(row[0] for row in database.rows(f"EXPLAIN {statement}"))
-
-
-def test_what_else_the_database_does(filler: Filler, shop: Shop) -> None:
-    """No replica is behind; another session is at work while its statement runs, and for a second."""
-    with shop.server.connect(shop.database) as other, ThreadPoolExecutor() as pool:
-        wait_until(lambda: not filler.load().others, "nobody else is at work")
-        running = pool.submit(other.execute, "SELECT pg_sleep(60)")
-        wait_until(lambda: filler.load().others, "another session is seen")
-        other.cancel_safe()
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            running.result()
-        assert filler.load() == Load(lag_bytes=0, others=True)
-
-
-def test_others_are_seen_inside_a_transaction(filler: Filler, shop: Shop) -> None:
-    """As in `verify`, although PostgreSQL shows the same activity for the whole of it."""
-    wait_until(lambda: not filler.load().others, "nobody else is at work")
-    with filler.database.transaction():
-        assert not filler.load().others
-        with shop.server.connect(shop.database) as other:
-            other.execute("SELECT 1")
-            assert filler.load().others

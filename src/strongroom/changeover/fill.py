@@ -6,13 +6,14 @@ longer than one UPDATE takes. Called by ``job.py``, and by ``swap.py`` for the l
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from strongroom.changeover.database import Database, Values
 from strongroom.changeover.model import Column, Direction, Progress, Stage, Table, Tell
+from strongroom.changeover.pace import Pace
 from strongroom.changeover.statements import missing
-from strongroom.changeover.throttle import Load, Throttle
+from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverMismatch, ChangeoverRefused
 from strongroom.protect.check import quoted
 from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
@@ -20,22 +21,11 @@ from strongroom.protect.style import TextStyle
 
 # As ``database.SETTINGS`` has it.
 STYLE = TextStyle(date_style="ISO", date_order="YMD")
-FIRST_BLOCKS = 16
 CATCH_UP_ROWS = 1000
 CATCH_UP_ROUNDS = 10_000  # ten million rows changed behind us: they will not be caught up with
 
-# Seconds between two notes of how far we are, and between two questions about replicas.
 NOTE_SECONDS = 2.0
-
-_LAG = """\
-SELECT coalesce(max(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
-  replay_lsn)), 0)::int8 FROM pg_stat_replication"""
-
-_OTHERS = """\
-SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND CASE backend_type
-  WHEN 'client backend' THEN state = 'active' OR state_change > clock_timestamp() - interval '1 second'
-  ELSE backend_type IS NULL AND datname = current_database() END)"""
-"""Without pg_monitor the sessions of other roles are seen, but not what they do: they count as at work."""
+"""Between two notes of how far we are."""
 
 
 @dataclass
@@ -51,30 +41,21 @@ class Filler:
     """Writes down up to which block the table is filled."""
     rows: int = 0
     verified: int = 0
-    _asked: float = 0.0
-    _lag: int = 0
 
-    def blocks(self) -> int:
-        """How many blocks the table has now."""
-        size = "SELECT pg_relation_size(%s::oid) / current_setting('block_size')::int8"
-        return int(self.database.value(size, self.table.oid))
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.database, self.table.oid, self.throttle)
 
     def fill(self, start: int) -> None:
         """One pass over all rows from a block on; rows that change behind us are left for ``catch_up``."""
         noted = time.monotonic()
-        for first, last, total in self._ranges(start, Stage.FILL):
-            begun = time.monotonic()
-            rows = self._fill_where(
-                f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)' AND ({missing(self.table)})"
-            )
-            self._seconds = time.monotonic() - begun
-            self.rows += rows
-            self.tell(Progress(Stage.FILL, self.table.sql, min(last, total), total, self.rows))
+        for batch in self._pace.batches(start):
+            batch.rows = self._fill_where(f"{batch.condition} AND ({missing(self.table)})")
+            self.rows += batch.rows
+            self.tell(Progress(Stage.FILL, self.table.sql, batch.done, batch.total, self.rows))
             if time.monotonic() - noted > NOTE_SECONDS:
-                self.note(last)
+                self.note(batch.last)
                 noted = time.monotonic()
-            self.database.sleep(self.throttle.pause(rows, self._seconds, self.load()))
-        self.note(self.blocks())
+        self.note(self._pace.blocks())
 
     def catch_up(self, enough: int) -> None:
         """Fills what writers emptied, by the index of such rows, until ``enough`` or fewer were left."""
@@ -85,7 +66,7 @@ class Filler:
             self.tell(Progress(Stage.CATCH_UP, self.table.sql, 0, 0, self.rows))
             if rows <= enough and self.left(enough) <= enough:
                 return
-            self.database.sleep(self.throttle.pause(rows, time.monotonic() - begun, self.load()))
+            self._pace.rest(rows, time.monotonic() - begun)
         raise ChangeoverRefused(
             f"rows of {self.table.sql} are changed as fast as they are filled",
             hint="run it again at a quieter time; if there are none, look at the triggers of the table",
@@ -110,42 +91,12 @@ class Filler:
         """
         with self.database.transaction():
             self.database.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            for first, last, total in self._ranges(0, Stage.VERIFY):
-                begun = time.monotonic()
-                where = f"t.ctid >= '({first},0)' AND t.ctid < '({last},0)'"
-                query = f"SELECT {self._pairs()} FROM {self.table.sql} t WHERE {where}"
+            for batch in self._pace.batches():
+                query = f"SELECT {self._pairs()} FROM {self.table.sql} t WHERE {batch.condition}"
                 self._compare_rows(self.database.raw(query, binary=True))
-                self._seconds = time.monotonic() - begun
-                self.tell(Progress(Stage.VERIFY, self.table.sql, min(last, total), total, self.verified))
-                self.database.sleep(self.throttle.pause(0, self._seconds, self.load()))
-
-    def load(self) -> Load:
-        """What else the database does."""
-        self.database.run("SELECT pg_stat_clear_snapshot()")  # `verify` is one transaction
-        return Load(self._lag_bytes(), bool(self.database.value(_OTHERS)))
-
-    def _lag_bytes(self) -> int:
-        """Bytes that the last replica is behind; 0 where the role may not see it (pg_monitor)."""
-        if (
-            time.monotonic() - self._asked > NOTE_SECONDS
-            or self._lag > self.throttle.limits.replica_lag_bytes
-        ):
-            self._lag = int(self.database.value(_LAG))
-            self._asked = time.monotonic()
-        return self._lag
+                self.tell(Progress(Stage.VERIFY, self.table.sql, batch.done, batch.total, self.verified))
 
     # ------------------------------------------------------------------------------------ batches
-
-    _seconds = 0.0
-
-    def _ranges(self, start: int, stage: Stage) -> Iterator[tuple[int, int, int]]:
-        """(first, last, total) of blocks, in sizes that take as long as they should; ``_seconds`` says."""
-        total, first, size = self.blocks(), start, FIRST_BLOCKS
-        self.tell(Progress(stage, self.table.sql, min(first, total), total, self.rows))
-        while first < total:
-            yield first, first + size, total
-            first += size
-            size = self.throttle.size(size, self._seconds)
 
     def _fill_where(self, where: str, *, compare: bool = False) -> int:
         """Fills the rows of a condition; returns how many were read."""
