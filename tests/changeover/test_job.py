@@ -3,11 +3,10 @@
 import re
 import subprocess
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import psycopg
 import pytest
+from tests.changeover.killing import Killed, killing, mortal_connection
 from tests.changeover.shop import EMAIL, HASTY, IBAN, ORDER_EMAIL, STYLE, Shop, target
 
 from strongroom.changeover import job
@@ -34,8 +33,8 @@ UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE 'empty_shadows%'
 UNION ALL SELECT conname FROM pg_constraint WHERE conname LIKE 'strongroom_not_null%'"""
 
 
-class Killed(BaseException):
-    """What a test raises where a process would die."""
+ELSEWHERE = {Stage.REWRITE, Stage.DONE, Stage.PROPAGATE, Stage.RESEAL}
+"""Stages that a changeover does not have, or that are its end."""
 
 
 @pytest.mark.parametrize("shop", ["embedded", "15"], indirect=True)
@@ -213,18 +212,8 @@ def test_columns_under_way_are_hidden_from_clients(shop: Shop) -> None:
 # ------------------------------------------------------------------------------------ killed at any point
 
 
-def killing(when: Callable[[Progress], bool]) -> Callable[[Progress], None]:
-    """A callback that kills the run where the condition holds."""
-
-    def tell(progress: Progress) -> None:
-        if when(progress):
-            raise Killed
-
-    return tell
-
-
 @pytest.mark.parametrize("direction", Direction)
-@pytest.mark.parametrize("stage", [stage for stage in Stage if stage not in (Stage.REWRITE, Stage.DONE)])
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage not in ELSEWHERE])
 def test_a_run_killed_in_any_stage_goes_on(shop: Shop, stage: Stage, direction: Direction) -> None:
     """What an earlier run did is found, and the end is the same."""
     before = shop.contents()
@@ -240,31 +229,9 @@ def test_a_run_killed_in_any_stage_goes_on(shop: Shop, stage: Stage, direction: 
     assert shop.rows(OURS) == []
 
 
-class Mortal(psycopg.Connection[Any]):
-    """A connection that dies at a statement of a certain number, with all that was not committed."""
-
-    left = 10_000
-
-    def execute(self, *arguments: Any, **options: Any) -> Any:
-        """Counts down."""
-        self.left -= 1
-        if self.left < 0:
-            self.close()
-            raise Killed
-        return super().execute(*arguments, **options)
-
-
 def run_mortal(shop: Shop, statements: int) -> bool:
     """A run that dies at some statement; whether it lived."""
-    server = shop.server
-    mortal = Mortal.connect(
-        host=str(server.socket_folder),
-        port=server.port,
-        dbname=shop.database,
-        user="postgres",
-        autocommit=True,
-    )
-    mortal.left = statements
+    mortal = mortal_connection(shop, statements)
     try:
         job.run(mortal, [target(scheme) for scheme in shop.schemes], Direction.PROTECT, limits=HASTY)
     except (Killed, psycopg.OperationalError):

@@ -25,6 +25,7 @@ from strongroom.changeover.model import (
     Table,
     Target,
     Tell,
+    silent,
 )
 from strongroom.changeover.survey import survey
 from strongroom.changeover.swap import TooManyLeft, swap
@@ -35,10 +36,6 @@ from strongroom.protect.check import quoted
 SWAP_TRIES = 50
 
 _VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
-
-
-def _silent(progress: Progress) -> None:
-    del progress
 
 
 def plan_of(
@@ -71,7 +68,7 @@ def run(
     *,
     accepted: Collection[str] = (),
     limits: Limits | None = None,
-    tell: Tell = _silent,
+    tell: Tell = silent,
     rewrite: bool = False,
 ) -> Report:
     """Changes the columns, or goes on where an earlier run stopped.

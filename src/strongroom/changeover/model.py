@@ -141,7 +141,9 @@ class Stage(Enum):
     """The steps of a changeover, in order."""
 
     PREPARE = "prepare"
+    PROPAGATE = "wait for gateways"
     FILL = "fill"
+    RESEAL = "seal anew"
     INDEX = "index"
     CATCH_UP = "catch up"
     VERIFY = "verify"
@@ -163,6 +165,11 @@ class Progress:
 
 
 Tell = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Tells nobody."""
+    del progress
 
 
 @dataclass(frozen=True, slots=True)

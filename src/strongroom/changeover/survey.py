@@ -73,6 +73,11 @@ def survey(
     return _Survey(database, direction, accepted).plan(targets)
 
 
+def triggers(database: Database, table: int) -> list[tuple[str, str]]:
+    """Users' triggers on a table: (name, `schema.function`)."""
+    return [(name, function) for name, function, ours in database.rows(_TRIGGERS, table) if not ours]
+
+
 class _Survey:
     """The catalog's answers, and what is refused so far."""
 
@@ -211,9 +216,7 @@ class _Survey:
 
     def _triggers(self, oid: int, table: str) -> tuple[str, ...]:
         found = []
-        for name, function, ours in self._database.rows(_TRIGGERS, oid):
-            if ours:
-                continue
+        for name, function in triggers(self._database, oid):
             found.append(name)
             if function not in self._accepted:
                 self._refuse(

@@ -1,0 +1,78 @@
+"""Rotation in place: the values of a randomized column are sealed anew by the newest key, a batch at a time.
+
+Nobody compares such values, so that a column may hold those of two keys for a while. A batch is read, opened,
+sealed, opened once more and compared, and written back by (ctid, xmin), which name one version of one row:
+what a writer changed meanwhile is not found, and met in the next pass. Called by ``rotation.py``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strongroom.changeover.checks import SealedColumn
+from strongroom.changeover.database import Database
+from strongroom.changeover.fill import STYLE
+from strongroom.changeover.model import Progress, Stage, Tell
+from strongroom.changeover.pace import Pace
+from strongroom.changeover.throttle import Throttle
+from strongroom.errors import ChangeoverMismatch
+from strongroom.protect.check import quoted
+from strongroom.protect.envelope import PREFIX_SIZE, prefix
+from strongroom.protect.plan import BINARY_FORMAT, ColumnCodec, Sent
+
+
+@dataclass
+class Resealer:
+    """Seals one column's values anew; ``codec`` opens by all keys of the keyset and seals by its newest."""
+
+    database: Database
+    column: SealedColumn
+    codec: ColumnCodec
+    newest: int
+    tell: Tell
+    throttle: Throttle
+    rows: int = 0
+
+    def one_pass(self) -> int:
+        """Once over the table; returns how many values of older keys there were."""
+        before = self.rows
+        for batch in Pace(self.database, self.column.table, self.throttle).batches():
+            batch.rows = self._batch(batch.condition)
+            self.rows += batch.rows
+            self.tell(Progress(Stage.RESEAL, self.column.scheme.column, batch.done, batch.total, self.rows))
+        return self.rows - before
+
+    def _batch(self, condition: str) -> int:
+        name = f"t.{quoted(self.column.name)}"
+        newest = f"'\\x{prefix(self.newest).hex()}'::bytea"
+        rows = self.database.raw(
+            f"SELECT t.ctid::text, t.xmin::text, {name} FROM {self.column.sql} t"
+            f" WHERE {condition} AND substring({name}, 1, {PREFIX_SIZE}) <> {newest}",
+            binary=True,
+        )
+        if rows:
+            places, versions, values = (list(column) for column in zip(*rows, strict=True))
+            self.database.run(self._update(), _texts(places), _texts(versions), self._resealed(values))
+        return len(rows)
+
+    def _resealed(self, values: Sequence[bytes | None]) -> list[bytes | None]:
+        plain = self.codec.open_all(values, format_code=BINARY_FORMAT, style=STYLE)
+        sealed = self.codec.seal_all(plain, Sent(STYLE, self.column.scheme.type.oid, BINARY_FORMAT))
+        if self.codec.open_all(sealed, format_code=BINARY_FORMAT, style=STYLE) != plain:
+            raise ChangeoverMismatch(
+                f"a value of {self.column.scheme.column} does not come out of its new key as it went in",
+                hint="it was not written; report this with the column's type",
+            )
+        return sealed
+
+    def _update(self) -> str:
+        name = quoted(self.column.name)
+        return (
+            f"UPDATE {self.column.sql} t SET {name} = s.v".replace("%", "%%")  # what follows has placeholders
+            + " FROM (SELECT id::tid AS id, x::xid AS x, v"
+            " FROM unnest(%t::text[], %t::text[], %b::bytea[]) u(id, x, v) OFFSET 0) s"
+            " WHERE t.ctid = s.id AND t.xmin = s.x"
+        )
+
+
+def _texts(values: Sequence[bytes | None]) -> list[str]:
+    return [value.decode() for value in values if value is not None]

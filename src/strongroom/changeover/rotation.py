@@ -1,0 +1,278 @@
+"""Rotation of a column's key, from the new version to the last old value; run again after a kill, it goes on.
+
+The keyset beside the data is the truth: each step is written there, by compare and swap on its revision,
+before the next is taken, so that of two rotations that begin at once one finds that the other came first. A
+row of ``strongroom_keys.rotations`` says which key is being rotated to.
+
+    1. a new version, pre-active, stands beside the data; the CHECKs of its columns allow it
+    2. every gateway has heard of it, so that all open what it seals
+    3. it is promoted: from now on it seals
+    4. with ``reencrypt``: old values are sealed anew, the CHECKs allow the new version alone and are
+       validated, which proves that nothing old is left; the old versions are deactivated
+
+Randomized columns only: values of a deterministic one must never be of two keys (design, rule 5). Called by
+``strongroom keys rotate``.
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from strongroom.changeover import checks, record
+from strongroom.changeover.checks import SealedColumn
+from strongroom.changeover.database import Database
+from strongroom.changeover.model import Limits, Progress, Stage, Tell, silent
+from strongroom.changeover.reseal import Resealer
+from strongroom.changeover.survey import triggers
+from strongroom.changeover.throttle import Throttle
+from strongroom.errors import ChangeoverRefused, KeysChanged, KeysetMissing
+from strongroom.keys.kek import Keks, WrappedKeyset
+from strongroom.keys.model import Keyset
+from strongroom.keys.rotation import next_version, promoted, settled
+from strongroom.protect.plan import ColumnCodec, Uses
+from strongroom.protect.scheme import Scheme
+
+PASSES = 20
+"""How often a table is walked over before whoever still seals by an old key must be found."""
+
+CREATE = """\
+CREATE TABLE IF NOT EXISTS strongroom_keys.rotations (
+    keyset text PRIMARY KEY REFERENCES strongroom_keys.keysets,
+    key_id bigint NOT NULL,
+    since timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Propagation:
+    """How long until every gateway has heard of a change of keys; ``seconds`` of 0 where none runs."""
+
+    seconds: float
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What came of a rotation."""
+
+    keyset: Keyset
+    resealed: int
+    seconds: float
+    longest_lock: float
+
+
+class Ledger:
+    """Keysets beside the data, read and written on the connection of the changeover."""
+
+    def __init__(
+        self, database: Database, keks: Keks, adopt: Callable[[Iterable[WrappedKeyset]], None]
+    ) -> None:
+        self._database = database
+        self._keks = keks
+        self._adopt = adopt
+
+    def read(self, name: str) -> Keyset:
+        """The keyset as it stands there now; raises ``KeysetMissing``."""
+        return self._keks.unwrap(self._kept(name))
+
+    def write(self, before: Keyset, after: Keyset) -> None:
+        """Puts a keyset in the place of the one that it came from; raises ``KeysChanged``."""
+        kept = self._keks.wrap(after)
+        ids = sorted(after.key_ids)
+        changed = self._database.connection.execute(
+            "UPDATE strongroom_keys.keysets SET revision = %s, key_ids = %s, wrapped = %s, written = now()"
+            " WHERE name = %s AND revision = %s",
+            (kept.revision, ids, kept.wrapped, kept.name, before.revision),
+        )
+        if changed.rowcount != 1:
+            raise KeysChanged(f"keyset {after.name!r} was changed by somebody else meanwhile")
+
+    def adopt(self, name: str) -> None:
+        """Takes over into the state what stands beside the data now."""
+        self._adopt([self._kept(name)])
+
+    def _kept(self, name: str) -> WrappedKeyset:
+        query = "SELECT name, revision, wrapped FROM strongroom_keys.keysets WHERE name = %s"
+        found = self._database.rows(query, name)
+        if not found:
+            raise KeysetMissing(
+                f"keyset {name!r} is not kept beside the data",
+                hint="run `strongroom serve` or `strongroom protect`, which keep it there",
+            )
+        return WrappedKeyset(*found[0])
+
+
+def rotate(
+    connection: psycopg.Connection[Any],
+    schemes: Sequence[Scheme],
+    keks: Keks,
+    adopt: Callable[[Iterable[WrappedKeyset]], None],
+    uses: Uses,
+    *,
+    reencrypt: bool,
+    propagation: Propagation,
+    limits: Limits | None = None,
+    accepted: Collection[str] = (),
+    tell: Tell = silent,
+) -> Rotated:
+    """Rotates the keyset of these columns, which are all that share it, or goes on where a run stopped.
+
+    The connection is the owner's, in autocommit. ``adopt`` takes what was written into the state;
+    ``accepted`` are functions of triggers, `schema.name`. Raises ``ChangeoverBusy``, ``ChangeoverRefused``,
+    ``ChangeoverLocked`` or a ``KeysetError``; what was done until then stays, and is found by the next run.
+    """
+    database = Database(connection, limits or Limits())
+    database.settle_session()
+    record.lock(database)
+    try:
+        rotation = _Rotation(
+            database=database,
+            schemes=schemes,
+            ledger=Ledger(database, keks, adopt),
+            uses=uses,
+            propagation=propagation,
+            accepted=accepted,
+            tell=tell,
+        )
+        return rotation.run(reencrypt=reencrypt)
+    finally:
+        if not connection.closed:
+            record.unlock(database)
+
+
+@dataclass(kw_only=True)
+class _Rotation:
+    """One run."""
+
+    database: Database
+    schemes: Sequence[Scheme]
+    ledger: Ledger
+    uses: Uses
+    propagation: Propagation
+    accepted: Collection[str]
+    tell: Tell
+
+    def __post_init__(self) -> None:
+        self._begun = time.monotonic()
+
+    @property
+    def _name(self) -> str:
+        return self.schemes[0].keyset
+
+    def run(self, *, reencrypt: bool) -> Rotated:
+        columns = [checks.find(self.database, scheme) for scheme in self.schemes]
+        if reencrypt:
+            self._refuse_triggers(columns)
+        keyset, newest = self._begin()
+        if keyset.primary != newest:
+            self._allow(columns, keyset)
+            self._wait()
+            keyset = self._write(keyset, promoted(keyset))
+        resealed = self._reseal(columns, keyset) if reencrypt else 0
+        for column in columns:
+            checks.validate(self.database, column)
+        if reencrypt:
+            keyset = self._write(keyset, settled(keyset))
+        self.database.run("DELETE FROM strongroom_keys.rotations WHERE keyset = %s", self._name)
+        self.tell(Progress(Stage.DONE, "", 1, 1))
+        seconds = time.monotonic() - self._begun
+        return Rotated(keyset, resealed, seconds, self.database.locks.longest)
+
+    def _begin(self) -> tuple[Keyset, int]:
+        """The keyset with its new version beside the data, and the id of that version."""
+        self.database.run(CREATE)
+        before = self.ledger.read(self._name)
+        under_way = self.database.value(
+            "SELECT key_id FROM strongroom_keys.rotations WHERE keyset = %s", self._name
+        )
+        if under_way is not None:
+            self.ledger.adopt(self._name)
+            return before, int(under_way)
+        begun = next_version(before, datetime.now(UTC))
+        newest = begun.versions[-1].key_id
+        with self.database.transaction():
+            if begun is not before:
+                self.ledger.write(before, begun)
+            self.database.run(
+                "INSERT INTO strongroom_keys.rotations (keyset, key_id) VALUES (%s, %s)", self._name, newest
+            )
+        self.ledger.adopt(self._name)
+        return begun, newest
+
+    def _write(self, before: Keyset, after: Keyset) -> Keyset:
+        if after is not before:
+            self.ledger.write(before, after)
+            self.ledger.adopt(self._name)
+        return after
+
+    def _allow(self, columns: Sequence[SealedColumn], keyset: Keyset) -> None:
+        for place, column in enumerate(columns):
+            self.tell(Progress(Stage.PREPARE, column.scheme.column, place, len(columns)))
+            checks.allow(self.database, column, keyset.algorithm, keyset.key_ids)
+
+    def _wait(self) -> None:
+        """Until no gateway is left that has not heard of the last change."""
+        whole = math.ceil(self.propagation.seconds)
+        for second in range(whole):
+            self.tell(Progress(Stage.PROPAGATE, "", second, whole))
+            self.propagation.sleep(min(1.0, self.propagation.seconds - second))
+
+    # ------------------------------------------------------------------------------------ in place
+
+    def _reseal(self, columns: Sequence[SealedColumn], keyset: Keyset) -> int:
+        """Seals every older value anew; returns how many there were."""
+        throttle = Throttle(self.database.limits)
+        resealers = [
+            Resealer(
+                self.database,
+                column,
+                ColumnCodec(column.scheme, keyset, self.uses),
+                keyset.primary,
+                self.tell,
+                throttle,
+            )
+            for column in columns
+        ]
+        for resealer in resealers:
+            resealer.one_pass()
+        # A gateway that had not heard of the promotion went on sealing by the old key until now.
+        self._wait()
+        for resealer in resealers:
+            self._finish(resealer, keyset)
+        return sum(resealer.rows for resealer in resealers)
+
+    def _finish(self, resealer: Resealer, keyset: Keyset) -> None:
+        """Walks over the table until nothing old is met, and lets PostgreSQL prove it."""
+        for _ in range(PASSES):
+            if resealer.one_pass():
+                continue
+            checks.allow(self.database, resealer.column, keyset.algorithm, [keyset.primary])
+            if checks.validate(self.database, resealer.column):
+                return
+        raise ChangeoverRefused(
+            f"values of {resealer.column.scheme.column} are sealed by the old key as fast as by the new",
+            hint="reload all gateways in front of this database (SIGHUP), then run it again",
+        )
+
+    def _refuse_triggers(self, columns: Sequence[SealedColumn]) -> None:
+        """What users' triggers do on UPDATE would be done for each value that is sealed anew."""
+        found = sorted(
+            {
+                f"trigger {name} of {column.sql} calls {function}: it would fire for each row"
+                for column in columns
+                for name, function in triggers(self.database, column.table)
+                if function not in self.accepted
+            }
+        )
+        if found:
+            raise ChangeoverRefused(
+                f"{len(found)} things stand in the way of the rotation",
+                hint="list the functions under `functions:` with a reason if that does no harm, or drop the"
+                " triggers until the end",
+                detail="\n".join(found),
+            )
