@@ -27,9 +27,10 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
+    │   ├── KeyImportRefused, KeyImportExpired
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
-    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded
+    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged
@@ -842,6 +843,32 @@ class PassphraseNeeded(RootError):
 
     code = "root-passphrase"
     remedy = "Write `root: passphrase:${NAME}` and set NAME in the environment, or start it at a terminal."
+
+
+class PinRefused(RootError):
+    """The token that keeps the root key refused the PIN; it counts such tries, so none is made again."""
+
+    code = "root-pin-refused"
+    remedy = "Log in with the right PIN by the token's own tool, set it right here too, and start again."
+
+
+class RootLibraryMissing(RootError):
+    """The package through which a provider of root keys is reached is not installed."""
+
+    code = "root-library"
+
+
+class KeyImportRefused(ConfigError):
+    """What came is not key material that was wrapped for this import."""
+
+    code = "key-import-refused"
+
+
+class KeyImportExpired(ConfigError):
+    """The time in which an import was to be done is over."""
+
+    code = "key-import-expired"
+    remedy = "Begin another import, and wrap the key material with its public key."
 
 
 class KeysetError(ConfigError):

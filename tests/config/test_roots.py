@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticCustomError
 
+from strongroom.config.kmip_address import parse_kmip
+from strongroom.config.pkcs11_uri import parse_pkcs11
 from strongroom.config.roots import DEFERRED, FileAddress, PassphraseAddress, parse_root
 from strongroom.secret import Secret
 
@@ -17,6 +19,14 @@ def test_places() -> None:
     assert parse_root("file:root.key", FOLDER) == FileAddress(FOLDER / "root.key")
     assert parse_root("passphrase:six words", FOLDER) == PassphraseAddress(Secret("six words"))
     assert parse_root("passphrase:", FOLDER) == PassphraseAddress(None)
+
+
+def test_places_in_other_hands() -> None:
+    """Each provider has an address of its own, whose parser has its own tests."""
+    token = "token=t;object=o?module-path=m.so&pin-value=1"
+    assert parse_root(f"pkcs11:{token}", FOLDER) == parse_pkcs11(token, FOLDER)
+    server = "kms/1?ca=a&certificate=b&key=c"
+    assert parse_root(f"kmip:{server}", FOLDER) == parse_kmip(server, FOLDER)
 
 
 def test_what_comes_later_is_refused_by_name() -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from strongroom.config.kmip_address import KmipAddress, parse_kmip
+from strongroom.config.pkcs11_uri import Pkcs11Address, parse_pkcs11
 from strongroom.config.values import expect_text, invalid, parse_path
 from strongroom.secret import Secret
 
-DEFERRED = ("shamir", "pkcs11", "vault", "kmip", "awskms", "gcpkms", "azurekms")
+DEFERRED = ("shamir", "vault", "awskms", "gcpkms", "azurekms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class PassphraseAddress:
     passphrase: Secret | None
 
 
-RootAddress = FileAddress | PassphraseAddress
+RootAddress = FileAddress | PassphraseAddress | Pkcs11Address | KmipAddress
 
 
 def parse_root(value: object, folder: Path) -> RootAddress:
@@ -55,5 +57,5 @@ def _passphrase(rest: str, folder: Path) -> RootAddress:
 
 
 _PARSERS: Mapping[str, Callable[[str, Path], RootAddress]] = MappingProxyType(
-    {"file": _file, "passphrase": _passphrase}
+    {"file": _file, "passphrase": _passphrase, "pkcs11": parse_pkcs11, "kmip": parse_kmip}
 )

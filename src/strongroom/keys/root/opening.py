@@ -10,13 +10,17 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from strongroom.config.kmip_address import KmipAddress
+from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
 from strongroom.errors import PassphraseNeeded, RootError, RootKeyMissing, RootUnreachable
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.file import FileRoot
+from strongroom.keys.root.kmip import KmipRoot
 from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.keys.root.pkcs11 import Pkcs11Root
 from strongroom.secret import Secret
 
 
@@ -46,6 +50,10 @@ def open_root(address: RootAddress, state_folder: Path, kept: Iterable[WrappedKe
             return FileRoot.open(path, state_folder)
         case PassphraseAddress(passphrase):
             return PassphraseRoot.open(passphrase or _asked(), kept)
+        case Pkcs11Address():
+            return Pkcs11Root.open(address)
+        case KmipAddress():
+            return KmipRoot.open(address)
 
 
 def make_missing(addresses: Sequence[RootAddress], state_folder: Path) -> list[str]:
