@@ -27,9 +27,10 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
+    │   ├── KeyImportRefused, KeyImportExpired
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
-    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, PinRefused, RootLibraryMissing
+    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
     │   ├── ShareError             the shares of a split secret
     │   │   ├── InvalidShare, ForeignShare, DoubledShare
     │   │   └── SharesMissing, WrongShare, ImpossibleShares
@@ -855,9 +856,22 @@ class PinRefused(RootError):
 
 
 class RootLibraryMissing(RootError):
-    """The root's provider needs a package that is not installed."""
+    """The package through which a provider of root keys is reached is not installed."""
 
-    code = "root-library-missing"
+    code = "root-library"
+
+
+class KeyImportRefused(ConfigError):
+    """What came is not key material that was wrapped for this import."""
+
+    code = "key-import-refused"
+
+
+class KeyImportExpired(ConfigError):
+    """The time in which an import was to be done is over."""
+
+    code = "key-import-expired"
+    remedy = "Begin another import, and wrap the key material with its public key."
 
 
 class ShareError(ConfigError):

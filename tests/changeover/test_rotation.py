@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from tests.changeover.killing import Killed, killing, mortal_connection
 from tests.changeover.ring import NOW, Ring
-from tests.changeover.shop import HASTY, IBAN, STYLE, Shop
+from tests.changeover.shop import EMAIL, HASTY, IBAN, ORDER_EMAIL, STYLE, Shop
+from tests.changeover.test_job import INDEXES, OURS, SHAPE
 
 from strongroom.changeover import checks
 from strongroom.changeover.database import Database
@@ -16,6 +17,7 @@ from strongroom.errors import ChangeoverBusy, ChangeoverRefused, ColumnNotProtec
 from strongroom.keys.model import KeyState
 from strongroom.keys.rotation import next_version
 from strongroom.protect.plan import TEXT_FORMAT, Sent
+from strongroom.testing.waiting import wait_until
 
 CHECK = """\
 SELECT pg_get_constraintdef(oid), convalidated, obj_description(oid, 'pg_constraint')
@@ -199,3 +201,124 @@ def test_a_column_in_plaintext(shop: Shop) -> None:
     """There is nothing to rotate."""
     with shop.connect() as connection, pytest.raises(ColumnNotProtected):
         checks.find(Database(connection, HASTY), IBAN)
+
+
+# ------------------------------------------------------------------------------------ deterministic columns
+
+BOTH = (EMAIL, ORDER_EMAIL)
+GUARDS = (
+    "SELECT typname::text FROM pg_type WHERE typnamespace = 'strongroom_keys'::regnamespace AND typtype = 'd'"
+)
+JOINED = "SELECT count(*) FROM customers JOIN orders USING (email)"
+
+
+def test_a_deterministic_column_is_swapped(ring: Ring) -> None:
+    """With all that share its keyset: one key before, one after; joins, indexes and constraints stay."""
+    before, old = [ring.opened(one) for one in BOTH], ring.keyset(EMAIL).primary
+    shape, indexes, joined = ring.shop.rows(SHAPE), ring.shop.rows(INDEXES), ring.shop.rows(JOINED)
+    rotated = ring.rotate(*BOTH, reencrypt=True)
+    keyset = ring.keyset(EMAIL)
+    assert keyset.primary != old
+    assert keyset.version(old).state is KeyState.DEACTIVATED
+    assert [ring.opened(one) for one in BOTH] == before
+    assert [ring.sealed_by(one) for one in BOTH] == [{keyset.primary}] * 2
+    assert rotated.resealed == 500 + 400
+    new_shape = [
+        (*row[:3], row[3].replace(f"{keyset.primary:08x}", f"{old:08x}")) for row in ring.shop.rows(SHAPE)
+    ]
+    assert new_shape == shape
+    assert ring.shop.rows(INDEXES) == indexes
+    assert ring.shop.rows(JOINED) == joined
+    assert ring.shop.rows(OURS) == ring.shop.rows(GUARDS) == []
+    assert ring.state[EMAIL.keyset].revision == keyset.revision
+    assert sum(ring.waited) == 2.0
+
+
+def test_it_needs_reencryption(ring: Ring) -> None:
+    """Two keys in one column would make equal values unequal."""
+    with pytest.raises(ChangeoverRefused, match="must be of one key") as caught:
+        ring.rotate(*BOTH)
+    assert "--reencrypt" in caught.value.hint
+    assert len(ring.keyset(EMAIL).versions) == 1
+
+
+def test_all_columns_of_the_keyset_go_together(ring: Ring) -> None:
+    """One that was left out would be joined with values of another key."""
+    with pytest.raises(ChangeoverRefused) as caught:
+        ring.rotate(EMAIL, reencrypt=True)
+    assert "foreign key" in caught.value.detail
+
+
+def test_look_ups_by_the_old_key_are_errors_in_the_moment_of_the_swap(ring: Ring) -> None:
+    """The type that they name is there until then, and gone with it; never is there an empty answer."""
+    old = ring.keyset(EMAIL)
+    sealed = ring.codec(EMAIL).seal(b"anna7@example.org", OWN_TEXT)
+    guarded = (
+        f"WITH g AS (SELECT NULL::strongroom_keys.looked_up_by_{old.primary:08x})"
+        " SELECT id FROM customers WHERE email = %b"
+    )
+    answers: list[object] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        with ring.shop.connect() as connection:
+            while not done.is_set():
+                try:
+                    answers.append(connection.execute(guarded.encode(), (sealed,), prepare=True).fetchall())
+                except psycopg.errors.UndefinedObject:
+                    answers.append(None)
+
+    def begin(progress: Any) -> None:
+        if progress.stage is Stage.FILL and not reader.ident:
+            reader.start()
+
+    reader = threading.Thread(target=look_up)
+    try:
+        ring.rotate(*BOTH, reencrypt=True, tell=begin)
+        wait_until(lambda: answers[-1:] == [None], "the reader meets the swap")
+    finally:
+        done.set()
+        reader.join()
+    assert answers[0] == [(7,)]
+    first = answers.index(None)
+    assert set(map(str, answers[:first])) == {"[(7,)]"}
+    assert set(answers[first:]) == {None}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [Stage.PROPAGATE, Stage.PREPARE, Stage.FILL, Stage.INDEX, Stage.VERIFY, Stage.SWAP, Stage.SETTLE],
+)
+def test_a_swap_killed_in_any_stage_goes_on(ring: Ring, stage: Stage) -> None:
+    """To the version that it had begun; at each moment there is one key in all columns."""
+    before = [ring.opened(one) for one in BOTH]
+    with pytest.raises(Killed):
+        ring.rotate(*BOTH, reencrypt=True, tell=killing(lambda progress: progress.stage is stage))
+    assert [ring.opened(one) for one in BOTH] == before
+    assert [ring.sealed_by(one) for one in BOTH] == [{ring.keyset(EMAIL).primary}] * 2
+    ring.rotate(*BOTH, reencrypt=True)
+    assert [ring.opened(one) for one in BOTH] == before
+    assert [ring.sealed_by(one) for one in BOTH] == [{ring.keyset(EMAIL).primary}] * 2
+    assert len(ring.keyset(EMAIL).versions) == 2
+    assert ring.shop.rows(OURS) == ring.shop.rows(GUARDS) == []
+
+
+@pytest.mark.parametrize(
+    "offset", [0, pytest.param(1, marks=pytest.mark.full), pytest.param(2, marks=pytest.mark.full)]
+)
+def test_a_swap_killed_at_any_statement_goes_on(ring: Ring, offset: int) -> None:
+    """The same, wherever it dies."""
+    before = [ring.opened(one) for one in BOTH]
+    for statements in range(offset, 2000, 9):
+        mortal = mortal_connection(ring.shop, statements)
+        try:
+            ring.rotate_on(mortal, BOTH, reencrypt=True)
+        except (Killed, psycopg.OperationalError):
+            assert [ring.sealed_by(one) for one in BOTH] == [{ring.keyset(EMAIL).primary}] * 2
+        else:
+            break
+        finally:
+            mortal.close()
+    assert [ring.opened(one) for one in BOTH] == before
+    assert len(ring.keyset(EMAIL).versions) == 2
+    assert ring.shop.rows(OURS) == ring.shop.rows(GUARDS) == []

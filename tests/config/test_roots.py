@@ -6,6 +6,8 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from strongroom.config.awskms_address import AwsKmsAddress
+from strongroom.config.kmip_address import parse_kmip
+from strongroom.config.pkcs11_uri import parse_pkcs11
 from strongroom.config.roots import DEFERRED, FileAddress, PassphraseAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.vault_address import VaultAddress
@@ -28,6 +30,14 @@ def test_each_provider_is_taken_by_its_own_parser() -> None:
     assert parse_root("shamir:", FOLDER) == ShamirAddress(None)
     assert isinstance(parse_root("vault:https://v.example/transit/key?token=x", FOLDER), VaultAddress)
     assert parse_root(f"awskms:{arn}", FOLDER) == AwsKmsAddress(arn, "eu-central-1")
+
+
+def test_places_in_other_hands() -> None:
+    """Each provider has an address of its own, whose parser has its own tests."""
+    token = "token=t;object=o?module-path=m.so&pin-value=1"
+    assert parse_root(f"pkcs11:{token}", FOLDER) == parse_pkcs11(token, FOLDER)
+    server = "kms/1?ca=a&certificate=b&key=c"
+    assert parse_root(f"kmip:{server}", FOLDER) == parse_kmip(server, FOLDER)
 
 
 def test_what_comes_later_is_refused_by_name() -> None:

@@ -101,7 +101,6 @@ class Filler:
     def _fill_where(self, where: str, *, compare: bool = False) -> int:
         """Fills the rows of a condition; returns how many were read."""
         columns = self.table.columns
-        protect = self.direction is Direction.PROTECT
         names = ", ".join(f"t.{quoted(column.name)}" for column in columns)
         query = f"SELECT t.ctid::text, t.xmin::text, {names} FROM {self.table.sql} t WHERE {where}"
         rows = self.database.raw(query, binary=True)
@@ -112,7 +111,9 @@ class Filler:
             for column, of_column in zip(columns, _columns(rows), strict=True)
         ]
         places = [[_text(row[0]) for row in rows], [_text(row[1]) for row in rows]]
-        sent: Sequence[object] = values if protect else [[_decoded(v) for v in column] for column in values]
+        sent: Sequence[object] = values
+        if not self.direction.seals:
+            sent = [[_decoded(value) for value in column] for column in values]
         self._write(places, sent, compare=compare)
         return len(rows)
 
@@ -125,7 +126,7 @@ class Filler:
 
     def _update(self) -> str:
         columns = self.table.columns
-        form = "%b::bytea[]" if self.direction is Direction.PROTECT else "%t::text[]"
+        form = "%b::bytea[]" if self.direction.seals else "%t::text[]"
         arrays = ", ".join(form for _ in columns)
         names = ", ".join(f"v{place}" for place in range(len(columns)))
         sets = ", ".join(
@@ -146,12 +147,14 @@ class Filler:
         )
 
     def _compare_rows(self, rows: Sequence[Values]) -> None:
-        protect = self.direction is Direction.PROTECT
         for place, column in enumerate(self.table.columns):
             # A shadow is empty for NULL, or emptied by a writer and filled again before the swap.
             pairs = [row[2 * place : 2 * place + 2] for row in rows if row[2 * place + 1] is not None]
-            plain, sealed = ([pair[side] for pair in pairs] for side in ((0, 1) if protect else (1, 0)))
-            if column.target.codec.open_all(sealed, format_code=BINARY_FORMAT, style=STYLE) != plain:
+            before: Sequence[bytes | None] = [pair[0] for pair in pairs]
+            after = [pair[1] for pair in pairs]
+            if self.direction is not Direction.PROTECT:
+                before = _opened(column, before)
+            if (_opened(column, after) if self.direction.seals else after) != before:
                 raise ChangeoverMismatch(
                     f"a value of {column.target.scheme.column} does not come out of its shadow as it went in",
                     hint="nothing was swapped; run `strongroom check`, and report it with the column's type",
@@ -163,9 +166,14 @@ def _converted(
     column: Column, direction: Direction, values: Sequence[bytes | None]
 ) -> Sequence[bytes | None]:
     codec = column.target.codec
-    if direction is Direction.PROTECT:
-        return codec.seal_all(values, Sent(STYLE, column.target.scheme.type.oid, BINARY_FORMAT))
-    return codec.open_all(values, format_code=TEXT_FORMAT, style=STYLE)
+    if direction is Direction.UNPROTECT:
+        return codec.open_all(values, format_code=TEXT_FORMAT, style=STYLE)
+    plain = values if direction is Direction.PROTECT else _opened(column, values)
+    return codec.seal_all(plain, Sent(STYLE, column.target.scheme.type.oid, BINARY_FORMAT))
+
+
+def _opened(column: Column, values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+    return column.target.codec.open_all(values, format_code=BINARY_FORMAT, style=STYLE)
 
 
 def _columns(rows: list[Values]) -> list[list[bytes | None]]:

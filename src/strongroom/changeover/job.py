@@ -7,7 +7,7 @@ must be kept beside the data. Every step but the swap leaves the application as 
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -70,15 +70,23 @@ def run(
     limits: Limits | None = None,
     tell: Tell = silent,
     rewrite: bool = False,
+    along: Callable[[], None] = lambda: None,
 ) -> Report:
     """Changes the columns, or goes on where an earlier run stopped.
 
-    The connection is in autocommit and serves nothing else meanwhile. Raises ``ChangeoverRefused`` with all
+    The connection is in autocommit and serves nothing else meanwhile; ``along`` is done on it, in the
+    transaction of the swap. Raises ``ChangeoverRefused`` with all
     reasons in its detail, ``ChangeoverLocked``, ``ChangeoverBusy`` or ``ChangeoverMismatch``; whatever was
     done until then stays, and is found by the next run.
     """
     job = _Job(Database(connection, limits or Limits()), targets, direction, accepted, tell)
-    return job.run(rewrite)
+    return job.run(rewrite, along)
+
+
+def settle(connection: psycopg.Connection[Any], tell: Tell = silent) -> None:
+    """Runs what is left to do after a swap of an earlier run, if there is anything."""
+    job = _Job(Database(connection, Limits()), (), Direction.REKEY, (), tell)
+    job.settle()
 
 
 def is_under_way(connection: psycopg.Connection[Any]) -> bool:
@@ -134,20 +142,20 @@ class _Job:
         self._accepted = accepted
         self._tell = tell
 
-    def run(self, rewrite: bool) -> Report:
+    def run(self, rewrite: bool, along: Callable[[], None]) -> Report:
         begun = time.monotonic()
         database = self._database
         database.settle_session()
         record.lock(database)
         try:
-            finished = self._settle()
+            finished = self.settle()
             plan = self._survey()
             if finished and self._all_done():
                 return self._report(plan, [], begun)
             self._refuse(plan)
             fillers = self._fill(plan)
-            self._swap(plan, fillers)
-            self._settle()
+            self._swap(plan, fillers, along)
+            self.settle()
             cleared = rewrite and self._rewrite(plan)
             self._tell(Progress(Stage.DONE, "", 1, 1))
             return self._report(plan, fillers, begun, rewritten=rewrite, statistics_cleared=cleared)
@@ -165,7 +173,7 @@ class _Job:
 
     def _refuse(self, plan: Plan) -> None:
         check(plan)
-        if self._direction is Direction.PROTECT:
+        if self._direction.seals:
             record.check_keysets(self._database, plan)
 
     # ------------------------------------------------------------------------------------ until the swap
@@ -231,11 +239,11 @@ class _Job:
 
     # ------------------------------------------------------------------------------------ from the swap on
 
-    def _swap(self, plan: Plan, fillers: Sequence[Filler]) -> None:
+    def _swap(self, plan: Plan, fillers: Sequence[Filler], along: Callable[[], None]) -> None:
         for place in range(SWAP_TRIES):
             self._tell(Progress(Stage.SWAP, "", place, SWAP_TRIES))
             try:
-                swap(self._database, plan, fillers, self._survey)
+                swap(self._database, plan, fillers, self._survey, along)
             except TooManyLeft:
                 for filler in fillers:
                     filler.catch_up(self._database.limits.last_rows // 4)
@@ -245,7 +253,7 @@ class _Job:
             "writers change rows faster than they are filled", hint="run it again at a quieter time"
         )
 
-    def _settle(self) -> bool:
+    def settle(self) -> bool:
         """Runs what is left after a swap, of this run or an earlier one; whether there was anything."""
         rows = [row for row in record.read(self._database).values() if row.remaining is not None]
         for row in rows:

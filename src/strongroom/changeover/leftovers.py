@@ -25,6 +25,8 @@ def of(database: Database, plan: Plan, *, rewritten: bool, statistics_cleared: b
             "The keyset is still needed for what backups hold.",
             f"CHECKs named {GUARD}... refuse what a running gateway still seals; reload it, then drop them.",
         )
+    if plan.direction is Direction.REKEY:
+        return ("Values of the old key stand in dead rows until the table is rewritten, and in old backups.",)
     found = []
     if not rewritten:
         tables = "; ".join(f"VACUUM (FULL, ANALYZE) {table.sql}" for table in plan.tables)

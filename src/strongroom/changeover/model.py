@@ -1,8 +1,8 @@
 """What a changeover knows: the columns to change, what the catalog says of their tables, what came of it.
 
-A changeover takes plaintext columns to sealed ones (`protect`) or back (`unprotect`), all in one go, since
-columns that foreign keys or indexes tie together must change in one moment (design, rule 5). Frozen values;
-`survey.py` makes `Plan`, `job.py` carries it out and makes `Report`.
+A changeover takes plaintext columns to sealed ones (`protect`), back (`unprotect`), or sealed ones to another
+key (`keys rotate`), all in one go, since columns that foreign keys or indexes tie together must change in one
+moment (design, rule 5). Frozen values; `survey.py` makes `Plan`, `job.py` carries it out and makes `Report`.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,13 @@ class Direction(Enum):
 
     PROTECT = "protect"
     UNPROTECT = "unprotect"
+    REKEY = "rekey"
+    """From the values of one key to those of another, which nobody may compare with each other."""
+
+    @property
+    def seals(self) -> bool:
+        """Whether it ends in sealed values."""
+        return self is not Direction.UNPROTECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Column:
 
     def form(self, direction: Direction) -> str:
         """The type that the shadow has."""
-        return "pg_catalog.bytea" if direction is Direction.PROTECT else str(self.target.scheme.type)
+        return "pg_catalog.bytea" if direction.seals else str(self.target.scheme.type)
 
 
 @dataclass(frozen=True, slots=True)

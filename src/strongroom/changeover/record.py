@@ -121,7 +121,7 @@ def swapped(database: Database, plan: Plan) -> None:
         finish(database, table.oid)
     for column in plan.columns:
         scheme = column.target.scheme
-        if plan.direction is Direction.PROTECT:
+        if plan.direction.seals:
             database.run(
                 "INSERT INTO strongroom_keys.columns (name, keyset) VALUES (%s, %s)"
                 " ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset",

@@ -10,8 +10,11 @@ row of ``strongroom_keys.rotations`` says which key is being rotated to.
     4. with ``reencrypt``: old values are sealed anew, the CHECKs allow the new version alone and are
        validated, which proves that nothing old is left; the old versions are deactivated
 
-Randomized columns only: values of a deterministic one must never be of two keys (design, rule 5). Called by
-``strongroom keys rotate``.
+Values of deterministic columns are compared, and must never be of two keys (design, rule 5): there, steps 3
+and 4 are one changeover, which swaps all columns of the keyset and promotes the new version in one
+transaction. Until then a type named after the old key stands beside the data, and the gateways name it in
+whatever they send with a value to be looked up (``sql/guards.py``); it goes in the same moment, so that a
+look-up by the old key is an error from then on and never an empty result. Called by ``strongroom keys rotate``.
 """
 
 import math
@@ -23,10 +26,10 @@ from typing import Any
 
 import psycopg
 
-from strongroom.changeover import checks, record
+from strongroom.changeover import checks, job, record
 from strongroom.changeover.checks import SealedColumn
 from strongroom.changeover.database import Database
-from strongroom.changeover.model import Limits, Progress, Stage, Tell, silent
+from strongroom.changeover.model import Direction, Limits, Progress, Stage, Target, Tell, silent
 from strongroom.changeover.reseal import Resealer
 from strongroom.changeover.survey import triggers
 from strongroom.changeover.throttle import Throttle
@@ -36,6 +39,7 @@ from strongroom.keys.model import Keyset
 from strongroom.keys.rotation import next_version, promoted, settled
 from strongroom.protect.plan import ColumnCodec, Uses
 from strongroom.protect.scheme import Scheme
+from strongroom.sql.schema import LOOKED_UP_BY, OWN_SCHEMA
 
 PASSES = 20
 """How often a table is walked over before whoever still seals by an old key must be found."""
@@ -64,6 +68,11 @@ class Rotated:
     resealed: int
     seconds: float
     longest_lock: float
+
+
+def looked_up_by(keyset: Keyset) -> str:
+    """The type whose presence says that look-ups by the primary key find something; for rotations only."""
+    return f"{OWN_SCHEMA}.{LOOKED_UP_BY}{keyset.primary:08x}"
 
 
 class Ledger:
@@ -159,29 +168,30 @@ class _Rotation:
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
+        self._longest = 0.0
 
     @property
     def _name(self) -> str:
         return self.schemes[0].keyset
 
     def run(self, *, reencrypt: bool) -> Rotated:
+        if self.schemes[0].comparable and not reencrypt:
+            raise ChangeoverRefused(
+                f"{self.schemes[0].column} is deterministic: its values are compared, and must be of one key",
+                hint="rotate it with --reencrypt",
+            )
         columns = [checks.find(self.database, scheme) for scheme in self.schemes]
         if reencrypt:
             self._refuse_triggers(columns)
         keyset, newest = self._begin()
-        if keyset.primary != newest:
-            self._allow(columns, keyset)
-            self._wait()
-            keyset = self._write(keyset, promoted(keyset))
-        resealed = self._reseal(columns, keyset) if reencrypt else 0
-        for column in columns:
-            checks.validate(self.database, column)
+        compared = self.schemes[0].comparable
+        keyset, moved = (self._swap if compared else self._move)(columns, keyset, newest, reencrypt=reencrypt)
         if reencrypt:
             keyset = self._write(keyset, settled(keyset))
         self.database.run("DELETE FROM strongroom_keys.rotations WHERE keyset = %s", self._name)
         self.tell(Progress(Stage.DONE, "", 1, 1))
         seconds = time.monotonic() - self._begun
-        return Rotated(keyset, resealed, seconds, self.database.locks.longest)
+        return Rotated(keyset, moved, seconds, self._longest)
 
     def _begin(self) -> tuple[Keyset, int]:
         """The keyset with its new version beside the data, and the id of that version."""
@@ -222,7 +232,54 @@ class _Rotation:
             self.tell(Progress(Stage.PROPAGATE, "", second, whole))
             self.propagation.sleep(min(1.0, self.propagation.seconds - second))
 
+    # ------------------------------------------------------------------------------------ by a swap
+
+    def _swap(
+        self, columns: Sequence[SealedColumn], keyset: Keyset, newest: int, *, reencrypt: bool
+    ) -> tuple[Keyset, int]:
+        """Takes all columns to the new version in one moment; returns the keyset and how many values."""
+        del reencrypt, columns
+        if keyset.primary == newest:
+            job.settle(self.database.connection, self.tell)
+            return keyset, 0
+        old = looked_up_by(keyset)
+        if not self.database.value("SELECT to_regtype(%s) IS NOT NULL", old):
+            self.database.run(f"CREATE DOMAIN {old} AS pg_catalog.bytea")
+        self._wait()
+        going = promoted(keyset)
+
+        def along() -> None:
+            self.ledger.write(keyset, going)
+            self.database.run(f"DROP DOMAIN {old}")
+
+        report = job.run(
+            self.database.connection,
+            [Target(one, going, ColumnCodec(one, going, self.uses)) for one in self.schemes],
+            Direction.REKEY,
+            accepted=self.accepted,
+            limits=self.database.limits,
+            tell=self.tell,
+            along=along,
+        )
+        self._longest = report.longest_lock
+        self.ledger.adopt(self._name)
+        return going, report.rows
+
     # ------------------------------------------------------------------------------------ in place
+
+    def _move(
+        self, columns: Sequence[SealedColumn], keyset: Keyset, newest: int, *, reencrypt: bool
+    ) -> tuple[Keyset, int]:
+        """Lets the new version seal, and seals old values anew; returns the keyset and how many."""
+        if keyset.primary != newest:
+            self._allow(columns, keyset)
+            self._wait()
+            keyset = self._write(keyset, promoted(keyset))
+        resealed = self._reseal(columns, keyset) if reencrypt else 0
+        for column in columns:
+            checks.validate(self.database, column)
+        self._longest = self.database.locks.longest
+        return keyset, resealed
 
     def _reseal(self, columns: Sequence[SealedColumn], keyset: Keyset) -> int:
         """Seals every older value anew; returns how many there were."""

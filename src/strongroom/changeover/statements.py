@@ -5,7 +5,7 @@ Called by ``job.py`` and ``swap.py``.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from strongroom.changeover.model import Column, Direction, Index, Part, Plan, Table, shadow_name
@@ -45,7 +45,9 @@ def prepare(table: Table, direction: Direction) -> Iterator[str]:
         yield f"ALTER TABLE {table.sql} ADD COLUMN {quoted(column.shadow)} {column.form(direction)}"
         if direction is Direction.PROTECT:
             yield f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {quoted(guard_name(column.name))}"
-            yield _check(table, column)
+            yield _check(table, column, constraint_name(column.name), column.target.keyset.key_ids)
+        elif direction is Direction.REKEY:
+            yield _check(table, column, new_check_name(column.name), [column.target.keyset.primary])
     yield _function(table)
     yield (
         f"CREATE TRIGGER {quoted(TRIGGER)} BEFORE INSERT OR UPDATE ON {table.sql}"
@@ -54,12 +56,15 @@ def prepare(table: Table, direction: Direction) -> Iterator[str]:
     yield f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {quoted(TRIGGER)}"
 
 
-def _check(table: Table, column: Column) -> str:
-    """It must be there before the first sealed value, and bears the name that it will have."""
-    keyset = column.target.keyset
-    shadow = check_expression(column.shadow, keyset.algorithm, keyset.key_ids)
-    name = quoted(constraint_name(column.name))
-    return f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} CHECK ({shadow}) NOT VALID"
+def _check(table: Table, column: Column, name: str, key_ids: Collection[int]) -> str:
+    """It must be there before the first sealed value."""
+    shadow = check_expression(column.shadow, column.target.keyset.algorithm, key_ids)
+    return f"ALTER TABLE {table.sql} ADD CONSTRAINT {quoted(name)} CHECK ({shadow}) NOT VALID"
+
+
+def new_check_name(column: str) -> str:
+    """The CHECK of a shadow whose column has one already; no column's own CHECK is called so."""
+    return bounded_name("strongroom_~new_", column)
 
 
 def _function(table: Table) -> str:
@@ -161,6 +166,9 @@ def _swap_column(table: Table, column: Column, direction: Direction) -> Iterator
         yield f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {quoted(constraint_name(column.name))}"
     yield f"ALTER TABLE {table.sql} DROP COLUMN {name}"
     yield f"ALTER TABLE {table.sql} RENAME COLUMN {quoted(column.shadow)} TO {name}"
+    if direction is Direction.REKEY:  # the old CHECK went with the old column
+        new, old = quoted(new_check_name(column.name)), quoted(constraint_name(column.name))
+        yield f"ALTER TABLE {table.sql} RENAME CONSTRAINT {new} TO {old}"
     if direction is Direction.UNPROTECT and (guard := _guard(column)):
         constraint = quoted(guard_name(column.name))
         yield f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint} CHECK ({guard}) NOT VALID"
@@ -225,7 +233,7 @@ def after(plan: Plan) -> Iterator[Step]:
 
 
 def _settle_column(table: Table, column: Column, direction: Direction) -> Iterator[Step]:
-    if direction is Direction.PROTECT:
+    if direction.seals:
         check = quoted(constraint_name(column.name))
         yield Step(None, f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {check}")
     if column.not_null:

@@ -168,6 +168,9 @@ class _Survey:
         if self._direction is Direction.UNPROTECT:
             if type_oid != types.BYTEA:
                 self._refuse(f"{shown} is not protected", "there is nothing to do")
+        elif self._direction is Direction.REKEY:
+            if type_oid != types.BYTEA:
+                self._refuse(f"{shown} is not protected", "run `strongroom protect`")
         elif type_oid == types.BYTEA and scheme.type.oid != types.BYTEA:
             self._refuse(f"{shown} is bytea already", "if it is protected, there is nothing to do")
         elif (type_oid, typmod) != (scheme.type.oid, scheme.type.typmod):

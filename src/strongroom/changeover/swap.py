@@ -10,7 +10,7 @@ from dataclasses import replace
 from strongroom.changeover import record, statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import Filler
-from strongroom.changeover.model import Direction, Plan
+from strongroom.changeover.model import Plan
 from strongroom.changeover.statements import guard_name
 from strongroom.errors import ChangeoverRefused
 from strongroom.protect.check import constraint_name, quoted
@@ -29,8 +29,14 @@ class TooManyLeft(Exception):
     """Writers were too fast: more rows are left than may be filled under a lock."""
 
 
-def swap(database: Database, plan: Plan, fillers: Sequence[Filler], again: Callable[[], Plan]) -> None:
-    """Swaps all columns of the plan; ``again`` makes the plan anew."""
+def swap(
+    database: Database,
+    plan: Plan,
+    fillers: Sequence[Filler],
+    again: Callable[[], Plan],
+    along: Callable[[], None],
+) -> None:
+    """Swaps all columns of the plan; ``again`` makes the plan anew, ``along`` is done in the same moment."""
 
     def work() -> None:
         if replace(again(), notes=()) != replace(plan, notes=()):
@@ -41,6 +47,7 @@ def swap(database: Database, plan: Plan, fillers: Sequence[Filler], again: Calla
             database.run(statement)
         _remember_order(database, plan)
         record.swapped(database, plan)
+        along()
 
     database.locked([table.sql for table in plan.tables], work)
 
@@ -72,5 +79,5 @@ def _remember_order(database: Database, plan: Plan) -> None:
         comment = statements.literal(statements.order_comment(table, attnums))
         gone = {name(column.name) for column in table.columns for name in (constraint_name, guard_name)}
         for (name,) in database.rows(_OTHER_CHECKS, table.oid):
-            if plan.direction is Direction.PROTECT or name not in gone:
+            if plan.direction.seals or name not in gone:
                 database.run(f"COMMENT ON CONSTRAINT {quoted(name)} ON {table.sql} IS {comment}")

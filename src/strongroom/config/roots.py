@@ -10,12 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from strongroom.config.awskms_address import AwsKmsAddress, parse_awskms
+from strongroom.config.kmip_address import KmipAddress, parse_kmip
+from strongroom.config.pkcs11_uri import Pkcs11Address, parse_pkcs11
 from strongroom.config.shamir_address import ShamirAddress, parse_shamir
 from strongroom.config.values import expect_text, invalid, parse_path
 from strongroom.config.vault_address import VaultAddress, parse_vault
 from strongroom.secret import Secret
 
-DEFERRED = ("pkcs11", "kmip", "gcpkms", "azurekms")
+DEFERRED = ("gcpkms", "azurekms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,15 @@ class PassphraseAddress:
     passphrase: Secret | None
 
 
-RootAddress = FileAddress | PassphraseAddress | ShamirAddress | VaultAddress | AwsKmsAddress
+RootAddress = (
+    FileAddress
+    | PassphraseAddress
+    | ShamirAddress
+    | VaultAddress
+    | AwsKmsAddress
+    | Pkcs11Address
+    | KmipAddress
+)
 
 
 def parse_root(value: object, folder: Path) -> RootAddress:
@@ -64,5 +74,7 @@ _PARSERS: Mapping[str, Callable[[str, Path], RootAddress]] = MappingProxyType(
         "shamir": parse_shamir,
         "vault": parse_vault,
         "awskms": parse_awskms,
+        "pkcs11": parse_pkcs11,
+        "kmip": parse_kmip,
     }
 )

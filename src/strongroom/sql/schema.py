@@ -22,6 +22,8 @@ CATALOG_QUERY = resources.files("strongroom.sql").joinpath("catalog.sql").read_t
 
 
 ORDER_COMMENT = "strongroom column order: "
+LOOKED_UP_BY = "looked_up_by_"
+"""Before the id of a key: the type whose presence says that values sealed by this key can be found."""
 """What a comment on the CHECK of a protected column begins with; then JSON (``read_order``)."""
 
 SHADOW = "strongroom_shadow_"

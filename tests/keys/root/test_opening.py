@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from strongroom.config.awskms_address import parse_awskms
+from strongroom.config.kmip_address import parse_kmip
+from strongroom.config.pkcs11_uri import parse_pkcs11
 from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.vault_address import parse_vault
@@ -20,13 +22,16 @@ from strongroom.errors import (
     RootUnreachable,
     WrongRoot,
 )
-from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.hierarchy import Roots, open_kek, wrapped
 from strongroom.keys.kek import WrappedKek, new_kek
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.opening import make_missing, open_root, open_roots
 from strongroom.keys.root.passphrase import PassphraseRoot
 from strongroom.keys.root.shamir import ShamirRoot
 from strongroom.secret import Secret
+from strongroom.testing.certificates import Authority
+from strongroom.testing.processes import free_port
+from strongroom.testing.softhsm import SoftHsm
 
 WORDS = PassphraseAddress(Secret("correct horse battery staple"))
 
@@ -148,3 +153,30 @@ def test_a_missing_package_is_told_with_how_to_get_it(
     with pytest.raises(RootLibraryMissing, match=package) as caught:
         open_root(address, folder, ())
     assert f"strongroom[{extra}]" in caught.value.hint
+
+
+def test_a_root_in_other_hands_stands_beside_a_file(folder: Path, tmp_path: Path, softhsm: SoftHsm) -> None:
+    """What one wrapped both have; a key service that is down is passed over."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    token = parse_pkcs11(softhsm.uri("strongroom", "root"), folder)
+    with pytest.raises(RootKeyMissing):
+        open_root(token, folder, ())
+    softhsm.add_key("strongroom", "root")
+    roots = open_roots([token, file], folder, ())
+    kek = new_kek("shop", datetime(2026, 1, 1, tzinfo=UTC))
+    row = wrapped(kek, 1, roots)
+    for one in (token, file):
+        assert open_kek(row, open_roots([one], folder, [row])).name == kek.name
+
+
+def test_a_key_service_that_is_down_is_passed_over(
+    folder: Path, tmp_path: Path, authority: Authority
+) -> None:
+    """A start needs one root that answers."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    client = authority.client("strongroom")
+    files = f"ca={authority.certificate}&certificate={client.certificate}&key={client.key}"
+    down = parse_kmip(f"127.0.0.1:{free_port()}/1?{files}", folder)
+    assert [type(failure) for failure in open_roots([down, file], folder, ()).failures] == [RootUnreachable]

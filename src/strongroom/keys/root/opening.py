@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from strongroom.config.awskms_address import AwsKmsAddress
+from strongroom.config.kmip_address import KmipAddress
+from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.vault_address import VaultAddress
@@ -26,7 +28,9 @@ from strongroom.keys.hierarchy import Roots
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.file import FileRoot
+from strongroom.keys.root.kmip import KmipRoot
 from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.keys.root.pkcs11 import Pkcs11Root
 from strongroom.secret import Secret
 
 
@@ -68,6 +72,10 @@ def open_root(address: RootAddress, state_folder: Path, kept: Iterable[WrappedKe
             with _library("aws"):
                 from strongroom.keys.root.awskms import AwsKmsRoot  # noqa: PLC0415  # boto3 may be missing
             return AwsKmsRoot.open(address)
+        case Pkcs11Address():
+            return Pkcs11Root.open(address)
+        case KmipAddress():
+            return KmipRoot.open(address)
 
 
 def make_missing(addresses: Sequence[RootAddress], state_folder: Path) -> list[str]:
