@@ -23,7 +23,7 @@ from strongroom.testing.openbao import ROOT_POLICY, OpenBao
 pytestmark = pytest.mark.xdist_group("openbao")
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "roots.md"
-HURRY = Patience(connect=2, step=2, answer=4, pauses=(0, 0))
+AT_ONCE = Patience(pauses=(0, 0))
 RAW_KEY = b'{"data": {"name": "strongroom", "type": "aes256-gcm96"}}'
 
 
@@ -42,7 +42,7 @@ def opened(bao: OpenBao, key: str = "strongroom", token: str = "") -> VaultRoot:
     """The root of this key, with a token that may do only what a root needs."""
     login = token or bao.token("strongroom")
     text = f"{bao.url}/transit/{key}?token={login}&ca={bao.certificate_authority}"
-    return VaultRoot.open(parse_vault(text, Path("/")), HURRY)
+    return VaultRoot.open(parse_vault(text, Path("/")), AT_ONCE)
 
 
 def key_of_its_own(bao: OpenBao, name: str, **properties: object) -> str:
@@ -195,7 +195,7 @@ def test_an_engine_that_was_taken_away_is_told(openbao: OpenBao) -> None:
     text = (
         f"{openbao.url}/deep/engine/strongroom?token={openbao.root_token}&ca={openbao.certificate_authority}"
     )
-    root = VaultRoot.open(parse_vault(text, Path("/")), HURRY)
+    root = VaultRoot.open(parse_vault(text, Path("/")), AT_ONCE)
     wrapped = root.wrap(b"keys", b"context")
     openbao.call("DELETE", "sys/mounts/deep/engine")
     with pytest.raises(RootRefused, match="any more"):
@@ -256,7 +256,7 @@ def test_a_login_by_approle(openbao: OpenBao, tmp_path: Path) -> None:
     )
     query = f"role_id={role_id}&secret_id_file={secret}&ca={openbao.certificate_authority}"
     address = parse_vault(f"{openbao.url}/transit/strongroom?{query}", Path("/"))
-    root = VaultRoot.open(address, HURRY)
+    root = VaultRoot.open(address, AT_ONCE)
     wrapped = root.wrap(b"keys", b"context")
     assert openbao.requests("auth/approle/login") == 1
     for accessor in openbao.call("LIST", "auth/token/accessors")["data"]["keys"]:
@@ -267,7 +267,7 @@ def test_a_login_by_approle(openbao: OpenBao, tmp_path: Path) -> None:
     assert openbao.requests("auth/approle/login") == 2
     secret.write_text("another")
     with pytest.raises(RootRefused, match="AppRole"):
-        VaultRoot.open(address, HURRY)
+        VaultRoot.open(address, AT_ONCE)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_an_answer_about_another_key_is_refused(authority: Authority, answer: by
     with Answering(authority) as server:
         server.answer = lambda _: (200, answer)
         with pytest.raises(RootRefused, match=what):
-            VaultRoot.open(_address(server, authority), HURRY)
+            VaultRoot.open(_address(server, authority), AT_ONCE)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_what_does_not_open_again_is_not_relied_on(
     answers = {"keys": RAW_KEY, "encrypt": encrypted, "decrypt": decrypted}
     with Answering(authority) as server:
         server.answer = lambda path: (200, answers[path.split("/")[3]])
-        root = VaultRoot.open(_address(server, authority), HURRY)
+        root = VaultRoot.open(_address(server, authority), AT_ONCE)
         with pytest.raises(error):
             root.wrap(b"keys", b"context")
 

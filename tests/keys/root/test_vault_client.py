@@ -13,6 +13,7 @@ from strongroom.errors import InvalidTlsSettings, RootKeyUnsafe, RootRefused, Ro
 from strongroom.keys.root.vault_client import MAX_ANSWER, PATIENCE, Patience, VaultClient
 from strongroom.testing.certificates import Authority
 
+CALM = Patience(connect=10, step=10, answer=20, pauses=(0, 0))
 HURRY = Patience(connect=1, step=0.3, answer=0.6, pauses=(0, 0))
 ATTEMPTS = 3
 
@@ -31,7 +32,7 @@ def address(url: str, authority: Authority, more: str = "") -> VaultAddress:
 def test_a_good_answer(server: Answering, authority: Authority) -> None:
     """Its data; the token and the namespace went along, and one connection serves for more."""
     server.answer = lambda _: (200, b'{"data": {"x": 1}}')
-    client = VaultClient(address(server.url, authority, "&namespace=team"), HURRY)
+    client = VaultClient(address(server.url, authority, "&namespace=team"), CALM)
     assert client.read("transit/keys/key").data == {"x": 1}
     assert client.write("transit/encrypt/key", {"plaintext": ""}).is_good
     path, headers = server.requests[0]
@@ -43,7 +44,7 @@ def test_a_good_answer(server: Answering, authority: Authority) -> None:
 def test_a_no_that_the_caller_knows(server: Answering, authority: Authority, status: int) -> None:
     """Its errors; asked once."""
     server.answer = lambda _: (status, b'{"errors": ["no such key"]}')
-    answer = VaultClient(address(server.url, authority), HURRY).read("transit/keys/key")
+    answer = VaultClient(address(server.url, authority), CALM).read("transit/keys/key")
     assert (answer.is_good, "no such key" in answer.errors, len(server.requests)) == (False, True, 1)
 
 
@@ -51,7 +52,7 @@ def test_forbidden_is_refused_at_once(server: Answering, authority: Authority) -
     """Nothing of what the server said is in the message, nor is the token."""
     server.answer = lambda _: (403, b'{"errors": ["loud words"]}')
     with pytest.raises(RootRefused) as caught:
-        VaultClient(address(server.url, authority), HURRY).read("transit/keys/key")
+        VaultClient(address(server.url, authority), CALM).read("transit/keys/key")
     said = caught.value.message + caught.value.hint
     assert "loud" not in said
     assert "hush" not in said
@@ -63,7 +64,7 @@ def test_a_passing_failure_is_tried_again(server: Answering, authority: Authorit
     """A server that elects its leader, or a load balancer without one, has two more attempts."""
     answers = iter([(status, b"<html>"), (status, b'{"errors": []}'), (200, b'{"data": {"x": 1}}')])
     server.answer = lambda _: next(answers)
-    assert VaultClient(address(server.url, authority), HURRY).read("x").data == {"x": 1}
+    assert VaultClient(address(server.url, authority), CALM).read("x").data == {"x": 1}
 
 
 @pytest.mark.parametrize("status", [412, 429, 472, 473, 500, 502, 503, 504])
@@ -71,7 +72,7 @@ def test_a_lasting_one_is_unreachable(server: Answering, authority: Authority, s
     """After so many attempts and no more."""
     server.answer = lambda _: (status, b"{}")
     with pytest.raises(RootUnreachable, match=str(status)):
-        VaultClient(address(server.url, authority), HURRY).read("x")
+        VaultClient(address(server.url, authority), CALM).read("x")
     assert len(server.requests) == ATTEMPTS
 
 
@@ -79,14 +80,14 @@ def test_hanging_up_is_tried_again(server: Answering, authority: Authority) -> N
     """As a server does that closed an idle connection just when it was used."""
     answers = iter([None, (200, b'{"data": {"x": 1}}')])
     server.answer = lambda _: next(answers)
-    assert VaultClient(address(server.url, authority), HURRY).read("x").is_good
+    assert VaultClient(address(server.url, authority), CALM).read("x").is_good
 
 
 def test_a_redirect_is_not_followed(server: Answering, authority: Authority) -> None:
     """The token goes nowhere but to the configured address."""
     server.answer = lambda _: (307, b"")
     with pytest.raises(RootRefused, match="elsewhere"):
-        VaultClient(address(server.url, authority), HURRY).read("x")
+        VaultClient(address(server.url, authority), CALM).read("x")
     assert [path for path, _ in server.requests] == ["/v1/x"]
 
 
@@ -98,7 +99,7 @@ def test_nonsense_is_told(server: Answering, authority: Authority, content: byte
     """Another web server, or one that a proxy answers for."""
     server.answer = lambda _: (200, content)
     with pytest.raises(RootUnreachable, match="is not a Vault"):
-        VaultClient(address(server.url, authority), HURRY).read("x")
+        VaultClient(address(server.url, authority), CALM).read("x")
     assert len(server.requests) == 1
 
 
@@ -107,14 +108,14 @@ def test_what_vault_never_says_is_told(server: Answering, authority: Authority, 
     """Whatever form it has."""
     server.answer = lambda _: (status, b'{"errors": []}')
     with pytest.raises(RootUnreachable, match="is not a Vault"):
-        VaultClient(address(server.url, authority), HURRY).read("x")
+        VaultClient(address(server.url, authority), CALM).read("x")
 
 
 def test_a_very_long_answer_is_not_read_to_its_end(server: Answering, authority: Authority) -> None:
     """What is read is bounded."""
     server.answer = lambda _: (200, b" " * (MAX_ANSWER + 1))
     with pytest.raises(RootUnreachable, match="is not a Vault"):
-        VaultClient(address(server.url, authority), HURRY).read("x")
+        VaultClient(address(server.url, authority), CALM).read("x")
 
 
 def test_nobody_there(authority: Authority) -> None:
@@ -122,7 +123,7 @@ def test_nobody_there(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(RootUnreachable, match="does not answer"):
-        VaultClient(address(f"https://127.0.0.1:{port}", authority), HURRY).read("x")
+        VaultClient(address(f"https://127.0.0.1:{port}", authority), CALM).read("x")
 
 
 def test_silence_is_not_waited_for_long(authority: Authority) -> None:
@@ -156,7 +157,7 @@ def test_a_certificate_of_somebody_else(server: Answering, tmp_path: Path) -> No
     """Another authority's; asked once, and nothing was sent."""
     other = Authority.make(tmp_path)
     with pytest.raises(RootUnreachable, match="not one to trust") as caught:
-        VaultClient(address(server.url, other), HURRY).read("x")
+        VaultClient(address(server.url, other), CALM).read("x")
     assert "&ca=" in caught.value.hint
     assert server.requests == []
 
@@ -165,7 +166,7 @@ def test_a_certificate_for_another_host(authority: Authority) -> None:
     """The name counts as well as the authority."""
     with Answering(authority, "elsewhere.invalid") as server:
         with pytest.raises(RootUnreachable, match="not one to trust"):
-            VaultClient(address(server.url, authority), HURRY).read("x")
+            VaultClient(address(server.url, authority), CALM).read("x")
         assert server.requests == []
 
 
@@ -173,7 +174,7 @@ def test_the_system_does_not_trust_a_test(server: Answering) -> None:
     """Without ca= its authorities are asked, and verification is never off."""
     text = f"{server.url}/transit/key?token=s.hush"
     with pytest.raises(RootUnreachable, match="not one to trust"):
-        VaultClient(parse_vault(text, Path("/")), HURRY).read("x")
+        VaultClient(parse_vault(text, Path("/")), CALM).read("x")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -191,7 +192,7 @@ def test_a_token_in_a_file_is_read_each_time(server: Answering, authority: Autho
     path = tmp_path / "token"
     path.touch(mode=0o640)
     text = f"{server.url}/transit/key?token_file={path}&ca={authority.certificate}"
-    client = VaultClient(parse_vault(text, Path("/")), HURRY)
+    client = VaultClient(parse_vault(text, Path("/")), CALM)
     server.answer = lambda _: (200, b'{"data": {"x": 1}}')
     for token in ("first", "second"):
         path.write_text(f"{token}\n")
@@ -213,4 +214,4 @@ def test_a_login_without_a_token_is_refused(
     text = f"{server.url}/transit/key?role_id=x&secret_id_file={secret}&ca={authority.certificate}"
     server.answer = lambda _: (200, b'{"auth": {"client_token": %s}}' % token)
     with pytest.raises(RootRefused, match="AppRole"):
-        VaultClient(parse_vault(text, Path("/")), HURRY).read("x")
+        VaultClient(parse_vault(text, Path("/")), CALM).read("x")
