@@ -31,6 +31,9 @@
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
+    │   ├── ShareError             the shares of a split secret
+    │   │   ├── InvalidShare, ForeignShare, DoubledShare
+    │   │   └── SharesMissing, WrongShare, ImpossibleShares
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged
@@ -878,6 +881,55 @@ class KeyImportExpired(ConfigError):
 
     code = "key-import-expired"
     remedy = "Begin another import, and wrap the key material with its public key."
+
+
+class ShareError(ConfigError):
+    """The shares of a split secret do not bring it back; never raised itself."""
+
+    code = "share"
+    remedy = "Enter the shares again, each line whole; docs/guides/roots.md says what a line holds."
+
+
+class InvalidShare(ShareError):
+    """A line is mistyped, or no share."""
+
+    code = "share-mistyped"
+    remedy = "Compare the line with the one on paper, group by group, and enter it again."
+
+
+class ForeignShare(ShareError):
+    """Shares of two sets, which do not go together."""
+
+    code = "share-foreign"
+    remedy = "See which set is configured, and ask that set's keepers for their shares."
+
+
+class DoubledShare(ShareError):
+    """The same share was entered twice."""
+
+    code = "share-doubled"
+    remedy = "Enter each keeper's share once."
+
+
+class SharesMissing(ShareError):
+    """Fewer shares than the set needs."""
+
+    code = "shares-missing"
+    remedy = "Ask more keepers of the set for theirs."
+
+
+class WrongShare(ShareError):
+    """Shares that are well-formed and contradict each other."""
+
+    code = "share-wrong"
+    remedy = "Enter no more than the needed number, of other keepers in turn; find out who changed a line."
+
+
+class ImpossibleShares(ShareError):
+    """A number of shares, or of those needed, that cannot be."""
+
+    code = "shares-impossible"
+    remedy = "Take at least 2 needed, at most 255 in all, and no more needed than there are."
 
 
 class KeysetError(ConfigError):

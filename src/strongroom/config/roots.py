@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from strongroom.config.awskms_address import AwsKmsAddress, parse_awskms
 from strongroom.config.kmip_address import KmipAddress, parse_kmip
 from strongroom.config.pkcs11_uri import Pkcs11Address, parse_pkcs11
+from strongroom.config.shamir_address import ShamirAddress, parse_shamir
 from strongroom.config.values import expect_text, invalid, parse_path
+from strongroom.config.vault_address import VaultAddress, parse_vault
 from strongroom.secret import Secret
 
-DEFERRED = ("shamir", "vault", "awskms", "gcpkms", "azurekms")
+DEFERRED = ("gcpkms", "azurekms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,15 @@ class PassphraseAddress:
     passphrase: Secret | None
 
 
-RootAddress = FileAddress | PassphraseAddress | Pkcs11Address | KmipAddress
+RootAddress = (
+    FileAddress
+    | PassphraseAddress
+    | ShamirAddress
+    | VaultAddress
+    | AwsKmsAddress
+    | Pkcs11Address
+    | KmipAddress
+)
 
 
 def parse_root(value: object, folder: Path) -> RootAddress:
@@ -57,5 +68,13 @@ def _passphrase(rest: str, folder: Path) -> RootAddress:
 
 
 _PARSERS: Mapping[str, Callable[[str, Path], RootAddress]] = MappingProxyType(
-    {"file": _file, "passphrase": _passphrase, "pkcs11": parse_pkcs11, "kmip": parse_kmip}
+    {
+        "file": _file,
+        "passphrase": _passphrase,
+        "shamir": parse_shamir,
+        "vault": parse_vault,
+        "awskms": parse_awskms,
+        "pkcs11": parse_pkcs11,
+        "kmip": parse_kmip,
+    }
 )

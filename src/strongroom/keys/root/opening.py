@@ -5,15 +5,25 @@ state nor a database holds a key; once one does, a missing root is a loss to be 
 hide it. Called by the shell: ``serve``, ``protect``, ``init``, ``check`` and the key commands.
 """
 
+import contextlib
 import getpass
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from strongroom.config.awskms_address import AwsKmsAddress
 from strongroom.config.kmip_address import KmipAddress
 from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
-from strongroom.errors import PassphraseNeeded, RootError, RootKeyMissing, RootUnreachable
+from strongroom.config.shamir_address import ShamirAddress
+from strongroom.config.vault_address import VaultAddress
+from strongroom.errors import (
+    PassphraseNeeded,
+    RootError,
+    RootKeyMissing,
+    RootLibraryMissing,
+    RootUnreachable,
+)
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.root import RootKey
@@ -50,6 +60,18 @@ def open_root(address: RootAddress, state_folder: Path, kept: Iterable[WrappedKe
             return FileRoot.open(path, state_folder)
         case PassphraseAddress(passphrase):
             return PassphraseRoot.open(passphrase or _asked(), kept)
+        case ShamirAddress(set_id):
+            with _library("shamir"):
+                from strongroom.keys.root.shamir import ShamirRoot  # noqa: PLC0415  # pyshamir may be missing
+            return ShamirRoot.gather(_asked_share, _said, set_id)
+        case VaultAddress():
+            with _library("vault"):
+                from strongroom.keys.root.vault import VaultRoot  # noqa: PLC0415  # httpx2 may be missing
+            return VaultRoot.open(address)
+        case AwsKmsAddress():
+            with _library("aws"):
+                from strongroom.keys.root.awskms import AwsKmsRoot  # noqa: PLC0415  # boto3 may be missing
+            return AwsKmsRoot.open(address)
         case Pkcs11Address():
             return Pkcs11Root.open(address)
         case KmipAddress():
@@ -76,3 +98,33 @@ def _asked() -> Secret:
     if not sys.stdin.isatty():
         raise PassphraseNeeded("the passphrase of the root key is needed, and there is no terminal to ask at")
     return Secret(getpass.getpass("Passphrase of the root key: "))
+
+
+def _asked_share(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise RootUnreachable(
+            "the root key is in shares, and there is no terminal to enter them at",
+            hint="start it at a terminal, with the keepers of the shares",
+        )
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:  # Ctrl-D: the keepers are not there; a second root may be
+        raise RootUnreachable(
+            "the shares of the root key were not entered", hint="start it again with their keepers"
+        ) from None
+
+
+def _said(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _library(extra: str) -> Iterator[None]:
+    """Says how to get what only one provider needs."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise RootLibraryMissing(
+            f"the configured root key needs the package {error.name}",
+            hint=f"Run: pip install 'strongroom[{extra}]'",
+        ) from None
