@@ -48,6 +48,7 @@
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
     │   ├── ArgumentCount, TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
+    │   ├── KeysRotated
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -588,6 +589,14 @@ class PreparedStatementOutdated(Denied):
 
     code = "prepared-statement-outdated"
     sqlstate = "26000"  # invalid_sql_statement_name
+
+
+class KeysRotated(Denied):
+    """The key of a deterministic column is newer in the database than in this gateway."""
+
+    code = "keys-rotated"
+    sqlstate = "40001"  # serialization_failure: drivers and frameworks know to try again
+    remedy = "Try again: the gateway reads the new key at once."
 
 
 class FormLost(Denied):

@@ -10,11 +10,9 @@ row of ``strongroom_keys.rotations`` says which key is being rotated to.
     4. with ``reencrypt``: old values are sealed anew, the CHECKs allow the new version alone and are
        validated, which proves that nothing old is left; the old versions are deactivated
 
-Values of deterministic columns are compared, and must never be of two keys (design, rule 5): there, steps 3
-and 4 are one changeover, which swaps all columns of the keyset and promotes the new version in one
-transaction. Until then a type named after the old key stands beside the data, and the gateways name it in
-whatever they send with a value to be looked up (``sql/guards.py``); it goes in the same moment, so that a
-look-up by the old key is an error from then on and never an empty result. Called by ``strongroom keys rotate``.
+Values of deterministic columns are compared, and must never be of two keys (design, rule 5): there, steps 2
+to 4 are one changeover, which swaps all columns of the keyset, promotes the new version and changes the type
+that look-ups name (``sql/guards.py``), in one transaction. Called by ``strongroom keys rotate``.
 """
 
 import math
@@ -34,12 +32,12 @@ from strongroom.changeover.reseal import Resealer
 from strongroom.changeover.survey import triggers
 from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverRefused, KeysChanged, KeysetMissing
+from strongroom.keys.beside import look_up_type
 from strongroom.keys.kek import Keks, WrappedKeyset
 from strongroom.keys.model import Keyset
 from strongroom.keys.rotation import next_version, promoted, settled
 from strongroom.protect.plan import ColumnCodec, Uses
 from strongroom.protect.scheme import Scheme
-from strongroom.sql.schema import LOOKED_UP_BY, OWN_SCHEMA
 
 PASSES = 20
 """How often a table is walked over before whoever still seals by an old key must be found."""
@@ -68,11 +66,6 @@ class Rotated:
     resealed: int
     seconds: float
     longest_lock: float
-
-
-def looked_up_by(keyset: Keyset) -> str:
-    """The type whose presence says that look-ups by the primary key find something; for rotations only."""
-    return f"{OWN_SCHEMA}.{LOOKED_UP_BY}{keyset.primary:08x}"
 
 
 class Ledger:
@@ -242,15 +235,12 @@ class _Rotation:
         if keyset.primary == newest:
             job.settle(self.database.connection, self.tell)
             return keyset, 0
-        old = looked_up_by(keyset)
-        if not self.database.value("SELECT to_regtype(%s) IS NOT NULL", old):
-            self.database.run(f"CREATE DOMAIN {old} AS pg_catalog.bytea")
-        self._wait()
         going = promoted(keyset)
 
         def along() -> None:
             self.ledger.write(keyset, going)
-            self.database.run(f"DROP DOMAIN {old}")
+            self.database.run(f"DROP DOMAIN IF EXISTS {look_up_type(keyset)}")
+            self.database.run(f"CREATE DOMAIN {look_up_type(going)} AS pg_catalog.bytea")
 
         report = job.run(
             self.database.connection,

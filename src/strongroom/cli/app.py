@@ -3,6 +3,7 @@
 import typer
 
 from strongroom.cli import check, demo, explain, init, password, protect, serve, version
+from strongroom.cli.keys import keys
 
 app = typer.Typer(
     help="A data security layer for SQL databases that live in somebody else's cloud.",
@@ -15,6 +16,7 @@ app.command()(check.check)
 app.command()(demo.demo)
 app.command()(explain.explain)
 app.command()(init.init)
+app.add_typer(keys, name="keys")
 app.command()(password.password)
 app.command()(protect.protect)
 app.command()(protect.unprotect)

@@ -10,19 +10,15 @@ from typing import Annotated
 import psycopg
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from strongroom.changeover import job
-from strongroom.changeover.model import Direction, Plan, Report, Stage, Target, Tell
-from strongroom.changeover.model import Progress as Step
+from strongroom.changeover.model import Direction, Plan, Report, Target
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
+from strongroom.cli.worksite import bar, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, Settings, load
-from strongroom.errors import ColumnUnknown, UpstreamUnreachable
 from strongroom.gateway.kept import Place, retire_beside
 from strongroom.gateway.protection import open_keks, prepare, read_schema, schemes_of
-from strongroom.gateway.server import owner_of, upstream_of
-from strongroom.gateway.tunnel import tunnel
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.keyring import KeyRing
 from strongroom.keys.sealed import SealedColumns
@@ -30,7 +26,7 @@ from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
 from strongroom.session.guard import column_type, places_of
-from strongroom.state import State, look_at_state, open_state
+from strongroom.state import State
 from strongroom.wire.postgres import types
 
 Columns = Annotated[
@@ -154,7 +150,7 @@ class _Job:
         schemes = self._to_change(direction)
         if not schemes and not job.is_under_way(self._connection):
             return None
-        with _bar(RELOAD if direction is Direction.PROTECT else "") as tell:
+        with bar(RELOAD if direction is Direction.PROTECT else "") as tell:
             return job.run(
                 self._connection,
                 self._targets(schemes or self._schemes),
@@ -206,86 +202,12 @@ class _Job:
 def _job(
     settings: Settings, database: str | None, columns: Collection[str], *, only_look: bool
 ) -> Iterator[_Job]:
-    name = _database(settings, database)
-    schemes = schemes_of(settings, name)
-    chosen = [_scheme(schemes, column) for column in columns] or list(schemes.values())
-    upstream = upstream_of(name, settings)
-    place = Place(name, upstream, owner_of(name, settings) or upstream)
-    state = (look_at_state if only_look else open_state)(settings.state)
-    try:
-        with tunnel(place.owner) as way, _connected(way.connect("strongroom protect")) as connection:
-            yield _Job(settings, state, place, chosen, connection)
-    except psycopg.OperationalError as error:
-        code = error.sqlstate or "none"
-        raise UpstreamUnreachable(
-            f"the connection to the database failed (SQLSTATE {code})",
-            hint="Run it again: it goes on where it stopped.",
-        ) from None
-    finally:
-        state.close()
-
-
-@contextmanager
-def _connected(
-    connection: psycopg.Connection[tuple[object, ...]],
-) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _database(settings: Settings, wanted: str | None) -> str:
-    protected = [name for name, one in settings.databases.items() if one.columns]
-    if wanted is None and len(protected) == 1:
-        return protected[0]
-    if wanted in protected:
-        return str(wanted)
-    raise ColumnUnknown(
-        "several databases have configured columns, or none"
-        if wanted is None
-        else f"{wanted} has no columns",
-        hint=f"Name one with --database: {', '.join(protected) or 'none is there'}.",
-    )
-
-
-def _scheme(schemes: dict[str, Scheme], column: str) -> Scheme:
-    if column not in schemes:
-        raise ColumnUnknown(
-            f"{column} is not a configured column",
-            hint=f"Add it under `columns:`; configured are: {', '.join(schemes) or 'none'}.",
-        )
-    return schemes[column]
+    with worksite(settings, database, "strongroom protect", only_look=only_look) as site:
+        chosen = [scheme_named(site.schemes, column) for column in columns] or list(site.schemes.values())
+        yield _Job(settings, site.state, site.place, chosen, site.connection)
 
 
 # -------------------------------------------------------------------------------------------- what is shown
-
-
-@contextmanager
-def _bar(advice: str) -> Iterator[Tell]:
-    """Shows each step as a bar on standard error, and the advice when values begin to change."""
-    shown = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
-    tasks: dict[tuple[str, str], TaskID] = {}
-
-    def tell(step: Step) -> None:
-        nonlocal advice
-        key = (step.stage.value, step.what)
-        if advice and step.stage is Stage.FILL:
-            shown.console.print(advice, markup=False, highlight=False)
-            advice = ""
-        if key not in tasks:
-            tasks[key] = shown.add_task(f"{step.stage.value} {step.what}", total=step.total, rows="")
-        rows = f"{step.rows:,} rows" if step.rows else ""
-        shown.update(tasks[key], completed=step.done, total=max(step.total, 1), rows=rows)
-
-    with shown:
-        yield tell
 
 
 def _show_plan(plan: Plan, *, as_json: bool) -> None:

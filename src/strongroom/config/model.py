@@ -6,6 +6,7 @@ room that uses it. Paths come out absolute: relative ones are relative to the co
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
@@ -36,6 +37,7 @@ from strongroom.config.values import (
     parse_upstream,
     parse_verifier,
 )
+from strongroom.keys.rotation import Period
 from strongroom.secret import Secret
 
 __all__ = [
@@ -111,12 +113,32 @@ class Limits(SessionLimits):
     """How long SIGTERM lets sessions end by themselves before they are closed."""
 
 
+class Rotate(_Frozen):
+    """When a key has served for long enough."""
+
+    days: int = Field(default=730, ge=1)
+    """NIST SP 800-57 part 1, table 1: up to two years for a symmetric key that protects stored data."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """Of the uses that are safe, which themselves are half of those of NIST SP 800-38D."""
+
+    @property
+    def period(self) -> Period:
+        """The same as keys understand it."""
+        return Period(timedelta(days=self.days), self.share)
+
+
 class Keys(_Frozen):
     """Where keys get their protection from."""
 
     root: Root
     second_root: Root | None = None
     """Another that opens the same keys, so that the loss of one is not the loss of all."""
+    rotate: Rotate = Field(default_factory=Rotate)
+
+    @property
+    def period(self) -> Period:
+        """When a key is due for rotation."""
+        return self.rotate.period
 
     @property
     def roots(self) -> Sequence[RootAddress]:

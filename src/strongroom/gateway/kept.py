@@ -35,6 +35,8 @@ class Kept:
 
     kek: WrappedKek | None = None
     keysets: tuple[WrappedKeyset, ...] = ()
+    types: frozenset[str] = frozenset()
+    """Those that look-ups name (``sql/guards.py``)."""
 
     @property
     def anything(self) -> bool:
@@ -52,7 +54,10 @@ async def kept_beside(connector: Connector) -> Kept:
             hint="A database has one: take out what another installation left there.",
         )
     keysets = [_keyset(row) for row in await ask(connector, beside.READ_KEYSETS)] if has_keysets else []
-    return Kept(keks[0] if keks else None, tuple(keysets))
+    types = frozenset(
+        row[0].decode() for row in await ask(connector, beside.READ_TYPES) if row[0] is not None
+    )
+    return Kept(keks[0] if keks else None, tuple(keysets), types)
 
 
 def _kek(row: Row) -> WrappedKek:
@@ -112,12 +117,17 @@ async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: 
     await _publish(place, statements)
 
 
+async def make_types(place: Place, names: Iterable[str]) -> None:
+    """Make the types that look-ups name, where they are not there."""
+    await _publish(place, [beside.create_type(name) for name in names])
+
+
 async def _publish(place: Place, statements: Iterable[str]) -> None:
     reader = sql.Identifier(place.connector.upstream.credentials.user).as_string()
     first = [
         beside.ALONE,
         beside.CREATE_TABLES,
-        f"GRANT USAGE ON SCHEMA strongroom_keys TO {reader}",
+        "GRANT USAGE ON SCHEMA strongroom_keys TO PUBLIC",  # for the types: all upstream users look up
         f"GRANT SELECT ON strongroom_keys.keks, strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
     ]
     try:

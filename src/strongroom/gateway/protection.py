@@ -17,7 +17,7 @@ from strongroom.config import Settings
 from strongroom.errors import ColumnMissing, ColumnNotProtected, KekMissing, KeysetsNotKept, UpstreamError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import ask
-from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, publish, publish_kek
+from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, make_types, publish, publish_kek
 from strongroom.keys import beside
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, open_kek, settle, wrapped
@@ -152,6 +152,9 @@ async def _prepare_keysets(
                 hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
                 " one database; then start again.",
             )
+    settled = {**ours, **copies, **{one.name: one for one in agreement.adopt}}
+    if missing := beside.missing_types(settled.values(), found.types):
+        await make_types(place, missing)
     adopted = {one.name for one in agreement.adopt}
     store.adopt(kept for kept in found.keysets if kept.name in adopted)
     own = {one.name for one in made if one.key_ids == copies[one.name].key_ids}

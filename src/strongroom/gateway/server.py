@@ -24,7 +24,7 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.preamble import Preamble, read_preamble
-from strongroom.gateway.snapshots import Snapshots
+from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
@@ -43,9 +43,6 @@ _log = structlog.get_logger("strongroom.server")
 
 SWEEP_SECONDS = 1.0
 """How often idle sessions are looked for; `idle_seconds` holds to this exactness."""
-
-CATALOG_SECONDS = 30.0
-"""How long DDL around the gateway may stay unnoticed where nothing disagrees with it before."""
 
 RETRY_SECONDS = 1.0
 """Pause before an unreachable database is asked again."""
@@ -419,9 +416,14 @@ class Server:
                 snapshot = await self._snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
                 _log.warning("catalog not read", database=database, code=error.code, why=error.message)
+                for driver in list(self._drivers):
+                    if driver.database == database and driver.guarded:
+                        driver.dispatch(ev.SnapshotAged())  # each looks by itself, until this one can again
                 continue
             if snapshot is None:
                 return
+            if snapshot.outdated:  # its keys were read a moment before or after its catalog
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, changed.set)
             if changed.is_set():  # it changed again while it was read, or the same change was told twice
                 continue
             # Those whose catalog is unchanged hear it too: a session that looked by itself, while something

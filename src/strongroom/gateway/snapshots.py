@@ -23,6 +23,12 @@ from strongroom.session.guard import Snapshot
 from strongroom.sql.schema import Schema
 from strongroom.state import State
 
+CATALOG_SECONDS = 30.0
+"""How long changes around the gateway may stay unnoticed where nothing disagrees with them before."""
+
+LEARNT_SECONDS = 2 * CATALOG_SECONDS + 5
+"""After so long every gateway that runs has heard of a change of keys (docs/spec/keys.md, "Rotation")."""
+
 
 class Snapshots:
     """What the sessions of one worker look at, by database."""

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from strongroom.errors import InvalidScheme, KeysetMismatch, KeysetMissing, KeysetOrphaned
-from strongroom.keys.model import Keyset
+from strongroom.keys.model import Algorithm, Keyset
 from strongroom.protect.scheme import Scheme
+from strongroom.sql.schema import LOOKED_UP_BY, OWN_SCHEMA
 
 ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(1400135535, 1801812339)"
 """Goes before what is written beside the data: two that make the tables at once would break each other.
@@ -71,6 +72,10 @@ SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded
 WHERE keysets.revision < excluded.revision"""
 """Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
 
+READ_TYPES = """\
+SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = 'strongroom_keys' AND t.typtype = 'd'"""
+
 WRITE_COLUMN = """\
 INSERT INTO strongroom_keys.columns (name, keyset) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET keyset = excluded.keyset"""
@@ -83,6 +88,26 @@ WITH gone AS (DELETE FROM strongroom_keys.columns WHERE keyset = $1)
 INSERT INTO strongroom_keys.retired_keysets SELECT * FROM strongroom_keys.keysets WHERE name = $1;
 DELETE FROM strongroom_keys.keysets WHERE name = $1"""
 """Parameter: the name of a keyset whose columns are plaintext again."""
+
+
+def look_up_type(keyset: Keyset) -> str:
+    """The type whose presence says that look-ups by the primary key find what there is (``guards.py``)."""
+    return f"{OWN_SCHEMA}.{LOOKED_UP_BY}{keyset.primary:08x}"
+
+
+def missing_types(keysets: Iterable[Keyset], there: Collection[str]) -> list[str]:
+    """The types of keysets whose values are compared that are not there."""
+    compared = (one for one in keysets if one.algorithm is Algorithm.AES256_SIV)
+    wanted = (look_up_type(one) for one in compared)
+    return sorted(one for one in wanted if one.removeprefix(f"{OWN_SCHEMA}.") not in there)
+
+
+def create_type(name: str) -> str:
+    """The statement that makes such a type, if it is not there."""
+    return (
+        f"DO $$ BEGIN CREATE DOMAIN {name} AS pg_catalog.bytea;"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
 
 
 @dataclass(frozen=True, slots=True)

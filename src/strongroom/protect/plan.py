@@ -64,6 +64,11 @@ class ColumnCodec:
         self._native_sealers: dict[tuple[int, int], kernel.Sealer] = {}
         self.scheme = scheme
 
+    @property
+    def primary(self) -> int:
+        """The id of the key that seals."""
+        return self._keyset.primary
+
     def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
         """The sealed bytes of a client's value; NULL stays NULL.
 

@@ -106,6 +106,11 @@ class SnapshotChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotAged:
+    """What is protected could not be read anew for too long."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The gateway is stopping: end when the session is idle."""
 
@@ -125,5 +130,6 @@ Event = (
     | GoOn
     | TimedOut
     | SnapshotChanged
+    | SnapshotAged
     | Drain
 )

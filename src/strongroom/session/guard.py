@@ -16,6 +16,7 @@ from strongroom.errors import (
     Bug,
     Denied,
     FormLost,
+    KeysRotated,
     PreparedStatementOutdated,
     TransactionFailed,
     UndefinedColumn,
@@ -39,7 +40,7 @@ from strongroom.session.analyses import (
 )
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
-from strongroom.sql.schema import ColumnId, Protection, Schema
+from strongroom.sql.schema import LOOKED_UP_BY, ColumnId, Protection, Schema
 from strongroom.sql.statement import (
     Analysis,
     Barrier,
@@ -67,7 +68,8 @@ class Snapshot:
 
     ``sealed`` names the configured columns that were sealed once and count as protected whatever the catalog
     says; the others count from the moment at which their type says that they are. Those that do not yet are
-    ``awaiting``: their tables are watched for that moment.
+    ``awaiting``: their tables are watched for that moment. Comparable columns whose key was rotated since the
+    codecs were made are ``outdated``: nothing is looked up in them until a newer snapshot comes.
     """
 
     schema: Schema
@@ -78,6 +80,7 @@ class Snapshot:
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
     lost: frozenset[ColumnId] = frozenset()
+    outdated: frozenset[ColumnId] = frozenset()
     logins: frozenset[str] = frozenset()
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
@@ -91,8 +94,13 @@ class Snapshot:
             self,
             schema=schema,
             protections={
-                place: _protection(self.schemes[name]) for name, place in places.items() if name in holding
+                place: self._protection(schema, name) for name, place in places.items() if name in holding
             },
+            outdated=frozenset(
+                place
+                for name, place in places.items()
+                if name in holding and self._is_outdated(schema, name, place)
+            ),
             awaiting=frozenset(place[0] for name, place in places.items() if name not in holding),
             lost=frozenset(
                 place
@@ -101,6 +109,23 @@ class Snapshot:
             ),
             analyses=Analyses(),
         )
+
+    def _protection(self, schema: Schema, name: str) -> Protection:
+        protection, by = _protection(self.schemes[name]), self._looked_up_by(name)
+        return replace(protection, looked_up_by=by) if by in schema.looked_up_by else protection
+
+    def _is_outdated(self, schema: Schema, name: str, place: ColumnId) -> bool:
+        """Whether the catalog says that values of the column are not of the key that we look up by."""
+        by, allowed = self._looked_up_by(name), schema.relations[place[0]].keys.get(place[1])
+        if not by:
+            return False
+        other = allowed and self.codecs[name].primary not in allowed
+        return bool(other or (schema.looked_up_by and by not in schema.looked_up_by))
+
+    def _looked_up_by(self, name: str) -> str:
+        """The type that is named after a comparable column's key; empty for others."""
+        codec = self.codecs.get(name) if self.schemes[name].comparable else None
+        return "" if codec is None else f"{LOOKED_UP_BY}{codec.primary:08x}"
 
 
 def places_of(
@@ -250,6 +275,15 @@ class Guard:
         return frozenset(self._snapshot.protections)
 
     @property
+    def outdated(self) -> bool:
+        """Whether the catalog shows keys that are newer than ours."""
+        return bool(self._snapshot.outdated)
+
+    def age(self) -> None:
+        """Nobody could look at the catalog for a while: look before anything else is analysed."""
+        self.stale |= Barrier.CATALOG
+
+    @property
     def awaiting(self) -> frozenset[int]:
         """The tables with a configured column that is plaintext still."""
         return self._snapshot.awaiting
@@ -290,6 +324,10 @@ class Guard:
                 "a protected column was made anew in another form, and would take plaintext",
                 hint="Protect it: strongroom protect. To have it in plaintext: strongroom unprotect.",
             )
+        if self._snapshot.outdated and any(
+            one.touches & self._snapshot.outdated for one in analysis.statements
+        ):
+            raise KeysRotated("the key of a column was rotated while the statement was on its way")
         if self._changed and _goes_on(analysis.statements):
             raise BarrierInBatch(
                 "a statement follows the end of a transaction that changed what names or values may mean",

@@ -34,6 +34,9 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 
 CHECK_VIOLATION = "23514"
 
+GUARD_GONE = "42704"
+"""undefined_object: the type that look-ups name went with the key it is named after (sql/guards.py)."""
+
 OF_CHANGED_COLUMNS = frozenset({"0A000", "42804", "42883"})
 """What PostgreSQL says where a column has another type than a statement was made for: cached plan must not
 change result type, datatype_mismatch, undefined_function (no such operator)."""
@@ -58,6 +61,12 @@ class OpeningRelay(Relay):
         self._unfold()  # what needed no thought before may need it now
         self._forget_settled()
         self._guard.share(snapshot)
+
+    def age(self) -> None:
+        """Look at the catalog before the next statement."""
+        self._unfold()
+        self._forget_settled()
+        self._guard.age()
 
     def _forget_settled(self) -> None:
         """Forget what was settled once for many rounds, under what may have changed since."""
@@ -105,10 +114,15 @@ class OpeningRelay(Relay):
         fields = m.ErrorResponse.parse(message[HEADER:]).fields
         code, constraint = fields.get("C", ""), fields.get("n", "")
         refused_by_check = code == CHECK_VIOLATION and constraint.startswith("strongroom_")
-        if refused_by_check or (code in OF_CHANGED_COLUMNS and (near(subject) or self._guard.awaiting)):
+        rotated = code == GUARD_GONE and near(subject)
+        if (
+            refused_by_check
+            or rotated
+            or (code in OF_CHANGED_COLUMNS and (near(subject) or self._guard.awaiting))
+        ):
             self._guard.stale |= Barrier.CATALOG
             self.catalog_changed = True
-        if refused_by_check:
+        if refused_by_check or rotated:
             error = PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
             return to_wire(error).serialise()
         return _without_values(message) if near(subject) else None
@@ -128,6 +142,7 @@ class OpeningRelay(Relay):
         if answer is not None:
             self._forget_settled()
             self._guard.refreshed(answer.path, answer.schema)
+            self.catalog_changed |= self._guard.outdated
             for item in answer.style.items():
                 self.settle_style(*item)
             self._refreshing = False

@@ -364,6 +364,10 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             self._relay.share(event.snapshot)
 
+    def _on_aged(self, _event: ev.SnapshotAged) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.age()
+
     # ---------------------------------------------------------------- the end
 
     def _on_drain(self, _event: ev.Drain) -> None:
@@ -460,5 +464,6 @@ ANYWHERE: dict[type, Callable[..., None]] = {
     ev.TimedOut: Session._on_timeout,
     ev.Drain: Session._on_drain,
     ev.SnapshotChanged: Session._on_snapshot,
+    ev.SnapshotAged: Session._on_aged,
 }
 """What can happen in every phase that `STEPS` does not name."""

@@ -58,6 +58,12 @@ SELECT pg_catalog.json_build_object(
           AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objsubid = 0
         WHERE k.conrelid = r.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
           AND pg_catalog.starts_with(d.description, 'strongroom column order: ') ORDER BY k.oid DESC),
+      'checks', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_array(
+          k.conkey[1], pg_catalog.pg_get_constraintdef(k.oid)) ORDER BY k.conkey[1]), '[]')
+        FROM pg_catalog.pg_constraint k
+        WHERE k.conrelid = r.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname, 'strongroom_')
+          AND NOT pg_catalog.starts_with(k.conname, 'strongroom_~')
+          AND NOT pg_catalog.starts_with(k.conname, 'strongroom_not_null_')),
       'key', (SELECT k.conkey FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'p'
         AND NOT k.condeferrable),
       'definition', CASE WHEN r.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(r.oid) END,

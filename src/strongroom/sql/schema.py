@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from strongroom.errors import CatalogUnreadable
+from strongroom.protect.check import key_ids_in
 
 ColumnId = tuple[int, int]
 """(pg_class.oid, pg_attribute.attnum)"""
@@ -23,7 +24,7 @@ CATALOG_QUERY = resources.files("strongroom.sql").joinpath("catalog.sql").read_t
 
 ORDER_COMMENT = "strongroom column order: "
 LOOKED_UP_BY = "looked_up_by_"
-"""Before the id of a key: the type whose presence says that values sealed by this key can be found."""
+"""Before the id of a key: the type whose presence says that look-ups by this key find what there is."""
 """What a comment on the CHECK of a protected column begins with; then JSON (``read_order``)."""
 
 SHADOW = "strongroom_shadow_"
@@ -47,6 +48,7 @@ class Protection:
     type_oid: int  # the declared type, which the client sees
     typmod: int  # its modifier; -1 if none
     comparable: bool  # deterministic: equal values have equal ciphertexts
+    looked_up_by: str = ""  # the type named after the key that seals look-ups in it (sql/guards.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Relation:
     calls: tuple[int, ...] = ()  # functions of users that these, and triggers, call
     column_order: tuple[int, ...] | None = None  # attnums in the order before `protect` swapped a column
     key: tuple[int, ...] = ()  # attnums of its primary key
+    keys: Mapping[int, frozenset[int]] = field(default_factory=dict)  # attnum -> ids of keys its CHECK allows
 
     def ordered(self) -> tuple[Column, ...]:
         """The columns in the order that clients know."""
@@ -138,10 +141,14 @@ class Schema:
     casts: tuple[tuple[int, int, int], ...] = ()  # (source, target, function) of casts that users made
     version: int = 180000
     names: Mapping[tuple[str, str], Relation] = field(init=False)  # by schema and name
+    looked_up_by: frozenset[str] = field(init=False)  # the types of keys by which there are look-ups
 
     def __post_init__(self) -> None:
         names = {(relation.schema, relation.name): relation for relation in self.relations.values()}
         object.__setattr__(self, "names", names)
+        own = (one.name for one in self.types if one.schema == OWN_SCHEMA)
+        keys = frozenset(name for name in own if name.startswith(LOOKED_UP_BY))
+        object.__setattr__(self, "looked_up_by", keys)
 
     def has_heirs(self, relation: Relation) -> bool:
         """Whether other tables inherit from one, or are its partitions."""
@@ -204,6 +211,7 @@ def _relation(item: Mapping[str, Any]) -> Relation:
         calls=tuple(item["calls"]),
         column_order=_column_order(item),
         key=tuple(item.get("key") or ()),
+        keys={attnum: key_ids_in(definition) for attnum, definition in item.get("checks", ())},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from strongroom.errors import ConstructRefused, TypeRefused
 from strongroom.sql.caution import Survey
 from strongroom.sql.ground import Ground
+from strongroom.sql.guards import guard_look_ups
 from strongroom.sql.meeting import plain, settled
 from strongroom.sql.parse import Node, Parsed, unpack
 from strongroom.sql.queries import QUERIES
@@ -67,6 +68,7 @@ class Task:
         if sent is None:
             settle(run)
             sent = parameters(run)
+        guard_look_ups(run, self.tag, self.start, self.end, self.found.relations)
         return Resolved(
             kind,
             pieces(run, self.start, self.end),

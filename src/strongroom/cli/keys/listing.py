@@ -1,0 +1,114 @@
+"""``strongroom keys list`` and ``show``: which keys there are, what each may do, and what is due."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_table
+from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.errors import KeysetMissing
+from strongroom.gateway.protection import open_keks, schemes_of
+from strongroom.keys.kek import Keks
+from strongroom.keys.model import Keyset, KeyVersion
+from strongroom.keys.rotation import due
+from strongroom.keys.store import KeyStore
+from strongroom.state import look_at_state
+
+Name = Annotated[str, typer.Argument(metavar="KEY", help="A column, or a name that `keys list` shows.")]
+
+
+def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
+    """Show every key: what it serves, how old it is, how much it was used, and whether it is due.
+
+    Exit status 1 where a rotation is due.
+
+    Example: strongroom keys list --json
+    """
+    settings = load(config)
+    with _kept(settings) as kept:
+        rows = [kept.summary(keyset) for keyset in kept.all]
+    print_table(["key", "columns", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
+    if any(row["due"] for row in rows):
+        raise typer.Exit(1)
+
+
+def show(key: Name, *, config: Config = DEFAULT_FILE, json: Json = False) -> None:
+    """Show the versions of one key, with their states.
+
+    Examples: strongroom keys show public.customers.email · strongroom keys show "kek shop"
+    """
+    settings = load(config)
+    with _kept(settings) as kept:
+        keyset = kept.named(key)
+        rows = [kept.version(keyset, version) for version in keyset.versions]
+    print_table(["version", "key_id", "state", "seals", "opens", "created", "uses"], rows, as_json=json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The keys of the state, opened."""
+
+    keks: Keks
+    keysets: Mapping[str, Keyset]
+    uses: Mapping[tuple[str, int], int]
+    columns: Mapping[str, list[str]]
+    settings: Settings
+    now: datetime
+
+    @property
+    def all(self) -> list[Keyset]:
+        """KEKs first."""
+        return [*self.keks.by_name.values(), *self.keysets.values()]
+
+    def named(self, name: str) -> Keyset:
+        """By its own name, or that of a column that it serves."""
+        for keyset in self.all:
+            if name == keyset.name or name in self.columns.get(keyset.name, ()):
+                return keyset
+        raise KeysetMissing(f"there is no key {name!r}", hint="`strongroom keys list` shows those there are")
+
+    def summary(self, keyset: Keyset) -> dict[str, object]:
+        """One row of the list."""
+        primary = keyset.version(keyset.primary)
+        assert self.settings.keys is not None
+        return {
+            "key": keyset.name,
+            "columns": ", ".join(self.columns.get(keyset.name, ())),
+            "versions": len(keyset.versions),
+            "newest": f"{keyset.primary:08x}",
+            "age": f"{(self.now - primary.created).days} days",
+            "uses": self.uses.get((keyset.name, keyset.primary), 0),
+            "due": due(keyset, self.uses, self.now, self.settings.keys.period),
+        }
+
+    def version(self, keyset: Keyset, version: KeyVersion) -> dict[str, object]:
+        """One row of what is shown of a keyset."""
+        return {
+            "version": keyset.number(version.key_id),
+            "key_id": f"{version.key_id:08x}",
+            "state": version.state.value,
+            "seals": version.key_id == keyset.primary,
+            "opens": version.key_id in keyset.key_ids,
+            "created": f"{version.created:%Y-%m-%d}",
+            "uses": self.uses.get((keyset.name, version.key_id), 0),
+        }
+
+
+@contextmanager
+def _kept(settings: Settings) -> Iterator[_Kept]:
+    state = look_at_state(settings.state)
+    try:
+        keks = open_keks(settings, state)
+        store = KeyStore(state.engine, keks)
+        columns: dict[str, list[str]] = {}
+        for database in settings.databases:
+            for name, scheme in schemes_of(settings, database).items():
+                columns.setdefault(scheme.keyset, []).append(name)
+        yield _Kept(keks, store.load(), store.uses(), columns, settings, datetime.now(UTC))
+    finally:
+        state.close()

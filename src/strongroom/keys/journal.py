@@ -1,0 +1,60 @@
+"""What was done to keys, and when: a list in the state to which things are only added.
+
+Names, ids and dates, never material nor values. `strongroom keys events` shows it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Column, DateTime, Engine, Integer, Table, Text, select
+
+from strongroom.state import metadata
+
+_events = Table(
+    "key_events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvent:
+    """One thing that was done."""
+
+    number: int
+    at: datetime
+    what: str
+    """A word or two: rotated, exported, compromised."""
+    subject: str
+    """The name of a keyset, a KEK, a root or a backup."""
+    details: Mapping[str, object]
+
+
+class Journal:
+    """The list."""
+
+    def __init__(self, engine: Engine) -> None:
+        metadata.create_all(engine, tables=[_events])
+        self._engine = engine
+
+    def add(self, what: str, subject: str, **details: object) -> None:
+        """Writes one thing down, on the disk before this returns."""
+        at = datetime.now(UTC).replace(tzinfo=None)
+        row = {"at": at, "what": what, "subject": subject, "details": json.dumps(details, default=str)}
+        with self._engine.begin() as connection:
+            connection.execute(_events.insert().values(row))
+
+    def events(self) -> list[KeyEvent]:
+        """All of it, oldest first."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(_events).order_by(_events.c.number)).all()
+        return [
+            KeyEvent(row.number, row.at.replace(tzinfo=UTC), row.what, row.subject, json.loads(row.details))
+            for row in rows
+        ]
