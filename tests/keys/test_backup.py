@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import tink
-from tests.keys.state_of_keys import EMAIL, MADE, a_filled_state, a_root
 from tests.keys.people import an_identity, program
+from tests.keys.state_of_keys import EMAIL, MADE, a_filled_state, a_root
 from tink import aead, cleartext_keyset_handle, daead
 
 from strongroom.errors import (
