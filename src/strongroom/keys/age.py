@@ -8,7 +8,8 @@ read the file back, and forgotten (docs/spec/keys.md, "Backups"). Called by ``ba
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import bech32
 import pyrage
@@ -19,10 +20,13 @@ from strongroom.errors import (
     BackupKeyWrong,
     BackupPassphraseShort,
     RecipientInvalid,
+    RootLibraryMissing,
 )
 from strongroom.keys.generate import new_key_id
-from strongroom.keys.shares import Share, combine, split
 from strongroom.secret import Secret
+
+if TYPE_CHECKING:  # pyshamir may be missing
+    from strongroom.keys.shares import Share
 
 MIN_PASSPHRASE = 12  # characters, as for a root made of a passphrase: a file can be guessed at for ever
 _SECRET_PREFIX = "age-secret-key-"  # noqa: S105  # the part of an identity that everybody knows
@@ -86,7 +90,7 @@ class Encrypted:
     key: Key = field(repr=False)
     to: str
     """To whom, in words, for the register."""
-    shares: tuple[Share, ...] = ()
+    shares: "tuple[Share, ...]" = ()
 
 
 def encrypt(plaintext: bytes, to: To) -> Encrypted:
@@ -102,7 +106,7 @@ def encrypt(plaintext: bytes, to: To) -> Encrypted:
             return Encrypted(pyrage.encrypt(plaintext, everybody), Identities([passing]), str(to))
         case ToShares(threshold, count):
             identity, set_id = pyrage.x25519.Identity.generate(), new_key_id()
-            shares = split(_secret_of(identity), set_id, count=count, threshold=threshold)
+            shares = _shares().split(_secret_of(identity), set_id, count=count, threshold=threshold)
             content = pyrage.encrypt(plaintext, [identity.to_public()])
             # It is read back through shares, so that they are known to open it.
             back = of_shares(share.danger_text() for share in shares[-threshold:])
@@ -131,7 +135,7 @@ def is_to_passphrase(content: bytes) -> bool:
 
 def of_shares(lines: Iterable[str]) -> Identities:
     """The identity of which these are shares; raises a ``ShareError``."""
-    words = bech32.convertbits(combine(lines).secret, 8, 5) or ()
+    words = bech32.convertbits(_shares().combine(lines).secret, 8, 5) or ()
     return _identities(bech32.bech32_encode(_SECRET_PREFIX, words).upper())
 
 
@@ -154,6 +158,17 @@ def recipients_of(content: bytes) -> tuple[str, ...]:
     for line in lines:
         _recipient(line)
     return tuple(lines)
+
+
+def _shares() -> ModuleType:
+    """What splits and combines; backups to recipients and passphrases do without."""
+    try:
+        from strongroom.keys import shares  # noqa: PLC0415  # pyshamir may be missing
+    except ModuleNotFoundError as error:
+        raise RootLibraryMissing(
+            f"shares need the package {error.name}", hint="Run: pip install 'strongroom[shamir]'"
+        ) from None
+    return shares
 
 
 def _lines(content: bytes) -> list[str]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli.keys import events, listing, rotate
+from strongroom.cli.keys import backup, events, listing, recover, restore, rotate
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -13,3 +13,7 @@ keys.command("list")(listing.list_keys)
 keys.command("show")(listing.show)
 keys.command("rotate")(rotate.rotate)
 keys.command("events")(events.events)
+keys.command("backup")(backup.backup)
+keys.command("backups")(backup.backups)
+keys.command("restore")(restore.restore)
+keys.command("recover")(recover.recover)
