@@ -2,7 +2,7 @@
 
 First everything is read and decided (``keys/restore.py``), then what stands beside the data is replaced where
 its root is lost, and last the state is filled, in one transaction. Killed anywhere, it is run again: what was
-replaced opens under the new root then. Called by `keys restore` and `keys recover`.
+replaced opens under the new root then. Called by `keys restore`, `keys recover` and `keys drill`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,6 +71,11 @@ async def restore(settings: Settings, state: State, contents: Contents, place: s
 def recover(state: State, found: Mapping[str, Beside], roots: Roots) -> Came:
     """Brings back what stands beside the data, which the roots open; raises a ``StrongroomError``."""
     return _filled(state, None, _decided(found, None, roots), roots)
+
+
+def fill_from(state: State, contents: Contents, roots: Roots) -> Came:
+    """Fills a state from a backup alone, whatever stands beside the data: for a drill."""
+    return _filled(state, contents, {}, roots)
 
 
 def _decided(found: Mapping[str, Beside], contents: Contents | None, roots: Roots) -> dict[str, BroughtBack]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli.keys import backup, events, listing, recover, restore, rotate
+from strongroom.cli.keys import backup, custody, drill, events, listing, recover, restore, rotate
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -17,3 +17,5 @@ keys.command("backup")(backup.backup)
 keys.command("backups")(backup.backups)
 keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
+keys.command("drill")(drill.drill)
+keys.command("custody")(custody.custody)
