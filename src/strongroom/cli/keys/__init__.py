@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli.keys import events, listing, rotate
+from strongroom.cli.keys import events, listing, rotate, states
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -12,4 +12,9 @@ keys = typer.Typer(
 keys.command("list")(listing.list_keys)
 keys.command("show")(listing.show)
 keys.command("rotate")(rotate.rotate)
+keys.command("compromise")(states.compromise)
+keys.command("suspend")(states.suspend)
+keys.command("activate")(states.activate)
+keys.command("deactivate")(states.deactivate)
+keys.command("floor")(states.floor)
 keys.command("events")(events.events)
