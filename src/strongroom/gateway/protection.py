@@ -8,6 +8,7 @@ that start together both have the one that came first. It runs once, in the supe
 Called by `supervisor` and by the commands that need keys.
 """
 
+import asyncio
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ async def prepare(
         return Prepared(Keks.of(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
-    roots = _roots(settings, state, found.values(), said)
+    roots = await _roots(settings, state, found.values(), said)
     keks = Keks.of([await _prepare_kek(place, found[place.name], roots, state, said) for place in places])
     for place in places:
         schemes = schemes_of(settings, place.name)
@@ -85,13 +86,14 @@ async def prepare(
     return Prepared(keks, tuple(said))
 
 
-def _roots(settings: Settings, state: State, found: Iterable[Kept], said: list[str]) -> Roots:
+async def _roots(settings: Settings, state: State, found: Iterable[Kept], said: list[str]) -> Roots:
+    """The roots; a key service may take its time, and the supervisor has other things to do meanwhile."""
     assert settings.keys is not None  # config: protected columns have a root
     kept = [*kept_keks(state.engine).values(), *(one.kek for one in found if one.kek is not None)]
     folder = settings.state.path.parent
     if not kept and not kept_keysets(state.engine) and not any(one.keysets for one in found):
         said += make_missing(settings.keys.roots, folder)
-    roots = open_roots(settings.keys.roots, folder, kept)
+    roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept)
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
 
@@ -101,9 +103,9 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
     for _ in range(PUBLISH_TRIES):
-        settled = settle(roots, ours, theirs)
+        settled = await asyncio.to_thread(settle, roots, ours, theirs)
         if settled is None:
-            row = _first_kek(place, found, roots, state)
+            row = await asyncio.to_thread(_first_kek, place, found, roots, state)
         elif theirs is not None and theirs.revision >= settled.row.revision:
             adopt_keks(state.engine, [theirs])
             return settled.kek
