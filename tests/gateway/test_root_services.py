@@ -119,6 +119,27 @@ def test_sessions_begin_while_a_reload_waits_for_its_root(rooted: Gateway) -> No
     rooted.configure(good)
 
 
+def test_a_server_under_another_address_is_the_same_root(rooted: Gateway, openbao: OpenBao) -> None:
+    """A start opens what was wrapped under the former address and says so, with one call more; then none."""
+    before = yaml.safe_load(rooted.configuration.read_text())
+    take_root(rooted, before["keys"]["root"].replace("127.0.0.1", "localhost"))
+    rooted.shut_down()
+    asked = openbao.requests("transit")
+    rooted.launch()
+    assert email(rooted) == "ada@example"
+    assert openbao.requests("transit") - asked <= 3  # looked at, opened, opened again as it stands now
+    assert "which wrapped it as vault transit/strongroom at https://127.0.0.1:" in rooted.log.read_text()
+    said = rooted.log.read_text().count("which wrapped it as")
+    for address in (before["keys"]["root"], before["keys"]["root"].replace("127.0.0.1", "localhost")):
+        take_root(rooted, address)
+        rooted.shut_down()
+        asked = openbao.requests("transit")
+        rooted.launch()
+        assert openbao.requests("transit") - asked == 2
+    assert rooted.log.read_text().count("which wrapped it as") == said
+    rooted.configure(before)
+
+
 def test_a_start_without_its_root_says_so(rooted: Gateway, openbao: OpenBao) -> None:
     """Nothing is served in the clear, and nothing is lost: once the server is back, values open."""
     rooted.shut_down()
