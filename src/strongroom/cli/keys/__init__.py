@@ -2,7 +2,17 @@
 
 import typer
 
-from strongroom.cli.keys import events, listing, rotate, states
+from strongroom.cli.keys import (
+    backup,
+    custody,
+    drill,
+    events,
+    listing,
+    recover,
+    restore,
+    rotate,
+    states,
+)
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -18,3 +28,9 @@ keys.command("activate")(states.activate)
 keys.command("deactivate")(states.deactivate)
 keys.command("floor")(states.floor)
 keys.command("events")(events.events)
+keys.command("backup")(backup.backup)
+keys.command("backups")(backup.backups)
+keys.command("restore")(restore.restore)
+keys.command("recover")(recover.recover)
+keys.command("drill")(drill.drill)
+keys.command("custody")(custody.custody)
