@@ -4,7 +4,9 @@ Counted by the OpenBao's own audit log.
 """
 
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 
 import psycopg
@@ -99,6 +101,43 @@ def test_a_gateway_that_runs_goes_on_without_its_root(rooted: Gateway, openbao: 
     finally:
         openbao.launch()
         openbao.unseal(openbao.shares)
+
+
+def test_sessions_begin_while_a_reload_waits_for_its_root(rooted: Gateway) -> None:
+    """A key service that takes a connection and says nothing holds up nobody else."""
+    good = yaml.safe_load(rooted.configuration.read_text())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        elsewhere = f"127.0.0.1:{silent.getsockname()[1]}"
+        take_root(rooted, re.sub(r"127\.0\.0\.1:[0-9]+", elsewhere, good["keys"]["root"]))
+        failures = rooted.log.read_text().count("root-unreachable")
+        rooted.signal(signal.SIGHUP)
+        asked, _ = silent.accept()
+        with asked:
+            assert email(rooted) == "ada@example"
+            assert rooted.log.read_text().count("root-unreachable") == failures
+    wait_until(lambda: rooted.log.read_text().count("root-unreachable") > failures, "the reload has failed")
+    rooted.configure(good)
+
+
+def test_a_server_under_another_address_is_the_same_root(rooted: Gateway, openbao: OpenBao) -> None:
+    """A start opens what was wrapped under the former address and says so, with one call more; then none."""
+    before = yaml.safe_load(rooted.configuration.read_text())
+    take_root(rooted, before["keys"]["root"].replace("127.0.0.1", "localhost"))
+    rooted.shut_down()
+    asked = openbao.requests("transit")
+    rooted.launch()
+    assert email(rooted) == "ada@example"
+    assert openbao.requests("transit") - asked <= 3  # looked at, opened, opened again as it stands now
+    assert "which wrapped it as vault transit/strongroom at https://127.0.0.1:" in rooted.log.read_text()
+    said = rooted.log.read_text().count("which wrapped it as")
+    for address in (before["keys"]["root"], before["keys"]["root"].replace("127.0.0.1", "localhost")):
+        take_root(rooted, address)
+        rooted.shut_down()
+        asked = openbao.requests("transit")
+        rooted.launch()
+        assert openbao.requests("transit") - asked == 2
+    assert rooted.log.read_text().count("which wrapped it as") == said
+    rooted.configure(before)
 
 
 def test_a_start_without_its_root_says_so(rooted: Gateway, openbao: OpenBao) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strongroom.errors import KeysetMismatch, RootUnreachable, WrongRoot
+from strongroom.errors import KeysetMismatch, RootRefused, RootUnreachable, WrongRoot
 from strongroom.keys.generate import new_version
 from strongroom.keys.hierarchy import Roots, open_kek, settle, wrapped
 from strongroom.keys.kek import WrappedKek, new_kek, wrap_kek
@@ -77,6 +77,40 @@ def test_one_damaged_wrap_of_two() -> None:
     settled = settle(Roots((FIRST, SECOND)), damaged, None)
     assert settled is not None
     assert settled.kek.primary == KEK.primary
+
+
+def test_a_root_that_is_known_by_another_name_now() -> None:
+    """What it wrapped under its former name is kept under both, without another call."""
+    before = WrappedKek(
+        KEK.name, 1, {"file of old": wrap_kek(KEK, FIRST), SECOND.name: wrap_kek(KEK, SECOND)}
+    )
+    settled = settle(Roots((FIRST,)), before, None)
+    assert settled is not None
+    assert settled.moved == (("file of old", FIRST.name),)
+    assert dict(settled.row.wraps) == dict(before.wraps) | {FIRST.name: before.wraps["file of old"]}
+    again = settle(Roots((FIRST,)), settled.row, settled.row)
+    assert again is not None
+    assert (again.row, again.moved) == (settled.row, ())
+
+
+def test_what_another_provider_wrapped_is_not_tried() -> None:
+    """A key service would be sent what it cannot know."""
+    with pytest.raises(WrongRoot, match="configured is file"):
+        open_kek(WrappedKek(KEK.name, 1, {"vault x": wrap_kek(KEK, FIRST)}), Roots((FIRST,)))
+
+
+def test_a_second_root_that_opens_and_does_not_wrap() -> None:
+    """The start goes on with the first, and why is said."""
+
+    class Reading(FileRoot):
+        def wrap(self, plaintext: bytes, associated_data: bytes) -> bytes:
+            raise RootRefused("may not encrypt")
+
+    before = row(KEK, 1, FIRST)
+    settled = settle(Roots((FIRST, Reading(b"2" * 32, 2))), before, None)
+    assert settled is not None
+    assert settled.row is before
+    assert [type(failure) for failure in settled.failures] == [RootRefused]
 
 
 def test_another_key_of_this_name() -> None:

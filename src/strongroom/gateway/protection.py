@@ -8,6 +8,7 @@ that start together both have the one that came first. It runs once, in the supe
 Called by `supervisor` and by the commands that need keys.
 """
 
+import asyncio
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, make_types, publish, publish_kek
 from strongroom.keys import beside
 from strongroom.keys.generate import new_keyset
-from strongroom.keys.hierarchy import Roots, open_kek, settle, wrapped
+from strongroom.keys.hierarchy import Roots, Settled, open_kek, settle, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, database_of, kek_name, new_kek
 from strongroom.keys.model import Keyset
+from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import make_missing, open_roots
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore, adopt_keks, kept_keks, kept_keysets
@@ -58,22 +60,29 @@ class Prepared:
     """The keys that are ready for use, and what was made or taken over, in words."""
 
     keks: Keks
+    roots: Roots
     said: tuple[str, ...] = ()
 
 
 async def prepare(
-    settings: Settings, state: State, places: Iterable[Place], *, to_seal: bool = False
+    settings: Settings,
+    state: State,
+    places: Iterable[Place],
+    *,
+    to_seal: bool = False,
+    entered: Entered | None = None,
 ) -> Prepared:
     """Make state, keys and databases agree. Raises `ConfigError`.
 
-    ``to_seal`` is for `protect`, which comes while columns hold plaintext still.
+    ``to_seal`` is for `protect`, which comes while columns hold plaintext still. ``entered`` is what people
+    entered for the roots; they are asked where it is left out.
     """
     places = list(places)
     if not places:
-        return Prepared(Keks.of(()))
+        return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
-    roots = _roots(settings, state, found.values(), said)
+    roots = await _roots(settings, state, found.values(), said, entered)
     keks = Keks.of([await _prepare_kek(place, found[place.name], roots, state, said) for place in places])
     for place in places:
         schemes = schemes_of(settings, place.name)
@@ -82,16 +91,20 @@ async def prepare(
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
         said += await _prepare_keysets(schemes, place, found[place.name], keks, state)
-    return Prepared(keks, tuple(said))
+    return Prepared(keks, roots, tuple(said))
 
 
-def _roots(settings: Settings, state: State, found: Iterable[Kept], said: list[str]) -> Roots:
+async def _roots(
+    settings: Settings, state: State, found: Iterable[Kept], said: list[str], entered: Entered | None
+) -> Roots:
+    """The roots; a key service may take its time, and the supervisor has other things to do meanwhile."""
     assert settings.keys is not None  # config: protected columns have a root
     kept = [*kept_keks(state.engine).values(), *(one.kek for one in found if one.kek is not None)]
     folder = settings.state.path.parent
     if not kept and not kept_keysets(state.engine) and not any(one.keysets for one in found):
         said += make_missing(settings.keys.roots, folder)
-    roots = open_roots(settings.keys.roots, folder, kept)
+    entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
+    roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
 
@@ -101,15 +114,17 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
     for _ in range(PUBLISH_TRIES):
-        settled = settle(roots, ours, theirs)
+        settled = await asyncio.to_thread(settle, roots, ours, theirs)
+        if settled is not None:
+            said += [f"{name} cannot be kept under both roots: {error.message}" for error in settled.failures]
         if settled is None:
-            row = _first_kek(place, found, roots, state)
+            row = await asyncio.to_thread(_first_kek, place, found, roots, state)
         elif theirs is not None and theirs.revision >= settled.row.revision:
             adopt_keks(state.engine, [theirs])
             return settled.kek
         else:
             row = settled.row
-            said += [f"{name} is now kept under the root {root} too" for root in settled.added]
+            said += _changes(name, settled)
         # What stands beside the data then is what counts: another gateway may have come first.
         await publish_kek(place, row)
         theirs = (await kept_beside(place.connector)).kek
@@ -118,6 +133,16 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
         hint="See who else writes to strongroom_keys.keks, and that `owner` and `upstream` are one database;"
         " then start again.",
     )
+
+
+def _changes(name: str, settled: Settled) -> list[str]:
+    return [
+        *(f"{name} is now kept under the root {root} too" for root in settled.added),
+        *(
+            f"{name} opens with the root {now}, which wrapped it as {before}: it is now kept under both names"
+            for before, now in settled.moved
+        ),
+    ]
 
 
 def _first_kek(place: Place, found: Kept, roots: Roots, state: State) -> WrappedKek:

@@ -34,6 +34,7 @@ from strongroom.gateway.protection import prepare
 from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written
+from strongroom.keys.root.entering import Entered
 from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
@@ -49,14 +50,16 @@ STOP_GRACE_SECONDS = 10.0
 def serve(settings: Settings) -> None:
     """Serve until told to stop; raises `ConfigError` before anything is accepted."""
     set_up_log()
-    uvloop.run(_serve(settings))
+    needed = settings.keys is not None and any(one.columns for one in settings.databases.values())
+    entered = Entered.ask(settings.keys.roots) if needed and settings.keys else Entered()
+    uvloop.run(_serve(settings, entered))
 
 
-async def _serve(settings: Settings) -> None:
-    await Supervisor(settings, await _agree(settings)).run()
+async def _serve(settings: Settings, entered: Entered) -> None:
+    await Supervisor(settings, await _agree(settings, entered), entered).run()
 
 
-async def _agree(settings: Settings) -> Keks:
+async def _agree(settings: Settings, entered: Entered) -> Keks:
     """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once.
 
     Returns the key-encryption keys, for the workers: only the supervisor opens roots.
@@ -65,7 +68,7 @@ async def _agree(settings: Settings) -> Keks:
     try:
         for name in settings.databases:
             gate_of(name, settings, state.installation_secret)
-        prepared = await prepare(settings, state, _places(settings, state))
+        prepared = await prepare(settings, state, _places(settings, state), entered=entered)
         for line in prepared.said:
             _log.warning(line)
         return prepared.keks
@@ -104,9 +107,10 @@ class _Cancel:
 class Supervisor:
     """Runs the workers of one gateway."""
 
-    def __init__(self, settings: Settings, keks: Keks) -> None:
+    def __init__(self, settings: Settings, keks: Keks, entered: Entered) -> None:
         self._settings = settings
         self._keks = keks
+        self._entered = entered  # a reload asks nobody
         self._config: Path = settings.file
         self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
         self._tasks = Tasks()
@@ -116,6 +120,7 @@ class Supervisor:
         self._cancels: dict[int, _Cancel] = {}
         self._tickets = itertools.count(1)
         self._stop = asyncio.Event()
+        self._rereading = False  # a worker has met a key that only a root opens
         self._failure: StrongroomError | None = None
 
     async def run(self) -> None:
@@ -211,6 +216,9 @@ class Supervisor:
         elif what == "catalog":
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
+        elif what == "keys" and not self._rereading:
+            self._rereading = True
+            self._tasks.start("keys", self._reload())
         elif what == "cancel":
             self._pass_on(worker, message)
         elif what == "cancelled":
@@ -250,10 +258,11 @@ class Supervisor:
 
     async def _reload(self) -> None:
         """Take new settings, if they are good; listeners stay as they are until the next start."""
+        self._rereading = False
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
-            keks = await _agree(settings)
+            keks = await _agree(settings, self._entered)
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
             return

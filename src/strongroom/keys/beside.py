@@ -224,7 +224,7 @@ def _refuse_unknown_ids(scheme: Scheme, keyset: Keyset | None, ids: Collection[i
             " the state nor the database",
             hint="restore the state, or the table strongroom_keys.keysets, from a backup; no new key is made",
         )
-    unknown = sorted(set(ids) - keyset.key_ids) if keyset else []
+    unknown = sorted(set(ids) - {version.key_id for version in keyset.versions}) if keyset else []
     if unknown:
         raise KeysetMissing(
             f"{scheme.database}: column {scheme.column} names key {unknown[0]:08x}, which its keyset has not",

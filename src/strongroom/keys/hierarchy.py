@@ -9,10 +9,24 @@ Called at start, at reload and by the key commands; never while a query waits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from strongroom.errors import KeysetMismatch, RootError, WrongRoot
+from strongroom.errors import (
+    KeysetMismatch,
+    PassphraseNeeded,
+    PinRefused,
+    RootError,
+    RootKeyMissing,
+    RootRefused,
+    RootUnreachable,
+    WrongRoot,
+)
 from strongroom.keys.kek import WrappedKek, unwrap_kek, wrap_kek
 from strongroom.keys.model import Keyset
 from strongroom.keys.root import RootKey
+
+OUTSIDE = (RootKeyMissing, RootUnreachable, RootRefused, PassphraseNeeded, PinRefused)
+"""What a second root makes up for: the other is lost, does not answer, says no, or nobody is there for it.
+
+Not a root that is exposed, is none, or opens nothing: there, something is wrong that must be seen to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,20 @@ class Settled:
     row: WrappedKek
     added: tuple[str, ...] = field(default=())
     """Names of roots under which it was not wrapped before."""
+    moved: tuple[tuple[str, str], ...] = field(default=())
+    """(before, now): the names of a root that is known by another name than when it wrapped the KEK."""
+    failures: tuple[RootError, ...] = field(default=())
+    """Why it could not be wrapped under roots that can be used otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A KEK, and how it was opened."""
+
+    kek: Keyset
+    root: RootKey
+    name: str
+    """Under which the root wrapped it: its own, or one that it had before."""
 
 
 def settle(roots: Roots, state: WrappedKek | None, beside: WrappedKek | None) -> Settled | None:
@@ -48,29 +76,66 @@ def settle(roots: Roots, state: WrappedKek | None, beside: WrappedKek | None) ->
     if not copies:
         return None
     newest = copies[0]
-    kek = open_kek(newest, roots)
+    opened = open_wrap(newest, roots)
     for older in copies[1:]:
-        if dict(older.wraps) != dict(newest.wraps):
-            _compare(kek, newest, older, roots)
-    missing = [root for root in roots.usable if root.name not in newest.wraps]
-    if not missing:
-        return Settled(kek, newest)
-    wraps = {**newest.wraps, **{root.name: wrap_kek(kek, root) for root in missing}}
+        if newest.wraps[opened.name] not in older.wraps.values():  # then it holds this very key
+            _compare(opened.kek, newest, older, roots)
+    return _under_every_root(newest, opened, roots)
+
+
+def _under_every_root(row: WrappedKek, opened: Opened, roots: Roots) -> Settled:
+    """The KEK wrapped by each root that can be used, and those that cannot wrap after all."""
+    wraps, added, failures = dict(row.wraps), [], []
+    moved = opened.root.name not in wraps
+    if moved:  # what it wrapped under another name is as good: no call, and other gateways find the old name
+        wraps[opened.root.name] = wraps[opened.name]
+    for root in roots.usable:
+        if root.name not in wraps:
+            try:
+                wraps[root.name] = wrap_kek(opened.kek, root)
+                added.append(root.name)
+            except OUTSIDE as error:
+                failures.append(error)
     return Settled(
-        kek, WrappedKek(newest.name, newest.revision + 1, wraps), tuple(root.name for root in missing)
+        opened.kek,
+        WrappedKek(row.name, row.revision + 1, wraps) if wraps.keys() != row.wraps.keys() else row,
+        tuple(added),
+        ((opened.name, opened.root.name),) if moved else (),
+        tuple(failures),
     )
 
 
 def open_kek(row: WrappedKek, roots: Roots) -> Keyset:
     """The KEK, by the first root that opens it; raises the ``RootError`` of the last that should have."""
+    return open_wrap(row, roots).kek
+
+
+def open_wrap(row: WrappedKek, roots: Roots) -> Opened:
+    """The KEK, and which root opened which wrap; raises a ``RootError`` as ``open_kek``.
+
+    A wrap under a root's own name comes first. Where there is none, the address of a root may have changed
+    since: what a root of the same provider wrapped is then tried, and opens for no other key.
+    """
     failure: RootError | None = None
-    for root in roots.usable:
-        if root.name in row.wraps:
-            try:
-                return unwrap_kek(row.name, row.wraps[root.name], root)
-            except RootError as error:
+    own = [(root, root.name) for root in roots.usable if root.name in row.wraps]
+    former = [
+        (root, name)
+        for root in roots.usable
+        for name in sorted(row.wraps)
+        if _provider(name) == _provider(root.name)
+    ]
+    for root, name in own or former:
+        try:
+            return Opened(unwrap_kek(row.name, row.wraps[name], root), root, name)
+        except RootError as error:
+            if own or not isinstance(error, WrongRoot):
                 failure = error
     raise failure or _no_root(row, roots)
+
+
+def _provider(name: str) -> str:
+    """The first word of a root's name."""
+    return name.partition(" ")[0]
 
 
 def wrapped(kek: Keyset, revision: int, roots: Roots) -> WrappedKek:

@@ -1,8 +1,8 @@
 """keys/root/opening.py: which roots open, and when a root key is made."""
 
 import io
-import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,18 +16,23 @@ from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.vault_address import parse_vault
 from strongroom.errors import (
     PassphraseNeeded,
+    PinRefused,
+    RootError,
+    RootKeyInvalid,
     RootKeyMissing,
     RootKeyUnsafe,
     RootLibraryMissing,
+    RootRefused,
     RootUnreachable,
     WrongRoot,
 )
 from strongroom.keys.hierarchy import Roots, open_kek, wrapped
 from strongroom.keys.kek import WrappedKek, new_kek
+from strongroom.keys.root import RootKey
+from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.opening import make_missing, open_root, open_roots
 from strongroom.keys.root.passphrase import PassphraseRoot
-from strongroom.keys.root.shamir import ShamirRoot
 from strongroom.secret import Secret
 from strongroom.testing.certificates import Authority
 from strongroom.testing.processes import free_port
@@ -87,20 +92,6 @@ def test_a_passphrase_is_found_again_by_what_it_wrapped(folder: Path) -> None:
         open_root(PassphraseAddress(Secret("correct horse battery stable")), folder, [row])
 
 
-def test_without_a_terminal_nobody_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that has no passphrase says what to write."""
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(PassphraseNeeded, match="no terminal"):
-        open_root(PassphraseAddress(None), folder, ())
-
-
-def test_without_a_terminal_nobody_enters_shares(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does a service wait for them."""
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(RootUnreachable, match="no terminal"):
-        open_root(ShamirAddress(None), folder, ())
-
-
 def test_a_start_without_the_keepers_goes_on_with_another_root(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,24 +103,42 @@ def test_a_start_without_the_keepers_goes_on_with_another_root(
     assert [type(failure) for failure in roots.failures] == [RootUnreachable]
 
 
-def test_shares_are_entered_at_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They do not show on it; Ctrl-D says that nobody is there to enter more."""
-    root, shares = ShamirRoot.make(count=2, threshold=2)
-    lines = [share.danger_text() for share in shares]
-    controller, terminal = os.openpty()
-    with os.fdopen(controller, "w") as keyboard, os.fdopen(terminal) as stdin:
-        monkeypatch.setattr("sys.stdin", stdin)
-        monkeypatch.setattr("getpass.getpass", lambda _: stdin.readline())
-        keyboard.write("\n".join([*lines, ""]))
-        keyboard.flush()
-        assert open_root(ShamirAddress(None), folder, ()).name == root.name
-        monkeypatch.setattr("getpass.getpass", _ended)
-        with pytest.raises(RootUnreachable, match="not entered"):
-            open_root(ShamirAddress(None), folder, ())
+REFUSALS: dict[str, RootError] = {
+    "passphrase": PassphraseNeeded("nobody is there"),
+    "pin": PinRefused("wrong"),
+    "refused": RootRefused("the token has expired"),
+}
 
 
-def _ended(_: str) -> str:
-    raise EOFError
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_what_a_second_root_makes_up_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: RootError
+) -> None:
+    """Whatever keeps the other from serving, so long as nothing is exposed, or opens the wrong thing."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    entered = Entered()
+    monkeypatch.setattr(Entered, "root_of_shares", _raising(refusal))
+    assert open_roots([ShamirAddress(None), file], folder, (), entered).failures == (refusal,)
+
+
+@pytest.mark.parametrize("refusal", [RootKeyInvalid("none"), WrongRoot("other"), RootLibraryMissing("none")])
+def test_what_a_second_root_does_not_make_up_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: RootError
+) -> None:
+    """Something is wrong here that would stay unseen."""
+    file = FileAddress(tmp_path / "root.key")
+    make_missing([file], folder)
+    monkeypatch.setattr(Entered, "root_of_shares", _raising(refusal))
+    with pytest.raises(type(refusal)):
+        open_roots([file, ShamirAddress(None)], folder, (), Entered())
+
+
+def _raising(error: RootError) -> Callable[..., RootKey]:
+    def root(*_: object) -> RootKey:
+        raise error
+
+    return root
 
 
 PROVIDERS: dict[str, tuple[str, RootAddress]] = {

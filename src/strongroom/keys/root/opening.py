@@ -5,10 +5,7 @@ state nor a database holds a key; once one does, a missing root is a loss to be 
 hide it. Called by the shell: ``serve``, ``protect``, ``init``, ``check`` and the key commands.
 """
 
-import contextlib
-import getpass
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from strongroom.config.awskms_address import AwsKmsAddress
@@ -17,59 +14,61 @@ from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress, PassphraseAddress, RootAddress
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.vault_address import VaultAddress
-from strongroom.errors import (
-    PassphraseNeeded,
-    RootError,
-    RootKeyMissing,
-    RootLibraryMissing,
-    RootUnreachable,
-)
-from strongroom.keys.hierarchy import Roots
+from strongroom.errors import RootError
+from strongroom.keys.hierarchy import OUTSIDE, Roots
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.root import RootKey
+from strongroom.keys.root.entering import Entered, needed_package
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.kmip import KmipRoot
 from strongroom.keys.root.passphrase import PassphraseRoot
 from strongroom.keys.root.pkcs11 import Pkcs11Root
-from strongroom.secret import Secret
 
 
-def open_roots(addresses: Sequence[RootAddress], state_folder: Path, kept: Iterable[WrappedKek]) -> Roots:
+def open_roots(
+    addresses: Sequence[RootAddress],
+    state_folder: Path,
+    kept: Iterable[WrappedKek],
+    entered: Entered | None = None,
+) -> Roots:
     """The roots, of which one may be out of reach; raises its ``RootError`` where none can be used.
 
-    ``kept`` is what roots wrapped before. Only what a second root is for is passed over: a root that is lost
-    or does not answer. A file that others may read stops the start, whatever else is configured.
+    ``kept`` is what roots wrapped before; ``entered`` what people entered, who are asked if it is left out.
+    Only what a second root is for is passed over: the outside world. A file that others may read, or a root
+    that opens nothing, stops the start, whatever else is configured.
     """
     kept = list(kept)
+    entered = entered or Entered.ask(addresses)
     usable: list[RootKey] = []
     failures: list[RootError] = []
     for address in addresses:
         try:
-            usable.append(open_root(address, state_folder, kept))
-        except (RootKeyMissing, RootUnreachable) as error:
+            usable.append(open_root(address, state_folder, kept, entered))
+        except OUTSIDE as error:
             failures.append(error)
     if not usable and failures:
         raise failures[0]
     return Roots(tuple(usable), tuple(failures))
 
 
-def open_root(address: RootAddress, state_folder: Path, kept: Iterable[WrappedKek]) -> RootKey:
+def open_root(
+    address: RootAddress, state_folder: Path, kept: Iterable[WrappedKek], entered: Entered | None = None
+) -> RootKey:
     """One root; raises a ``RootError``."""
+    entered = entered or Entered.ask([address])
     match address:
         case FileAddress(path):
             return FileRoot.open(path, state_folder)
-        case PassphraseAddress(passphrase):
-            return PassphraseRoot.open(passphrase or _asked(), kept)
-        case ShamirAddress(set_id):
-            with _library("shamir"):
-                from strongroom.keys.root.shamir import ShamirRoot  # noqa: PLC0415  # pyshamir may be missing
-            return ShamirRoot.gather(_asked_share, _said, set_id)
+        case PassphraseAddress():
+            return PassphraseRoot.open(entered.passphrase(address), kept)
+        case ShamirAddress():
+            return entered.root_of_shares(address)
         case VaultAddress():
-            with _library("vault"):
+            with needed_package("vault"):
                 from strongroom.keys.root.vault import VaultRoot  # noqa: PLC0415  # httpx2 may be missing
             return VaultRoot.open(address)
         case AwsKmsAddress():
-            with _library("aws"):
+            with needed_package("aws"):
                 from strongroom.keys.root.awskms import AwsKmsRoot  # noqa: PLC0415  # boto3 may be missing
             return AwsKmsRoot.open(address)
         case Pkcs11Address():
@@ -92,39 +91,3 @@ def make_missing(addresses: Sequence[RootAddress], state_folder: Path) -> list[s
                 " database"
             )
     return made
-
-
-def _asked() -> Secret:
-    if not sys.stdin.isatty():
-        raise PassphraseNeeded("the passphrase of the root key is needed, and there is no terminal to ask at")
-    return Secret(getpass.getpass("Passphrase of the root key: "))
-
-
-def _asked_share(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        raise RootUnreachable(
-            "the root key is in shares, and there is no terminal to enter them at",
-            hint="start it at a terminal, with the keepers of the shares",
-        )
-    try:
-        return getpass.getpass(prompt)
-    except EOFError:  # Ctrl-D: the keepers are not there; a second root may be
-        raise RootUnreachable(
-            "the shares of the root key were not entered", hint="start it again with their keepers"
-        ) from None
-
-
-def _said(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _library(extra: str) -> Iterator[None]:
-    """Says how to get what only one provider needs."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise RootLibraryMissing(
-            f"the configured root key needs the package {error.name}",
-            hint=f"Run: pip install 'strongroom[{extra}]'",
-        ) from None
