@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.changing import protect_rows
+from bench.rotating import rotate_rows
 from bench.stage import COLUMNS, ROUTES, Route, Stage
 from strongroom.demo.customers import customers
 
@@ -148,6 +149,13 @@ def protect(stage: Stage, route: Route, settings: Settings) -> Figures:
     return protect_rows(stage, settings.seconds)
 
 
+def rotate(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """`keys rotate --reencrypt` of the whole table, once: without TLS, for the same reason."""
+    if route.name != OURS or stage.tls:
+        return {}
+    return rotate_rows(stage, settings.seconds)
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -158,6 +166,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "idle": idle_sessions,
     "large": large_result,
     "protect": protect,
+    "rotate": rotate,
 }
 
 
