@@ -132,7 +132,10 @@ def test_a_database_that_is_not_configured_here(two: Two) -> None:
 def test_one_that_is_refused_changes_none(two: Two) -> None:
     """Where one of two databases is newer than the backup, the other is left alone as well."""
     what = two.backup()
-    two.server.run("UPDATE strongroom_keys.keysets SET revision = 9, wrapped = '\\x0102030405'", two.names[1])
+    two.server.run(
+        "UPDATE strongroom_keys.keysets SET revision = 9, key_ids = '{7}', wrapped = '\\x0102030405'",
+        two.names[1],
+    )
     before = two.rows()
     settings = two.settings(*two.names, root="new.key")
     state = open_state(settings.state)

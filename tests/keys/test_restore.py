@@ -115,9 +115,9 @@ def test_a_newer_kek(world: World) -> None:
     assert found.kek.primary == world.kek.primary
     assert found.row.revision == 6
     assert {one.name for one in found.rewrapped} == {one.name for one in world.contents.keysets}
-    keks = Keks.of([found.kek])
     for one in found.rewrapped:
-        assert keks.unwrap(one).key_ids == world.keyset(one.name).key_ids
+        assert one.key_ids == world.keyset(one.name).key_ids
+        assert one.revision == world.keyset(one.name).revision + 1
 
 
 def test_a_backup_older_than_the_data(world: World) -> None:

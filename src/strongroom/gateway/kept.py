@@ -84,10 +84,10 @@ async def all_beside(connector: Connector) -> Beside:
     )
 
 
-async def replace_beside(place: Place, row: WrappedKek, rewrapped: Iterable[WrappedKeyset]) -> None:
+async def replace_beside(place: Place, row: WrappedKek, keks: Keks, rewrapped: Iterable[Keyset]) -> None:
     """Put a KEK in the place of one that is lost, and keysets under it in the place of theirs, in one go."""
     statements = [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))]
-    statements += [filled(beside.REWRAP_KEYSET, one.name, one.revision, one.wrapped) for one in rewrapped]
+    statements += [_write_keyset(keks, keyset) for keyset in rewrapped]
     await _publish(place, statements)
 
 
@@ -139,13 +139,15 @@ async def publish_kek(place: Place, row: WrappedKek) -> None:
 
 async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
     """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
-    statements = []
-    for keyset in keysets:
-        kept = keks.wrap(keyset)
-        ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-        statements.append(filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped))
+    statements = [_write_keyset(keks, keyset) for keyset in keysets]
     statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
     await _publish(place, statements)
+
+
+def _write_keyset(keks: Keks, keyset: Keyset) -> str:
+    kept = keks.wrap(keyset)
+    ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
+    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
 
 
 async def make_types(place: Place, names: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from strongroom.keys.hierarchy import Roots, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, database_of, kek_name
 from strongroom.keys.model import Keyset
 from strongroom.keys.restore import Beside, BroughtBack, bring_back, uses_of
+from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import make_missing, open_roots
 from strongroom.keys.sealed import SealedColumn, take_over
 from strongroom.keys.store import fill
@@ -63,6 +64,11 @@ async def restore(settings: Settings, state: State, contents: Contents, place: s
     for one in places:
         if one.name in back:
             await _replace(one, back[one.name])
+    said += [
+        f"keyset {keyset.name}: what changed of its keys' states since the backup is lost with their KEK"
+        for one in back.values()
+        for keyset in one.rewrapped
+    ]
     came = replace(_filled(state, contents, back, roots), said=tuple(said))
     Backups(state.engine).register(Backup(contents.id, contents.made, place, to, contents.holds))
     return came
@@ -88,16 +94,17 @@ def _roots(settings: Settings, kept: Sequence[WrappedKek], said: list[str]) -> R
     assert settings.keys is not None  # config: protected columns have a root
     folder = settings.state.path.parent
     said += make_missing(settings.keys.roots, folder)
+    entered = Entered.ask(settings.keys.roots)
     try:
-        return open_roots(settings.keys.roots, folder, kept)
+        return open_roots(settings.keys.roots, folder, kept, entered)
     except WrongRoot:
-        return open_roots(settings.keys.roots, folder, ())
+        return open_roots(settings.keys.roots, folder, (), entered)
 
 
 async def _replace(place: Place, back: BroughtBack) -> None:
     if not (back.replaced or back.rewrapped):
         return
-    await replace_beside(place, back.row, back.rewrapped)
+    await replace_beside(place, back.row, back.keks, back.rewrapped)
     now = (await kept_beside(place.connector)).kek
     if now is None or dict(now.wraps) != dict(back.row.wraps):
         raise KeysetsNotKept(

@@ -80,10 +80,6 @@ SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded
 WHERE keysets.revision < excluded.revision"""
 """Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
 
-REWRAP_KEYSET = """\
-UPDATE strongroom_keys.keysets SET wrapped = $3, written = now() WHERE name = $1 AND revision = $2"""
-"""Parameters: name, revision, wrapped keyset: the same keyset, under another KEK."""
-
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname = 'strongroom_keys' AND t.typtype = 'd'"""

@@ -7,8 +7,8 @@ key that nothing here has: nothing is replaced then. ``gateway/kept.py`` reads a
 ``store.fill`` the state. Called by `keys restore` and `keys recover`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from strongroom.errors import BackupOutdated, KekMissing, KeysetMismatch, RootError, WrongKek
 from strongroom.keys.backup import Contents
@@ -47,8 +47,8 @@ class BroughtBack:
     retired: tuple[Keyset, ...]
     replaced: bool
     """Whether the row beside the data is replaced by ours."""
-    rewrapped: tuple[WrappedKeyset, ...] = ()
-    """Keysets that stood there under a KEK that is lost, and are now under ours."""
+    rewrapped: tuple[Keyset, ...] = ()
+    """Keysets of the backup that take the place of those that stand there under a KEK that is lost."""
     newer: tuple[str, ...] = ()
     """Keysets that were newer beside the data than in the backup, and were taken from there."""
 
@@ -75,14 +75,17 @@ def bring_back(database: str, contents: Contents | None, beside: Beside, roots: 
     kek = _newer(database, ours, theirs)
     known = _of(database, () if contents is None else contents.keysets)
     opened, shut = _opened(beside.keysets, Keks.of([kek]))
-    same = [one for one in shut if _is_same(one, known.get(one.name), beside.key_ids)]
-    keysets = {**known}
+    covered = [one for one in shut if _is_covered(known.get(one.name), beside.key_ids.get(one.name, ()))]
+    rewrapped = [
+        replace(known[one.name], revision=max(known[one.name].revision, one.revision) + 1) for one in covered
+    ]
+    keysets = {**known, **{one.name: one for one in rewrapped}}
     newer = []
     for one in opened:
         if one.name not in known or known[one.name].revision < one.revision:
             keysets[one.name] = one
             newer += [one.name] if contents is not None else []
-    _refuse_outdated(database, [one for one in shut if one not in same], keysets, beside, ours is not None)
+    _refuse_outdated(database, [one for one in shut if one not in covered], keysets, beside, ours is not None)
     row = _row(kek, beside.kek if kek is theirs else None, beside.kek, roots)
     return BroughtBack(
         database,
@@ -91,7 +94,7 @@ def bring_back(database: str, contents: Contents | None, beside: Beside, roots: 
         tuple(keysets.values()),
         _retired(database, contents, beside, kek),
         replaced=beside.kek is not None and dict(row.wraps) != dict(beside.kek.wraps),
-        rewrapped=tuple(Keks.of([kek]).wrap(known[one.name]) for one in same),
+        rewrapped=tuple(rewrapped),
         newer=tuple(newer),
     )
 
@@ -163,20 +166,18 @@ def _opened(kept: Iterable[WrappedKeyset], keks: Keks) -> tuple[list[Keyset], li
     return opened, shut
 
 
-def _is_same(kept: WrappedKeyset, known: Keyset | None, ids: Mapping[str, Collection[int]]) -> bool:
-    """Whether a keyset that does not open is the backup's, under a KEK that was rotated since.
+def _is_covered(known: Keyset | None, ids: Collection[int]) -> bool:
+    """Whether the backup has every key of a keyset whose KEK was rotated since, and so does not open.
 
-    Its revision and the random ids of its keys, which stand in the clear, say so.
+    The ids of its keys, which are random, stand in the clear. What changed of their states since is lost with
+    the KEK: a key that was suspended after the backup opens again.
     """
-    return known is not None and (kept.revision, frozenset(ids.get(kept.name, ()))) == (
-        known.revision,
-        known.key_ids,
-    )
+    return known is not None and bool(ids) and known.key_ids >= frozenset(ids)
 
 
 def _refuse_outdated(
     database: str,
-    shut: Iterable[WrappedKeyset],
+    shut: Sequence[WrappedKeyset],
     keysets: Mapping[str, Keyset],
     beside: Beside,
     has_kek: bool,
@@ -189,9 +190,10 @@ def _refuse_outdated(
         missing = sorted(set(beside.key_ids.get(one.name, ())) - _ids(keysets.get(one.name)))
         needs = f", and lacks key {', '.join(f'{key_id:08x}' for key_id in missing)}" if missing else ""
         lines.append(f"{', '.join(users)}: its keyset is at revision {one.revision}, the backup {has}{needs}")
+    named = {one.name for one in shut}
     for column, ids in beside.seen.items():
         keyset = keysets.get(beside.columns.get(column, ""))
-        if keyset is not None and (strange := sorted(ids - keyset.key_ids)):
+        if keyset is not None and keyset.name not in named and (strange := sorted(ids - keyset.key_ids)):
             lines.append(f"{column}: values may be sealed by key {strange[0]:08x}, which its keyset has not")
     if lines:
         roots = ", ".join(sorted(beside.kek.wraps)) if beside.kek is not None else "none"

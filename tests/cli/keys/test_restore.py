@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,27 +98,44 @@ def test_keys_that_were_rotated_since_and_still_open(house: House) -> None:
     assert house.served() == EVERYONE
 
 
-def test_a_backup_older_than_the_data(house: House) -> None:
-    """Each column is named with the key that it needs, and neither state nor database is changed."""
+def test_a_kek_that_was_rotated_since(house: House) -> None:
+    """It is lost with its root; the keysets are those of the backup, and are put under the backup's KEK."""
     file = house.backup()
-    unknown = 0x0BADF00D
-    # As if KEK and keyset had been rotated after the backup: another KEK wraps them, and a key is newer.
-    house.server.run(
-        "UPDATE strongroom_keys.keysets SET revision = 3, key_ids = key_ids || "
-        f"{unknown}::bigint, wrapped = set_byte(wrapped, 2, get_byte(wrapped, 2) # 1)"
-        " WHERE name LIKE '%note'",
-        house.database,
-    )
-    before = house.rows("SELECT * FROM strongroom_keys.keks, strongroom_keys.keysets ORDER BY 5")
+    assert house("keys", "rotate", "--kek", "--no-wait").status == 0
+    house.burn("state", "keys")
+    run = house.restore(file)
+    assert run.status == 0, run.stderr
+    assert [one["versions"] for one in json.loads(run.stdout)] == [1, 1, 1]
+    assert run.stderr.count("since the backup is lost") == 2
+    assert house.served() == EVERYONE
+
+
+def test_a_backup_older_than_the_data(house: House) -> None:
+    """Rotated KEK and column: the column is named with the key that it needs, and nothing is changed."""
+    file = house.backup()
+    assert house("keys", "rotate", "--kek", "--no-wait").status == 0
+    assert house("keys", "rotate", COLUMN, "--no-wait").status == 0
+    needed = json.loads(house("keys", "show", COLUMN, "--json").stdout)[-1]["key_id"]
+    before = _beside(house)
+    shutil.copytree(house.folder / "keys", house.folder / "old-keys")
     house.burn("state", "keys")
     run = house.restore(file)
     assert run.status == 2
     assert "backup-outdated" in run.stderr
-    assert f"{COLUMN}: its keyset is at revision 3, the backup has revision 1" in run.stderr
-    assert "0badf00d" in run.stderr
+    assert f"{COLUMN}: its keyset is at revision" in run.stderr
+    assert needed in run.stderr
     assert "people.email:" not in run.stderr
-    assert house.rows("SELECT * FROM strongroom_keys.keks, strongroom_keys.keysets ORDER BY 5") == before
+    assert _beside(house) == before
     assert house("keys", "list", "--json").stdout.strip() == "[]"
+    # As the hint says: the old root brings everything back, without any backup.
+    house.burn("keys")
+    shutil.copytree(house.folder / "old-keys", house.folder / "keys", dirs_exist_ok=True)
+    assert house("keys", "recover").status == 0
+    assert house.served() == EVERYONE
+
+
+def _beside(house: House) -> list[object]:
+    return [house.rows(f"SELECT * FROM strongroom_keys.{name} ORDER BY 1") for name in ("keks", "keysets")]
 
 
 def test_to_recipients(house: House, tmp_path: Path) -> None:
