@@ -120,6 +120,20 @@ def test_a_newer_kek(world: World) -> None:
         assert one.revision == world.keyset(one.name).revision + 1
 
 
+def test_retired_keysets_beside_the_data(world: World) -> None:
+    """They come too; those that nothing opens, and that the backup has not, are named."""
+    made = new_keyset(scheme("text", "randomized", "public.t.once"), MADE)
+    beside = replace(world.beside(), retired=(Keks.of([world.kek]).wrap(made),))
+    found = back(world, beside, world.new)
+    assert [one.name for one in found.retired] == ["shop/public.t.phone", made.name]
+    (phone,) = world.contents.retired
+    strange = Keks.of([new_kek("shop", MADE)])
+    beside = replace(beside, retired=(strange.wrap(made), strange.wrap(phone)))
+    found = back(world, beside, world.new)
+    assert [one.name for one in found.retired] == ["shop/public.t.phone"]
+    assert found.left == (made.name,)
+
+
 def test_a_backup_older_than_the_data(world: World) -> None:
     """Each column is named whose keyset is newer and does not open; those that do open are not."""
     kek, newer = rotated(world.kek), rotated(world.keyset(EMAIL))

@@ -37,6 +37,8 @@ class Came:
     """Keysets that were taken from beside the data, since the backup's were older."""
     replaced: tuple[str, ...]
     """Databases whose KEK beside the data was put under the new root."""
+    left: tuple[str, ...] = ()
+    """Keysets out of use that nothing here opens."""
     said: tuple[str, ...] = ()
 
 
@@ -137,7 +139,8 @@ def _filled(state: State, contents: Contents | None, back: Mapping[str, BroughtB
         uses,
     )
     replaced = tuple(name for name, one in back.items() if one.replaced)
-    return Came(tuple(keks), tuple(keysets), tuple(retired), newer, replaced)
+    left = tuple(name for one in back.values() for name in one.left)
+    return Came(tuple(keks), tuple(keysets), tuple(retired), newer, replaced, left)
 
 
 @dataclass(frozen=True, slots=True)

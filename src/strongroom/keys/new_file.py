@@ -68,7 +68,11 @@ def _give_name(passing: Path, path: Path) -> None:
             raise
         refuse_place(path, None)
         passing.rename(path)
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:  # the name may not be on the disk: there must be no file that is said not to be
+        path.unlink()
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -49,6 +49,8 @@ class BroughtBack:
     """Whether the row beside the data is replaced by ours."""
     rewrapped: tuple[Keyset, ...] = ()
     """Keysets of the backup that take the place of those that stand there under a KEK that is lost."""
+    left: tuple[str, ...] = ()
+    """Retired keysets beside the data that nothing here opens; they are left where they are."""
     newer: tuple[str, ...] = ()
     """Keysets that were newer beside the data than in the backup, and were taken from there."""
 
@@ -87,14 +89,16 @@ def bring_back(database: str, contents: Contents | None, beside: Beside, roots: 
             newer += [one.name] if contents is not None else []
     _refuse_outdated(database, [one for one in shut if one not in covered], keysets, beside, ours is not None)
     row = _row(kek, beside.kek if kek is theirs else None, beside.kek, roots)
+    retired, left = _retired(database, contents, beside, kek)
     return BroughtBack(
         database,
         row,
         kek,
         tuple(keysets.values()),
-        _retired(database, contents, beside, kek),
+        retired,
         replaced=beside.kek is not None and dict(row.wraps) != dict(beside.kek.wraps),
         rewrapped=tuple(rewrapped),
+        left=left,
         newer=tuple(newer),
     )
 
@@ -147,13 +151,17 @@ def _of(database: str, keysets: Iterable[Keyset]) -> dict[str, Keyset]:
     return {one.name: one for one in keysets if database_of(one.name) == database}
 
 
-def _retired(database: str, contents: Contents | None, beside: Beside, kek: Keyset) -> tuple[Keyset, ...]:
-    """Those of the backup, and what else stands beside the data; one that does not open is passed over."""
+def _retired(
+    database: str, contents: Contents | None, beside: Beside, kek: Keyset
+) -> tuple[tuple[Keyset, ...], tuple[str, ...]]:
+    """Those of the backup and what else stands beside the data; and the names of what does not open."""
     ours = () if contents is None else contents.retired
     known = [one for one in ours if database_of(one.name) == database]
-    opened, _ = _opened(beside.retired, Keks.of([kek]))
+    opened, shut = _opened(beside.retired, Keks.of([kek]))
     there = {(one.name, one.primary) for one in known}
-    return (*known, *(one for one in opened if (one.name, one.primary) not in there))
+    more = [one for one in opened if (one.name, one.primary) not in there]
+    names = {one.name for one in known}
+    return (*known, *more), tuple(dict.fromkeys(one.name for one in shut if one.name not in names))
 
 
 def _opened(kept: Iterable[WrappedKeyset], keks: Keks) -> tuple[list[Keyset], list[WrappedKeyset]]:

@@ -207,6 +207,19 @@ def test_a_changed_file(house: House) -> None:
     assert list((house.folder / "keys").iterdir()) == []
 
 
+def test_a_database_that_is_out_of_reach(house: House) -> None:
+    """It could hold newer keys: nothing is made, and the next try succeeds."""
+    file, entry = house.backup(), house.settings["databases"][house.database]
+    house.burn("state", "keys")
+    house.configure(databases={house.database: {**entry, "upstream": "postgresql://nobody@127.0.0.1:9/x"}})
+    run = house.restore(file)
+    assert run.status == 1
+    assert "upstream-unreachable" in run.stderr
+    assert list((house.folder / "keys").iterdir()) == []
+    house.configure(databases={house.database: entry})
+    assert house.restore(file).status == 0
+
+
 KILLED = """
 import os, sys
 from strongroom.gateway import restoring

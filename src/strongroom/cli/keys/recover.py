@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.keys.asking import say
-from strongroom.cli.keys.restore import rows_of, without_password
+from strongroom.cli.keys.restore import rows_of, tell, without_password
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
@@ -66,6 +66,7 @@ def _dumped(dump: Path) -> Mapping[str, Beside]:
 
 def _show(settings: Settings, state: State, came: Came, *, as_json: bool) -> None:
     print_table(["key", "versions", "newest", "from"], rows_of(came, None), as_json=as_json)
+    tell(came)
     for name in without_password(settings, state):
         say(f"no password stands beside the data: run `strongroom password {name}`")
     say("how often keys were used is not known any more: `strongroom keys list` shows those to be rotated")

@@ -59,13 +59,20 @@ def _to(key: age.Key) -> str:
 
 def _show(settings: Settings, state: State, contents: Contents, came: Came, *, as_json: bool) -> None:
     print_table(["key", "versions", "newest", "from"], rows_of(came, contents), as_json=as_json)
-    for line in came.said:
-        say(line)
+    tell(came)
     for database in came.replaced:
         say(f"databases.{database}: its key-encryption key is now beside the data under the configured root")
     for name in without_password(settings, state):
         say(f"no password is in a backup of keys: run `strongroom password {name}`")
     say("what was sealed since the backup is not counted: rotate keys that are near a limit")
+
+
+def tell(came: Came) -> None:
+    """What was made on the way, and what did not come."""
+    for line in came.said:
+        say(line)
+    for name in came.left:
+        say(f"keyset {name}, out of use, does not open and is left beside the data: old dumps may need it")
 
 
 def rows_of(came: Came, contents: Contents | None) -> list[dict[str, object]]:
