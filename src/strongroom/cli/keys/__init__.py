@@ -2,7 +2,7 @@
 
 import typer
 
-from strongroom.cli.keys import events, listing, rotate
+from strongroom.cli.keys import events, listing, root, rotate
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -13,3 +13,4 @@ keys.command("list")(listing.list_keys)
 keys.command("show")(listing.show)
 keys.command("rotate")(rotate.rotate)
 keys.command("events")(events.events)
+keys.add_typer(root.root, name="root")
