@@ -11,8 +11,9 @@ from tests.protect.samples import Counted
 
 from strongroom.changeover import job
 from strongroom.changeover.database import Database
+from strongroom.changeover.ledger import Ledger
 from strongroom.changeover.model import Direction, Target
-from strongroom.changeover.rotation import Ledger, Propagation, Rotated, rotate
+from strongroom.changeover.rotation import Propagation, Rotated, rotate
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.kek import Keks, WrappedKeyset, new_kek
 from strongroom.keys.model import Keyset

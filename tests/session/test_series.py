@@ -19,10 +19,12 @@ from tests.session.conversation import (
 from tests.session.guarding import tagged
 from tests.session.test_rounds import DESCRIBE, EMAIL, PEOPLE, data_row
 
+from strongroom.errors import UndefinedCursor
 from strongroom.protect.plan import Sent
 from strongroom.protect.style import TextStyle
 from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.refusals import to_wire
 from strongroom.session.series import PLANS_KEPT, in_kernel
 from strongroom.sql.schema import Schema
 from strongroom.wire.postgres import messages as m
@@ -210,11 +212,20 @@ MESSAGES = st.one_of(
 )
 
 
+NO_PORTAL = to_wire(
+    UndefinedCursor(
+        "there is no portal of this name", hint="Bind it first; portals end with their transaction."
+    )
+).serialise()
+"""In the gateway's own words, which it says itself where it knows already."""
+
+
 class Upstream:
     """Answers as PostgreSQL would, and skips after an error."""
 
     def __init__(self) -> None:
         self._skips = False
+        self._bound = False
         self._number = b""
 
     def answer(self, octets: bytes) -> bytes:
@@ -228,6 +239,12 @@ class Upstream:
             return b""
         if tag == "B":
             self._number = BAD if BAD in body else b""
+            self._bound = not (cstring("t") in body or b"strongroom refused" in body)
+        if tag == "C":
+            self._bound = False
+        if tag in "DE" and not self._bound:
+            self._skips = True
+            return NO_PORTAL
         if cstring("t") in body or b"strongroom refused" in body or (tag == "E" and self._number):
             self._skips = True
             return ERROR

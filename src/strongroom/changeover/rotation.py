@@ -27,11 +27,12 @@ import psycopg
 from strongroom.changeover import checks, job, record
 from strongroom.changeover.checks import SealedColumn
 from strongroom.changeover.database import Database
+from strongroom.changeover.ledger import Ledger
 from strongroom.changeover.model import Direction, Limits, Progress, Stage, Target, Tell, silent
 from strongroom.changeover.reseal import Resealer
 from strongroom.changeover.survey import triggers
 from strongroom.changeover.throttle import Throttle
-from strongroom.errors import ChangeoverRefused, KeysChanged, KeysetMissing
+from strongroom.errors import ChangeoverRefused
 from strongroom.keys.beside import look_up_type
 from strongroom.keys.kek import Keks, WrappedKeyset
 from strongroom.keys.model import Keyset
@@ -68,47 +69,6 @@ class Rotated:
     longest_lock: float
 
 
-class Ledger:
-    """Keysets beside the data, read and written on the connection of the changeover."""
-
-    def __init__(
-        self, database: Database, keks: Keks, adopt: Callable[[Iterable[WrappedKeyset]], None]
-    ) -> None:
-        self._database = database
-        self._keks = keks
-        self._adopt = adopt
-
-    def read(self, name: str) -> Keyset:
-        """The keyset as it stands there now; raises ``KeysetMissing``."""
-        return self._keks.unwrap(self._kept(name))
-
-    def write(self, before: Keyset, after: Keyset) -> None:
-        """Puts a keyset in the place of the one that it came from; raises ``KeysChanged``."""
-        kept = self._keks.wrap(after)
-        ids = sorted(after.key_ids)
-        changed = self._database.connection.execute(
-            "UPDATE strongroom_keys.keysets SET revision = %s, key_ids = %s, wrapped = %s, written = now()"
-            " WHERE name = %s AND revision = %s",
-            (kept.revision, ids, kept.wrapped, kept.name, before.revision),
-        )
-        if changed.rowcount != 1:
-            raise KeysChanged(f"keyset {after.name!r} was changed by somebody else meanwhile")
-
-    def adopt(self, name: str) -> None:
-        """Takes over into the state what stands beside the data now."""
-        self._adopt([self._kept(name)])
-
-    def _kept(self, name: str) -> WrappedKeyset:
-        query = "SELECT name, revision, wrapped FROM strongroom_keys.keysets WHERE name = %s"
-        found = self._database.rows(query, name)
-        if not found:
-            raise KeysetMissing(
-                f"keyset {name!r} is not kept beside the data",
-                hint="run `strongroom serve` or `strongroom protect`, which keep it there",
-            )
-        return WrappedKeyset(*found[0])
-
-
 def rotate(
     connection: psycopg.Connection[Any],
     schemes: Sequence[Scheme],
@@ -121,12 +81,14 @@ def rotate(
     limits: Limits | None = None,
     accepted: Collection[str] = (),
     tell: Tell = silent,
+    finish: Callable[[Keyset], Keyset] = settled,
 ) -> Rotated:
     """Rotates the keyset of these columns, which are all that share it, or goes on where a run stopped.
 
     The connection is the owner's, in autocommit. ``adopt`` takes what was written into the state;
-    ``accepted`` are functions of triggers, `schema.name`. Raises ``ChangeoverBusy``, ``ChangeoverRefused``,
-    ``ChangeoverLocked`` or a ``KeysetError``; what was done until then stays, and is found by the next run.
+    ``accepted`` are functions of triggers, `schema.name`; ``finish`` is done to the keyset when nothing of
+    its older versions is left. Raises ``ChangeoverBusy``, ``ChangeoverRefused``, ``ChangeoverLocked`` or a
+    ``KeysetError``; what was done until then stays, and is found by the next run.
     """
     database = Database(connection, limits or Limits())
     database.settle_session()
@@ -140,6 +102,7 @@ def rotate(
             propagation=propagation,
             accepted=accepted,
             tell=tell,
+            finish=finish,
         )
         return rotation.run(reencrypt=reencrypt)
     finally:
@@ -158,6 +121,7 @@ class _Rotation:
     propagation: Propagation
     accepted: Collection[str]
     tell: Tell
+    finish: Callable[[Keyset], Keyset]
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
@@ -180,7 +144,7 @@ class _Rotation:
         compared = self.schemes[0].comparable
         keyset, moved = (self._swap if compared else self._move)(columns, keyset, newest, reencrypt=reencrypt)
         if reencrypt:
-            keyset = self._write(keyset, settled(keyset))
+            keyset = self._write(keyset, self.finish(keyset))
         self.database.run("DELETE FROM strongroom_keys.rotations WHERE keyset = %s", self._name)
         self.tell(Progress(Stage.DONE, "", 1, 1))
         seconds = time.monotonic() - self._begun

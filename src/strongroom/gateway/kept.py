@@ -16,6 +16,7 @@ from strongroom.gateway.inquiry import Row, ask
 from strongroom.keys import beside
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset
+from strongroom.keys.restore import Beside
 from strongroom.protect.check import key_ids_in
 from strongroom.protect.scheme import Scheme
 
@@ -58,6 +59,36 @@ async def kept_beside(connector: Connector) -> Kept:
         row[0].decode() for row in await ask(connector, beside.READ_TYPES) if row[0] is not None
     )
     return Kept(keks[0] if keks else None, tuple(keysets), types)
+
+
+async def all_beside(connector: Connector) -> Beside:
+    """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`."""
+    kept = await kept_beside(connector)
+    seen = await key_ids_seen(connector)
+    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
+    retired = [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+    if not kept.keysets:
+        return Beside(kept.kek, (), tuple(retired), seen=seen)
+    ids = await ask(connector, beside.READ_KEY_IDS)
+    columns = await ask(connector, beside.READ_COLUMNS)
+    return Beside(
+        kept.kek,
+        kept.keysets,
+        tuple(retired),
+        {
+            (name or b"").decode(): frozenset(int(one) for one in (found or b"").split())
+            for name, found in ids
+        },
+        {(name or b"").decode(): (keyset or b"").decode() for name, keyset in columns},
+        seen,
+    )
+
+
+async def replace_beside(place: Place, row: WrappedKek, rewrapped: Iterable[WrappedKeyset]) -> None:
+    """Put a KEK in the place of one that is lost, and keysets under it in the place of theirs, in one go."""
+    statements = [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))]
+    statements += [filled(beside.REWRAP_KEYSET, one.name, one.revision, one.wrapped) for one in rewrapped]
+    await _publish(place, statements)
 
 
 def _kek(row: Row) -> WrappedKek:

@@ -60,6 +60,7 @@ class Prepared:
     """The keys that are ready for use, and what was made or taken over, in words."""
 
     keks: Keks
+    roots: Roots
     said: tuple[str, ...] = ()
 
 
@@ -78,7 +79,7 @@ async def prepare(
     """
     places = list(places)
     if not places:
-        return Prepared(Keks.of(()))
+        return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
     roots = await _roots(settings, state, found.values(), said, entered)
@@ -90,7 +91,7 @@ async def prepare(
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
         said += await _prepare_keysets(schemes, place, found[place.name], keks, state)
-    return Prepared(keks, tuple(said))
+    return Prepared(keks, roots, tuple(said))
 
 
 async def _roots(

@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 
 from strongroom.config import Database, Settings
-from strongroom.errors import ClientError, LimitReached, StrongroomError, UpstreamError
+from strongroom.errors import ClientError, KekMissing, LimitReached, StrongroomError, UpstreamError
 from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
@@ -415,6 +415,8 @@ class Server:
             try:
                 snapshot = await self._snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
+                if isinstance(error, KekMissing):  # it was rotated: the supervisor can open the new one
+                    self._line.tell("keys")
                 _log.warning("catalog not read", database=database, code=error.code, why=error.message)
                 for driver in list(self._drivers):
                     if driver.database == database and driver.guarded:

@@ -120,6 +120,7 @@ class Supervisor:
         self._cancels: dict[int, _Cancel] = {}
         self._tickets = itertools.count(1)
         self._stop = asyncio.Event()
+        self._rereading = False  # a worker has met a key that only a root opens
         self._failure: StrongroomError | None = None
 
     async def run(self) -> None:
@@ -215,6 +216,9 @@ class Supervisor:
         elif what == "catalog":
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
+        elif what == "keys" and not self._rereading:
+            self._rereading = True
+            self._tasks.start("keys", self._reload())
         elif what == "cancel":
             self._pass_on(worker, message)
         elif what == "cancelled":
@@ -254,6 +258,7 @@ class Supervisor:
 
     async def _reload(self) -> None:
         """Take new settings, if they are good; listeners stay as they are until the next start."""
+        self._rereading = False
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)

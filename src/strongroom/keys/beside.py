@@ -57,6 +57,14 @@ READ_KEKS = "SELECT name, revision, wraps FROM strongroom_keys.keks"
 READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom_keys.keysets ORDER BY name"
 """Rows are the fields of ``WrappedKeyset``; the bytea must be read in binary or unhexed."""
 
+READ_KEY_IDS = "SELECT name, pg_catalog.array_to_string(key_ids, ' ') FROM strongroom_keys.keysets"
+"""The ids of the keys in each, apart by blanks."""
+
+HAS_RETIRED = "SELECT pg_catalog.to_regclass('strongroom_keys.retired_keysets') IS NOT NULL"
+
+READ_RETIRED = "SELECT name, revision, wrapped FROM strongroom_keys.retired_keysets ORDER BY name, written"
+"""As READ_KEYSETS."""
+
 READ_COLUMNS = "SELECT name, keyset FROM strongroom_keys.columns ORDER BY name"
 
 WRITE_KEK = """\
@@ -71,6 +79,10 @@ ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
 """Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+
+REWRAP_KEYSET = """\
+UPDATE strongroom_keys.keysets SET wrapped = $3, written = now() WHERE name = $1 AND revision = $2"""
+"""Parameters: name, revision, wrapped keyset: the same keyset, under another KEK."""
 
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -212,7 +224,7 @@ def _refuse_unknown_ids(scheme: Scheme, keyset: Keyset | None, ids: Collection[i
             " the state nor the database",
             hint="restore the state, or the table strongroom_keys.keysets, from a backup; no new key is made",
         )
-    unknown = sorted(set(ids) - keyset.key_ids) if keyset else []
+    unknown = sorted(set(ids) - {version.key_id for version in keyset.versions}) if keyset else []
     if unknown:
         raise KeysetMissing(
             f"{scheme.database}: column {scheme.column} names key {unknown[0]:08x}, which its keyset has not",

@@ -168,7 +168,7 @@ def _compare(kek: Keyset, newest: WrappedKek, older: WrappedKek, roots: Roots) -
             f"the newest copy of {kek.name!r} holds an older key than another copy",
             hint="somebody put an old copy in the new one's place: restore strongroom_keys.keks or the state",
         )
-    if not _related(kek, other) or (newest.revision == older.revision and kek.primary != other.primary):
+    if not is_related(kek, other) or (newest.revision == older.revision and kek.primary != other.primary):
         raise KeysetMismatch(
             f"{kek.name!r} in the state and beside the data are two different keys",
             hint="this state belongs to another database: restore the right one, or start with an empty state"
@@ -176,7 +176,7 @@ def _compare(kek: Keyset, newest: WrappedKek, older: WrappedKek, roots: Roots) -
         )
 
 
-def _related(newer: Keyset, older: Keyset) -> bool:
+def is_related(newer: Keyset, older: Keyset) -> bool:
     """Whether one came from the other: versions are added, and never taken off the list."""
     ids: Mapping[int, object] = {version.key_id: version for version in newer.versions}
     return all(version.key_id in ids for version in older.versions)

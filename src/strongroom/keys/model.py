@@ -207,6 +207,10 @@ class Keyset:
                 return version
         raise InvalidKeyset(f"keyset {self.name!r} has no key {key_id:08x}")
 
+    def rewrapped(self) -> "Keyset":
+        """This keyset, to be kept in place of the same under another KEK."""
+        return self._next()
+
     def with_key(self, version: KeyVersion) -> "Keyset":
         """This keyset with one more key, which is not yet primary."""
         return self._next(versions=(*self.versions, version))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from strongroom.keys.generate import new_version
-from strongroom.keys.model import Keyset, KeyState, KeyVersion
+from strongroom.keys.model import TRANSITIONS, Keyset, KeyState, KeyVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ def settled(keyset: Keyset) -> Keyset:
         if version.key_id != keyset.primary and version.state is KeyState.ACTIVE:
             keyset = keyset.with_state(version.key_id, KeyState.DEACTIVATED)
     return keyset
+
+
+def given_up(keyset: Keyset) -> Keyset:
+    """All other versions are compromised and below the floors: what they sealed is not trusted any more."""
+    for version in keyset.versions:
+        if KeyState.COMPROMISED in TRANSITIONS[version.state] and version.key_id != keyset.primary:
+            keyset = keyset.with_state(version.key_id, KeyState.COMPROMISED)
+    number = keyset.number(keyset.primary)
+    floors = (keyset.opening_floor, keyset.sealing_floor)
+    return keyset if floors == (number, number) else keyset.with_floors(number, number)
 
 
 def due(keyset: Keyset, uses: Mapping[tuple[str, int], int], now: datetime, period: Period) -> str | None:

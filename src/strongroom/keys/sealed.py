@@ -7,6 +7,9 @@ Only `unprotect`, which needs the state, takes a column off this list.
 Called by `gateway.protection` and the jobs of the command line.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from sqlalchemy import Boolean, Column, Engine, Table, Text, select, update
 from sqlalchemy.dialects.sqlite import insert
 
@@ -19,6 +22,15 @@ _sealed = Table(
     Column("name", Text, primary_key=True),
     Column("released", Boolean, nullable=False, default=False),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """One line of the list."""
+
+    database: str
+    name: str
+    released: bool
 
 
 class SealedColumns:
@@ -58,3 +70,20 @@ class SealedColumns:
         where = (_sealed.c.database == database) & (_sealed.c.released == released)
         with self._engine.begin() as connection:
             return frozenset(connection.scalars(select(_sealed.c.name).where(where)))
+
+
+def sealed_columns(engine: Engine) -> list[SealedColumn]:
+    """The whole list, for a backup."""
+    metadata.create_all(engine, tables=[_sealed])
+    query = select(_sealed).order_by(_sealed.c.database, _sealed.c.name)
+    with engine.begin() as connection:
+        return [SealedColumn(row.database, row.name, row.released) for row in connection.execute(query)]
+
+
+def take_over(engine: Engine, columns: Iterable[SealedColumn]) -> None:
+    """The list of a backup, into a state that has none."""
+    kept = SealedColumns(engine)
+    for one in columns:
+        kept.add(one.database, frozenset({one.name}))
+        if one.released:
+            kept.release(one.database, frozenset({one.name}))

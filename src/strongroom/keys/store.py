@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from strongroom.errors import KeyUsesSpent
+from strongroom.errors import KeyUsesSpent, StateNotEmpty
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset
 from strongroom.state import metadata
@@ -157,6 +157,15 @@ def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
         return [WrappedKeyset(*row) for row in connection.execute(query)]
 
 
+def kept_retired(engine: Engine) -> list[WrappedKeyset]:
+    """The keysets that were taken out of use, as they are kept."""
+    metadata.create_all(engine, tables=_TABLES)
+    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
+    with engine.begin() as connection:
+        query = select(*columns).order_by(_retired.c.name, _retired.c.written)
+        return [WrappedKeyset(*row) for row in connection.execute(query)]
+
+
 def kept_keks(engine: Engine) -> dict[str, WrappedKek]:
     """The KEKs of a state as they are kept, by name."""
     metadata.create_all(engine, tables=_TABLES)
@@ -176,6 +185,40 @@ def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer)
             )
+
+
+def refuse_filled(engine: Engine) -> None:
+    """Keys are brought back only into a state that has none; raises ``StateNotEmpty``, naming what it has."""
+    names = [*kept_keks(engine), *(one.name for one in (*kept_keysets(engine), *kept_retired(engine)))]
+    if names:
+        raise StateNotEmpty(f"the state has keys already: {', '.join(dict.fromkeys(names))}")
+
+
+def fill(
+    engine: Engine,
+    keks: Iterable[WrappedKek],
+    keysets: Iterable[WrappedKeyset],
+    retired: Iterable[WrappedKeyset],
+    uses: Mapping[tuple[str, int], int],
+) -> None:
+    """Brings keys back into a state without any: all of them or, where it is interrupted, none."""
+    refuse_filled(engine)
+    with engine.begin() as connection:
+        for row in keks:
+            connection.execute(
+                _keks.insert().values(
+                    name=row.name, revision=row.revision, wraps=dict(row.wraps), written=_now()
+                )
+            )
+        for table, kept in ((_keysets, keysets), (_retired, retired)):
+            for one in kept:
+                connection.execute(
+                    table.insert().values(
+                        name=one.name, revision=one.revision, wrapped=one.wrapped, written=_now()
+                    )
+                )
+        for (keyset, key_id), count in uses.items():
+            connection.execute(_key_uses.insert().values(keyset=keyset, key_id=key_id, reserved=count))
 
 
 def _now() -> datetime:

@@ -87,7 +87,7 @@ def _sealed(subject: str, column: LiveColumn, scheme: Scheme, live: Live) -> Fin
             "Run `strongroom protect`, which puts it in place.",
         )
     keyset = live.keysets.get(scheme.keyset)
-    if keyset is not None and (unknown := check.key_ids - keyset.key_ids):
+    if keyset is not None and (unknown := check.key_ids - {version.key_id for version in keyset.versions}):
         ids = ", ".join(f"{one:08x}" for one in sorted(unknown))
         return fails(
             subject,

@@ -119,8 +119,9 @@ class Snapshot:
         by, allowed = self._looked_up_by(name), schema.relations[place[0]].keys.get(place[1])
         if not by:
             return False
-        other = allowed and self.codecs[name].primary not in allowed
-        return bool(other or (schema.looked_up_by and by not in schema.looked_up_by))
+        if allowed and self.codecs[name].primary not in allowed:
+            return True
+        return bool(schema.looked_up_by) and by not in schema.looked_up_by
 
     def _looked_up_by(self, name: str) -> str:
         """The type that is named after a comparable column's key; empty for others."""

@@ -22,9 +22,11 @@ from strongroom.errors import (
     DumpRefused,
     LimitReached,
     MalformedMessage,
+    OriginMismatch,
     StrongroomError,
     TimeLimitReached,
     TlsRequired,
+    UnknownKey,
     UnsupportedProtocol,
     UpstreamError,
     UpstreamGone,
@@ -411,6 +413,8 @@ class Session:
         self._effects.append(
             do.Log("session failed", {"account": self._account, "code": error.code, "why": error.message})
         )
+        if isinstance(error, UnknownKey | OriginMismatch):  # after a rotation that was not heard of yet
+            self._effects.append(do.CatalogChanged())
         self._close()
 
     def _flush_quietly(self) -> None:

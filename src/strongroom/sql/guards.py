@@ -18,29 +18,33 @@ Called by ``task.py`` when everything else of a statement is decided.
 from bisect import bisect_left
 from collections.abc import Collection
 
-from strongroom.errors import ConstructRefused
+from strongroom.errors import Bug
 from strongroom.sql.lexer import Lexed
 from strongroom.sql.run import Run
 from strongroom.sql.schema import OWN_SCHEMA
 from strongroom.sql.scope import quoted
 
 _QUERIES = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
-_AFTER = {"PrepareStmt": b"as", "CreateTableAsStmt": b"as", "DeclareCursorStmt": b"for", "CopyStmt": b"("}
-"""The token after which the query of a statement begins; it stands in no bracket but its own."""
+_AFTER = {"PrepareStmt": b"as", "CreateTableAsStmt": b"as", "DeclareCursorStmt": b"for"}
+"""The word after which the query of a statement begins; it stands in no bracket."""
+_EXPLAINED = {b"declare": "DeclareCursorStmt", b"create": "CreateTableAsStmt", b"execute": "ExecuteStmt"}
+_LOOKING = frozenset({b"select", b"table", b"with", b"on", b"returning"})
+"""Without these words an INSERT has VALUES alone."""
 _QUERY_WORDS = frozenset({b"select", b"insert", b"update", b"delete", b"merge", b"with", b"values", b"table"})
 
 
 def guard_look_ups(run: Run, tag: str, start: int, end: int, named: Collection[int]) -> None:
     """Names the types of all keys by which the statement looks something up; ``named`` are its relations.
 
-    Raises ``ConstructRefused`` for a kind of statement that has no place for it.
+    Definitions (views, partial indexes) keep what they look up, and stand in the way of a rotation by name
+    (``changeover/survey.py``); what EXECUTE executes has the name already.
     """
     found = {node.protection for node in run.opens if node.protection is not None}
     types = sorted({one.looked_up_by for one in found if one.looked_up_by})
-    if not types or tag == "ExecuteStmt":  # what it executes has the name
-        return
     lexed = run.lexed
-    at = _query(lexed, tag, bisect_left(lexed.starts, start), end)
+    at = _query(lexed, tag, bisect_left(lexed.starts, start), end) if types else None
+    if at is None:
+        return
     guard = ", ".join(_guard(run, number, name, named) for number, name in enumerate(types, 1))
     if lexed.word(at) == b"with":
         at += lexed.word(at + 1) == b"recursive"
@@ -52,7 +56,11 @@ def guard_look_ups(run: Run, tag: str, start: int, end: int, named: Collection[i
 def _guard(run: Run, number: int, type_: str, named: Collection[int]) -> str:
     """One expression: a table of the key, or where the text names only views, one of these; then the type."""
     protections = run.context.protections
-    holding = {oid for oid, attnum in run.touches if protections[oid, attnum].looked_up_by == type_}
+    holding = {
+        place[0]
+        for place in run.touches  # a partition's column is its parent's
+        if place in protections and protections[place].looked_up_by == type_
+    }
     oid = min(holding & set(named) or set(named) or holding)
     relation = run.context.schema.relations[oid]
     table = f"{quoted(relation.schema)}.{quoted(relation.name)}"
@@ -60,51 +68,41 @@ def _guard(run: Run, number: int, type_: str, named: Collection[int]) -> str:
     return f'"strongroom guard {number}" AS ({query})'
 
 
-def _query(lexed: Lexed, tag: str, first: int, end: int) -> int:
-    """The token with which the statement's query begins."""
+def _query(lexed: Lexed, tag: str, first: int, end: int) -> int | None:
+    """The token with which the statement's query begins; None where it has none of its own."""
     if tag in _QUERIES:
-        return first
+        words = {lexed.word(index) for index in range(first, bisect_left(lexed.starts, end))}
+        # An INSERT of values alone looks nothing up, and its CHECK knows the key.
+        return None if tag == "InsertStmt" and not words & _LOOKING else first
     if tag == "ExplainStmt":
         return _explained(lexed, first, end)
-    index = _outside(lexed, first, end, _AFTER.get(tag, b""))
-    if index is None:
-        raise _cannot()
-    return index + 1
+    if tag == "CopyStmt":
+        return first + 2 if lexed.text(first + 1) == b"(" else None
+    if tag not in _AFTER or lexed.word(first + 1) == b"materialized":
+        return None
+    at = _after(lexed, first, end, _AFTER[tag])
+    return None if lexed.word(at) == b"execute" else at
 
 
-def _outside(lexed: Lexed, first: int, end: int, wanted: bytes) -> int | None:
-    """The first token that is a word, or a sign, outside of brackets."""
+def _after(lexed: Lexed, first: int, end: int, word: bytes) -> int:
+    """The token after the first word of this kind that stands in no bracket."""
     depth = 0
     for index in range(first, bisect_left(lexed.starts, end)):
-        text = lexed.text(index)
-        if depth == 0 and wanted in {lexed.word(index), text}:
-            return index
-        depth += (text == b"(") - (text == b")")
-    return None
+        if depth == 0 and lexed.word(index) == word:
+            return index + 1
+        depth += (lexed.text(index) == b"(") - (lexed.text(index) == b")")
+    raise Bug("a statement has no query where its kind has one")
 
 
-def _explained(lexed: Lexed, first: int, end: int) -> int:
+def _explained(lexed: Lexed, first: int, end: int) -> int | None:
     """Past EXPLAIN and its options (gram.y: ExplainStmt)."""
     index = first + 1
-    if (
-        lexed.text(index) == b"("
-        and lexed.word(index + 1) not in _QUERY_WORDS
-        and lexed.text(index + 1) != b"("
-    ):
+    inside = lexed.word(index + 1) in _QUERY_WORDS or lexed.text(index + 1) == b"("
+    if lexed.text(index) == b"(" and not inside:
         while lexed.text(index) not in {b")", b""}:
             index += 1
         index += 1
     while lexed.word(index) in {b"analyze", b"analyse", b"verbose"}:
         index += 1
-    for word, tag in ((b"declare", "DeclareCursorStmt"), (b"create", "CreateTableAsStmt")):
-        if lexed.word(index) == word:
-            return _query(lexed, tag, index, end)
-    return index
-
-
-def _cannot() -> ConstructRefused:
-    return ConstructRefused(
-        "a look-up in a deterministic column stands in a statement that has no place for naming its key",
-        hint="SELECT, INSERT, UPDATE, DELETE and MERGE have, by themselves and in EXPLAIN, PREPARE, DECLARE,"
-        " COPY and CREATE TABLE AS",
-    )
+    explained = _EXPLAINED.get(lexed.word(index), "SelectStmt")
+    return _query(lexed, explained, index, end)

@@ -141,14 +141,16 @@ class Schema:
     casts: tuple[tuple[int, int, int], ...] = ()  # (source, target, function) of casts that users made
     version: int = 180000
     names: Mapping[tuple[str, str], Relation] = field(init=False)  # by schema and name
-    looked_up_by: frozenset[str] = field(init=False)  # the types of keys by which there are look-ups
 
     def __post_init__(self) -> None:
         names = {(relation.schema, relation.name): relation for relation in self.relations.values()}
         object.__setattr__(self, "names", names)
+
+    @property
+    def looked_up_by(self) -> frozenset[str]:
+        """The types of keys by which there are look-ups."""
         own = (one.name for one in self.types if one.schema == OWN_SCHEMA)
-        keys = frozenset(name for name in own if name.startswith(LOOKED_UP_BY))
-        object.__setattr__(self, "looked_up_by", keys)
+        return frozenset(name for name in own if name.startswith(LOOKED_UP_BY))
 
     def has_heirs(self, relation: Relation) -> bool:
         """Whether other tables inherit from one, or are its partitions."""

@@ -2,7 +2,18 @@
 
 import typer
 
-from strongroom.cli.keys import events, listing, root, rotate
+from strongroom.cli.keys import (
+    backup,
+    custody,
+    drill,
+    events,
+    listing,
+    recover,
+    restore,
+    root,
+    rotate,
+    states,
+)
 
 keys = typer.Typer(
     help="The keys of protected columns: look at them, rotate them, keep them.",
@@ -12,5 +23,16 @@ keys = typer.Typer(
 keys.command("list")(listing.list_keys)
 keys.command("show")(listing.show)
 keys.command("rotate")(rotate.rotate)
+keys.command("compromise")(states.compromise)
+keys.command("suspend")(states.suspend)
+keys.command("activate")(states.activate)
+keys.command("deactivate")(states.deactivate)
+keys.command("floor")(states.floor)
 keys.command("events")(events.events)
+keys.command("backup")(backup.backup)
+keys.command("backups")(backup.backups)
+keys.command("restore")(restore.restore)
+keys.command("recover")(recover.recover)
+keys.command("drill")(drill.drill)
+keys.command("custody")(custody.custody)
 keys.add_typer(root.root, name="root")

@@ -17,6 +17,8 @@ from strongroom.errors import InvalidKeyset, RootKeyInvalid, RootKeyMissing, Roo
 from strongroom.keys import tink, wrapping
 from strongroom.keys.generate import new_key_id
 from strongroom.keys.model import Algorithm
+from strongroom.keys.new_file import sync_folder
+from strongroom.keys.place import carried_along_by
 
 MAX_FILE_SIZE = 65_536  # bytes; a keyset of one key has about 300
 
@@ -76,19 +78,11 @@ class FileRoot:
 
 
 def _refuse_unsafe_place(path: Path, state_folder: Path | None) -> None:
-    """A backup of the state, or a push of the tree, would carry the root along."""
-    where = path.resolve()  # a link from a good place into a bad one helps nothing
-    if state_folder is not None and state_folder.resolve() in where.parents:
+    if where := carried_along_by(path, state_folder):
         raise RootKeyUnsafe(
-            f"{path}: the root key lies in the folder of the state, whose backup would carry it along",
+            f"{path}: the root key lies {where}",
             hint="move it to a folder of its own, as /etc/strongroom, and name that in keys: root:",
         )
-    for parent in where.parents:
-        if (parent / ".git").exists():
-            raise RootKeyUnsafe(
-                f"{path}: the root key lies in the git work tree {parent}",
-                hint="move it out of the tree and name the new place in keys: root:",
-            )
 
 
 def _read_private(path: Path) -> bytes:
@@ -148,13 +142,4 @@ def _write_private(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(descriptor)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The name of a new file is on the disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -1,0 +1,119 @@
+"""``strongroom keys backup`` and ``backups``: a file with every key, and the register of such files."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.keys.asking import hand_out, say, to_whom
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_json, print_table
+from strongroom.config import DEFAULT_FILE, load
+from strongroom.errors import NothingToRecover
+from strongroom.gateway.protection import open_keks
+from strongroom.keys import backup as backups_of_keys
+from strongroom.keys.backups import Backup, Backups
+from strongroom.keys.journal import Journal
+from strongroom.keys.new_file import refuse_place
+from strongroom.state import open_state
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A new file, in a folder of its own.")]
+Recipient = Annotated[
+    list[str] | None,
+    typer.Option("--recipient", "-r", metavar="age1...", help="Of age or OpenSSH; may be repeated."),
+]
+RecipientsFile = Annotated[
+    Path | None, typer.Option("--recipients-file", "-R", metavar="FILE", help="Recipients, a line each.")
+]
+Shares = Annotated[
+    str | None, typer.Option("--shares", metavar="K/N", help="N shares, any K of which open it.")
+]
+PassphraseFrom = Annotated[
+    Path | None,
+    typer.Option("--passphrase-from", metavar="FILE", help="Its first line; - is standard input."),
+]
+Forget = Annotated[
+    str | None, typer.Option("--forget", metavar="ID", help="Note that this one was destroyed.")
+]
+
+
+def backup(
+    file: File,
+    *,
+    config: Config = DEFAULT_FILE,
+    recipient: Recipient = None,
+    recipients_file: RecipientsFile = None,
+    shares: Shares = None,
+    passphrase_from: PassphraseFrom = None,
+    json: Json = False,
+) -> None:
+    """Write every key into one encrypted file, which needs no root; a passphrase is asked for unless told.
+
+    It is verified by reading it back. Keep it apart from the database: whoever opens it opens every value.
+
+    Examples: strongroom keys backup /media/stick/keys.age · strongroom keys backup keys.age -r age1... ·
+    strongroom keys backup keys.age --shares 3/5
+    """
+    settings = load(config)
+    refuse_place(file, settings.state.path.parent)
+    to = to_whom(recipient or [], recipients_file, shares, passphrase_from)
+    state = open_state(settings.state)
+    try:
+        what = backups_of_keys.contents(state.engine, open_keks(settings, state), datetime.now(UTC))
+        if not what.keks:
+            raise NothingToRecover(
+                "the state holds no keys yet", hint="They are made by `strongroom protect` or `serve`."
+            )
+        made = backups_of_keys.make(state.engine, what, file, to)
+        Journal(state.engine).add("backed up", what.id, place=str(file.resolve()), to=made.to)
+    finally:
+        state.close()
+    hand_out(made)
+    _show(what, file, made.to, as_json=json)
+
+
+def _show(what: backups_of_keys.Contents, file: Path, to: str, *, as_json: bool) -> None:
+    keys = sum(len(one.versions) for one in (*what.keks, *what.keysets, *what.retired))
+    if as_json:
+        print_json({"id": what.id, "file": str(file), "to": to, "names": sorted(what.holds), "keys": keys})
+        return
+    print(f"backup {what.id}: {len(what.holds)} names, {keys} keys, to {to}")
+    say(f"{file} was read back and opens. Try it on its own now and then: strongroom keys drill {file}")
+
+
+def backups(*, config: Config = DEFAULT_FILE, forget: Forget = None, json: Json = False) -> None:
+    """List the backups that were made: where, to whom, and when a drill last proved each.
+
+    Examples: strongroom keys backups · strongroom keys backups --forget 1f2e3d4c5b6a7988
+    """
+    state = open_state(load(config).state)
+    try:
+        register = Backups(state.engine)
+        if forget is not None:
+            register.forget(forget, datetime.now(UTC))
+            Journal(state.engine).add("backup forgotten", forget)
+        found = register.all()
+    finally:
+        state.close()
+    print_table(["id", "made", "to", "place", "drilled", "forgotten"], _rows(found, whole=json), as_json=json)
+
+
+def _rows(found: Sequence[Backup], *, whole: bool) -> list[dict[str, object]]:
+    return [
+        {
+            "id": one.id,
+            "made": _day(one.made),
+            "to": one.to,
+            "place": one.place,
+            "drilled": _day(one.drilled) or (None if whole else "never"),
+            "forgotten": _day(one.forgotten),
+            **({"holds": {name: has.revision for name, has in one.holds.items()}} if whole else {}),
+        }
+        for one in found
+    ]
+
+
+def _day(at: datetime | None) -> str | None:
+    return None if at is None else f"{at:%Y-%m-%d %H:%MZ}"

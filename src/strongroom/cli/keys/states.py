@@ -1,0 +1,143 @@
+"""What a version of a key may do: ``strongroom keys suspend``, ``activate``, ``deactivate``, ``floor``; and
+``compromise``, for a key that others may know.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from strongroom.cli.keys.rotate import show_rotated
+from strongroom.cli.keys.work import Columns, DatabaseName, KeyWork, Wait
+from strongroom.cli.options import Config, Json
+from strongroom.cli.worksite import scheme_named, worksite
+from strongroom.config import DEFAULT_FILE, load
+from strongroom.errors import InvalidKeyset
+from strongroom.keys.model import Keyset, KeyState
+from strongroom.keys.rotation import given_up
+
+Column = Annotated[str, typer.Argument(metavar="COLUMN", help="schema.table.column, as configured.")]
+Version = Annotated[
+    int,
+    typer.Option("--version", metavar="N", min=1, help="As `keys show` numbers them.", show_default=False),
+]
+Opening = Annotated[int, typer.Option("--opening", metavar="N", min=1, help="Older versions open nothing.")]
+Sealing = Annotated[int, typer.Option("--sealing", metavar="N", min=1, help="Older versions seal nothing.")]
+
+
+def suspend(
+    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+) -> None:
+    """Stop a version that is not in use for sealing: what it sealed does not open until it is active again.
+
+    Example: strongroom keys suspend public.customers.iban --version 1
+    """
+    _set(column, version, KeyState.SUSPENDED, config, database)
+
+
+def activate(
+    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+) -> None:
+    """Let a suspended version open again.
+
+    Example: strongroom keys activate public.customers.iban --version 1
+    """
+    _set(column, version, KeyState.ACTIVE, config, database)
+
+
+def deactivate(
+    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+) -> None:
+    """End a version's service: it opens what there is, and never seals again.
+
+    Example: strongroom keys deactivate public.customers.iban --version 1
+    """
+    _set(column, version, KeyState.DEACTIVATED, config, database)
+
+
+def floor(
+    column: Column,
+    *,
+    opening: Opening,
+    sealing: Sealing,
+    config: Config = DEFAULT_FILE,
+    database: DatabaseName = None,
+) -> None:
+    """Set the lowest versions that may open and seal, whatever their states.
+
+    Example: strongroom keys floor public.customers.iban --opening 2 --sealing 3
+    """
+    with worksite(load(config), database, "strongroom keys floor") as site:
+        work = KeyWork(site)
+        name = scheme_named(site.schemes, column).keyset
+        keyset = work.change(name, lambda before: before.with_floors(opening, sealing))
+        work.journal.add("floors set", keyset.name, opening=opening, sealing=sealing)
+    print(f"{keyset.name}: versions from {opening} on open, from {sealing} on seal")
+
+
+def compromise(
+    columns: Columns = None,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: DatabaseName = None,
+    wait: Wait = True,
+    json: Json = False,
+) -> None:
+    """A key may be known to others: take a new one, seal everything anew at once, and trust the old no more.
+
+    Writes down what was exposed: which columns, since when, how many values. Interrupted, run it again.
+
+    Example: strongroom keys compromise public.customers.iban
+    """
+    if not columns:
+        raise typer.BadParameter("name the columns whose key may be known")
+    done = []
+    with worksite(load(config), database, "strongroom keys compromise") as site:
+        work = KeyWork(site, wait=wait)
+        for group in work.groups(columns):
+            exposed = work.keyset(group[0].keyset)
+            details = _exposure(exposed, [scheme.column for scheme in group], work.uses(exposed))
+            work.journal.add("compromised", exposed.name, **details)
+            if not json:
+                _tell(exposed, details)
+            done.append(work.rotate(group, reencrypt=True, finish=given_up))
+    show_rotated(done, as_json=json)
+
+
+def _exposure(keyset: Keyset, columns: list[str], uses: int) -> dict[str, object]:
+    first = min(version.created for version in keyset.versions)
+    return {
+        "columns": columns,
+        "key_ids": [f"{version.key_id:08x}" for version in keyset.versions],
+        "since": first.isoformat(),
+        "until": datetime.now(UTC).isoformat(),
+        "uses": uses,
+    }
+
+
+def _tell(keyset: Keyset, details: dict[str, object]) -> None:
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{keyset.name}: exposed are the values of {', '.join(map(str, details['columns']))} since"  # type: ignore[call-overload]  # a list of names
+        f" {str(details['since'])[:10]}, {details['uses']:,} uses at most, in the database and in its backups"
+    )
+
+
+def _set(column: str, number: int, state: KeyState, config: object, database: str | None) -> None:
+    with worksite(load(config), database, "strongroom keys") as site:  # type: ignore[arg-type]  # typer's path
+        work = KeyWork(site)
+        name = scheme_named(site.schemes, column).keyset
+        keyset = work.change(name, lambda before: before.with_state(_key_id(before, number), state))
+        key_id = _key_id(keyset, number)
+        work.journal.add(state.value, keyset.name, version=number, key_id=f"{key_id:08x}")
+    print(f"{keyset.name}: version {number} ({key_id:08x}) is {state.value}")
+
+
+def _key_id(keyset: Keyset, number: int) -> int:
+    if number > len(keyset.versions):
+        raise InvalidKeyset(
+            f"keyset {keyset.name!r} has {len(keyset.versions)} versions, and none of number {number}",
+            hint="`strongroom keys show` numbers them",
+        )
+    return keyset.versions[number - 1].key_id
