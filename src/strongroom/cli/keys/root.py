@@ -102,7 +102,7 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
         roots = _opened(settings, state)
         onto = _with_new_passphrase(roots) if new_passphrase else roots
         rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
-        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=[row.name for row in rows])
+        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=", ".join(row.name for row in rows))
     finally:
         state.close()
     for row in rows:
@@ -170,7 +170,7 @@ def _carry_out(settings: Settings, state: State, name: str) -> None:
     removals.refuse_early(name, datetime.now(UTC))
     removal = _without(settings, state, name)
     asyncio.run(wraps.carry_out(state, removal))
-    Journal(state.engine).add("root removed", name, keks=removal.names)
+    Journal(state.engine).add("root removed", name, keks=", ".join(removal.names))
     removals.forget(name)
     print(f"the root {name} wraps nothing here any more")
     print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
