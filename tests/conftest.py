@@ -10,9 +10,12 @@ import pytest
 from hypothesis import settings
 from tests.conformance.tally import add_up
 
+import strongroom
+from strongroom.errors import ServerFailed
 from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import EMBEDDED, Installation, installations
 from strongroom.testing.servers import PostgresServer
+from strongroom.testing.softhsm import SoftHsm
 
 # A loaded machine is no fault of the code. In CI examples are the same each time, as Hypothesis has it.
 _usual = settings.get_profile("ci" if os.environ.get("CI") else "default")
@@ -109,3 +112,20 @@ def servers(authority: Authority) -> Iterator[Servers]:
 def postgres(request: pytest.FixtureRequest, servers: Servers) -> PostgresServer:
     """A PostgreSQL: the embedded one, or the version that the test's parameter names."""
     return servers.server(getattr(request, "param", EMBEDDED))
+
+
+@pytest.fixture
+def softhsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
+    """A SoftHSM with one token, ``strongroom``, which processes that this one starts see."""
+    folder = tmp_path / "softhsm"
+    folder.mkdir()
+    try:
+        hsm = SoftHsm.make(folder)
+    except ServerFailed:
+        missing("SoftHSM")
+    hsm.add_token("strongroom")
+    for name, value in hsm.environment.items():
+        monkeypatch.setenv(name, value)
+    source = Path(strongroom.__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]))
+    return hsm

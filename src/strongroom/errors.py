@@ -30,7 +30,8 @@
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
-    │   │   └── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
+    │   │   ├── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
+    │   │   └── RootRemovalRefused
     │   ├── ShareError             the shares of a split secret
     │   │   ├── InvalidShare, ForeignShare, DoubledShare
     │   │   └── SharesMissing, WrongShare, ImpossibleShares
@@ -872,6 +873,12 @@ class RootLibraryMissing(RootError):
     """The package through which a provider of root keys is reached is not installed."""
 
     code = "root-library"
+
+
+class RootRemovalRefused(RootError):
+    """A root is to be taken off that is needed, or before its time."""
+
+    code = "root-removal-refused"
 
 
 class KeyImportRefused(ConfigError):

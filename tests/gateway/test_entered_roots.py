@@ -101,7 +101,7 @@ def test_shares_are_entered_once(entered: Gateway) -> None:
         configured(entered, root="shamir:00000007")
         reloaded(entered, pid, "configuration refused, the old one stays")
         [refused] = logged(entered, "configuration refused, the old one stays")
-        assert "a reload asks nobody" in refused["why"]
+        assert "nobody is asked now" in refused["why"]
         assert email(entered) == "ada@example"
     log = entered.log.read_text()
     assert not any(share.danger_text() in log for share in shares)

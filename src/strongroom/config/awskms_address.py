@@ -29,6 +29,11 @@ class AwsKmsAddress:
     endpoint: str | None = None
     ca: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """The provider and the key's ARN."""
+        return f"awskms {self.arn}"
+
 
 def parse_awskms(rest: str, folder: Path) -> AwsKmsAddress:
     """What follows ``awskms:``."""

@@ -134,6 +134,8 @@ class Keys(_Frozen):
     second_root: Root | None = None
     """Another that opens the same keys, so that the loss of one is not the loss of all."""
     rotate: Rotate = Field(default_factory=Rotate)
+    destroy_delay_days: int = Field(default=7, ge=1, le=365)
+    """Between the decision to do what cannot be undone and the deed."""
 
     @property
     def period(self) -> Period:

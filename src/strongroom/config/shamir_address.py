@@ -19,6 +19,11 @@ class ShamirAddress:
 
     set_id: int | None
 
+    @property
+    def name(self) -> str | None:
+        """The provider and the set; None where any set will do."""
+        return None if self.set_id is None else f"shamir {self.set_id:08x}"
+
 
 def parse_shamir(rest: str, folder: Path) -> ShamirAddress:
     """What follows ``shamir:``."""

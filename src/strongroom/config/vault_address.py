@@ -63,6 +63,12 @@ class VaultAddress:
     namespace: str = ""
     ca: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """The engine's place, the key's name and the server."""
+        namespace = f"{self.namespace}/" if self.namespace else ""
+        return f"vault {namespace}{self.mount}/{self.key} at {self.url}"
+
 
 def parse_vault(rest: str, folder: Path) -> VaultAddress:
     """What follows ``vault:``; plain http is taken to this machine alone."""

@@ -148,6 +148,15 @@ def wrapped(kek: Keyset, revision: int, roots: Roots) -> WrappedKek:
     return WrappedKek(kek.name, revision, {root.name: wrap_kek(kek, root) for root in roots.usable})
 
 
+def rewrapped(row: WrappedKek, kek: Keyset, roots: Roots) -> WrappedKek:
+    """The KEK wrapped anew by every root, also where each had wrapped it; what others wrapped stays.
+
+    Raises a ``RootError`` if one of them cannot be used.
+    """
+    fresh = wrapped(kek, row.revision + 1, roots)
+    return WrappedKek(row.name, fresh.revision, {**row.wraps, **fresh.wraps})
+
+
 def _compare(kek: Keyset, newest: WrappedKek, older: WrappedKek, roots: Roots) -> None:
     """Refuses a copy that is older by its number and newer by what it holds, or another key altogether."""
     try:

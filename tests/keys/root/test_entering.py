@@ -78,9 +78,9 @@ def test_a_mistyped_share_is_told_and_asked_for_again(
 
 def test_another_address_was_not_entered() -> None:
     """A reload that brings it asks nobody."""
-    with pytest.raises(PassphraseNeeded, match="a reload asks nobody"):
+    with pytest.raises(PassphraseNeeded, match="nobody is asked now"):
         Entered().passphrase(ASKED)
-    with pytest.raises(RootUnreachable, match="a reload asks nobody"):
+    with pytest.raises(RootUnreachable, match="nobody is asked now"):
         Entered().root_of_shares(ShamirAddress(7))
 
 

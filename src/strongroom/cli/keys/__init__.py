@@ -10,6 +10,7 @@ from strongroom.cli.keys import (
     listing,
     recover,
     restore,
+    root,
     rotate,
     states,
 )
@@ -34,3 +35,4 @@ keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
 keys.command("drill")(drill.drill)
 keys.command("custody")(custody.custody)
+keys.add_typer(root.root, name="root")

@@ -48,7 +48,7 @@ class Entered:
         if address in self._passphrases:
             return self._passphrases[address]
         raise self._failures.get(address) or PassphraseNeeded(
-            "the passphrase of the root key was not entered at the start, and a reload asks nobody",
+            "the passphrase of the root key was not entered at the start, and nobody is asked now",
             hint="start the gateway again at a terminal",
         )
 
@@ -57,7 +57,7 @@ class Entered:
         if address in self._shares:
             return self._shares[address]
         raise self._failures.get(address) or RootUnreachable(
-            "the shares of the root key were not entered at the start, and a reload asks nobody",
+            "the shares of the root key were not entered at the start, and nobody is asked now",
             hint="start the gateway again at a terminal, with their keepers",
         )
 

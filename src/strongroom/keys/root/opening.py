@@ -5,8 +5,9 @@ state nor a database holds a key; once one does, a missing root is a loss to be 
 hide it. Called by the shell: ``serve``, ``protect``, ``init``, ``check`` and the key commands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from strongroom.config.awskms_address import AwsKmsAddress
 from strongroom.config.kmip_address import KmipAddress
@@ -23,6 +24,18 @@ from strongroom.keys.root.file import FileRoot
 from strongroom.keys.root.kmip import KmipRoot
 from strongroom.keys.root.passphrase import PassphraseRoot
 from strongroom.keys.root.pkcs11 import Pkcs11Root
+
+PROVIDERS: Mapping[type, str] = MappingProxyType(
+    {
+        FileAddress: "file",
+        PassphraseAddress: "passphrase",
+        ShamirAddress: "shamir",
+        VaultAddress: "vault",
+        AwsKmsAddress: "awskms",
+        Pkcs11Address: "pkcs11",
+        KmipAddress: "kmip",
+    }
+)
 
 
 def open_roots(
@@ -75,6 +88,16 @@ def open_root(
             return Pkcs11Root.open(address)
         case KmipAddress():
             return KmipRoot.open(address)
+
+
+def name_of(address: RootAddress) -> str | None:
+    """The name of the root at this address, where it can be told without opening it."""
+    return None if isinstance(address, FileAddress | PassphraseAddress) else address.name
+
+
+def provider_of(address: RootAddress) -> str:
+    """The word before the colon, which is the first of the root's name too."""
+    return PROVIDERS[type(address)]
 
 
 def make_missing(addresses: Sequence[RootAddress], state_folder: Path) -> list[str]:

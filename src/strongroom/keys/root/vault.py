@@ -46,8 +46,7 @@ class VaultRoot:
     @property
     def name(self) -> str:
         """The engine's place, the key's name and the server."""
-        namespace = f"{self._address.namespace}/" if self._address.namespace else ""
-        return f"vault {namespace}{self._address.mount}/{self._address.key} at {self._address.url}"
+        return self._address.name
 
     def wrap(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """What the server made of it, once it has opened again; two calls."""

@@ -1,0 +1,211 @@
+"""``strongroom keys root``: which roots wrap what, and how one is made, taken into use, and taken off."""
+
+import asyncio
+import getpass
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.keys.root_make import make
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_table
+from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.config.model import Keys
+from strongroom.config.roots import PassphraseAddress, RootAddress
+from strongroom.errors import RootError, RootRemovalRefused
+from strongroom.gateway import wraps
+from strongroom.keys.hierarchy import Roots
+from strongroom.keys.journal import Journal
+from strongroom.keys.kek import WrappedKek
+from strongroom.keys.removals import Removals
+from strongroom.keys.root import RootKey
+from strongroom.keys.root.entering import Entered
+from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
+from strongroom.keys.root.passphrase import PassphraseRoot
+from strongroom.keys.store import kept_keks
+from strongroom.secret import Secret
+from strongroom.state import State, look_at_state, open_state
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `strongroom keys root list` shows it.")]
+NewPassphrase = Annotated[
+    bool, typer.Option("--new-passphrase", help="In place of the configured one; it is asked for twice.")
+]
+NowDue = Annotated[bool, typer.Option("--now-due", help="Do it: the day has come.")]
+Cancel = Annotated[bool, typer.Option("--cancel", help="Take a scheduled removal back.")]
+
+root = typer.Typer(
+    help="The roots: look at them, make one, have everything wrapped by it, take one off.",
+    epilog='docs/guides/keys.md, "From a file to a key service", walks through a change of root.',
+    no_args_is_help=True,
+)
+root.command("make")(make)
+
+
+@root.command("list")
+def list_roots(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
+    """Show the configured roots, and those that wrap keys still; asks nobody for passphrases or shares.
+
+    Exit status 1 where a configured root cannot be used.
+
+    Example: strongroom keys root list --json
+    """
+    settings = load(config)
+    state = look_at_state(settings.state)
+    try:
+        kept = list(kept_keks(state.engine).values())
+        rows = _rows(settings, kept)
+        removals = Removals(state.engine).all()
+    finally:
+        state.close()
+    for row in rows:
+        due = removals.get(str(row["root"]))
+        row["removal"] = None if due is None else f"{due:%Y-%m-%d %H:%M}Z"
+    print_table(["root", "configured", "usable", "wraps", "removal"], rows, as_json=json)
+    if any(row["configured"] and row["usable"] != "yes" for row in rows):
+        raise typer.Exit(1)
+
+
+def _rows(settings: Settings, kept: Sequence[WrappedKek]) -> list[dict[str, object]]:
+    rows = []
+    for address in settings.keys.roots if settings.keys else ():
+        name, usable = name_of(address) or f"{provider_of(address)}:", "yes"
+        try:
+            name = open_root(address, settings.state.path.parent, kept, Entered()).name
+        except RootError as error:
+            usable = error.message
+        rows.append(_row(name, kept, configured=True, usable=usable))
+    known = {row["root"] for row in rows}
+    former = sorted({name for row in kept for name in row.wraps} - known)
+    return rows + [_row(name, kept, configured=False, usable="") for name in former]
+
+
+def _row(name: str, kept: Sequence[WrappedKek], *, configured: bool, usable: str) -> dict[str, object]:
+    wrapped = ", ".join(sorted(row.name for row in kept if name in row.wraps))
+    return {"root": name, "configured": configured, "usable": usable, "wraps": wrapped}
+
+
+@root.command("rewrap")
+def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = False) -> None:
+    """Wrap every key-encryption key anew under each configured root, now rather than at the next start.
+
+    What other roots wrapped stays, until `strongroom keys root remove`.
+
+    Examples: strongroom keys root rewrap · strongroom keys root rewrap --new-passphrase
+    """
+    settings, keys = _with_keys(load(config))
+    if new_passphrase and not any(isinstance(one, PassphraseAddress) for one in keys.roots):
+        raise typer.BadParameter("no passphrase: is configured; write it as root: or second_root: first")
+    state = open_state(settings.state)
+    try:
+        roots = _opened(settings, state)
+        onto = _with_new_passphrase(roots) if new_passphrase else roots
+        rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
+        names = ", ".join(row.name for row in rows)
+        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
+    finally:
+        state.close()
+    for row in rows:
+        print(f"{row.name} is wrapped by {', '.join(onto.names)}")
+    if not rows:
+        print("there is no key-encryption key yet: `strongroom protect` and `serve` make one")
+    if new_passphrase:
+        print("give the gateways the new passphrase at their next start; until then, the old one opens too")
+
+
+def _with_new_passphrase(roots: Roots) -> Roots:
+    first = Secret(getpass.getpass("New passphrase of the root key: "))
+    if Secret(getpass.getpass("Again: ")) != first:
+        raise typer.BadParameter("the two passphrases differ")
+    others: list[RootKey] = [one for one in roots.usable if not isinstance(one, PassphraseRoot)]
+    return Roots((*others, PassphraseRoot.new(first)), roots.failures)
+
+
+@root.command("remove")
+def remove(
+    name: Name, *, config: Config = DEFAULT_FILE, now_due: NowDue = False, cancel: Cancel = False
+) -> None:
+    """Take off what a root wrapped: the first call schedules it, a later one with --now-due does it.
+
+    Refused while the root is configured, or while a key-encryption key opens by no other. Dumps of the
+    database and backups of the state from before still hold what it wrapped.
+
+    Examples: strongroom keys root remove "file 1f2e3d4c" · strongroom keys root remove "file 1f2e3d4c"
+    --now-due
+    """
+    if now_due and cancel:
+        raise typer.BadParameter("--now-due and --cancel exclude each other")
+    settings, keys = _with_keys(load(config))
+    state = open_state(settings.state)
+    try:
+        if cancel:
+            _cancel(state, name)
+        elif now_due:
+            _carry_out(settings, state, name)
+        else:
+            _schedule(settings, state, name, timedelta(days=keys.destroy_delay_days))
+    finally:
+        state.close()
+
+
+def _cancel(state: State, name: str) -> None:
+    if not Removals(state.engine).forget(name):
+        raise RootRemovalRefused(
+            f"no removal of the root {name!r} was scheduled", hint="see `strongroom keys root list`"
+        )
+    Journal(state.engine).add("root removal cancelled", name)
+    print(f"the root {name} stays")
+
+
+def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> None:
+    wrapped = _without(settings, state, name).names
+    due = Removals(state.engine).schedule(name, datetime.now(UTC) + delay)
+    Journal(state.engine).add("root removal scheduled", name, due=f"{due:%Y-%m-%d %H:%M}Z")
+    print(f"the root {name} wraps {', '.join(wrapped)}; each opens by a configured root too")
+    print(f'from {due:%Y-%m-%d %H:%M}Z on: strongroom keys root remove "{name}" --now-due')
+
+
+def _carry_out(settings: Settings, state: State, name: str) -> None:
+    removals = Removals(state.engine)
+    removals.refuse_early(name, datetime.now(UTC))
+    removal = _without(settings, state, name)
+    asyncio.run(wraps.carry_out(state, removal))
+    Journal(state.engine).add("root removed", name, keks=", ".join(removal.names))
+    removals.forget(name)
+    print(f"the root {name} wraps nothing here any more")
+    print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
+
+
+def _without(settings: Settings, state: State, name: str) -> wraps.Removal:
+    """What is left without the root; raises ``RootRemovalRefused`` where it is needed."""
+    roots = _opened(settings, state)
+    assert settings.keys is not None  # _with_keys
+    if name in roots.names or any(_may_be(address, name, roots) for address in settings.keys.roots):
+        raise RootRemovalRefused(
+            f"the root {name!r} is configured, or cannot be told from one that is",
+            hint="take it out of `keys:`; a configured root that cannot be used now must be usable first",
+        )
+    return asyncio.run(wraps.without(state, wraps.places_of(settings, state), roots, name))
+
+
+def _may_be(address: RootAddress, name: str, roots: Roots) -> bool:
+    """Whether a configured root may have this name, though it cannot be used now."""
+    known = name_of(address)
+    if known is not None:
+        return known == name
+    provider = provider_of(address)
+    usable = any(one.partition(" ")[0] == provider for one in roots.names)
+    return not usable and name.partition(" ")[0] == provider
+
+
+def _with_keys(settings: Settings) -> tuple[Settings, Keys]:
+    if settings.keys is None:
+        raise typer.BadParameter(f"{settings.file} names no root: add keys: root:")
+    return settings, settings.keys
+
+
+def _opened(settings: Settings, state: State) -> Roots:
+    assert settings.keys is not None  # _with_keys
+    kept = kept_keks(state.engine).values()
+    return open_roots(settings.keys.roots, settings.state.path.parent, kept)

@@ -1,0 +1,117 @@
+"""What roots wrapped, in the state and beside the data: wrapped anew, and taken off.
+
+Each change is written beside the data first, under a revision that nobody has, and taken into the state once
+it was read back from there, as ``protection`` does at a start. Called by ``strongroom keys root``.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from strongroom.config import Settings
+from strongroom.errors import KeysChanged, RootError, RootRemovalRefused
+from strongroom.gateway.kept import Place, kept_beside, publish_kek
+from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.keys.hierarchy import Roots, Settled, open_kek, rewrapped, settle
+from strongroom.keys.kek import WrappedKek, kek_name
+from strongroom.keys.store import adopt_keks, kept_keks
+from strongroom.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class KekAt:
+    """A key-encryption key as it stands in both places, opened; ``place`` is None where no database is."""
+
+    place: Place | None
+    settled: Settled
+
+
+def places_of(settings: Settings, state: State) -> Mapping[str, Place]:
+    """The configured databases that have a KEK, or will have one, by its name."""
+    kept = kept_keks(state.engine)
+    return {
+        kek_name(name): Place(name, upstream, owner_of(name, settings) or upstream)
+        for name, database in settings.databases.items()
+        if database.columns or kek_name(name) in kept
+        for upstream in [upstream_of(name, settings)]
+    }
+
+
+async def find(state: State, places: Mapping[str, Place], roots: Roots) -> list[KekAt]:
+    """Every KEK of the installation; raises a ``RootError`` where one does not open."""
+    kept = kept_keks(state.engine)
+    found = []
+    for name in sorted({*kept, *places}):
+        place = places.get(name)
+        beside = (await kept_beside(place.connector)).kek if place else None
+        settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
+        if settled is not None:
+            found.append(KekAt(place, settled))
+    return found
+
+
+async def rewrap(state: State, places: Mapping[str, Place], roots: Roots, onto: Roots) -> list[WrappedKek]:
+    """Wraps every KEK anew under each of ``onto``; what others wrapped stays. Raises a ``RootError``.
+
+    ``roots`` open them. All are wrapped before the first is written.
+    """
+    changes = []
+    for one in await find(state, places, roots):
+        row = await asyncio.to_thread(rewrapped, one.settled.row, one.settled.kek, onto)
+        changes.append((one.place, row))
+    for place, row in changes:
+        await _put(state, place, row)
+    return [row for _, row in changes]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is left of each KEK without a root; each was opened by another."""
+
+    changes: tuple[tuple[Place | None, WrappedKek], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The KEKs that the root wrapped."""
+        return [row.name for _, row in self.changes]
+
+
+async def without(state: State, places: Mapping[str, Place], roots: Roots, name: str) -> Removal:
+    """What would be left without this root; raises ``RootRemovalRefused`` where that would open no more."""
+    changes = tuple(_without(await find(state, places, roots), roots, name))
+    if not changes:
+        raise RootRemovalRefused(
+            f"the root {name!r} wraps nothing here", hint="`strongroom keys root list` shows those that do"
+        )
+    return Removal(changes)
+
+
+def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Place | None, WrappedKek]]:
+    for one in found:
+        row = one.settled.row
+        if name in row.wraps:
+            left = {root: wrap for root, wrap in row.wraps.items() if root != name}
+            rest = WrappedKek(row.name, row.revision + 1, left)
+            try:
+                open_kek(rest, roots)
+            except RootError as error:
+                raise RootRemovalRefused(
+                    f"without the root {name!r}, {row.name!r} would open no more: {error.message}",
+                    hint="configure another root, run `strongroom keys root rewrap`, then try again",
+                ) from None
+            yield one.place, rest
+
+
+async def carry_out(state: State, removal: Removal) -> None:
+    """Writes what is left."""
+    for place, row in removal.changes:
+        await _put(state, place, row)
+
+
+async def _put(state: State, place: Place | None, row: WrappedKek) -> None:
+    if place is not None:
+        await publish_kek(place, row)
+        there = (await kept_beside(place.connector)).kek
+        if there is None or (there.revision, dict(there.wraps)) != (row.revision, dict(row.wraps)):
+            raise KeysChanged(f"{row.name!r} beside the data was changed by somebody else meanwhile")
+    adopt_keks(state.engine, [row])

@@ -1,0 +1,228 @@
+"""``strongroom keys root``, on a real PostgreSQL and with real roots."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import text
+from tests.cli.conftest import Run
+
+from strongroom.config import StateAddress
+from strongroom.keys.kek import wraps_of
+from strongroom.keys.store import kept_keks
+from strongroom.state import State, open_state
+from strongroom.testing.servers import PostgresServer
+
+OLD, NEW = "correct horse battery staple", "another horse entirely, staple"
+
+
+@dataclass
+class Site:
+    """A machine with a protected database."""
+
+    folder: Path
+    database: str
+    server: PostgresServer
+    run: Callable[..., Run]
+
+    def __call__(self, *words: str) -> Run:
+        return self.run(*words, "--config", str(self.folder / "strongroom.yaml"))
+
+    def well(self, *words: str) -> str:
+        run = self(*words)
+        assert run.status == 0, run.stderr
+        return run.stdout
+
+    def configure(self, **keys: Any) -> None:
+        file = self.folder / "strongroom.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"keys": keys}))
+
+    @contextmanager
+    def state(self) -> Iterator[State]:
+        state = open_state(StateAddress(path=self.folder / "state" / "state.db"))
+        yield state
+        state.close()
+
+    @property
+    def roots(self) -> list[str]:
+        """The roots that wrap the KEK, which are the same in the state and beside the data."""
+        with self.state() as state:
+            [kek] = kept_keks(state.engine).values()
+        with self.server.connect(self.database) as direct:
+            [(revision, wraps)] = direct.execute(
+                "SELECT revision, wraps FROM strongroom_keys.keks"
+            ).fetchall()
+        assert (kek.revision, dict(kek.wraps)) == (revision, dict(wraps_of(wraps)))
+        return sorted(kek.wraps)
+
+    def table(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = json.loads(self("keys", "root", "list", "--json").stdout)
+        return listed
+
+    def becomes_due(self) -> None:
+        """What was scheduled was so long ago."""
+        with self.state() as state, state.engine.begin() as connection:
+            before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
+            connection.execute(text("UPDATE root_removals SET due = :due"), {"due": before})
+
+    def events(self) -> list[str]:
+        return [event["what"] for event in json.loads(self.well("keys", "events", "--json"))]
+
+
+@pytest.fixture
+def site(
+    strongroom: Callable[..., Run],
+    postgres: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Site:
+    """One protected column, under a root in a file."""
+    database = postgres.create_database(f"db{secrets.token_hex(4)}")
+    postgres.run("CREATE TABLE people (id int PRIMARY KEY, email text)", database)
+    for folder in ("state", "keys"):
+        (tmp_path / folder).mkdir(mode=0o700)
+    monkeypatch.setenv("ROOT_TEST_PASSWORD", postgres.password)
+    entry = {
+        "upstream": postgres.uri(database, password=""),
+        "upstream_password": "${ROOT_TEST_PASSWORD}",
+        "listen": "127.0.0.1:6432",
+        "columns": {"public.people.email": {"type": "text", "encryption": "randomized"}},
+    }
+    settings = {
+        "state": "sqlite:state/state.db",
+        "keys": {"root": "file:keys/root.key"},
+        "databases": {database: entry},
+    }
+    (tmp_path / "strongroom.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    made = Site(tmp_path, database, postgres, strongroom)
+    made.well("protect", "--json")
+    return made
+
+
+def test_from_one_file_to_another(site: Site) -> None:
+    """Made, wrapped by, configured alone, the former taken off when its day has come."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    assert "is wrapped by" in site.well("keys", "root", "rewrap")
+    assert len(site.roots) == 2
+    refused = site("keys", "root", "remove", first)
+    assert refused.status != 0
+    assert "is configured" in refused.stderr
+    site.configure(root="file:keys/second.key")
+    assert "--now-due" in site.well("keys", "root", "remove", first)
+    early = site("keys", "root", "remove", first, "--now-due")
+    assert "is due on" in early.stderr
+    assert [row["removal"] is None for row in site.table()] == [True, False]
+    site.becomes_due()
+    site.well("keys", "root", "remove", first, "--now-due")
+    assert first not in site.roots
+    assert len(site.roots) == 1
+    assert "wraps nothing here" in site("keys", "root", "remove", first).stderr
+    assert site.events()[-3:] == ["rewrapped", "root removal scheduled", "root removed"]
+    site.well("check", "--json")
+
+
+def test_a_removal_is_taken_back(site: Site) -> None:
+    """Once; then there is nothing to take back."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    site.well("keys", "root", "rewrap")
+    site.configure(root="file:keys/second.key")
+    site.well("keys", "root", "remove", first)
+    site.well("keys", "root", "remove", first, "--cancel")
+    site.becomes_due()
+    assert "was not scheduled" in site("keys", "root", "remove", first, "--now-due").stderr
+    assert "was scheduled" in site("keys", "root", "remove", first, "--cancel").stderr
+    assert first in site.roots
+
+
+def test_the_only_root_is_not_taken_off(site: Site) -> None:
+    """Nor one whose other is made and wraps nothing yet: that opens nothing."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key")
+    refused = site("keys", "root", "remove", first)
+    assert refused.status != 0
+    assert "root-key-wrong" in refused.stderr
+    assert site.roots == [first]
+
+
+def test_a_damaged_wrap_does_not_count(site: Site) -> None:
+    """A root that should open it is tried before the other is taken off."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/root.key", second_root="file:keys/second.key")
+    site.well("keys", "root", "rewrap")
+    [second] = set(site.roots) - {first}
+    with site.server.connect(site.database) as direct:
+        direct.execute(
+            "UPDATE strongroom_keys.keks SET revision = revision + 1, wraps ="
+            " jsonb_set(wraps::jsonb, ARRAY[%s], to_jsonb('AAAA'::text))::text",
+            [second],
+        )
+    site.configure(root="file:keys/second.key")
+    assert site("keys", "root", "remove", first).status != 0
+
+
+def test_a_root_that_may_be_the_configured_one(site: Site) -> None:
+    """It is not there now, so that its name is not known."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/root.key", second_root="passphrase:" + OLD)
+    site.well("keys", "root", "rewrap")
+    (site.folder / "keys" / "root.key").rename(site.folder / "keys" / "away")
+    assert "cannot be told" in site("keys", "root", "remove", first).stderr
+
+
+def test_a_new_passphrase(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one opens until it is taken off; two that differ, or a short one, change nothing."""
+    site.configure(root="file:keys/root.key", second_root=f"passphrase:{OLD}")
+    site.well("keys", "root", "rewrap")
+    site.configure(root=f"passphrase:{OLD}")
+    before = site.roots
+    for words in ([NEW, OLD], ["short", "short"]):
+        typed = iter(words)
+        monkeypatch.setattr("getpass.getpass", lambda _, typed=typed: next(typed))
+        assert site("keys", "root", "rewrap", "--new-passphrase").status != 0
+    assert site.roots == before
+    monkeypatch.setattr("getpass.getpass", lambda _: NEW)
+    said = site.well("keys", "root", "rewrap", "--new-passphrase")
+    assert NEW not in said
+    for either in (OLD, NEW):
+        site.configure(root=f"passphrase:{either}")
+        assert site("keys", "list").status == 0
+    [old] = [name for name in before if name.startswith("passphrase")]
+    site.well("keys", "root", "remove", old)
+    site.becomes_due()
+    site.well("keys", "root", "remove", old, "--now-due")
+    assert site("keys", "list").status == 0
+    site.configure(root=f"passphrase:{OLD}")
+    assert "root-key-wrong" in site("keys", "list").stderr
+
+
+def test_without_a_passphrase_there_is_no_new_one(site: Site) -> None:
+    """It would wrap, and nothing would open by it."""
+    assert site("keys", "root", "rewrap", "--new-passphrase").status == 2
+
+
+def test_the_list_says_what_is_wrong(site: Site) -> None:
+    """And ends with status 1; nobody is asked for a passphrase."""
+    assert site("keys", "root", "list").status == 0
+    [row] = site.table()
+    assert row["wraps"] == f"kek {site.database}"
+    site.configure(root="file:keys/gone.key", second_root="passphrase:")
+    run = site("keys", "root", "list", "--json")
+    assert run.status == 1
+    gone, asked, former = json.loads(run.stdout)
+    assert "there is no root key file" in gone["usable"]
+    assert "nobody is asked" in asked["usable"]
+    assert (former["root"], former["configured"]) == (row["root"], False)
