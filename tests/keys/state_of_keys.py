@@ -10,6 +10,7 @@ from strongroom.config import StateAddress
 from strongroom.keys.custody import Custody, note
 from strongroom.keys.generate import new_keyset, new_version
 from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.journal import Journal
 from strongroom.keys.kek import Keks, new_kek
 from strongroom.keys.model import Keyset, KeyState
 from strongroom.keys.root.file import FileRoot
@@ -65,6 +66,7 @@ def a_filled_state(folder: Path, root: FileRoot) -> tuple[State, Keks]:
     store.reserve(email.name, email.primary, 1024, 2**31)
     SealedColumns(state.engine).add("shop", frozenset({"public.t.email", "public.t.iban"}))
     SealedColumns(state.engine).release("shop", frozenset({"public.t.iban"}))
+    Journal(state.engine).add("rotated", EMAIL, key_id=f"{email.primary:08x}", resealed=7)
     kept = Custody(EMAIL, "Ada", "the safe in Bern", timedelta(days=90), MADE, None)
     note(state.engine, [kept, replace(kept, name=root.name, tested=MADE)])
     return state, keks

@@ -39,7 +39,7 @@ def documents(keysets: tuple[Keyset, ...]) -> list[bytes]:
 def same(one: Contents, other: Contents) -> bool:
     """Whether two hold the same, key material included."""
     kinds = ("keks", "keysets", "retired")
-    rest = ("id", "made", "uses", "sealed", "custody", "backups")
+    rest = ("id", "made", "uses", "sealed", "custody", "backups", "events")
     return all(documents(getattr(one, kind)) == documents(getattr(other, kind)) for kind in kinds) and all(
         getattr(one, field) == getattr(other, field) for field in rest
     )
@@ -73,6 +73,7 @@ def test_everything_is_in_it(filled: tuple[Any, Contents]) -> None:
         ("public.t.iban", True),
     ]
     assert len(what.custody) == 2
+    assert [(one.what, one.subject) for one in what.events] == [("rotated", EMAIL)]
     assert what.kek("shop") is what.keks[0]
     assert what.kek("other") is None
 
@@ -156,7 +157,7 @@ def test_another_format_version(filled: tuple[Any, Contents]) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["keks", "keysets", "retired", "uses", "sealedColumns", "custody", "backups"]
+    "field", ["keks", "keysets", "retired", "uses", "sealedColumns", "custody", "backups", "events"]
 )
 def test_what_is_not_whole(filled: tuple[Any, Contents], field: str) -> None:
     """A missing or malformed part is damage, never an empty part."""

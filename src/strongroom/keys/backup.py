@@ -20,6 +20,7 @@ from strongroom.errors import BackupDamaged, BackupFormatUnknown, BackupNotWritt
 from strongroom.keys import age, document
 from strongroom.keys.backups import Backup, Backups, Held, held
 from strongroom.keys.custody import Custody, noted
+from strongroom.keys.journal import Journal, KeyEvent
 from strongroom.keys.kek import Keks, kek_name
 from strongroom.keys.model import ExportCapability, Keyset
 from strongroom.keys.new_file import write_new
@@ -44,6 +45,8 @@ class Contents:
     custody: tuple[Custody, ...]
     backups: tuple[Backup, ...]
     """Those made before."""
+    events: tuple[KeyEvent, ...]
+    """What was done to keys."""
 
     @property
     def holds(self) -> Mapping[str, Held]:
@@ -75,6 +78,7 @@ def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
         sealed=tuple(sealed_columns(engine)),
         custody=tuple(noted(engine)),
         backups=tuple(Backups(engine).all()),
+        events=tuple(Journal(engine).events()),
     )
 
 
@@ -152,6 +156,16 @@ def danger_written(what: Contents, capability: ExportCapability) -> bytes:
             }
             for one in what.backups
         ],
+        "events": [
+            {
+                "number": one.number,
+                "at": one.at.isoformat(),
+                "what": one.what,
+                "subject": one.subject,
+                "details": dict(one.details),
+            }
+            for one in what.events
+        ],
     }
     return json.dumps(written, indent=1, ensure_ascii=False).encode()
 
@@ -188,6 +202,7 @@ def _read(found: Mapping[str, Any]) -> Contents:
         ),
         custody=tuple(_custody(one) for one in found["custody"]),
         backups=tuple(_backup(one) for one in found["backups"]),
+        events=tuple(_event(one) for one in found["events"]),
     )
 
 
@@ -219,6 +234,11 @@ def _backup(found: Mapping[str, Any]) -> Backup:
     drilled, forgotten = _optional_time(found["drilled"]), _optional_time(found["forgotten"])
     place, to = str(found["place"]), str(found["to"])
     return Backup(str(found["id"]), _time(found["made"]), place, to, holds, drilled, forgotten)
+
+
+def _event(found: Mapping[str, Any]) -> KeyEvent:
+    what, subject = str(found["what"]), str(found["subject"])
+    return KeyEvent(int(found["number"]), _time(found["at"]), what, subject, dict(found["details"]))
 
 
 def _time(found: str) -> datetime:

@@ -4,7 +4,7 @@ Names, ids and dates, never material nor values. `strongroom keys events` shows 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,6 +49,23 @@ class Journal:
         row = {"at": at, "what": what, "subject": subject, "details": json.dumps(details, default=str)}
         with self._engine.begin() as connection:
             connection.execute(_events.insert().values(row))
+
+    def take_over(self, events: Iterable[KeyEvent]) -> None:
+        """The list of a lost state, from a backup; what is there already is not written twice."""
+        there = {(one.at, one.what, one.subject) for one in self.events()}
+        rows = [
+            {
+                "at": one.at.astimezone(UTC).replace(tzinfo=None),
+                "what": one.what,
+                "subject": one.subject,
+                "details": json.dumps(dict(one.details)),
+            }
+            for one in events
+            if (one.at, one.what, one.subject) not in there
+        ]
+        with self._engine.begin() as connection:
+            for row in rows:
+                connection.execute(_events.insert().values(row))
 
     def events(self) -> list[KeyEvent]:
         """All of it, oldest first."""

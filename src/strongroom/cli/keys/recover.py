@@ -69,4 +69,4 @@ def _show(settings: Settings, state: State, came: Came, *, as_json: bool) -> Non
     tell(came)
     for name in without_password(settings, state):
         say(f"no password stands beside the data: run `strongroom password {name}`")
-    say("how often keys were used is not known any more: `strongroom keys list` shows those to be rotated")
+    say("events and uses stood in the state and are lost: `strongroom keys list` shows what to rotate")
