@@ -28,9 +28,9 @@ COLUMNS = {
 
 def protect_rows(stage: Stage, seconds: int) -> Mapping[str, float]:
     """Protect two columns of a table of ``stage.rows`` rows while pgbench runs on other tables."""
-    _make_table(stage)
+    make_table(stage)
     size = _size(stage)
-    alone = [_transactions(_pgbench(stage, seconds)) for _ in range(3)]
+    alone = [transactions(pgbench(stage, seconds)) for _ in range(3)]
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -39,16 +39,16 @@ def protect_rows(stage: Stage, seconds: int) -> Mapping[str, float]:
             "protect",
             "--json",
             "--config",
-            _configure(stage, folder),
+            configure(stage, folder),
         ]
         environment = {**os.environ, PASSWORD_VARIABLE: stage.server.password}
         job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         together = []
         while job.poll() is None:
-            together.append(_transactions(_pgbench(stage, seconds)))
+            together.append(transactions(pgbench(stage, seconds)))
         assert job.stdout is not None
         report = json.loads(job.stdout.read())
-    alone += [_transactions(_pgbench(stage, seconds)) for _ in range(3)]  # before and after: a machine drifts
+    alone += [transactions(pgbench(stage, seconds)) for _ in range(3)]  # before and after: a machine drifts
     stage.server.run("VACUUM FULL people", DATABASE)
     beside = statistics.mean(together[:-1] or together)  # the last ran partly alone
     return {
@@ -61,7 +61,8 @@ def protect_rows(stage: Stage, seconds: int) -> Mapping[str, float]:
     }
 
 
-def _make_table(stage: Stage) -> None:
+def make_table(stage: Stage) -> None:
+    """People, in plaintext, in a database of their own."""
     stage.server.run(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     stage.server.create_database(DATABASE)
     with stage.server.connect(DATABASE) as connection, connection.cursor() as cursor:
@@ -73,7 +74,8 @@ def _make_table(stage: Stage) -> None:
     stage.server.run("VACUUM ANALYZE people", DATABASE)
 
 
-def _configure(stage: Stage, folder: str) -> str:
+def configure(stage: Stage, folder: str) -> str:
+    """The configuration file of a gateway in front of them."""
     for name in ("state", "keys"):
         Path(folder, name).mkdir(mode=0o700)
     settings = {
@@ -93,12 +95,13 @@ def _configure(stage: Stage, folder: str) -> str:
     return str(file)
 
 
-def _pgbench(stage: Stage, seconds: int) -> str:
+def pgbench(stage: Stage, seconds: int) -> str:
     """pgbench's own mixed transactions, on the direct route."""
     return stage.run(stage.routes[0], "pgbench", "-n", "-M", "prepared", "-c", "2", "-T", str(seconds))
 
 
-def _transactions(said: str) -> float:
+def transactions(said: str) -> float:
+    """How many a second, of what pgbench says."""
     found = re.search(r"tps = ([\d.]+)", said)
     assert found, said
     return float(found[1])

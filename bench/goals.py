@@ -31,8 +31,11 @@ GOALS = (
     Goal("lookup in", 1.5, PGBOUNCER),
     Goal("longest lock", 1000),
     Goal("slow-down", 10),
+    Goal("re-encryption in place, times", 0.5, at_least=True),
     Goal("memory for an idle session", 100),
     Goal("growth over", 16),
+    Goal("calls of the root at a start", 2),
+    Goal("calls of the root for", 0),
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from tests.conformance.tally import add_up
 
 import strongroom
@@ -15,6 +16,11 @@ from strongroom.testing.certificates import Authority
 from strongroom.testing.installations import EMBEDDED, Installation, installations
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.softhsm import SoftHsm
+
+# A loaded machine is no fault of the code. In CI examples are the same each time, as Hypothesis has it.
+_usual = settings.get_profile("ci" if os.environ.get("CI") else "default")
+settings.register_profile("patient", parent=_usual, deadline=None)
+settings.load_profile("patient")
 
 CACHE = Path(__file__).parent.parent / ".cache"
 VERSIONS = (EMBEDDED, "15", "16", "17", "18")

@@ -186,7 +186,7 @@ def test_a_newer_state(address: StateAddress) -> None:
     open_state(address).close()
     connection = sqlite3.connect(address.path)
     with connection:
-        connection.execute("UPDATE meta SET value = CAST('2' AS BLOB) WHERE name = 'schema'")
+        connection.execute("UPDATE meta SET value = CAST('1' AS BLOB) WHERE name = 'schema'")
     connection.close()
-    with pytest.raises(StateUnusable, match="schema 2"):
+    with pytest.raises(StateUnusable, match="schema 1"):
         open_state(address)

@@ -38,7 +38,7 @@ from strongroom.config import StateAddress
 from strongroom.errors import StateUnusable
 from strongroom.secret import Secret
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 10
 """How long a process waits for another one's write before it gives up."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.changeover.shop import HASTY, IBAN, Shop, target
 
-from strongroom.changeover import record, statements
+from strongroom.changeover import places, record, statements
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import Filler
 from strongroom.changeover.model import Direction
@@ -123,7 +123,9 @@ def test_the_last_rows_are_found_by_their_index(shop: Shop, filler: Filler) -> N
 
 def test_rows_are_written_by_their_place(filler: Filler) -> None:
     """The UPDATE looks up each ctid; it does not read the table."""
-    update = filler._update().replace("%t::text[]", "ARRAY['(0,1)', '(0,2)']")  # its plan is the fact
+    update = filler._update().replace(
+        places.UNNESTED, "ARRAY['(0,1)']::tid[], ARRAY['7']::xid[]"
+    )  # its plan is the fact
     lines = shop_explain(filler.database, update.replace("%b::bytea[]", "ARRAY['\\x01']::bytea[]"))
     assert "Tid Scan" in lines
     assert "Seq Scan" not in lines

@@ -9,14 +9,14 @@ ALONE, BESIDE = Load(), Load(others=True)
 
 
 def test_we_work_for_a_share_of_the_time() -> None:
-    """Four fifths of it by default, and three tenths while others are at work."""
-    assert Throttle(Limits()).pause(1000, 0.4, ALONE) == pytest.approx(0.1)
+    """Nearly all of it by default, and three tenths while others are at work."""
+    assert Throttle(Limits()).pause(1000, 0.95, ALONE) == pytest.approx(0.05)
     assert Throttle(Limits()).pause(1000, 0.3, BESIDE) == pytest.approx(0.7)
 
 
 def test_a_slow_database_is_left_more_time() -> None:
     """Where a row takes four times as long as at best, the rest grows with the square of what is too much."""
-    throttle = Throttle(Limits())
+    throttle = Throttle(Limits(share=0.8))
     throttle.pause(1000, 0.1, ALONE)
     assert throttle.pause(1000, 0.4, ALONE) == pytest.approx(0.1 * 4)
     assert throttle.pause(1000, 0.2, ALONE) == pytest.approx(0.05)

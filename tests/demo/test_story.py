@@ -31,6 +31,7 @@ def test_the_story() -> None:
     assert "[comparison-refused]" in rest
     assert "violates check constraint" in rest
     assert "[ciphertext-key]" in rest
+    assert "would bring everything back" in rest
     assert "connection string" in rest
 
 

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import errors as database_errors
 
+from strongroom.changeover import places
 from strongroom.changeover.model import Limits
 from strongroom.errors import ChangeoverLocked
 
@@ -57,6 +58,7 @@ class Database:
 
     def settle_session(self) -> None:
         """Sets what our statements rest on."""
+        places.register(self.connection)
         for name, value in SETTINGS.items():
             if name != "session_replication_role" or self.value("SHOW session_replication_role") != "origin":
                 self.run("SELECT set_config(%s, %s, false)", name, value)

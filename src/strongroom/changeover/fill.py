@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from strongroom.changeover import places
 from strongroom.changeover.database import Database, Values
 from strongroom.changeover.model import Column, Direction, Progress, Stage, Table, Tell
 from strongroom.changeover.pace import Pace
@@ -102,7 +103,7 @@ class Filler:
         """Fills the rows of a condition; returns how many were read."""
         columns = self.table.columns
         names = ", ".join(f"t.{quoted(column.name)}" for column in columns)
-        query = f"SELECT t.ctid::text, t.xmin::text, {names} FROM {self.table.sql} t WHERE {where}"
+        query = f"SELECT {places.READ}, {names} FROM {self.table.sql} t WHERE {where}"
         rows = self.database.raw(query, binary=True)
         if not rows:
             return 0
@@ -110,19 +111,18 @@ class Filler:
             _converted(column, self.direction, of_column)
             for column, of_column in zip(columns, _columns(rows), strict=True)
         ]
-        places = [[_text(row[0]) for row in rows], [_text(row[1]) for row in rows]]
         sent: Sequence[object] = values
         if not self.direction.seals:
             sent = [[_decoded(value) for value in column] for column in values]
-        self._write(places, sent, compare=compare)
+        self._write(places.of(rows), sent, compare=compare)
         return len(rows)
 
-    def _write(self, places: Sequence[object], values: Sequence[object], *, compare: bool) -> None:
+    def _write(self, where: Sequence[object], values: Sequence[object], *, compare: bool) -> None:
         if not compare:
-            self.database.run(self._update(), *places, *values)
+            self.database.run(self._update(), *where, *values)
             return
         stored = f"{self._update()} RETURNING {self._pairs().replace('%', '%%')}"
-        self._compare_rows(self.database.raw(stored, *places, *values, binary=True))
+        self._compare_rows(self.database.raw(stored, *where, *values, binary=True))
 
     def _update(self) -> str:
         columns = self.table.columns
@@ -135,8 +135,8 @@ class Filler:
         )
         return (
             f"UPDATE {self.table.sql} t SET {sets}".replace("%", "%%")  # what follows has placeholders
-            + f" FROM (SELECT id::tid AS id, x::xid AS x, {names}"
-            f" FROM unnest(%t::text[], %t::text[], {arrays}) u(id, x, {names}) OFFSET 0) s"
+            + f" FROM (SELECT id, x, {names}"
+            f" FROM unnest({places.UNNESTED}, {arrays}) u(id, x, {names}) OFFSET 0) s"
             " WHERE t.ctid = s.id AND t.xmin = s.x"
         )
 
@@ -183,8 +183,3 @@ def _columns(rows: list[Values]) -> list[list[bytes | None]]:
 
 def _decoded(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
-
-
-def _text(value: bytes | None) -> str:
-    assert value is not None
-    return value.decode()

@@ -190,7 +190,7 @@ class Limits:
     """Rows that may be left for the swap to fill under its lock; about 50,000 a second are filled."""
     batch_seconds: float = 0.15
     """What a batch should take: its locks on rows are held so long."""
-    share: float = 0.8
+    share: float = 0.95
     """The part of the time in which we work."""
     share_beside: float = 0.3
     """The same while others are at work: they are slowed down by less than a tenth."""

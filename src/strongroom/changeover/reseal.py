@@ -8,6 +8,7 @@ what a writer changed meanwhile is not found, and met in the next pass. Called b
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from strongroom.changeover import places
 from strongroom.changeover.checks import SealedColumn
 from strongroom.changeover.database import Database
 from strongroom.changeover.fill import STYLE
@@ -45,13 +46,12 @@ class Resealer:
         name = f"t.{quoted(self.column.name)}"
         newest = f"'\\x{prefix(self.newest).hex()}'::bytea"
         rows = self.database.raw(
-            f"SELECT t.ctid::text, t.xmin::text, {name} FROM {self.column.sql} t"
+            f"SELECT {places.READ}, {name} FROM {self.column.sql} t"
             f" WHERE {condition} AND substring({name}, 1, {PREFIX_SIZE}) <> {newest}",
             binary=True,
         )
         if rows:
-            places, versions, values = (list(column) for column in zip(*rows, strict=True))
-            self.database.run(self._update(), _texts(places), _texts(versions), self._resealed(values))
+            self.database.run(self._update(), *places.of(rows), self._resealed([row[2] for row in rows]))
         return len(rows)
 
     def _resealed(self, values: Sequence[bytes | None]) -> list[bytes | None]:
@@ -68,11 +68,6 @@ class Resealer:
         name = quoted(self.column.name)
         return (
             f"UPDATE {self.column.sql} t SET {name} = s.v".replace("%", "%%")  # what follows has placeholders
-            + " FROM (SELECT id::tid AS id, x::xid AS x, v"
-            " FROM unnest(%t::text[], %t::text[], %b::bytea[]) u(id, x, v) OFFSET 0) s"
+            + f" FROM (SELECT id, x, v FROM unnest({places.UNNESTED}, %b::bytea[]) u(id, x, v) OFFSET 0) s"
             " WHERE t.ctid = s.id AND t.xmin = s.x"
         )
-
-
-def _texts(values: Sequence[bytes | None]) -> list[str]:
-    return [value.decode() for value in values if value is not None]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+import pyrage
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -256,7 +257,25 @@ def tamper(here: Scene, _rows: int) -> None:
         thief.execute(f"ALTER TABLE customers ADD CONSTRAINT strongroom_iban {before[1]}".encode())
 
 
-STEPS = (compare, look_up, search_the_dump, refuse, tamper)
+def drill(here: Scene, _rows: int) -> None:
+    """The keys go into one encrypted file, and it is proved that they would come back from it."""
+    safe = here.gateway.folder / "keys"
+    identity, file = pyrage.x25519.Identity.generate(), safe / "keys.age"
+    (safe / "identity.txt").write_text(f"{identity}\n")
+    recipient = str(identity.to_public())
+    here.gateway.command("keys", "backup", str(file), "--recipient", recipient)
+    said = here.gateway.command("keys", "drill", str(file), "--identity", str(safe / "identity.txt"))
+    _must("would bring everything back" in said, "a backup of the keys would bring everything back")
+    here.say(
+        f"\n[bold]A backup of the keys[/], {file.stat().st_size / 1e3:.1f} kB that the program age opens:"
+    )
+    here.quote(f"strongroom keys backup keys.age --recipient {recipient[:12]}…", "cyan")
+    here.quote("strongroom keys drill keys.age --identity identity.txt", "cyan")
+    for line in said.splitlines():
+        here.quote(line.rstrip(), "green")
+
+
+STEPS = (compare, look_up, search_the_dump, refuse, tamper, drill)
 
 
 def _row(one: Customer) -> tuple[object, ...]:

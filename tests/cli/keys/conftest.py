@@ -87,13 +87,13 @@ class House:
         user = ("postgres", self.server.password)
         with (
             Gateway.start(
-                self.server, self.database, upstream=user, more={"columns": COLUMNS}, first=self._move_in
+                self.server, self.database, upstream=user, more={"columns": COLUMNS}, first=self.move_in
             ) as gateway,
             psycopg.connect(gateway.uri()) as application,
         ):
             return application.execute("SELECT id, email, note FROM people ORDER BY id").fetchall()
 
-    def _move_in(self, gateway: Gateway) -> None:
+    def move_in(self, gateway: Gateway) -> None:
         """The gateway takes this machine's state and root for its own."""
         for name in ("state", "keys"):
             shutil.rmtree(gateway.folder / name)

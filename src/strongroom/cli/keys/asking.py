@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from strongroom.errors import BackupKeyNeeded, BackupNotWritten, SharesMissing, StrongroomError
+from strongroom.errors import BackupKeyNeeded, SharesMissing, StrongroomError
 from strongroom.keys import age
 from strongroom.secret import Secret
 
@@ -99,13 +99,3 @@ def _gathered() -> age.Identities:
 def say(text: str) -> None:
     """A line for the person at the terminal; standard output is for what programs read."""
     Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(text)
-
-
-def hand_out(made: age.Encrypted) -> None:
-    """The shares, for their keepers: shown once, and kept nowhere."""
-    if not made.shares:
-        return
-    if sys.stdout is None:
-        raise BackupNotWritten("there is nowhere to show the shares")
-    for number, share in enumerate(made.shares, 1):
-        print(f"Share {number} of {len(made.shares)}:\n{share.danger_text()}\n")

@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli.keys.asking import hand_out, say, to_whom
+from strongroom.cli.keys.asking import say, to_whom
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, load
 from strongroom.errors import NothingToRecover
 from strongroom.gateway.protection import open_keks
+from strongroom.keys import age
 from strongroom.keys import backup as backups_of_keys
 from strongroom.keys.backups import Backup, Backups
 from strongroom.keys.journal import Journal
 from strongroom.keys.new_file import refuse_place
-from strongroom.state import open_state
+from strongroom.state import look_at_state, open_state
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A new file, in a folder of its own.")]
 Recipient = Annotated[
@@ -70,17 +71,23 @@ def backup(
         Journal(state.engine).add("backed up", what.id, place=str(file.resolve()), to=made.to)
     finally:
         state.close()
-    hand_out(made)
-    _show(what, file, made.to, as_json=json)
+    _show(what, file, made, as_json=json)
 
 
-def _show(what: backups_of_keys.Contents, file: Path, to: str, *, as_json: bool) -> None:
+def _show(what: backups_of_keys.Contents, file: Path, made: age.Encrypted, *, as_json: bool) -> None:
+    """What the file holds; and the shares, for their keepers: shown once, and kept nowhere."""
     keys = sum(len(one.versions) for one in (*what.keks, *what.keysets, *what.retired))
+    shares = [share.danger_text() for share in made.shares]
     if as_json:
-        print_json({"id": what.id, "file": str(file), "to": to, "names": sorted(what.holds), "keys": keys})
+        names = sorted(what.holds)
+        print_json(
+            {"id": what.id, "file": str(file), "to": made.to, "names": names, "keys": keys, "shares": shares}
+        )
         return
-    print(f"backup {what.id}: {len(what.holds)} names, {keys} keys, to {to}")
-    say(f"{file} was read back and opens. Try it on its own now and then: strongroom keys drill {file}")
+    for number, share in enumerate(shares, 1):
+        print(f"Share {number} of {len(shares)}, for one keeper alone:\n{share}\n")
+    print(f"backup {what.id}: {keys} keys of {len(what.holds)} names, to {made.to}")
+    say(f"{file} was read back and opens. Prove it now and then: strongroom keys drill {file}")
 
 
 def backups(*, config: Config = DEFAULT_FILE, forget: Forget = None, json: Json = False) -> None:
@@ -88,7 +95,7 @@ def backups(*, config: Config = DEFAULT_FILE, forget: Forget = None, json: Json 
 
     Examples: strongroom keys backups · strongroom keys backups --forget 1f2e3d4c5b6a7988
     """
-    state = open_state(load(config).state)
+    state = (look_at_state if forget is None else open_state)(load(config).state)
     try:
         register = Backups(state.engine)
         if forget is not None:

@@ -16,7 +16,7 @@ from strongroom.gateway.protection import schemes_of
 from strongroom.keys.custody import Custody, note, noted
 from strongroom.keys.journal import Journal
 from strongroom.keys.store import kept_keks, kept_keysets
-from strongroom.state import State, open_state
+from strongroom.state import State, look_at_state, open_state
 
 Name = Annotated[
     str | None,
@@ -55,7 +55,7 @@ def custody(
     """
     settings = load(config)
     now = datetime.now(UTC)
-    state = open_state(settings.state)
+    state = (look_at_state if name is None else open_state)(settings.state)
     try:
         if name is not None:
             known = _known(settings, state, name)

@@ -13,6 +13,7 @@ from strongroom.cli.keys.asking import File, Identity, PassphraseFrom, Shares, k
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, StateAddress, load
+from strongroom.errors import NothingToRecover
 from strongroom.gateway.protection import open_keks, read_schema, schemes_of
 from strongroom.gateway.restoring import fill_from, places_of_keys
 from strongroom.gateway.sampling import sample
@@ -57,6 +58,11 @@ def drill(
     state = open_state(settings.state)
     try:
         live = contents(state.engine, open_keks(settings, state), now)
+        if not live.keks:
+            raise NothingToRecover(
+                "the live state holds no keys to compare the backup with",
+                hint="Run the drill where the gateway runs; on an empty machine, `strongroom keys restore`.",
+            )
         restored = rehearsed(what, now)
         lines = compare(_all(live), _all(restored))
         lines += asyncio.run(_values(settings, restored))

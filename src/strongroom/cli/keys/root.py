@@ -102,9 +102,8 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
         roots = _opened(settings, state)
         onto = _with_new_passphrase(roots) if new_passphrase else roots
         rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
-        Journal(state.engine).add(
-            "rewrapped", ", ".join(onto.names), keks=", ".join(row.name for row in rows)
-        )
+        names = ", ".join(row.name for row in rows)
+        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
         state.close()
     for row in rows:
