@@ -34,6 +34,8 @@ GOALS = (
     Goal("re-encryption in place, times", 0.5, at_least=True),
     Goal("memory for an idle session", 100),
     Goal("growth over", 16),
+    Goal("calls of the root at a start", 2),
+    Goal("calls of the root for", 0),
 )
 
 

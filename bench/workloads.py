@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.changing import protect_rows
+from bench.roots import start_with_keys as start_with_many_keys
 from bench.rotating import rotate_rows
 from bench.stage import COLUMNS, ROUTES, Route, Stage
 from strongroom.demo.customers import customers
@@ -21,6 +22,7 @@ READ_ROWS = 200_000
 LOAD_ROWS = 100_000
 LOOKUPS = 2_000
 IDLE_SESSIONS = 1_000
+COLUMN_KEYS = 1_000
 OURS = ROUTES[2]
 
 
@@ -156,6 +158,13 @@ def rotate(stage: Stage, route: Route, settings: Settings) -> Figures:
     return rotate_rows(stage, settings.seconds)
 
 
+def start_with_keys(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """A start with many column keys and a root in a key service: without TLS to the database."""
+    if route.name != OURS or stage.tls:
+        return {}
+    return start_with_many_keys(stage, settings.rows(COLUMN_KEYS))
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -166,6 +175,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "idle": idle_sessions,
     "large": large_result,
     "protect": protect,
+    "roots": start_with_keys,
     "rotate": rotate,
 }
 

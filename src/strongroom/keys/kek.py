@@ -129,6 +129,22 @@ class Keks:
             raise WrongKek(f"the copy of keyset {kept.name!r} holds another")
         return keyset
 
+    def wrap_private(self, keyset_name: str, plaintext: bytes, context: bytes) -> bytes:
+        """Something else that belongs to a keyset, wrapped by its KEK; raises ``KekMissing``."""
+        kek = self._of(keyset_name)
+        primary = kek.version(kek.primary)
+        assert primary.dek is not None  # model: the primary is active
+        return wrapping.wrap(primary.dek.aead(), kek.primary, plaintext, context)
+
+    def unwrap_private(self, keyset_name: str, wrapped: bytes, context: bytes) -> bytes:
+        """The same again; raises ``KekMissing`` or ``WrongKek``."""
+        version = self._version(WrappedKeyset(keyset_name, 0, wrapped))
+        assert version.dek is not None  # it is in OPENING
+        try:
+            return wrapping.unwrap(version.dek.aead(), version.key_id, wrapped, context)
+        except wrapping.DoesNotOpen:
+            raise WrongKek(f"what is kept for keyset {keyset_name!r} does not open: it was changed") from None
+
     def is_current(self, kept: WrappedKeyset) -> bool:
         """Whether the newest version of the KEK wrapped this."""
         return key_id_of(kept.wrapped) == self._of(kept.name).primary

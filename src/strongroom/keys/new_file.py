@@ -1,7 +1,7 @@
 """A file that is there whole or not at all, for its owner alone, and never in another one's place.
 
 It is written under a passing name in the same folder, read back from there, and given its own name last; a
-kill leaves at most the passing one, which nothing takes for a backup. Called for backups of keys.
+kill leaves at most the passing one, which nothing takes for a backup. Called for backups of keys and exports.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 def refuse_place(path: Path, state_folder: Path | None) -> None:
-    """Refuses a place for a backup before any work is done; raises ``BackupPlaceRefused``."""
+    """Refuses a place for a file with keys before any work is done; raises ``BackupPlaceRefused``."""
     if where := carried_along_by(path, state_folder):
-        raise BackupPlaceRefused(f"{path}: the backup would lie {where}")
+        raise BackupPlaceRefused(f"{path}: the file would lie {where}")
     if path.is_symlink() or path.exists():
         raise BackupPlaceRefused(f"{path}: there is a file already; it is never overwritten")
     if not path.parent.is_dir():
@@ -41,7 +41,7 @@ def write_new(path: Path, content: bytes, verify: Callable[[bytes], None]) -> No
         verify(passing.read_bytes())
         _give_name(passing, path)
     except OSError as error:
-        raise BackupNotWritten(f"{path}: the backup cannot be written: {error.strerror}") from None
+        raise BackupNotWritten(f"{path}: the file cannot be written: {error.strerror}") from None
     finally:
         with contextlib.suppress(OSError):
             passing.unlink()

@@ -18,7 +18,7 @@ Called by ``task.py`` when everything else of a statement is decided.
 from bisect import bisect_left
 from collections.abc import Collection
 
-from strongroom.errors import Bug
+from strongroom.errors import Bug, ConstructRefused
 from strongroom.sql.lexer import Lexed
 from strongroom.sql.run import Run
 from strongroom.sql.schema import OWN_SCHEMA
@@ -61,8 +61,13 @@ def _guard(run: Run, number: int, type_: str, named: Collection[int]) -> str:
         for place in run.touches  # a partition's column is its parent's
         if place in protections and protections[place].looked_up_by == type_
     }
-    oid = min(holding & set(named) or set(named) or holding)
-    relation = run.context.schema.relations[oid]
+    tables = holding & set(named) or set(named) or holding
+    if not tables:
+        raise ConstructRefused(
+            "a look-up in a deterministic column names no table that it could be guarded by",
+            hint="name the table in the statement itself",
+        )
+    relation = run.context.schema.relations[min(tables)]
     table = f"{quoted(relation.schema)}.{quoted(relation.name)}"
     query = f"SELECT NULL::{OWN_SCHEMA}.{type_} FROM {table}"  # noqa: S608 - a name of ours, and a quoted one
     return f'"strongroom guard {number}" AS ({query})'

@@ -13,6 +13,7 @@ from strongroom.cli.keys import (
     root,
     rotate,
     states,
+    transfer,
 )
 
 keys = typer.Typer(
@@ -35,4 +36,6 @@ keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
 keys.command("drill")(drill.drill)
 keys.command("custody")(custody.custody)
+keys.command("import")(transfer.import_key)
+keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")

@@ -1,6 +1,6 @@
 """What the key commands do in one database: the keys that are ready for use, and changes of them.
 
-Called by ``rotate.py`` and ``states.py``.
+Called by ``rotate.py``, ``states.py`` and ``transfer.py``.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from strongroom.errors import KekMissing, KeysetMissing
 from strongroom.gateway.kept import kept_beside
 from strongroom.gateway.protection import prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
+from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.model import Keyset
@@ -52,6 +53,7 @@ class KeyWork:
         self._store = KeyStore(site.state.engine, self._prepared.keks)
         self._uses = Reservations(self._store.reserve)
         self.journal = Journal(site.state.engine)
+        self.imports = Imports(site.state.engine, self._prepared.keks)
 
     def groups(self, columns: Sequence[str]) -> list[list[Scheme]]:
         """The columns of each keyset that one of these names has, all that share it."""
