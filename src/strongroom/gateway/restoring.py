@@ -93,15 +93,20 @@ def _decided(found: Mapping[str, Beside], contents: Contents | None, roots: Root
 
 
 def _roots(settings: Settings, kept: Sequence[WrappedKek], said: list[str]) -> Roots:
-    """The configured roots, which may be new: a missing file is made, another passphrase is a new root."""
+    """The configured roots, which may be new: a missing file is made, another passphrase is a new root.
+
+    One of two that is out of reach is no reason to wait: the next start adds its wrap.
+    """
     assert settings.keys is not None  # config: protected columns have a root
     folder = settings.state.path.parent
     said += make_missing(settings.keys.roots, folder)
     entered = Entered.ask(settings.keys.roots)
     try:
-        return open_roots(settings.keys.roots, folder, kept, entered)
+        roots = open_roots(settings.keys.roots, folder, kept, entered)
     except WrongRoot:
-        return open_roots(settings.keys.roots, folder, (), entered)
+        roots = open_roots(settings.keys.roots, folder, (), entered)
+    said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
+    return Roots(roots.usable)
 
 
 async def _replace(place: Place, back: BroughtBack) -> None:

@@ -70,6 +70,22 @@ def test_another_kind_of_root(house: House, monkeypatch: pytest.MonkeyPatch) -> 
     assert house("keys", "list", "--json").status == 0
 
 
+def test_a_second_root_that_is_down(house: House) -> None:
+    """A key service that does not answer is no reason to wait: the other root is enough, and it is said."""
+    file = house.backup()
+    house.burn("state", "keys")
+    token = house.folder / "keys" / "token"
+    token.write_text("a token")
+    token.chmod(0o600)
+    down = f"vault:http://127.0.0.1:9/transit/strongroom?token_file={token}"
+    house.configure(keys={"root": "file:keys/root.key", "second_root": down})
+    run = house.restore(file)
+    assert run.status == 0, run.stderr
+    assert "one of two roots cannot be used" in run.stderr
+    house.configure(keys={"root": "file:keys/root.key"})
+    assert house.served() == EVERYONE
+
+
 def test_a_state_with_keys_is_refused(house: House) -> None:
     """It names what is there, and changes nothing."""
     file = house.backup()
