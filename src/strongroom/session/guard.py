@@ -87,6 +87,7 @@ class Snapshot:
     def with_schema(self, schema: Schema) -> "Snapshot":
         """The same protection over another catalog; a protected column that was renamed stays protected."""
         places = places_of(schema, self.schemes.values(), self.protections)
+        there = schema.looked_up_by
         holding = self.sealed | {
             name for name, place in places.items() if column_type(schema, place) == types.BYTEA
         }
@@ -94,12 +95,12 @@ class Snapshot:
             self,
             schema=schema,
             protections={
-                place: self._protection(schema, name) for name, place in places.items() if name in holding
+                place: self._protection(there, name) for name, place in places.items() if name in holding
             },
             outdated=frozenset(
                 place
                 for name, place in places.items()
-                if name in holding and self._is_outdated(schema, name, place)
+                if name in holding and self._is_outdated(schema, there, name, place)
             ),
             awaiting=frozenset(place[0] for name, place in places.items() if name not in holding),
             lost=frozenset(
@@ -110,18 +111,19 @@ class Snapshot:
             analyses=Analyses(),
         )
 
-    def _protection(self, schema: Schema, name: str) -> Protection:
+    def _protection(self, there: frozenset[str], name: str) -> Protection:
         protection, by = _protection(self.schemes[name]), self._looked_up_by(name)
-        return replace(protection, looked_up_by=by) if by in schema.looked_up_by else protection
+        return replace(protection, looked_up_by=by) if by in there else protection
 
-    def _is_outdated(self, schema: Schema, name: str, place: ColumnId) -> bool:
+    def _is_outdated(self, schema: Schema, there: frozenset[str], name: str, place: ColumnId) -> bool:
         """Whether the catalog says that values of the column are not of the key that we look up by."""
-        by, allowed = self._looked_up_by(name), schema.relations[place[0]].keys.get(place[1])
+        by = self._looked_up_by(name)
         if not by:
             return False
+        allowed = schema.relations[place[0]].keys.get(place[1])
         if allowed and self.codecs[name].primary not in allowed:
             return True
-        return bool(schema.looked_up_by) and by not in schema.looked_up_by
+        return bool(there) and by not in there
 
     def _looked_up_by(self, name: str) -> str:
         """The type that is named after a comparable column's key; empty for others."""

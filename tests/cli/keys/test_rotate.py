@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,3 +173,15 @@ def test_wrong_use(gateway: Gateway, arguments: list[str]) -> None:
     """Says what to give instead."""
     with pytest.raises(ServerFailed):
         gateway.command("keys", "rotate", *arguments)
+
+
+def test_a_backup_that_should_have_been_tested(gateway: Gateway) -> None:
+    """`list` says so, and by its status."""
+    gateway.command("keys", "custody", NOTE, "--keeper", "Ada", "--every", "1d")
+    assert [row["due"] for row in rows(gateway, "list")] == [None, None, None]
+    with sqlite3.connect(gateway.folder / "state" / "state.db") as state:
+        state.execute("UPDATE key_custody SET since = '2026-01-01 00:00:00.000000'")
+    state.close()
+    with pytest.raises(ServerFailed) as caught:
+        gateway.command("keys", "list")
+    assert "its backup should have been tested by 2026-01-02" in caught.value.detail

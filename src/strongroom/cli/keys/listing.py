@@ -13,6 +13,7 @@ from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
+from strongroom.keys.custody import Overdue, overdue
 from strongroom.keys.kek import Keks
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
@@ -23,15 +24,17 @@ Name = Annotated[str, typer.Argument(metavar="KEY", help="A column, or a name th
 
 
 def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
-    """Show every key: what it serves, how old it is, how much it was used, and whether it is due.
+    """Show every key: what it serves, how old it is, how much it was used, and what is due.
 
-    Exit status 1 where a rotation is due.
+    Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`).
 
     Example: strongroom keys list --json
     """
     settings = load(config)
     with _kept(settings) as kept:
         rows = [kept.summary(keyset) for keyset in kept.all]
+        tests = [one for one in kept.overdue if one.name not in {keyset.name for keyset in kept.all}]
+    rows += [{"key": one.name, "due": _overdue(one)} for one in tests]
     print_table(["key", "columns", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
     if any(row["due"] for row in rows):
         raise typer.Exit(1)
@@ -59,6 +62,7 @@ class _Kept:
     columns: Mapping[str, list[str]]
     settings: Settings
     now: datetime
+    overdue: list[Overdue]
 
     @property
     def all(self) -> list[Keyset]:
@@ -83,8 +87,14 @@ class _Kept:
             "newest": f"{keyset.primary:08x}",
             "age": f"{(self.now - primary.created).days} days",
             "uses": self.uses.get((keyset.name, keyset.primary), 0),
-            "due": due(keyset, self.uses, self.now, self.settings.keys.period),
+            "due": "; ".join(self._due(keyset)) or None,
         }
+
+    def _due(self, keyset: Keyset) -> Iterator[str]:
+        assert self.settings.keys is not None
+        if reason := due(keyset, self.uses, self.now, self.settings.keys.period):
+            yield reason
+        yield from (_overdue(one) for one in self.overdue if one.name == keyset.name)
 
     def version(self, keyset: Keyset, version: KeyVersion) -> dict[str, object]:
         """One row of what is shown of a keyset."""
@@ -99,6 +109,10 @@ class _Kept:
         }
 
 
+def _overdue(one: Overdue) -> str:
+    return f"its backup should have been tested by {one.since:%Y-%m-%d}"
+
+
 @contextmanager
 def _kept(settings: Settings) -> Iterator[_Kept]:
     state = look_at_state(settings.state)
@@ -109,6 +123,8 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
         for database in settings.databases:
             for name, scheme in schemes_of(settings, database).items():
                 columns.setdefault(scheme.keyset, []).append(name)
-        yield _Kept(keks, store.load(), store.uses(), columns, settings, datetime.now(UTC))
+        now = datetime.now(UTC)
+        late = overdue(state.engine, now)
+        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late)
     finally:
         state.close()
