@@ -140,7 +140,7 @@ def test_files_that_cannot_be_used_are_named(server: KmipServer, tmp_path: Path,
 
 def test_an_encrypted_key_asks_nobody(server: KmipServer, tmp_path: Path) -> None:
     """A password asked for at the terminal would keep the gateway waiting."""
-    from cryptography.hazmat.primitives import serialization as pem  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization as pem  # noqa: PLC0415 - only this test needs it
 
     key = pem.load_pem_private_key(server.client.key.read_bytes(), None)
     encrypted = key.private_bytes(

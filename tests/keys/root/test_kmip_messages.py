@@ -21,9 +21,9 @@ def pykmip(message: bytes, *, writes_the_same: bool = True) -> Any:
     """The payload of a request, as PyKMIP understands it and would itself write it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what PyKMIP uses
-        from kmip.core import enums  # noqa: PLC0415
-        from kmip.core.messages.messages import RequestMessage  # noqa: PLC0415
-        from kmip.core.utils import BytearrayStream  # noqa: PLC0415
+        from kmip.core import enums  # noqa: PLC0415 - importing it warns
+        from kmip.core.messages.messages import RequestMessage  # noqa: PLC0415 - importing it warns
+        from kmip.core.utils import BytearrayStream  # noqa: PLC0415 - importing it warns
 
         request = RequestMessage()
         request.read(BytearrayStream(message), kmip_version=enums.KMIPVersion.KMIP_1_4)

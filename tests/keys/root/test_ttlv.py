@@ -138,9 +138,9 @@ def test_pykmip_encodes_the_same(number: int, words: str, data: bytes) -> None:
     """A judge that we did not write."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what PyKMIP uses
-        from kmip.core import primitives  # noqa: PLC0415
-        from kmip.core.enums import Tags  # noqa: PLC0415
-        from kmip.core.utils import BytearrayStream  # noqa: PLC0415
+        from kmip.core import primitives  # noqa: PLC0415 - importing it warns
+        from kmip.core.enums import Tags  # noqa: PLC0415 - importing it warns
+        from kmip.core.utils import BytearrayStream  # noqa: PLC0415 - importing it warns
 
     tag = Tags.DATA
     for theirs, ours in (
