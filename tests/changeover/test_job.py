@@ -14,7 +14,7 @@ from strongroom.changeover.model import Direction, Limits, Progress, Stage
 from strongroom.errors import ChangeoverBusy, ChangeoverLocked, ChangeoverRefused, KeysetMissing
 from strongroom.protect.plan import Sent
 from strongroom.protect.scheme import Scheme
-from strongroom.session.guard import protections_in
+from strongroom.session.snapshot import protections_in
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.sql.statement import Context

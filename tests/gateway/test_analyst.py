@@ -18,7 +18,7 @@ import strongroom
 from strongroom.errors import ComparisonRefused, StatementTooComplex
 from strongroom.gateway.analyst import Analyst
 from strongroom.session.analyses import LENGTH_KEPT, Question
-from strongroom.session.guard import Snapshot
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Analysis, Context
 from strongroom.testing.gateway import Gateway

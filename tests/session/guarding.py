@@ -8,8 +8,9 @@ from tests.session.conversation import BOUND, CLOSED, DONE, IDLE, LIMITS, PARSED
 
 from strongroom.protect.canonical import Sent
 from strongroom.protect.style import TextStyle
-from strongroom.session.guard import Guard, Snapshot
+from strongroom.session.guard import Guard
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names
 from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.wire.postgres import messages as m

@@ -14,7 +14,8 @@ from strongroom.errors import (
     TransactionFailed,
     UndefinedTable,
 )
-from strongroom.session.guard import Guard, OutOfDate, Snapshot, column_type, places_of, protections_in
+from strongroom.session.guard import Guard, OutOfDate
+from strongroom.session.snapshot import Snapshot, column_type, places_of, protections_in
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.schema import Column, Schema
 from strongroom.sql.statement import Barrier, Kind, Output, Resolved

@@ -17,7 +17,7 @@ from tests.session.guarding import (
 from strongroom.errors import InvalidCiphertext, OriginMismatch
 from strongroom.protect.canonical import Sent
 from strongroom.protect.style import TextStyle
-from strongroom.session.guard import Snapshot
+from strongroom.session.snapshot import Snapshot
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
 from strongroom.wire.postgres.codec import message

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from tests.session.conversation import split
 
-from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal
 from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.testing.raw_client import RawClient

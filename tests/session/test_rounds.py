@@ -25,9 +25,9 @@ from tests.session.conversation import (
 from strongroom.errors import InvalidCiphertext, OriginMismatch, UpstreamError
 from strongroom.protect.plan import Sent
 from strongroom.protect.style import TextStyle
-from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.rounds import Rounds, Treatment
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Statement
 from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.wire.postgres import messages as m

@@ -22,10 +22,10 @@ from tests.session.test_rounds import DESCRIBE, EMAIL, PEOPLE, data_row
 from strongroom.errors import UndefinedCursor
 from strongroom.protect.plan import Sent
 from strongroom.protect.style import TextStyle
-from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.refusals import to_wire
 from strongroom.session.series import PLANS_KEPT, in_kernel
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.schema import Schema
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types

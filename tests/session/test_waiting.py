@@ -6,8 +6,8 @@ from tests.session.test_series import CLOSED, snapshot
 
 from strongroom.errors import StatementTooComplex
 from strongroom.session.analyses import Question
-from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Analysis, Context
 from strongroom.wire.postgres import messages as m

@@ -15,7 +15,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ColumnMissing, Denied
 from strongroom.gateway.protection import read_schema, schemes_of
 from strongroom.gateway.server import upstream_of
-from strongroom.session.guard import protections_in
+from strongroom.session.snapshot import protections_in
 from strongroom.sql import explain as explained
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Context

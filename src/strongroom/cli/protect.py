@@ -25,7 +25,7 @@ from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
-from strongroom.session.guard import column_type, places_of
+from strongroom.session.snapshot import column_type, places_of
 from strongroom.state import State
 from strongroom.wire.postgres import types
 

@@ -27,7 +27,7 @@ import structlog
 
 from strongroom.errors import Bug, StatementTooComplex, StrongroomError
 from strongroom.session.analyses import Question
-from strongroom.session.guard import Snapshot
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Analysis, Context
 

@@ -28,9 +28,9 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
-from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials
 from strongroom.session.postgres import Entropy, Rules, Session
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.wire.postgres.scram import NONCE_BYTES, nonce_of
 

@@ -29,7 +29,7 @@ from strongroom.keys.root.opening import make_missing, open_roots
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore, adopt_keks, kept_keks, kept_keysets
 from strongroom.protect.scheme import Scheme
-from strongroom.session.guard import Protections, column_type, places_of
+from strongroom.session.snapshot import Protections, column_type, places_of
 from strongroom.sql.schema import CATALOG_QUERY, Schema
 from strongroom.state import State
 from strongroom.wire.postgres import types

@@ -19,7 +19,7 @@ from strongroom.keys.keyring import KeyRing
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
-from strongroom.session.guard import Snapshot
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.schema import Schema
 from strongroom.state import State
 

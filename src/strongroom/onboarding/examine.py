@@ -31,7 +31,7 @@ from strongroom.onboarding.surroundings import (
     way_findings,
 )
 from strongroom.protect.scheme import Scheme
-from strongroom.session.guard import protections_in
+from strongroom.session.snapshot import protections_in
 from strongroom.sql.statement import Context
 from strongroom.state import State
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from strongroom.errors import StrongroomError
 from strongroom.session.analyses import Question
-from strongroom.session.guard import Snapshot
 from strongroom.session.login import Credentials, Peer
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.upstream_login import UpstreamLogin
 from strongroom.sql.statement import Analysis
 

@@ -6,9 +6,9 @@ looked at before: what waits, may have changed or is refused is taken message by
 Used by `guarded`; pure.
 """
 
-from strongroom.session.guard import Snapshot
 from strongroom.session.relay import Limits
 from strongroom.session.series import EXECUTED, KINDS, Part, Plans
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.session.waiting import WaitingRelay
 from strongroom.wire.postgres.codec import HEADER, Span

@@ -34,10 +34,10 @@ from strongroom.errors import (
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
-from strongroom.session.guard import Snapshot
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.startup import Encryption, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer

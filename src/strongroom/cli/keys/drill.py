@@ -27,7 +27,7 @@ from strongroom.keys.kek import Keks
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import kept_keks
-from strongroom.session.guard import column_type, places_of
+from strongroom.session.snapshot import column_type, places_of
 from strongroom.state import State, open_state
 from strongroom.wire.postgres import types
 
