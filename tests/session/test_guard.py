@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.session.guarding import ANNA, CODECS, EMAIL, PATH, PEOPLE, SCHEMA, SNAPSHOT, plaintext
+from tests.session.guarding import ANNA, CODECS, EMAIL, PATH, SCHEMA, SNAPSHOT, plaintext
 
 from strongroom.errors import (
     BarrierInBatch,
@@ -15,9 +15,9 @@ from strongroom.errors import (
     UndefinedTable,
 )
 from strongroom.session.guard import Guard, OutOfDate
-from strongroom.session.snapshot import Snapshot, column_type, places_of, protections_in
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
-from strongroom.sql.schema import Column, Schema
+from strongroom.sql.schema import Schema
 from strongroom.sql.statement import Barrier, Kind, Output, Resolved
 from strongroom.wire.postgres import types
 
@@ -44,50 +44,6 @@ class World:
         """Upstream carries it out."""
         for one in self.guard.analyse(text, ()).statements:
             self.guard.completed(one)
-
-
-def with_columns(*columns: Column, name: str = "people") -> Schema:
-    """A catalog in which the table is another."""
-    return Schema({PEOPLE.oid: replace(PEOPLE, name=name, columns=columns)})
-
-
-# ------------------------------------------------------------------------------------ snapshots
-
-
-def test_columns_are_found_by_name_and_then_by_place() -> None:
-    """One that was sealed and renamed stays where it was, even if another takes its name."""
-    schemes = list(SNAPSHOT.schemes.values())
-    assert places_of(SCHEMA, schemes) == {NAME: (PEOPLE.oid, 2), "public.people.pin": (PEOPLE.oid, 3)}
-    renamed = with_columns(Column(2, "mail", types.BYTEA, -1), Column(9, "email", types.TEXT, -1))
-    assert places_of(renamed, schemes, SNAPSHOT.protections)[NAME] == (PEOPLE.oid, 2)
-    assert places_of(renamed, schemes)[NAME] == (PEOPLE.oid, 9)
-    assert set(SNAPSHOT.with_schema(renamed).protections) == {(PEOPLE.oid, 2)}
-
-
-def test_a_swap_is_followed() -> None:
-    """The column that is replaced is dropped; the one of its name is it from then on."""
-    swapped = with_columns(Column(1, "id", types.INT4, -1), Column(9, "email", types.BYTEA, -1))
-    assert set(SNAPSHOT.with_schema(swapped).protections) == {(PEOPLE.oid, 9)}
-
-
-def test_a_column_counts_from_the_moment_it_is_sealed() -> None:
-    """Until then its table is watched; one that was sealed once counts whatever the catalog says."""
-    waiting = BARE.with_schema(plaintext())
-    assert set(waiting.protections) == {(PEOPLE.oid, 3)}
-    assert waiting.awaiting == {PEOPLE.oid}
-    assert not SNAPSHOT.awaiting
-    sealed_once = replace(BARE, sealed=frozenset({NAME})).with_schema(plaintext())
-    assert set(sealed_once.protections) == {(PEOPLE.oid, 2), (PEOPLE.oid, 3)}
-    assert sealed_once.lost == {(PEOPLE.oid, 2)}
-    assert not sealed_once.awaiting
-
-
-def test_protections_as_if_all_were_sealed() -> None:
-    """For those who ask before anything is."""
-    schemes = BARE.schemes.values()
-    assert set(protections_in(plaintext(), schemes)) == {(PEOPLE.oid, 2), (PEOPLE.oid, 3)}
-    assert protections_in(Schema({}), schemes) == {}
-    assert column_type(plaintext(), (PEOPLE.oid, 2)) == types.TEXT
 
 
 # ------------------------------------------------------------------------------------ analysis
