@@ -57,9 +57,9 @@ def learn(run: Run, scope: Scope, node: Node | None) -> None:
     for left, right in _equalities(node):
         ours, theirs = _named_by(scope, left), _named_by(scope, right)
         own = _rows(scope)
-        if ours is not None and theirs is not None:
-            if not (ours in own and _link(ours, theirs)) and theirs in own:
-                _link(theirs, ours)
+        for row, other in ((ours, theirs), (theirs, ours)):
+            if row is not None and other is not None and row in own:
+                _link(row, other)  # once they are of one, the other way round changes nothing
         for row, other in ((ours, right), (theirs, left)):
             if row is not None and row in own and _root(row) in own:
                 check_equality(run, ("=",))
