@@ -26,6 +26,7 @@ from typing import NoReturn
 import structlog
 
 from strongroom.errors import Bug, StatementTooComplex, StrongroomError
+from strongroom.keys.core_dumps import follow_parent
 from strongroom.session.analyses import Question
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
@@ -174,6 +175,7 @@ class _Unknown(Mapping[str, NoReturn]):
 
 def main() -> int:
     """Answer until the worker hangs up."""
+    follow_parent()  # there are no keys here, but literals
     parser = argparse.ArgumentParser(description="Analyses long statements for a worker, which starts it.")
     parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the worker")
     line = socket.socket(fileno=parser.parse_args().line)
