@@ -69,6 +69,11 @@ class ColumnCodec:
         """The id of the key that seals."""
         return self._keyset.primary
 
+    @property
+    def opens(self) -> frozenset[int]:
+        """The ids of the keys that open."""
+        return self._keyset.key_ids
+
     def seal(self, value: bytes | None, sent: Sent) -> bytes | None:
         """The sealed bytes of a client's value; NULL stays NULL.
 
