@@ -13,7 +13,7 @@
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
-    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable, KeysUnread
     │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
@@ -285,6 +285,16 @@ class CatalogUnreadable(UpstreamError):
     """The database's answer to the catalog query is not what that query returns."""
 
     code = "catalog-unreadable"
+
+
+class KeysUnread(UpstreamError):
+    """The keysets beside the data could not be read again for so long that they count no more."""
+
+    code = "keys-unread"
+    remedy = (
+        "See why the gateway cannot reach the database, or read strongroom_keys.keysets there: its log says "
+        "`catalog not read`. Sessions may begin again as soon as it can."
+    )
 
 
 class ConfigError(StrongroomError):

@@ -142,7 +142,7 @@ class Guard:
     @property
     def outlook(self) -> object:
         """Compares unequal when statements must be analysed anew."""
-        return self._snapshot, self._path
+        return self._snapshot.analyses.mark, self._path
 
     @property
     def changed(self) -> bool:
@@ -168,16 +168,24 @@ class Guard:
         """The tables with a configured column that is plaintext still."""
         return self._snapshot.awaiting
 
-    def share(self, snapshot: Snapshot) -> None:
-        """Take a snapshot, the same again or not, unless this transaction looks at a catalog of its own."""
-        self._shared = snapshot
+    def share(self, snapshot: Snapshot) -> frozenset[str]:
+        """Take a snapshot, the same again or not; returns the columns of which a key opens no more.
+
+        A session whose transaction looks at a catalog of its own, or may have one, takes the keys alone.
+        """
+        before, self._shared = self._shared, snapshot
         self._looked.clear()
-        if self._changed & Barrier.CATALOG:
-            return
-        if any(schema.startswith("pg_temp_") for schema in self._path or ()):
+        temporary = any(schema.startswith("pg_temp_") for schema in self._path or ())
+        if temporary:
             self.stale |= Barrier.CATALOG  # a temporary table may be younger than it
-        else:
+        if not temporary and not self._changed & Barrier.CATALOG:
             self._snapshot = snapshot
+        elif self._snapshot.codecs is not snapshot.codecs:
+            self._snapshot = snapshot.with_schema(self._snapshot.schema)
+        if before.codecs is snapshot.codecs:
+            return frozenset()
+        self._plans.clear()
+        return before.withdrawn(snapshot)
 
     def analyse(
         self, text: str, declared: Sequence[int], *, may_look: bool = False, may_wait: bool = False
