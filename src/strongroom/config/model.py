@@ -140,7 +140,7 @@ class Tenants(_Frozen):
     """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
     add: Literal["by_hand", "automatic"] = "by_hand"
     """Whether a tenant's key is made when a client first writes for a tenant of this name."""
-    limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    limit: int = Field(default=10_000, ge=1, le=100_000)
     """So many tenants of a database are made automatically, and no more."""
 
     @model_validator(mode="after")

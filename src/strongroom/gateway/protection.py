@@ -242,6 +242,13 @@ def _column_of(keyset: str) -> str:
     return keyset.partition("/")[2]
 
 
+def opened_roots(settings: Settings, state: State, entered: Entered | None = None) -> Roots:
+    """The configured roots, once there are keys; raises a `RootError`."""
+    assert settings.keys is not None  # config: protected columns have a root
+    kept = kept_keks(state.engine).values()
+    return open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
+
+
 def open_keks(settings: Settings, state: State) -> Keks:
     """The KEKs of the state, under the configured roots; raises a `RootError`.
 

@@ -51,7 +51,9 @@ class Tenancy:
     @property
     def said(self) -> list[str]:
         """Whose are not, and why."""
-        failures = [(one.name, one.failure) for one in self.standings.values() if one.failure is not None]
+        failures = [
+            (one.name, one.failure) for one in self.standings.values() if one.kek is None and one.failure
+        ]
         lines = [f"{name} is not here: {failure.message}" for name, failure in failures[:SAID_AT_MOST]]
         if len(failures) > SAID_AT_MOST:
             lines.append(f"and so it is with {len(failures) - SAID_AT_MOST} more tenants")
@@ -158,7 +160,7 @@ def _or_held(standing: Standing, held: Mapping[str, Keyset], row: WrappedKek | N
     kek = held.get(standing.name)
     if standing.failure is None or kek is None:
         return standing
-    return Standing(standing.name, kek, row)
+    return Standing(standing.name, kek, row, standing.failure)
 
 
 async def _keep(rows: Rows, tenancy: Tenancy) -> None:

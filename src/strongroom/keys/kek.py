@@ -124,6 +124,13 @@ class Keks:
         """A snapshot of these."""
         return cls(MappingProxyType({kek.name: kek for kek in keks}))
 
+    def changed(self, came: Iterable[Keyset], gone: Iterable[str]) -> "Keks":
+        """A snapshot after some came, in place of others of their names, and those of other names went."""
+        now = {**self.by_name, **{kek.name: kek for kek in came}}
+        for name in gone:
+            now.pop(name, None)
+        return Keks.of(now.values())
+
     def has(self, keyset_name: str) -> bool:
         """Whether the KEK of this keyset's database is here."""
         return kek_name(database_of(keyset_name)) in self.by_name
@@ -215,12 +222,12 @@ def _context(keyset_name: str) -> bytes:
     return length_prefixed(_LABEL, keyset_name)
 
 
-def danger_written(keks: Keks) -> list[str]:
+def danger_written(keks: Iterable[Keyset]) -> list[str]:
     """KEKs in the clear, for the line to a worker of the same gateway and for nothing else."""
     capability = ExportCapability("for a worker, over a socket pair")
-    return [document.danger_written(kek, capability).decode() for kek in keks.by_name.values()]
+    return [document.danger_written(kek, capability).decode() for kek in keks]
 
 
-def danger_read(written: Iterable[str]) -> Keks:
+def danger_read(written: Iterable[str]) -> list[Keyset]:
     """The KEKs that the supervisor sent."""
-    return Keks.of(document.read(one.encode()) for one in written)
+    return [document.read(one.encode()) for one in written]
