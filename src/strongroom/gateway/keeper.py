@@ -13,13 +13,13 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from strongroom.config import Settings
-from strongroom.errors import StrongroomError, TenantsTooMany
+from strongroom.errors import RootError, StrongroomError, TenantsTooMany
 from strongroom.gateway.kept import Place
 from strongroom.gateway.newcomers import Site, add, standing_of
 from strongroom.gateway.protection import Prepared, opened_roots
@@ -86,8 +86,11 @@ class Keeper:
         self._places = {place.name: place for place in places}
         self._keks = {name: kek for name, kek in prepared.keks.by_name.items() if tenant_of(name)}
         standings = [one for tenancy in prepared.tenancies.values() for one in tenancy.standings.values()]
-        self._revisions = {one.name: 0 if one.row is None else one.row.revision for one in standings}
-        self._mark = tenants_mark(self._state.engine)
+        self._revisions = {
+            name: revision for one in prepared.tenancies.values() for name, revision in one.revisions.items()
+        }
+        self._revisions |= {one.name: one.row.revision for one in standings if one.row is not None}
+        self._mark = None  # the state may have changed since it was read
         own = [one for one in standings if holds_own(settings, one.name) and not one.is_destroyed]
         self._own = {one.name: self._own_now(one, began) for one in own}
 
@@ -99,16 +102,25 @@ class Keeper:
     async def run(self) -> None:
         """Looks at clock and state until it is cancelled."""
         try:
-            while True:
-                await asyncio.sleep(min(TICK_SECONDS, self._cache / 10))
-                self._take_away()
-                self._ask_who_is_due()
-                try:
-                    await self._look_at_state()
-                except StrongroomError as error:
-                    _log.warning("tenants not read", code=error.code, why=error.message)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_providers(), name="tenants' providers")
+                group.create_task(self._watch_state(), name="tenants in the state")
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _watch_providers(self) -> None:
+        while True:
+            await asyncio.sleep(min(TICK_SECONDS, self._cache / 10))
+            self._take_away()
+            self._ask_who_is_due()
+
+    async def _watch_state(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._look_at_state()
+            except StrongroomError as error:
+                _log.warning("tenants not read", code=error.code, why=error.message)
 
     async def make(self, database: str, tenant: str) -> None:
         """Makes the keys of a new tenant; one at a time. Raises a ``StrongroomError``."""
@@ -132,14 +144,21 @@ class Keeper:
                 if tenants.add == "automatic"
                 else "keys of tenants are made by hand here"
             )
-        made = await add(await self._site(database), [tenant])
+        try:
+            made = await add(self._site(database), [tenant])
+        except RootError:  # it was opened long ago
+            await self._reopen()
+            made = await add(self._site(database), [tenant])
         for kek in made.keks:
-            self._came(Standing(kek.name, kek, kept_keks(self._state.engine, kek.name).get(kek.name)))
-            _log.info("tenant added", tenant=scope_of(kek.name))
+            rows = await asyncio.to_thread(kept_keks, self._state.engine, kek.name)
+            self._came(Standing(kek.name, kek, rows.get(kek.name)))
+            _log.info("the key of a tenant was made", tenant=scope_of(kek.name))
 
-    async def _site(self, database: str) -> Site:
-        """Where tenants are made; a root that is used no more is opened anew."""
+    def _site(self, database: str) -> Site:
         return Site(self._settings, self._state, self._places[database], self._roots)
+
+    async def _reopen(self) -> None:
+        self._roots = await asyncio.to_thread(opened_roots, self._settings, self._state, self._entered)
 
     # ---------------------------------------------------------------- own keys
 
@@ -211,7 +230,7 @@ class Keeper:
                 continue
             if row.is_destroyed:
                 self._own.pop(name, None)
-                forget_keysets(self._state.engine, [scope_of(name)])
+                await asyncio.to_thread(forget_keysets, self._state.engine, [scope_of(name)])
                 self._went([name])
                 _log.warning("the key of a tenant was destroyed", tenant=scope_of(name))
             else:
@@ -220,20 +239,20 @@ class Keeper:
         self._mark = mark
 
     async def _look(self, database: str, name: str) -> None:
-        began = asyncio.get_running_loop().time()
-        if not holds_own(self._settings, name) and self._roots.failures:
-            self._roots = await asyncio.to_thread(opened_roots, self._settings, self._state, self._entered)
-        standing = await standing_of(await self._site(database), name)
+        """Opens a key that was made or changed; one of a tenant's own is asked for as others are."""
         if holds_own(self._settings, name):
-            self._own[name] = self._own_now(standing, began)
+            now, one = asyncio.get_running_loop().time(), self._own.get(name)
+            self._own[name] = replace(one, ask_at=now) if one is not None else _Own(name, now, now, False)
+            return
+        standing = await standing_of(self._site(database), name)
+        if isinstance(standing.failure, RootError):  # it was opened long ago
+            await self._reopen()
+            standing = await standing_of(self._site(database), name)
         if standing.kek is not None:
             self._came(standing)
             _log.info("the key of a tenant is here", tenant=scope_of(name))
-        elif standing.failure is not None:
-            why = standing.failure
-            _log.warning(
-                "the key of a tenant is not here", tenant=scope_of(name), code=why.code, why=why.message
-            )
+        elif (failure := standing.failure) is not None:
+            _log.warning("a tenant's key is not here", tenant=scope_of(name), why=failure.message)
 
     def _came(self, standing: Standing) -> None:
         assert standing.kek is not None  # the callers look

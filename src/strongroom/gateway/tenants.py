@@ -37,6 +37,8 @@ class Tenancy:
     """The tenants of one database: how the KEK of each stands, by the KEK's name."""
 
     standings: Mapping[str, Standing] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    """Of the rows in the state, as they were read."""
 
     @property
     def keks(self) -> list[Keyset]:
@@ -141,7 +143,7 @@ async def tenancy_of(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Te
         if name not in standings:
             standings[name] = Standing(name, failure=RootUnreachable("its provider does not answer in time"))
         standings[name] = _or_held(standings[name], held, rows.kept.get(name))
-    tenancy = Tenancy(standings)
+    tenancy = Tenancy(standings, {name: row.revision for name, row in rows.kept.items()})
     await _keep(rows, tenancy)
     return tenancy
 
