@@ -39,6 +39,9 @@
     │   │   ├── BackupPlaceRefused, BackupNotWritten, BackupPassphraseShort, RecipientInvalid
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
+    │   ├── TenantError            the key of a tenant
+    │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
+    │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged
@@ -1073,6 +1076,58 @@ class NothingToRecover(BackupError):
 
     code = "nothing-to-recover"
     remedy = "See that the configuration names the right database; a backup of the keys brings back the rest."
+
+
+class TenantError(ConfigError):
+    """The key of a tenant, or the place for it."""
+
+    code = "tenant"
+    remedy = "See docs/guides/tenants.md."
+
+
+class TenantPlaceRefused(TenantError):
+    """There is no place for the keys of tenants, or not a safe one."""
+
+    code = "tenant-place-refused"
+    remedy = (
+        "Set keys.tenants.copies to a folder of its own (install -d -m 0700), apart from the state and from"
+        " backups of the database; or name the tenant's own provider under keys.tenants.own."
+    )
+
+
+class TenantNameRefused(TenantError):
+    """A name that no tenant can have."""
+
+    code = "tenant-name-refused"
+    remedy = "Name a tenant in letters, digits and . _ : + -, 100 at most, a letter or digit first."
+
+
+class TenantsTooMany(TenantError):
+    """As many tenants as `keys.tenants.limit` are there, or nobody may make one but by hand."""
+
+    code = "tenants-too-many"
+    remedy = "Raise keys.tenants.limit, or make it with `strongroom keys tenants add`."
+
+
+class TenantKeyAway(TenantError):
+    """The key of a tenant is not here: withdrawn, or out of reach."""
+
+    code = "tenant-key-away"
+    remedy = "`strongroom keys tenants list` says where each key is; let its provider give it again."
+
+
+class TenantDestroyed(TenantError):
+    """The key of a tenant of this name was destroyed."""
+
+    code = "tenant-destroyed"
+    remedy = "What it sealed is lost. For a new tenant of this name: strongroom keys tenants add --again"
+
+
+class TenantRemovalRefused(TenantError):
+    """The key of a tenant may not be destroyed, or not yet."""
+
+    code = "tenant-removal-refused"
+    remedy = "Announce it with `strongroom keys tenants destroy`, and run it again when it is due."
 
 
 class KeysetError(ConfigError):

@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from strongroom.config.roots import RootAddress, parse_root
+from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
+from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
     Address,
     ColumnName,
@@ -38,6 +39,7 @@ from strongroom.config.values import (
     parse_verifier,
 )
 from strongroom.keys.rotation import Period
+from strongroom.protect.tenants import is_tenant_name
 from strongroom.secret import Secret
 
 __all__ = [
@@ -132,10 +134,25 @@ class Tenants(_Frozen):
 
     copies: FileName | None = None
     """The folder of their second copies, which is in no backup of the database, and can be cleared."""
-    cache_seconds: int = Field(default=300, ge=10, le=86_400)
+    cache_seconds: int = Field(default=300, ge=2, le=86_400)
     """For so long a tenant's key is used after its own provider last gave it."""
     own: Mapping[str, Root] = Field(default_factory=dict)
     """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
+    add: Literal["by_hand", "automatic"] = "by_hand"
+    """Whether a tenant's key is made when a client first writes for a tenant of this name."""
+    limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """So many tenants of a database are made automatically, and no more."""
+
+    @model_validator(mode="after")
+    def _nobody_is_asked(self) -> Self:
+        for name, address in self.own.items():
+            if isinstance(address, ShamirAddress) or address == PassphraseAddress(None):
+                raise invalid(
+                    f"keys.tenants.own.{name} asks people, and a gateway asks a tenant's provider again and"
+                    " again",
+                    instead="name a key service, a token, or a passphrase: from the environment",
+                )
+        return self
 
 
 class Keys(_Frozen):
@@ -311,6 +328,15 @@ class Settings(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _tenants_are_of_databases(self) -> Self:
+        for name in () if self.keys is None else self.keys.tenants.own:
+            if not _is_tenant(name, self.databases):
+                raise invalid(
+                    f"keys.tenants.own names {name}, which is no DATABASE@TENANT of the databases here"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _protected_columns_have_a_root(self) -> Self:
         if self.keys is None and any(database.columns for database in self.databases.values()):
             raise invalid(
@@ -318,6 +344,11 @@ class Settings(_Frozen):
                 instead="add keys: {root: file:/etc/strongroom/root.key}",
             )
         return self
+
+
+def _is_tenant(name: str, databases: Mapping[str, Database]) -> bool:
+    database, sign, tenant = name.partition("@")
+    return database in databases and bool(sign) and is_tenant_name(tenant)
 
 
 def _with_limits(database: object, shared: Mapping[str, object]) -> object:

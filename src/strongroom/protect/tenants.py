@@ -21,6 +21,12 @@ from strongroom.wire.postgres.types import DeclaredType
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 """What a tenant can be called: it is part of the names of its keys, and of a file."""
 
+
+def is_tenant_name(text: str) -> bool:
+    """Whether a tenant can be called this; a negative number is one, too."""
+    return NAME.fullmatch(text.removeprefix("-")) is not None
+
+
 NAMING_TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.UUID, types.TEXT, types.VARCHAR})
 """Types of columns that can name a tenant: equal values have one text."""
 
@@ -81,6 +87,6 @@ class TenantNames:
                 name = plaintext.decode()
             case _:
                 name = str(int.from_bytes(plaintext, signed=True))
-        if not NAME.fullmatch(name.removeprefix("-")):
+        if not is_tenant_name(name):
             raise InvalidValue("a tenant is named in letters, digits and . _ : + -, 100 at most")
         return name

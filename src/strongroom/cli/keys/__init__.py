@@ -13,6 +13,7 @@ from strongroom.cli.keys import (
     root,
     rotate,
     states,
+    tenants,
     transfer,
 )
 
@@ -39,3 +40,4 @@ keys.command("custody")(custody.custody)
 keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
+keys.add_typer(tenants.tenants, name="tenants")
