@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection
 
 from strongroom.errors import KeyUsesSpent, StateNotEmpty
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
@@ -94,10 +95,15 @@ class KeyStore:
         self._keks = keks
         metadata.create_all(engine, tables=_TABLES)
 
-    def load(self) -> dict[str, Keyset]:
-        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``."""
+    def load(self, beside: Iterable[WrappedKeyset] = ()) -> dict[str, Keyset]:
+        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``.
+
+        Without those that are newer ``beside`` the data: the version of the KEK that wrapped them here may
+        have been destroyed since.
+        """
+        newer = {one.name: one.revision for one in beside}
         kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
-        return {one.name: self._keks.unwrap(one) for one in kept}
+        return {one.name: self._keks.unwrap(one) for one in kept if one.revision >= newer.get(one.name, 0)}
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
         """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
@@ -122,6 +128,16 @@ class KeyStore:
                 found = select(*(_keysets.c[column] for column in columns)).where(where)
                 connection.execute(_retired.insert().from_select(columns, found))
                 connection.execute(delete(_keysets).where(where))
+
+    def rewrap_retired(self) -> None:
+        """Wraps what was taken out of use anew, by the newest version of its KEK."""
+        with self._engine.begin() as connection:
+            for before in _kept_retired(connection):
+                if self._keks.has(before.name) and not self._keks.is_current(before):
+                    after = self._keks.wrap(self._keks.unwrap(before).rewrapped())
+                    where = (_retired.c.name == before.name) & (_retired.c.wrapped == before.wrapped)
+                    values = {"revision": after.revision, "wrapped": after.wrapped}
+                    connection.execute(update(_retired).where(where).values(values))
 
     def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
@@ -160,10 +176,14 @@ def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
 def kept_retired(engine: Engine) -> list[WrappedKeyset]:
     """The keysets that were taken out of use, as they are kept."""
     metadata.create_all(engine, tables=_TABLES)
-    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
     with engine.begin() as connection:
-        query = select(*columns).order_by(_retired.c.name, _retired.c.written)
-        return [WrappedKeyset(*row) for row in connection.execute(query)]
+        return _kept_retired(connection)
+
+
+def _kept_retired(connection: Connection) -> list[WrappedKeyset]:
+    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
+    query = select(*columns).order_by(_retired.c.name, _retired.c.written)
+    return [WrappedKeyset(*row) for row in connection.execute(query)]
 
 
 def kept_keks(engine: Engine) -> dict[str, WrappedKek]:

@@ -13,7 +13,7 @@ import typer
 
 from strongroom.changeover import record
 from strongroom.changeover.database import Database
-from strongroom.changeover.ledger import Ledger, rotate_kek
+from strongroom.changeover.ledger import Ledger, RotatedKek, rotate_kek
 from strongroom.changeover.model import Limits
 from strongroom.changeover.rotation import Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
@@ -22,9 +22,10 @@ from strongroom.errors import KekMissing, KeysetMissing
 from strongroom.gateway.kept import kept_beside
 from strongroom.gateway.protection import prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
+from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import WrappedKek
+from strongroom.keys.kek import Keks, WrappedKek
 from strongroom.keys.model import Keyset
 from strongroom.keys.rotation import due, settled
 from strongroom.keys.store import KeyStore, adopt_keks
@@ -99,13 +100,19 @@ class KeyWork:
     def rotate_kek(self) -> tuple[str, int]:
         """Gives the database's KEK a new version; returns its name and how many keysets it wraps now."""
         with self._alone() as database:
-            row, keysets = rotate_kek(
-                database, self._prepared.keks, self._kek(), self._prepared.roots, datetime.now(UTC)
-            )
-        adopt_keks(self._site.state.engine, [row])
-        self._store.adopt(keysets)
-        self.journal.add("rotated", row.name, keysets=len(keysets))
-        return row.name, len(keysets)
+            kept, kek = self._kek()
+            done = rotate_kek(database, kek, kept, self._prepared.roots, datetime.now(UTC))
+        self._take_over(done)
+        self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
+        return done.row.name, len(done.keysets)
+
+    def _take_over(self, done: RotatedKek) -> None:
+        """Into the state, by steps any of which a kill may part from the next: former versions open still."""
+        engine, keks = self._site.state.engine, Keks.of([done.kek])
+        adopt_keks(engine, [done.row])
+        self._store.adopt(done.keysets)
+        KeyStore(engine, keks).rewrap_retired()
+        Imports(engine, keks).rewrap()
 
     def change(self, name: str, after: Callable[[Keyset], Keyset]) -> Keyset:
         """Changes a keyset beside the data and in the state; returns it as it is now."""
@@ -117,11 +124,12 @@ class KeyWork:
             ledger.adopt(name)
         return keyset
 
-    def _kek(self) -> WrappedKek:
+    def _kek(self) -> tuple[WrappedKek, Keyset]:
+        """The KEK beside the data as it is now, and opened."""
         row = asyncio.run(kept_beside(self._site.place.connector)).kek
         if row is None:
             raise KekMissing(f"databases.{self._site.place.name} has no key-encryption key beside its data")
-        return row
+        return row, open_kek(row, self._prepared.roots)
 
     @contextmanager
     def _alone(self) -> Iterator[Database]:
