@@ -49,7 +49,7 @@
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
     │   ├── ArgumentCount, TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
-    │   ├── KeysRotated
+    │   ├── KeysRotated, TenantUnclear, TenantUnknown
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -598,6 +598,31 @@ class KeysRotated(Denied):
     code = "keys-rotated"
     sqlstate = "40001"  # serialization_failure: drivers and frameworks know to try again
     remedy = "Try again: the gateway reads the new key at once."
+
+
+class TenantUnclear(Denied):
+    """A value is to be sealed for a tenant, and the statement does not say for which."""
+
+    code = "tenant-unclear"
+    sqlstate = "0A000"  # feature_not_supported
+    remedy = (
+        "Name the tenant in the statement: in the row of an INSERT, or as WHERE tenant_id = ... of an UPDATE."
+    )
+
+
+class TenantUnknown(Denied):
+    """A value is to be sealed for a tenant that has no key here, or none any more."""
+
+    code = "tenant-unknown"
+    sqlstate = "55000"  # object_not_in_prerequisite_state
+    remedy = (
+        "Make its key: strongroom keys tenants add; a tenant whose key was withdrawn or destroyed has none."
+    )
+
+    def __init__(self, message: str, *, hint: str = "", tenant: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.tenant = tenant
+        """Whose key is missing; a client's value, and in no message."""
 
 
 class FormLost(Denied):

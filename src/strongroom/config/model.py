@@ -127,6 +127,17 @@ class Rotate(_Frozen):
         return Period(timedelta(days=self.days), self.share)
 
 
+class Tenants(_Frozen):
+    """The key-encryption keys of tenants (`tenant:` of a column)."""
+
+    copies: FileName | None = None
+    """The folder of their second copies, which is in no backup of the database, and can be cleared."""
+    cache_seconds: int = Field(default=300, ge=10, le=86_400)
+    """For so long a tenant's key is used after its own provider last gave it."""
+    own: Mapping[str, Root] = Field(default_factory=dict)
+    """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
+
+
 class Keys(_Frozen):
     """Where keys get their protection from."""
 
@@ -134,6 +145,7 @@ class Keys(_Frozen):
     second_root: Root | None = None
     """Another that opens the same keys, so that the loss of one is not the loss of all."""
     rotate: Rotate = Field(default_factory=Rotate)
+    tenants: Tenants = Field(default_factory=Tenants)
     destroy_delay_days: int = Field(default=7, ge=1, le=365)
     """Between the decision to do what cannot be undone and the deed."""
 
@@ -167,6 +179,22 @@ class Column(_Frozen):
     accept_leakage: Literal["frequency"] | None = None
     pad: int | None = Field(default=None, ge=1, le=1 << 16)
     """Plaintexts are padded to a multiple of so many bytes."""
+    tenant: str | None = Field(default=None, min_length=1)
+    """Each value is sealed by its tenant's keys: the table's column that names it, or `session`."""
+
+    @model_validator(mode="after")
+    def _tenants_compare_nothing(self) -> Self:
+        if self.tenant is None:
+            return self
+        if self.encryption != "randomized":
+            raise invalid(
+                "equal values of two tenants would not look equal, so a column with tenant: cannot be"
+                " deterministic",
+                instead="make it randomized, or leave tenant: out",
+            )
+        if self.key is not None:
+            raise invalid("a column with tenant: shares its keys with no other", instead="leave key: out")
+        return self
 
 
 class Database(_Frozen):

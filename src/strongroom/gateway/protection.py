@@ -49,6 +49,7 @@ def schemes_of(settings: Settings, database: str) -> dict[str, Scheme]:
             key=None if column.key is None else str(column.key),
             accept_leakage=() if column.accept_leakage is None else column.accept_leakage,
             pad=column.pad or 0,
+            tenant=column.tenant,
         )
         for name, column in settings.databases[database].columns.items()
     )

@@ -25,7 +25,7 @@ from strongroom.protect.batch import RowPlan
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
-from strongroom.protect.plan import ColumnCodec
+from strongroom.protect.plan import ColumnCodec, ColumnOpening
 from strongroom.protect.sealing import column_sealer
 from strongroom.protect.style import TextStyle
 from strongroom.session import rows
@@ -346,7 +346,7 @@ class Guard:
         opens = [
             None
             if one.protection is None
-            else self.codec(one.protection).opener(_copy_format(copy), self.style)
+            else self.opening(one.protection).opener(_copy_format(copy), self.style)
             for one in copy.columns
         ]
         return CopyOpener(copy, opens, row_bytes=row_bytes)
@@ -359,7 +359,12 @@ class Guard:
         return column_sealer(self.codec(column.protection), sent)
 
     def codec(self, protection: Protection) -> ColumnCodec:
-        """What seals and opens the column."""
+        """What seals the column's values."""
+        codec = self._snapshot.codecs[protection.column]
+        return codec if isinstance(codec, ColumnCodec) else codec.of("")
+
+    def opening(self, protection: Protection) -> ColumnOpening:
+        """What opens the column's values."""
         return self._snapshot.codecs[protection.column]
 
     def plan(
@@ -372,7 +377,7 @@ class Guard:
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.clear()
             # The outputs are kept beside their plan, so that no others can have their identity.
-            known = outputs, rows.plan(outputs, came, wanted, self.codec, self.style)
+            known = outputs, rows.plan(outputs, came, wanted, self.opening, self.style)
             self._plans[key] = known
         return known[1]
 

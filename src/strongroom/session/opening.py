@@ -192,7 +192,7 @@ class OpeningRelay(Relay):
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
-            run.rows = rows.plan(current.outputs, came, came, self._guard.codec, self._guard.style)
+            run.rows = rows.plan(current.outputs, came, came, self._guard.opening, self._guard.style)
             return self._describe_rows(current, message[HEADER:], None)
         if letter in "CI" and current is not None:
             self._completed(owed, run, current)

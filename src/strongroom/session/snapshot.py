@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
+from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Analyses
 from strongroom.sql.schema import LOOKED_UP_BY, ColumnId, Protection, Schema
 from strongroom.wire.postgres import types
@@ -28,7 +29,7 @@ class Snapshot:
     schema: Schema
     schemes: Mapping[str, Scheme]
     protections: Protections
-    codecs: Mapping[str, ColumnCodec] = field(repr=False)
+    codecs: Mapping[str, ColumnCodec | TenantCodecs] = field(repr=False)
     functions: Mapping[str, str] = field(default_factory=dict)
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
@@ -74,14 +75,15 @@ class Snapshot:
         if not by:
             return False
         allowed = schema.relations[place[0]].keys.get(place[1])
-        if allowed and self.codecs[name].primary not in allowed:
+        codec = self.codecs[name]
+        if allowed and isinstance(codec, ColumnCodec) and codec.primary not in allowed:
             return True
         return bool(there) and by not in there
 
     def _looked_up_by(self, name: str) -> str:
         """The type that is named after a comparable column's key; empty for others."""
         codec = self.codecs.get(name) if self.schemes[name].comparable else None
-        return "" if codec is None else f"{LOOKED_UP_BY}{codec.primary:08x}"
+        return f"{LOOKED_UP_BY}{codec.primary:08x}" if isinstance(codec, ColumnCodec) else ""
 
 
 def places_of(
