@@ -14,7 +14,7 @@ from strongroom.errors import KekMissing, KeysChanged, KeysetMissing, WrongKek
 from strongroom.keys.beside import ALONE, HAS_RETIRED
 from strongroom.keys.generate import new_version
 from strongroom.keys.hierarchy import Roots, wrapped
-from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_text
+from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset, KeyState
 from strongroom.keys.rotation import ended, settled
 
@@ -58,6 +58,22 @@ class Ledger:
                 hint="run `strongroom serve` or `strongroom protect`, which keep it there",
             )
         return WrappedKeyset(*found[0])
+
+
+def kept_kek(database: Database, name: str) -> WrappedKek:
+    """A KEK as it stands there now; raises ``KekMissing``."""
+    found = database.rows("SELECT name, revision, wraps FROM strongroom_keys.keks WHERE name = %s", name)
+    if not found:
+        raise KekMissing(f"{name!r} is not kept beside the data")
+    _, revision, wraps = found[0]
+    return WrappedKek(name, revision, wraps_of(wraps))
+
+
+def kept_of(database: Database, kek: Keyset) -> list[WrappedKeyset]:
+    """The keysets in use of a KEK as they stand there now."""
+    keks = Keks.of([kek])
+    rows = database.rows("SELECT name, revision, wrapped FROM strongroom_keys.keysets ORDER BY name")
+    return [one for one in (WrappedKeyset(*row) for row in rows) if keks.has(one.name)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Called by `protection`, `snapshots`, and the commands that look at keys or chang
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -14,7 +14,15 @@ from strongroom.errors import InvalidKeyset, KeysetsNotKept, UpstreamError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import Row, ask
 from strongroom.keys import beside
-from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
+from strongroom.keys.kek import (
+    Keks,
+    WrappedKek,
+    WrappedKeyset,
+    database_of,
+    kek_name,
+    wraps_of,
+    wraps_text,
+)
 from strongroom.keys.model import Keyset
 from strongroom.keys.restore import Beside
 from strongroom.protect.check import key_ids_in
@@ -65,8 +73,7 @@ async def all_beside(connector: Connector) -> Beside:
     """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`."""
     kept = await kept_beside(connector)
     seen = await key_ids_seen(connector)
-    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
-    retired = [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+    retired = await retired_beside(connector)
     if not kept.keysets:
         return Beside(kept.kek, (), tuple(retired), seen=seen)
     ids = await ask(connector, beside.READ_KEY_IDS)
@@ -84,10 +91,16 @@ async def all_beside(connector: Connector) -> Beside:
     )
 
 
+async def retired_beside(connector: Connector) -> list[WrappedKeyset]:
+    """The keysets out of use that stand beside the data; the owner's to read."""
+    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
+    return [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+
+
 async def replace_beside(place: Place, row: WrappedKek, keks: Keks, rewrapped: Iterable[Keyset]) -> None:
     """Put a KEK in the place of one that is lost, and keysets under it in the place of theirs, in one go."""
     statements = [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))]
-    statements += [_write_keyset(keks, keyset) for keyset in rewrapped]
+    statements += [_write_keyset(keks, row, keyset) for keyset in rewrapped]
     await _publish(place, statements)
 
 
@@ -137,17 +150,27 @@ async def publish_kek(place: Place, row: WrappedKek) -> None:
     await _publish(place, [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))])
 
 
-async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
-    """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
-    statements = [_write_keyset(keks, keyset) for keyset in keysets]
+async def publish(
+    place: Place,
+    keks: Keks,
+    rows: Mapping[str, WrappedKek],
+    keysets: Iterable[Keyset],
+    schemes: Iterable[Scheme],
+) -> None:
+    """Copy keysets beside the data, before anything is sealed under them; who came first stays.
+
+    ``rows`` are the KEKs as they stand there, by name: under another one, nothing is written.
+    """
+    statements = [_write_keyset(keks, rows[kek_name(database_of(keyset.name))], keyset) for keyset in keysets]
     statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
     await _publish(place, statements)
 
 
-def _write_keyset(keks: Keks, keyset: Keyset) -> str:
+def _write_keyset(keks: Keks, row: WrappedKek, keyset: Keyset) -> str:
     kept = keks.wrap(keyset)
     ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
+    under = row.name, wraps_text(row.wraps)
+    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped, *under)
 
 
 async def make_types(place: Place, names: Iterable[str]) -> None:

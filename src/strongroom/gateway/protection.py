@@ -18,7 +18,16 @@ from strongroom.config import Settings
 from strongroom.errors import ColumnMissing, ColumnNotProtected, KekMissing, KeysetsNotKept, UpstreamError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import ask
-from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, make_types, publish, publish_kek
+from strongroom.gateway.kept import (
+    Kept,
+    Place,
+    kept_beside,
+    key_ids_seen,
+    make_types,
+    publish,
+    publish_kek,
+    retired_beside,
+)
 from strongroom.keys import beside
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, settle, wrapped
@@ -84,14 +93,16 @@ async def prepare(
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
     roots = await _roots(settings, state, found.values(), said, entered)
-    keks = Keks.of([await _prepare_kek(place, found[place.name], roots, state, said) for place in places])
+    opened = [await _prepare_kek(place, found[place.name], roots, state, said) for place in places]
+    keks, rows = Keks.of(kek for kek, _ in opened), {row.name: row for _, row in opened}
     for place in places:
         schemes = schemes_of(settings, place.name)
         if not to_seal:
             schema = await read_schema(place.connector)
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
-        said += await _prepare_keysets(schemes, place, found[place.name], keks, state)
+        said += await _prepare_keysets(schemes, place, found[place.name], keks, state, rows=rows)
+        said += await _prepare_retired(place, keks, state)
     return Prepared(keks, roots, tuple(said))
 
 
@@ -110,8 +121,10 @@ async def _roots(
     return roots
 
 
-async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, said: list[str]) -> Keyset:
-    """The KEK of a database, opened, and kept in both places under every root that can be used."""
+async def _prepare_kek(
+    place: Place, found: Kept, roots: Roots, state: State, said: list[str]
+) -> tuple[Keyset, WrappedKek]:
+    """The KEK of a database, opened, and as both places keep it: under every root that can be used."""
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
     for _ in range(PUBLISH_TRIES):
@@ -122,7 +135,7 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
             row = await asyncio.to_thread(_first_kek, place, found, roots, state)
         elif theirs is not None and theirs.revision >= settled.row.revision:
             adopt_keks(state.engine, [theirs])
-            return settled.kek
+            return settled.kek, theirs
         else:
             row = settled.row
             said += _changes(name, settled)
@@ -157,26 +170,34 @@ def _first_kek(place: Place, found: Kept, roots: Roots, state: State) -> Wrapped
 
 
 async def _prepare_keysets(
-    schemes: Mapping[str, Scheme], place: Place, found: Kept, keks: Keks, state: State
+    schemes: Mapping[str, Scheme],
+    place: Place,
+    found: Kept,
+    keks: Keks,
+    state: State,
+    *,
+    rows: Mapping[str, WrappedKek],
 ) -> list[str]:
     """The keysets of a database in both places, made where there were none; what was done, in words."""
     store = KeyStore(state.engine, keks)
-    ours = {name: one for name, one in store.load().items() if database_of(name) == place.name}
+    loaded = store.load(found.keysets).items()
+    ours = {name: one for name, one in loaded if database_of(name) == place.name}
     seen = await key_ids_seen(place.connector)
-    copies = _opened(found, keks)
+    copies = _opened(found, keks, ours)
     agreement = beside.agree(list(schemes.values()), ours, copies, seen)
     made = [new_keyset(scheme, datetime.now(UTC)) for scheme in agreement.create]
     if made or agreement.publish:
-        await publish(place, keks, [*agreement.publish, *made], schemes.values())
+        await publish(place, keks, rows, [*agreement.publish, *made], schemes.values())
         # What stands beside the data now is what counts: another gateway may have come first.
         found = await kept_beside(place.connector)
-        copies = _opened(found, keks)
+        copies = _opened(found, keks, ours)
         agreement = beside.agree(list(schemes.values()), ours, copies, seen)
         if agreement.create or agreement.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
-                " one database; then start again.",
+                hint="Start again: their key-encryption key may have been rotated in this moment. If it stays"
+                " so, see who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are one"
+                " database.",
             )
     settled = {**ours, **copies, **{one.name: one for one in agreement.adopt}}
     if missing := beside.missing_types(settled.values(), found.types):
@@ -190,8 +211,23 @@ async def _prepare_keysets(
     ]
 
 
-def _opened(found: Kept, keks: Keks) -> dict[str, Keyset]:
-    return {kept.name: keks.unwrap(kept) for kept in found.keysets}
+def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:
+    """Without those that are older than ours: what wrapped them there may have been destroyed since."""
+    return {
+        kept.name: keks.unwrap(kept)
+        for kept in found.keysets
+        if kept.name not in ours or ours[kept.name].revision <= kept.revision
+    }
+
+
+async def _prepare_retired(place: Place, keks: Keks, state: State) -> list[str]:
+    """Another gateway may have wrapped keysets out of use anew, and ended what wraps them in our state."""
+    store = KeyStore(state.engine, keks)
+    shut = [one for one in store.shut_retired() if database_of(one.name) == place.name]
+    if not shut:
+        return []
+    lost = store.replace_retired(shut, await retired_beside(place.owner))
+    return [f"keyset {name}, out of use, opens by no key any more" for name in lost]
 
 
 def open_keks(settings: Settings, state: State) -> Keks:

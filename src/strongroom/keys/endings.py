@@ -47,10 +47,12 @@ class Ending:
     command: str
     """What announces it, carries it out, and takes it back with ``--cancel``."""
 
-    def refused(self, message: str, hint: str) -> RootRemovalRefused | DestructionRefused:
+    def refused(
+        self, message: str, hint: str = "", detail: str = ""
+    ) -> RootRemovalRefused | DestructionRefused:
         """The error of its kind."""
         error = RootRemovalRefused if self.kind is Kind.ROOT else DestructionRefused
-        return error(message, hint=hint)
+        return error(message, hint=hint, detail=detail)
 
 
 def of_root(name: str) -> Ending:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
-from strongroom.errors import KeyUsesSpent, StateNotEmpty
+from strongroom.errors import KekMissing, KeyUsesSpent, StateNotEmpty, WrongKek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset
 from strongroom.state import metadata
@@ -138,6 +138,34 @@ class KeyStore:
                     where = (_retired.c.name == before.name) & (_retired.c.wrapped == before.wrapped)
                     values = {"revision": after.revision, "wrapped": after.wrapped}
                     connection.execute(update(_retired).where(where).values(values))
+
+    def shut_retired(self) -> list[WrappedKeyset]:
+        """What is out of use and opens no more: the version of the KEK that wrapped it was destroyed."""
+        here = (one for one in kept_retired(self._engine) if self._keks.has(one.name))
+        return [one for one in here if self._opened(one) is None]
+
+    def replace_retired(self, shut: Iterable[WrappedKeyset], beside: Iterable[WrappedKeyset]) -> list[str]:
+        """Puts what opens ``beside`` the data in the place of what is shut; the names that are lost."""
+        shut = list(shut)
+        names = {one.name for one in shut}
+        opened = [(one, self._opened(one)) for one in beside if one.name in names]
+        with self._engine.begin() as connection:
+            for one in shut:
+                where = (_retired.c.name == one.name) & (_retired.c.wrapped == one.wrapped)
+                connection.execute(delete(_retired).where(where))
+            left = [self._opened(one) for one in _kept_retired(connection) if one.name in names]
+            there = {(one.name, one.primary) for one in left if one is not None}
+            for one, keyset in opened:
+                if keyset is not None and (keyset.name, keyset.primary) not in there:
+                    row = {"name": one.name, "revision": one.revision, "wrapped": one.wrapped}
+                    connection.execute(_retired.insert().values(**row, written=_now()))
+        return sorted(names - {one.name for one, keyset in opened if keyset is not None})
+
+    def _opened(self, one: WrappedKeyset) -> Keyset | None:
+        try:
+            return self._keks.unwrap(one)
+        except (KekMissing, WrongKek):
+            return None
 
     def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
