@@ -82,11 +82,22 @@ WHERE keks.revision < excluded.revision"""
 """Parameters: name, revision, wraps. An older revision never replaces a newer one."""
 
 WRITE_KEYSET = """\
+INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped)
+SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM strongroom_keys.keks k WHERE k.name = $5 AND k.wraps = $6)
+ON CONFLICT (name) DO UPDATE
+SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
+WHERE keysets.revision < excluded.revision"""
+"""Parameters: name, revision, key ids, wrapped keyset; name and wraps of the KEK that wrapped it.
+
+An older revision never replaces a newer one. Nothing is written under a KEK that is not the one that stands
+there: the version that wrapped it may have been destroyed a moment before."""
+
+WRITE_TENANTS_KEYSET = """\
 INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
-"""Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+"""The same where the KEK stands elsewhere."""
 
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

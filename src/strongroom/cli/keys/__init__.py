@@ -5,8 +5,10 @@ import typer
 from strongroom.cli.keys import (
     backup,
     custody,
+    destroy,
     drill,
     events,
+    holds,
     listing,
     recover,
     restore,
@@ -30,6 +32,10 @@ keys.command("suspend")(states.suspend)
 keys.command("activate")(states.activate)
 keys.command("deactivate")(states.deactivate)
 keys.command("floor")(states.floor)
+keys.command("destroy")(destroy.destroy)
+keys.command("hold")(holds.hold)
+keys.command("release")(holds.release)
+keys.command("holds")(holds.holds)
 keys.command("events")(events.events)
 keys.command("backup")(backup.backup)
 keys.command("backups")(backup.backups)
