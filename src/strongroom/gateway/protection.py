@@ -15,14 +15,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from strongroom.config import Settings
-from strongroom.errors import ColumnMissing, ColumnNotProtected, KekMissing, KeysetsNotKept, UpstreamError
+from strongroom.errors import (
+    ApprovalsWeakened,
+    ColumnMissing,
+    ColumnNotProtected,
+    KekMissing,
+    KeysetsNotKept,
+    UpstreamError,
+)
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, make_types, publish, publish_kek
 from strongroom.keys import beside
+from strongroom.keys.approval_store import Approvals
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, settle, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, database_of, kek_name, new_kek
+from strongroom.keys.known_roots import only_known
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import make_missing, open_roots
@@ -105,8 +114,22 @@ async def _roots(
         said += make_missing(settings.keys.roots, folder)
     entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
     roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
+    if "root" in _acts_to_approve(settings, state, said):
+        rows = {row.name: row for row in reversed(kept)}  # those of the state count, where there are some
+        roots = await asyncio.to_thread(only_known, roots, rows.values())
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
+
+
+def _acts_to_approve(settings: Settings, state: State, said: list[str]) -> frozenset[str]:
+    """What needs approval, by what is configured or was before."""
+    approvals = Approvals(state.engine)
+    try:
+        required = approvals.required(settings.approvals)
+    except ApprovalsWeakened as error:
+        said.append(f"{error.message}. {error.hint}")
+        required = approvals.recorded()
+    return frozenset() if required is None else required.acts
 
 
 async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, said: list[str]) -> Keyset:

@@ -3,6 +3,7 @@
 import typer
 
 from strongroom.cli.keys import (
+    approvals,
     backup,
     custody,
     drill,
@@ -39,3 +40,4 @@ keys.command("custody")(custody.custody)
 keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
+keys.add_typer(approvals.approvals, name="approvals")

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from strongroom.config import Settings
+from strongroom.config.roots import FileAddress, RootAddress
 from strongroom.errors import ApprovalNeeded
 from strongroom.keys.approval_store import Approvals
 from strongroom.keys.approvals import (
@@ -28,6 +29,7 @@ from strongroom.keys.approvals import (
     signed_by,
 )
 from strongroom.keys.generation import state_id
+from strongroom.keys.root.opening import name_of, provider_of
 from strongroom.keys.sshsig import MAX_SIGNATURE_BYTES
 from strongroom.state import State
 
@@ -92,6 +94,17 @@ def signed(
     approvals.begin(request, people, resumable=resumable)
     yield people
     approvals.done(request)
+
+
+def roots_in_words(settings: Settings) -> str:
+    """The configured roots, as far as they can be told before they are opened, or made."""
+    return ", ".join(_root(address) for address in (settings.keys.roots if settings.keys else ()))
+
+
+def _root(address: RootAddress) -> str:
+    if isinstance(address, FileAddress):
+        return f"file {address.path}"
+    return name_of(address) or provider_of(address)
 
 
 def signatures_of(request: Path, further: Iterable[Path]) -> dict[str, bytes]:
