@@ -24,6 +24,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.generations import generations_beside, watch, write_beside
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen, make_types, publish, publish_kek
 from strongroom.keys import beside
@@ -91,6 +92,7 @@ async def prepare(
         return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
+    generations = {place.name: await generations_beside(place) for place in places}
     roots = await _roots(settings, state, found.values(), said, entered)
     keks = Keks.of([await _prepare_kek(place, found[place.name], roots, state, said) for place in places])
     for place in places:
@@ -100,6 +102,8 @@ async def prepare(
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
         said += await _prepare_keysets(schemes, place, found[place.name], keks, state)
+    said += watch(state, generations, KeyStore(state.engine, keks).load().values())
+    said += await write_beside(state, places)
     return Prepared(keks, roots, tuple(said))
 
 
@@ -136,6 +140,8 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
     """The KEK of a database, opened, and kept in both places under every root that can be used."""
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
+    if ours is not None and theirs is not None and ours.revision > theirs.revision:
+        said.append(f"{name} {_OLDER}")
     for _ in range(PUBLISH_TRIES):
         settled = await asyncio.to_thread(settle, roots, ours, theirs)
         if settled is not None:
@@ -156,6 +162,12 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
         hint="See who else writes to strongroom_keys.keks, and that `owner` and `upstream` are one database;"
         " then start again.",
     )
+
+
+_OLDER = (
+    "was older beside the data than in the state, and was put there again: the database was copied back, or"
+    " somebody took a change of keys back there"
+)
 
 
 def _changes(name: str, settled: Settled) -> list[str]:
@@ -186,7 +198,7 @@ async def _prepare_keysets(
     ours = {name: one for name, one in store.load().items() if database_of(name) == place.name}
     seen = await key_ids_seen(place.connector)
     copies = _opened(found, keks)
-    agreement = beside.agree(list(schemes.values()), ours, copies, seen)
+    agreement = agreed = beside.agree(list(schemes.values()), ours, copies, seen)
     made = [new_keyset(scheme, datetime.now(UTC)) for scheme in agreement.create]
     if made or agreement.publish:
         await publish(place, keks, [*agreement.publish, *made], schemes.values())
@@ -205,8 +217,9 @@ async def _prepare_keysets(
         await make_types(place, missing)
     adopted = {one.name for one in agreement.adopt}
     store.adopt(kept for kept in found.keysets if kept.name in adopted)
+    restored = sorted(one.name for one in agreed.publish)
     own = {one.name for one in made if one.key_ids == copies[one.name].key_ids}
-    return [
+    return [f"keyset {name} {_OLDER}" for name in restored] + [
         f"keyset {name} was {'made' if name in own else 'taken over from the database'}"
         for name in sorted(adopted)
     ]

@@ -11,6 +11,7 @@ from strongroom.cli.keys import (
     listing,
     recover,
     restore,
+    rollbacks,
     root,
     rotate,
     states,
@@ -37,6 +38,7 @@ keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
 keys.command("drill")(drill.drill)
 keys.command("custody")(custody.custody)
+keys.command("rollbacks")(rollbacks.show_rollbacks)
 keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
