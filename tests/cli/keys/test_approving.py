@@ -249,6 +249,21 @@ def test_less_is_refused_until_it_was_signed(people: People) -> None:
     assert people.ask(*words).status == 0
 
 
+def test_a_start_says_that_less_is_asked_for(people: People) -> None:
+    """It goes on; and what is on record holds: a root that is only configured wraps nothing."""
+    house = people.house
+    assert house("protect", "--json").status == 0  # what a start does with keys: on record now
+    assert house("keys", "root", "make", "file:keys/second.key").status == 0
+    house.configure(keys=people.keys() | {"second_root": "file:keys/second.key"})
+    run = house("protect", "--json")
+    assert run.status == 0
+    assert "asks for fewer approvals than were asked for before" in run.stderr
+    assert "is not put to use by itself" in run.stderr
+    assert house.rows("SELECT count(*) FROM strongroom_keys.keks k, json_object_keys(k.wraps::json)") == [
+        (1,)
+    ]
+
+
 def test_no_approvals_any_more(people: People) -> None:
     """The people on record may sign that, too; then nobody is asked."""
     words = (*EXPORT, "--output", str(people.house.safe / "note.json"))

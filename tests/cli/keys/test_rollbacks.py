@@ -72,15 +72,6 @@ def test_a_state_copied_back_from_last_week(house: House) -> None:
     assert house.served() == EVERYONE
 
 
-def test_a_start_says_it(house: House) -> None:
-    """In the log of the gateway, which serves nevertheless."""
-    copy = keep(house)
-    ready(house)
-    put_back(house, copy)
-    assert house.served() == EVERYONE  # it works on a copy of ours
-    assert "state-rolled-back" in ready(house).stderr
-
-
 def test_what_was_signed_for_the_former_state(house: House, tmp_path: Path) -> None:
     """Used or not, nobody knows any more: it is refused, and asked for anew."""
     people = [Signer.make(tmp_path, name) for name in ("anna", "ben")]
