@@ -231,6 +231,7 @@ async def _publish(place: Place, statements: Iterable[str]) -> None:
         beside.CREATE_TABLES,
         "GRANT USAGE ON SCHEMA strongroom_keys TO PUBLIC",  # for the types: all upstream users look up
         f"GRANT SELECT ON strongroom_keys.keks, strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
+        f"GRANT SELECT, INSERT, UPDATE ON strongroom_keys.generations TO {reader}",
     ]
     try:
         await ask(place.owner, "BEGIN;" + ";".join([*first, *statements]) + ";COMMIT")
@@ -239,6 +240,11 @@ async def _publish(place: Place, statements: Iterable[str]) -> None:
             f"databases.{place.name}: the keys cannot be kept beside the data: {error.message}",
             hint="Set `owner` to a role that may create the schema strongroom_keys in this database.",
         ) from error
+
+
+async def publish_generation(place: Place, statement: str) -> None:
+    """Write how far the state has come, and make the table for it."""
+    await _publish(place, [statement])
 
 
 async def retire_beside(place: Place, keysets: Collection[str]) -> None:

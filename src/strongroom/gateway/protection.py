@@ -15,8 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from strongroom.config import Settings
-from strongroom.errors import ColumnMissing, ColumnNotProtected, KekMissing, KeysetsNotKept, UpstreamError
+from strongroom.errors import (
+    ApprovalsWeakened,
+    ColumnMissing,
+    ColumnNotProtected,
+    KekMissing,
+    KeysetsNotKept,
+    UpstreamError,
+)
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.generations import generations_beside, watch, write_beside
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import (
     Kept,
@@ -31,9 +39,11 @@ from strongroom.gateway.kept import (
 )
 from strongroom.gateway.tenants import Rows, Tenancy, open_tenant, tenancy_of
 from strongroom.keys import beside
+from strongroom.keys.approval_store import Approvals
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, settle, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, belongs_to, database_of, kek_name, new_kek, tenant_of
+from strongroom.keys.known_roots import only_known
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import make_missing, open_roots
@@ -101,6 +111,7 @@ async def prepare(
         return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
+    generations = {place.name: await generations_beside(place) for place in places}
     roots = await _roots(settings, state, found.values(), said, entered)
     databases = [await _prepare_kek(place, found[place.name], roots, state, said) for place in places]
     tenancies = {
@@ -119,6 +130,8 @@ async def prepare(
         said += tenancies[place.name].said
         said += await _prepare_keysets(settings, place, found[place.name], state, keys, rows=rows)
         said += await _prepare_retired(place, keks, state)
+    said += watch(state, generations, KeyStore(state.engine, keks).load().values())
+    said += await write_beside(state, places)
     return replace(keys, said=tuple(said))
 
 
@@ -133,8 +146,22 @@ async def _roots(
         said += make_missing(settings.keys.roots, folder)
     entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
     roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
+    if "root" in _acts_to_approve(settings, state, said):
+        rows = {row.name: row for row in reversed(kept)}  # those of the state count, where there are some
+        roots = await asyncio.to_thread(only_known, roots, rows.values())
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
+
+
+def _acts_to_approve(settings: Settings, state: State, said: list[str]) -> frozenset[str]:
+    """What needs approval, by what is configured or was before."""
+    approvals = Approvals(state.engine)
+    try:
+        required = approvals.required(settings.approvals)
+    except ApprovalsWeakened as error:
+        said.append(f"{error.message}. {error.hint}")
+        required = approvals.recorded()
+    return frozenset() if required is None else required.acts
 
 
 async def _prepare_kek(
@@ -143,6 +170,8 @@ async def _prepare_kek(
     """The KEK of a database, opened, and as both places keep it: under every root that can be used."""
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
+    if ours is not None and theirs is not None and ours.revision > theirs.revision:
+        said.append(f"{name} {_OLDER}")
     for _ in range(PUBLISH_TRIES):
         settled = await asyncio.to_thread(settle, roots, ours, theirs)
         if settled is not None:
@@ -163,6 +192,12 @@ async def _prepare_kek(
         hint="See who else writes to strongroom_keys.keks, and that `owner` and `upstream` are one database;"
         " then start again.",
     )
+
+
+_OLDER = (
+    "was older beside the data than in the state, and was put there again: the database was copied back, or"
+    " somebody took a change of keys back there"
+)
 
 
 def _changes(name: str, settled: Settled) -> list[str]:
@@ -206,7 +241,7 @@ async def _prepare_keysets(
         return beside.agree(list(schemes.values()), ours, copies, seen, tenants=tenancy.here, shut=shut)
 
     copies = _opened(found, keks, ours)
-    agreement = agree(found, copies)
+    agreement = agreed = agree(found, copies)
     made = await new_keysets(place, agreement.create)
     if made or agreement.publish:
         await publish(place, keks, rows, [*agreement.publish, *made], schemes.values())
@@ -226,8 +261,9 @@ async def _prepare_keysets(
         await make_types(place, missing)
     adopted = {one.name for one in agreement.adopt}
     store.adopt(kept for kept in found.keysets if kept.name in adopted)
+    restored = sorted(one.name for one in agreed.publish)
     own = {one.name for one in made if one.key_ids == copies[one.name].key_ids}
-    return [
+    return [f"keyset {name} {_OLDER}" for name in restored] + [
         f"keyset {name} was {'made' if name in own else 'taken over from the database'}"
         for name in sorted(adopted)
         if tenant_of(name) is None or len(adopted) <= SAID_AT_MOST

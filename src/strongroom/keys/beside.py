@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS strongroom_keys.columns (
     keyset text NOT NULL REFERENCES strongroom_keys.keysets,
     since timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE IF NOT EXISTS strongroom_keys.generations (
+    state text PRIMARY KEY,
+    number bigint NOT NULL,
+    mark text NOT NULL,
+    proof text NOT NULL,
+    written timestamptz NOT NULL DEFAULT now()
+);
 COMMENT ON SCHEMA strongroom_keys IS
     'Keys of the columns that Strongroom protects, wrapped by a root key. Belongs into every backup.';
 """
@@ -98,6 +105,18 @@ ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
 """The same where the KEK stands elsewhere."""
+
+HAS_GENERATIONS = "SELECT pg_catalog.to_regclass('strongroom_keys.generations') IS NOT NULL"
+
+READ_GENERATIONS = "SELECT state, number, mark, proof FROM strongroom_keys.generations"
+"""Rows are the fields of ``generation.Generation``."""
+
+WRITE_GENERATION = """\
+INSERT INTO strongroom_keys.generations (state, number, mark, proof) VALUES ($1, $2, $3, $4)
+ON CONFLICT (state) DO UPDATE
+SET number = excluded.number, mark = excluded.mark, proof = excluded.proof, written = now()"""
+"""Parameters: the fields of ``generation.Generation``. Of two processes of one state that write at once the
+one before may come last: too low a number says nothing."""
 
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection
 
 from strongroom.errors import KekMissing, KeyUsesSpent, StateNotEmpty, WrongKek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
@@ -191,6 +191,31 @@ class KeyStore:
         with self._engine.begin() as connection:
             rows = connection.execute(select(_key_uses)).all()
         return {(row.keyset, row.key_id): row.reserved for row in rows}
+
+
+ASSUMED_USES = 2**30
+"""For a key whose count was lost: half of what is safe for a randomized column, so that it shows as due; for
+a deterministic one next to nothing, and that is what any count of its uses is (``model.max_uses``)."""
+
+SPARED_USES = 2**26
+"""What an assumption leaves of the safe uses, so that a rotation can be made before sealing ends."""
+
+
+def assume_used(connection: Connection, keysets: Iterable[Keyset]) -> None:
+    """Counts more uses of every key, within what is safe: how many were made is not known any more."""
+    counts = {(row.keyset, row.key_id): row.reserved for row in connection.execute(select(_key_uses))}
+    for keyset in keysets:
+        most = keyset.algorithm.max_uses - SPARED_USES
+        for version in keyset.versions:
+            key = (keyset.name, version.key_id)
+            before = counts.get(key, 0)
+            if before or version.key_id == keyset.primary:
+                row = {"keyset": key[0], "key_id": key[1]}
+                more = {"reserved": max(before, min(before + ASSUMED_USES, most))}
+                statement = insert(_key_uses).values(**row, **more)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["keyset", "key_id"], set_=more)
+                )
 
 
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:

@@ -19,6 +19,7 @@ from strongroom.changeover.model import Limits
 from strongroom.changeover.needs import needs
 from strongroom.changeover.rotation import Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
+from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
 from strongroom.errors import ChangeoverBusy, KeysetMissing
 from strongroom.gateway.protection import prepare
@@ -57,6 +58,8 @@ class KeyWork:
         self._site = site
         self._wait = LEARNT_SECONDS if wait else 0.0
         self._prepared = asyncio.run(prepare(site.settings, site.state, [site.place]))
+        for line in self._prepared.said:
+            say(line)
         self._store = KeyStore(site.state.engine, self._prepared.keks)
         self._uses = Reservations(self._store.reserve)
         self.journal = Journal(site.state.engine)
