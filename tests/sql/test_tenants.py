@@ -42,7 +42,7 @@ def written(text: str, by: Context = ROWS) -> list[Tenant | None]:
 
 def by(number: int, oid: int = 0) -> Tenant:
     """The tenant that a parameter names."""
-    return Tenant("tenant_id", number, oid)
+    return Tenant(INT, number, oid)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def by(number: int, oid: int = 0) -> Tenant:
         ("insert into rented (tenant_id, iban) select $1, $2", [by(1)]),
         ("insert into rented values ($1, $2, $3, $4, $5)", [by(2), by(2)]),
         ("insert into rented (tenant_id, iban) values ($1::int, $2)", [by(1, INT)]),
-        ("insert into rented (tenant_id, iban) values (7, $1)", [Tenant("tenant_id", literal="7")]),
+        ("insert into rented (tenant_id, iban) values (7, $1)", [Tenant(INT, literal="7")]),
         ("update rented set iban = $1 where tenant_id = $2", [by(2)]),
         ("update rented set iban = $1 where id = $3 and $2 = tenant_id and name = 'x'", [by(2)]),
         ("update rented r set iban = $1 where r.tenant_id = $2", [by(2)]),
@@ -123,7 +123,7 @@ def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant])
 )
 def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
     """Each as its own row says."""
-    assert written(text) == [Tenant("tenant_id", literal=name) for name in tenants]
+    assert written(text) == [Tenant(INT, literal=name) for name in tenants]
 
 
 @pytest.mark.parametrize(

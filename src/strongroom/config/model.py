@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
 from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
@@ -38,6 +39,7 @@ from strongroom.config.values import (
     parse_upstream,
     parse_verifier,
 )
+from strongroom.keys.approvals import Requirement
 from strongroom.keys.rotation import Period
 from strongroom.protect.tenants import is_tenant_name
 from strongroom.secret import Secret
@@ -155,6 +157,26 @@ class Tenants(_Frozen):
         return self
 
 
+class Approvals(_Frozen):
+    """What one person alone may not do."""
+
+    needed: int = Field(ge=1)
+    """So many different people, the one who asks included."""
+    by: Annotated[People, PlainValidator(parse_people)]
+    acts: Annotated[frozenset[str], PlainValidator(parse_acts)] = Field(default=frozenset(ACTS), alias="for")
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Self:
+        if self.needed > len(self.by):
+            raise invalid(f"needs {self.needed} people to sign, and names {len(self.by)}")
+        return self
+
+    @property
+    def requirement(self) -> Requirement:
+        """The same as approvals understand it."""
+        return Requirement(self.needed, self.by, self.acts)
+
+
 class Keys(_Frozen):
     """Where keys get their protection from."""
 
@@ -165,6 +187,7 @@ class Keys(_Frozen):
     tenants: Tenants = Field(default_factory=Tenants)
     destroy_delay_days: int = Field(default=7, ge=1, le=365)
     """Between the decision to do what cannot be undone and the deed."""
+    approvals: Approvals | None = None
 
     @property
     def period(self) -> Period:
@@ -287,6 +310,11 @@ class Settings(_Frozen):
     def file(self) -> Path:
         """The configuration file, absolute; what is relative in it is relative to its folder."""
         return self._file
+
+    @property
+    def approvals(self) -> Requirement | None:
+        """Who must sign what is done to keys."""
+        return None if self.keys is None or self.keys.approvals is None else self.keys.approvals.requirement
 
     def model_post_init(self, context: object, /) -> None:
         """Remembers the file that was parsed."""

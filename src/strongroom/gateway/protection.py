@@ -15,8 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from strongroom.config import Settings
-from strongroom.errors import ColumnMissing, ColumnNotProtected, KekMissing, KeysetsNotKept, UpstreamError
+from strongroom.errors import (
+    ApprovalsWeakened,
+    ColumnMissing,
+    ColumnNotProtected,
+    KekMissing,
+    KeysetsNotKept,
+    UpstreamError,
+)
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.generations import generations_beside, watch, write_beside
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import (
     Kept,
@@ -27,12 +35,15 @@ from strongroom.gateway.kept import (
     make_types,
     publish,
     publish_kek,
+    retired_beside,
 )
 from strongroom.gateway.tenants import Rows, Tenancy, open_tenant, tenancy_of
 from strongroom.keys import beside
+from strongroom.keys.approval_store import Approvals
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, settle, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, belongs_to, database_of, kek_name, new_kek, tenant_of
+from strongroom.keys.known_roots import only_known
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import make_missing, open_roots
@@ -100,14 +111,16 @@ async def prepare(
         return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
+    generations = {place.name: await generations_beside(place) for place in places}
     roots = await _roots(settings, state, found.values(), said, entered)
     databases = [await _prepare_kek(place, found[place.name], roots, state, said) for place in places]
     tenancies = {
         place.name: await tenancy_of(Rows.of(settings, state, place, found[place.name]), roots, held or {})
         for place in places
     }
-    keks = Keks.of([*databases, *(kek for one in tenancies.values() for kek in one.keks)])
-    keys = Prepared(keks, roots, (), tenancies)
+    tenants = (kek for one in tenancies.values() for kek in one.keks)
+    keks = Keks.of([*(kek for kek, _ in databases), *tenants])
+    keys, rows = Prepared(keks, roots, (), tenancies), {row.name: row for _, row in databases}
     for place in places:
         schemes = schemes_of(settings, place.name)
         if not to_seal:
@@ -115,7 +128,10 @@ async def prepare(
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
         said += tenancies[place.name].said
-        said += await _prepare_keysets(settings, place, found[place.name], state, keys)
+        said += await _prepare_keysets(settings, place, found[place.name], state, keys, rows=rows)
+        said += await _prepare_retired(place, keks, state)
+    said += watch(state, generations, KeyStore(state.engine, keks).load().values())
+    said += await write_beside(state, places)
     return replace(keys, said=tuple(said))
 
 
@@ -130,14 +146,32 @@ async def _roots(
         said += make_missing(settings.keys.roots, folder)
     entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
     roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
+    if "root" in _acts_to_approve(settings, state, said):
+        rows = {row.name: row for row in reversed(kept)}  # those of the state count, where there are some
+        roots = await asyncio.to_thread(only_known, roots, rows.values())
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
 
 
-async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, said: list[str]) -> Keyset:
-    """The KEK of a database, opened, and kept in both places under every root that can be used."""
+def _acts_to_approve(settings: Settings, state: State, said: list[str]) -> frozenset[str]:
+    """What needs approval, by what is configured or was before."""
+    approvals = Approvals(state.engine)
+    try:
+        required = approvals.required(settings.approvals)
+    except ApprovalsWeakened as error:
+        said.append(f"{error.message}. {error.hint}")
+        required = approvals.recorded()
+    return frozenset() if required is None else required.acts
+
+
+async def _prepare_kek(
+    place: Place, found: Kept, roots: Roots, state: State, said: list[str]
+) -> tuple[Keyset, WrappedKek]:
+    """The KEK of a database, opened, and as both places keep it: under every root that can be used."""
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
+    if ours is not None and theirs is not None and ours.revision > theirs.revision:
+        said.append(f"{name} {_OLDER}")
     for _ in range(PUBLISH_TRIES):
         settled = await asyncio.to_thread(settle, roots, ours, theirs)
         if settled is not None:
@@ -146,7 +180,7 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
             row = await asyncio.to_thread(_first_kek, place, found, roots, state)
         elif theirs is not None and theirs.revision >= settled.row.revision:
             adopt_keks(state.engine, [theirs])
-            return settled.kek
+            return settled.kek, theirs
         else:
             row = settled.row
             said += _changes(name, settled)
@@ -158,6 +192,12 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
         hint="See who else writes to strongroom_keys.keks, and that `owner` and `upstream` are one database;"
         " then start again.",
     )
+
+
+_OLDER = (
+    "was older beside the data than in the state, and was put there again: the database was copied back, or"
+    " somebody took a change of keys back there"
+)
 
 
 def _changes(name: str, settled: Settled) -> list[str]:
@@ -181,40 +221,49 @@ def _first_kek(place: Place, found: Kept, roots: Roots, state: State) -> Wrapped
 
 
 async def _prepare_keysets(
-    settings: Settings, place: Place, found: Kept, state: State, keys: Prepared
+    settings: Settings,
+    place: Place,
+    found: Kept,
+    state: State,
+    keys: Prepared,
+    *,
+    rows: Mapping[str, WrappedKek],
 ) -> list[str]:
     """The keysets of a database in both places, made where there were none; what was done, in words."""
     schemes, keks, tenancy = schemes_of(settings, place.name), keys.keks, keys.tenancies[place.name]
     store = KeyStore(state.engine, keks)
-    ours = {name: one for name, one in store.load().items() if belongs_to(name, place.name)}
+    loaded = store.load(found.keysets).items()
+    ours = {name: one for name, one in loaded if belongs_to(name, place.name)}
     seen = await key_ids_seen(place.connector)
 
     def agree(found: Kept, copies: Mapping[str, Keyset]) -> beside.Agreement:
-        shut = [one.name for one in found.keysets if one.name not in copies]
+        shut = [one.name for one in found.keysets if one.name not in copies and one.name not in ours]
         return beside.agree(list(schemes.values()), ours, copies, seen, tenants=tenancy.here, shut=shut)
 
-    copies = keks.unwrap_all(found.keysets)
-    agreement = agree(found, copies)
+    copies = _opened(found, keks, ours)
+    agreement = agreed = agree(found, copies)
     made = await new_keysets(place, agreement.create)
     if made or agreement.publish:
-        await publish(place, keks, [*agreement.publish, *made], schemes.values())
+        await publish(place, keks, rows, [*agreement.publish, *made], schemes.values())
         # What stands beside the data now is what counts: another gateway may have come first.
         found = await kept_beside(place.connector)
-        copies = keks.unwrap_all(found.keysets)
+        copies = _opened(found, keks, ours)
         agreement = agree(found, copies)
         if agreement.create or agreement.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
-                " one database; then start again.",
+                hint="Start again: their key-encryption key may have been rotated in this moment. If it stays"
+                " so, see who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are one"
+                " database.",
             )
     settled = {**ours, **copies, **{one.name: one for one in agreement.adopt}}
     if missing := beside.missing_types(settled.values(), found.types):
         await make_types(place, missing)
     adopted = {one.name for one in agreement.adopt}
     store.adopt(kept for kept in found.keysets if kept.name in adopted)
+    restored = sorted(one.name for one in agreed.publish)
     own = {one.name for one in made if one.key_ids == copies[one.name].key_ids}
-    return [
+    return [f"keyset {name} {_OLDER}" for name in restored] + [
         f"keyset {name} was {'made' if name in own else 'taken over from the database'}"
         for name in sorted(adopted)
         if tenant_of(name) is None or len(adopted) <= SAID_AT_MOST
@@ -247,6 +296,23 @@ def opened_roots(settings: Settings, state: State, entered: Entered | None = Non
     assert settings.keys is not None  # config: protected columns have a root
     kept = kept_keks(state.engine).values()
     return open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
+
+
+def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:
+    """Without those that are older than ours: what wrapped them there may have been destroyed since."""
+    return keks.unwrap_all(
+        kept for kept in found.keysets if kept.name not in ours or ours[kept.name].revision <= kept.revision
+    )
+
+
+async def _prepare_retired(place: Place, keks: Keks, state: State) -> list[str]:
+    """Another gateway may have wrapped keysets out of use anew, and ended what wraps them in our state."""
+    store = KeyStore(state.engine, keks)
+    shut = [one for one in store.shut_retired() if database_of(one.name) == place.name]
+    if not shut:
+        return []
+    lost = store.replace_retired(shut, await retired_beside(place.owner))
+    return [f"keyset {name}, out of use, opens by no key any more" for name in lost]
 
 
 def open_keks(settings: Settings, state: State) -> Keks:

@@ -122,7 +122,7 @@ class Snapshots:
         self._store = KeyStore(self._engine, self._keks)
         kept = {name: one for name, one in self._keysets.items() if self._keks.has(name)}
         for kek in came:
-            kept |= self._store.load(scope_of(kek.name))
+            kept |= self._store.load(scope=scope_of(kek.name))
         self._keysets = kept
         ring = KeyRing.of(kept.values())
         for database, known in self._known.items():

@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS strongroom_keys.columns (
     keyset text NOT NULL REFERENCES strongroom_keys.keysets,
     since timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE IF NOT EXISTS strongroom_keys.generations (
+    state text PRIMARY KEY,
+    number bigint NOT NULL,
+    mark text NOT NULL,
+    proof text NOT NULL,
+    written timestamptz NOT NULL DEFAULT now()
+);
 COMMENT ON SCHEMA strongroom_keys IS
     'Keys of the columns that Strongroom protects, wrapped by a root key. Belongs into every backup.';
 """
@@ -82,11 +89,34 @@ WHERE keks.revision < excluded.revision"""
 """Parameters: name, revision, wraps. An older revision never replaces a newer one."""
 
 WRITE_KEYSET = """\
+INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped)
+SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM strongroom_keys.keks k WHERE k.name = $5 AND k.wraps = $6)
+ON CONFLICT (name) DO UPDATE
+SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
+WHERE keysets.revision < excluded.revision"""
+"""Parameters: name, revision, key ids, wrapped keyset; name and wraps of the KEK that wrapped it.
+
+An older revision never replaces a newer one. Nothing is written under a KEK that is not the one that stands
+there: the version that wrapped it may have been destroyed a moment before."""
+
+WRITE_TENANTS_KEYSET = """\
 INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
-"""Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+"""The same where the KEK stands elsewhere."""
+
+HAS_GENERATIONS = "SELECT pg_catalog.to_regclass('strongroom_keys.generations') IS NOT NULL"
+
+READ_GENERATIONS = "SELECT state, number, mark, proof FROM strongroom_keys.generations"
+"""Rows are the fields of ``generation.Generation``."""
+
+WRITE_GENERATION = """\
+INSERT INTO strongroom_keys.generations (state, number, mark, proof) VALUES ($1, $2, $3, $4)
+ON CONFLICT (state) DO UPDATE
+SET number = excluded.number, mark = excluded.mark, proof = excluded.proof, written = now()"""
+"""Parameters: the fields of ``generation.Generation``. Of two processes of one state that write at once the
+one before may come last: too low a number says nothing."""
 
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

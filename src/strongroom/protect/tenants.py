@@ -34,7 +34,7 @@ NAMING_TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.UUID, types.
 class TenantCodecs(ColumnOpening):
     """Opens the values of all tenants whose keys are there, and has a codec for each."""
 
-    __slots__ = ("_by_tenant",)
+    __slots__ = ("_by_tenant", "_of_none")
 
     def __init__(self, scheme: Scheme, keysets: Mapping[str, Keyset], uses: Uses) -> None:
         """``keysets`` go by tenant; raises ``KeysetMismatch`` where two have keys of one id."""
@@ -48,6 +48,7 @@ class TenantCodecs(ColumnOpening):
         self._by_tenant = {
             tenant: ColumnCodec(scheme.of_tenant(tenant), keyset, uses) for tenant, keyset in keysets.items()
         }
+        self._of_none = ColumnOpening(scheme, ())
 
     def of(self, tenant: str) -> ColumnCodec:
         """What seals this tenant's values; raises ``TenantUnknown``."""
@@ -57,6 +58,10 @@ class TenantCodecs(ColumnOpening):
             raise TenantUnknown(
                 f"the column {self.scheme.column} has no key for this tenant", tenant=tenant
             ) from None
+
+    def only(self, tenant: str) -> ColumnOpening:
+        """What opens this tenant's values and no others; nothing, where it has no key."""
+        return self._by_tenant.get(tenant, self._of_none)
 
 
 class TenantNames:

@@ -336,7 +336,8 @@ def _on_conflict(
     It and the row that is there are of one tenant where the names of tenants are part of the conflict.
     """
     only("ON CONFLICT", body, "action", "infer", "targetList", "whereClause", "location")
-    excluded = None if kept is None else Row(kept.column, same=kept)  # which no condition here can change
+    # Whose it is, the values said that could not be inserted: no condition here adds to that.
+    excluded = None if kept is None else Row(kept.column, kept.type_oid, same=kept)
     columns = [Named(column.name, _excluded(column, excluded), "") for column in target.columns]
     there = _row(target)
     for item in body.get("infer", {}).get("indexElems", ()):

@@ -56,7 +56,7 @@ def prepare(task: Task) -> Resolved:
 
 def _check_arguments(parameters: Sequence[Parameter]) -> None:
     """Refuses arrays of parameters, and tenants that they name: what only Bind brings to us."""
-    if any(parameter.tenant is not None and parameter.tenant.column for parameter in parameters):
+    if any(parameter.tenant is not None and parameter.tenant.column_oid for parameter in parameters):
         raise TenantUnclear(
             "PREPARE and EXECUTE cannot seal for the tenant of a row",
             hint="Prepare the statement by the driver, or write it out.",

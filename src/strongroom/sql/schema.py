@@ -64,6 +64,7 @@ class Row:
     """
 
     column: str  # which names the tenant
+    type_oid: int = 0  # of that column
     said: int | None = None
     same: "Row | None" = None
 

@@ -52,7 +52,7 @@ class Barrier(Flag):
 class Tenant:
     """What names the tenant by whose key a value is sealed: a parameter, a literal, or else the session."""
 
-    column: str = ""  # of the table, as whose value the name is read; empty: the session names it
+    column_oid: int = 0  # the type of the column whose value the name is; 0: the session names the tenant
     client: int = 0  # the client's parameter, 1-based; in COPY, the place in the stream; 0: a literal
     type_oid: int = 0  # the parameter's own type; 0: the column's
     literal: str = field(default="", repr=False)

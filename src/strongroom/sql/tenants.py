@@ -30,7 +30,9 @@ def row_of(run: Run, relation: Relation) -> Row | None:
     """A row of a table; None where none of its values belongs to a tenant."""
     protections = (run.ground.protection(relation, column) for column in relation.columns)
     names = {one.tenant for one in protections if one is not None and one.tenant not in {"", SESSION}}
-    return Row(min(names)) if names else None
+    return next(
+        (Row(column.name, column.type_oid) for column in relation.columns if column.name in names), None
+    )
 
 
 def in_row(value: Value, row: Row | None, column: Column) -> Value:
@@ -57,9 +59,9 @@ def learn(run: Run, scope: Scope, node: Node | None) -> None:
     for left, right in _equalities(node):
         ours, theirs = _named_by(scope, left), _named_by(scope, right)
         own = _rows(scope)
-        for row, other in ((ours, theirs), (theirs, ours)):
-            if row is not None and other is not None and row in own:
-                _link(row, other)  # once they are of one, the other way round changes nothing
+        for one, another in ((ours, theirs), (theirs, ours)):
+            if one is not None and another is not None and one in own:
+                _link(one, another)  # once they are of one, the other way round changes nothing
         for row, other in ((ours, right), (theirs, left)):
             if row is not None and row in own and _root(row) in own:
                 check_equality(run, ("=",))
@@ -197,11 +199,12 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
         return None
     if protection.tenant == SESSION:
         return Tenant()
-    match None if protection.row is None else _said(run, _root(protection.row)):
+    row = _root(protection.row or Row(protection.tenant))
+    match _said(run, row):
         case ParameterUse(number=number, type_oid=oid) if isinstance(node, ParameterUse):
-            return Tenant(protection.tenant, number, max(oid, 0))
+            return Tenant(row.type_oid, number, max(oid, 0))
         case Literal(value=text):
-            return Tenant(protection.tenant, literal=text)
+            return Tenant(row.type_oid, literal=text)
         case ParameterUse():
             raise TenantUnclear(
                 f"a literal for the column {protection.column} would be sealed for a tenant that only a"
