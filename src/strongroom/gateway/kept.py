@@ -4,7 +4,7 @@ Called by `protection`, `snapshots`, and the commands that look at keys or chang
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -172,10 +172,11 @@ async def _publish(place: Place, statements: Iterable[str]) -> None:
         ) from error
 
 
-async def retire_beside(place: Place, keysets: Collection[str]) -> None:
-    """Take keysets out of use: their columns are plaintext again."""
-    for name in keysets:
-        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
+async def retire_beside(place: Place, keysets: Iterable[Keyset]) -> None:
+    """Take keysets out of use: their columns are plaintext again, and nobody looks up by their keys."""
+    for keyset in keysets:
+        statements = [filled(beside.RETIRE, keyset.name), beside.drop_types(keyset)]
+        await ask(place.owner, ";".join(["BEGIN", *statements, "COMMIT"]))
 
 
 def filled(statement: str, *values: str | int | bytes) -> str:
