@@ -111,7 +111,7 @@ def test_what_is_no_kek_is_refused() -> None:
 
 
 def written(keyset: Keyset) -> bytes:
-    [kek] = danger_written([keyset])
+    [kek] = danger_written(Keks.of([keyset]))
     return kek.encode()
 
 
@@ -134,7 +134,7 @@ def test_stock_tink_goes_the_whole_way() -> None:
 
 def test_for_a_worker() -> None:
     """What the supervisor says over the line is what the worker has."""
-    [again] = danger_read(danger_written([KEK]))
+    [again] = danger_read(danger_written(Keks.of([KEK]))).by_name.values()
     assert again.name == KEK.name
     capability = ExportCapability("a test")
     assert [v.dek and v.dek.danger_material(capability) for v in again.versions] == [

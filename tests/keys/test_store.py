@@ -120,12 +120,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from strongroom.config import StateAddress
 from strongroom.keys.generate import new_keyset
-from strongroom.keys.kek import Keks, danger_read
+from strongroom.keys.kek import danger_read
 from strongroom.keys.store import KeyStore
 from strongroom.state import open_state
 from strongroom.protect.scheme import Scheme
 schemes = [Scheme.parse("shop", f"public.t.c{n}", type="text", encryption="randomized") for n in range(20)]
-keks = Keks.of(danger_read([sys.stdin.readline()]))
+keks = danger_read([sys.stdin.readline()])
 store = KeyStore(open_state(StateAddress(path=Path(sys.argv[1]))).engine, keks)
 sys.stdin.readline()
 store.adopt(keks.wrap(new_keyset(scheme, datetime(2026, 1, 1, tzinfo=UTC))) for scheme in schemes)
@@ -137,7 +137,7 @@ def test_workers_that_start_together_have_the_same_keys(state: State, tmp_path: 
     """Four processes bring their own twenty keysets at once, and all come out with the same ones."""
     command = [sys.executable, "-c", WORKER, str(tmp_path / "state.db")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    [kek] = danger_written(KEKS.by_name.values())
+    [kek] = danger_written(KEKS)
     workers = [subprocess.Popen(command, **pipes) for _ in range(4)]  # type: ignore[call-overload]  # one dict for all
     for worker in workers:
         worker.stdin.write(kek.replace("\n", "") + "\ngo\n")

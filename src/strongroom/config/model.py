@@ -124,6 +124,8 @@ class Rotate(_Frozen):
     """NIST SP 800-57 part 1, table 1: up to two years for a symmetric key that protects stored data."""
     share: float = Field(default=0.5, gt=0, le=1)
     """Of the uses that are safe, which themselves are half of those of NIST SP 800-38D."""
+    by_itself: bool = True
+    """Whether gateways that run give randomized columns a new version when their key is due."""
 
     @property
     def period(self) -> Period:

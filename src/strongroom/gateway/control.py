@@ -1,6 +1,6 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, release, cancel, cancelled, catalog, keys, tenant, ready
+    worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, tenant, ready
     supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, tenants, tenant, reload,
                            drain
 

@@ -247,10 +247,11 @@ async def publish_generation(place: Place, statement: str) -> None:
     await _publish(place, [statement])
 
 
-async def retire_beside(place: Place, keysets: Collection[str]) -> None:
-    """Take keysets out of use: their columns are plaintext again."""
-    for name in keysets:
-        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
+async def retire_beside(place: Place, keysets: Iterable[Keyset]) -> None:
+    """Take keysets out of use: their columns are plaintext again, and nobody looks up by their keys."""
+    for keyset in keysets:
+        statements = [filled(beside.RETIRE, keyset.name), beside.drop_types(keyset)]
+        await ask(place.owner, ";".join(["BEGIN", *statements, "COMMIT"]))
 
 
 def filled(statement: str, *values: str | int | bytes) -> str:

@@ -136,7 +136,7 @@ class Server:
     """All connections of one worker. ``line`` leads to the supervisor."""
 
     def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
-        self._snapshots = Snapshots(settings, state, keks)
+        self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
         self.tasks = Tasks()
         self._analyst = Analyst()
@@ -192,8 +192,10 @@ class Server:
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, snapshots = self._open_gates(settings), Snapshots(settings, self._state, keks)
-        self._readying = snapshots
+        gates = self._open_gates(settings)
+        self._readying = snapshots = Snapshots(
+            settings, self._state, keks, due=partial(self._line.tell, "due")
+        )
         try:
             for name, gate in gates.items():
                 await snapshots.read(name, gate.connector)
@@ -246,7 +248,7 @@ class Server:
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
         elif message["what"] == "tenants":
-            self.take_tenants(danger_read(message["keks"]), message["gone"])
+            self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
         elif message["what"] == "tenant":
             made = self._making.get(int(message["number"]))
             if made is not None and not made.done():

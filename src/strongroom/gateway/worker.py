@@ -103,14 +103,14 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
     """The keys, which the supervisor says first; it alone opens roots."""
     async for message in messages:
-        return Keks.of(danger_read(message["keks"]))
+        return danger_read(message["keks"])
     return Keks.of(())  # the supervisor is gone already: so will the worker be
 
 
 async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        keks = Keks.of(danger_read(message["keks"]))
+        keks = danger_read(message["keks"])
         await server.reload(load(config, content=message["content"]), keks)
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)

@@ -156,6 +156,16 @@ def create_type(name: str) -> str:
     )
 
 
+def drop_types(keyset: Keyset) -> str:
+    """The statement that drops the types of all its versions; one that a definition still names stays."""
+    names = (f"{OWN_SCHEMA}.{LOOKED_UP_BY}{version.key_id:08x}" for version in keyset.versions)
+    each = (
+        f"BEGIN DROP DOMAIN IF EXISTS {name}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;"
+        for name in names
+    )
+    return f"DO $$ BEGIN {' '.join(each)} END $$"
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What is to be done before values are sealed, in this order."""

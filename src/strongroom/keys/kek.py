@@ -222,12 +222,12 @@ def _context(keyset_name: str) -> bytes:
     return length_prefixed(_LABEL, keyset_name)
 
 
-def danger_written(keks: Iterable[Keyset]) -> list[str]:
+def danger_written(keks: Keks) -> list[str]:
     """KEKs in the clear, for the line to a worker of the same gateway and for nothing else."""
     capability = ExportCapability("for a worker, over a socket pair")
-    return [document.danger_written(kek, capability).decode() for kek in keks]
+    return [document.danger_written(kek, capability).decode() for kek in keks.by_name.values()]
 
 
-def danger_read(written: Iterable[str]) -> list[Keyset]:
+def danger_read(written: Iterable[str]) -> Keks:
     """The KEKs that the supervisor sent."""
-    return [document.read(one.encode()) for one in written]
+    return Keks.of(document.read(one.encode()) for one in written)

@@ -168,10 +168,10 @@ class KeyStore:
         except (KekMissing, WrongKek):
             return None
 
-    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
+    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> int:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
 
-        ``limit`` is how many uses of the key are safe in all.
+        ``limit`` is how many uses of the key are safe in all. Returns how many are counted now.
         """
         with self._engine.begin() as connection:
             where = (_key_uses.c.keyset == keyset) & (_key_uses.c.key_id == key_id)
@@ -186,6 +186,7 @@ class KeyStore:
                 connection.execute(_key_uses.insert().values(values))
             else:
                 connection.execute(update(_key_uses).where(where).values(reserved=before + count))
+        return (before or 0) + count
 
     def uses(self) -> Mapping[tuple[str, int], int]:
         """How many uses of each (keyset, key id) are counted; never fewer than were made."""
