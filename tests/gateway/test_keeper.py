@@ -179,6 +179,23 @@ def test_a_withdrawn_key_opens_nothing_in_any_session(served: Served, own_key: P
     assert len(logged(served.gateway, "the key of a tenant is here again")) == 1
 
 
+def test_rows_on_their_way(served: Served, own_key: Path) -> None:
+    """A cursor that was opened before gives others' values, and no longer those of the tenant."""
+    query = "SELECT iban FROM people WHERE tenant = %s"
+    with served.session() as theirs, served.session() as acmes, served.session() as watch:
+        cursors = {}
+        for session, tenant in ((theirs, "globex"), (acmes, "acme")):
+            session.execute("BEGIN")
+            cursors[tenant] = session.cursor("rows")
+            cursors[tenant].execute(query, [tenant])
+        with withdrawn(own_key):
+            wait_until(lambda: read(watch, "acme") != NUMBERS["acme"], "the key is taken away")
+            assert cursors["globex"].fetchone() == (NUMBERS["globex"],)
+            with pytest.raises(psycopg.Error):
+                cursors["acme"].fetchone()
+    wait_until(lambda: opens(served, "acme"), "the key is given again")
+
+
 def test_others_work_while_it_goes(served: Served, own_key: Path) -> None:
     """Not one of their queries fails, in the sessions that they have."""
     with served.session() as theirs, served.session() as acmes, withdrawn(own_key):

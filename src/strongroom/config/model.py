@@ -147,6 +147,9 @@ class Tenants(_Frozen):
     limit: int = Field(default=10_000, ge=1, le=100_000)
     """So many tenants of a database are made automatically, and no more."""
 
+    destroy_delay_days: int | None = Field(default=None, ge=0, le=365)
+    """Between the decision to destroy a tenant's key and the deed; else as for other keys."""
+
     @model_validator(mode="after")
     def _nobody_is_asked(self) -> Self:
         for name, address in self.own.items():

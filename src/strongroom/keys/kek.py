@@ -73,6 +73,12 @@ def tenant_of(name: str, database: str | None = None) -> str | None:
     return tenant if sign and database in (None, of) else None
 
 
+def family_of(keyset_name: str) -> str:
+    """The name that the keysets of a column's tenants have in common (``Scheme.keyset``)."""
+    database, slash, column = keyset_name.partition("/")
+    return f"{database.partition('@')[0]}{slash}{column}"
+
+
 def belongs_to(name: str, database: str) -> bool:
     """Whether a keyset or a KEK is this database's, or one of its tenants'."""
     return scope_of(name).partition("@")[0] == database
