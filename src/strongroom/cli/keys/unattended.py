@@ -86,9 +86,8 @@ def _look(settings: Settings, database: str, keks: Keks, *, wait: bool) -> Itera
 def _taken_over(site: Worksite, keks: Keks) -> Prepared:
     """The keys as they stand beside the data now; raises ``KekMissing`` where a newer KEK wraps them."""
     kept = asyncio.run(kept_beside(site.place.connector)).keysets
-    for one in kept:
-        keks.unwrap(one)
-    KeyStore(site.state.engine, keks).adopt(kept)
+    opened = keks.unwrap_all(kept)
+    KeyStore(site.state.engine, keks).adopt(one for one in kept if one.name in opened)
     return Prepared(keks, Roots(()))
 
 

@@ -32,7 +32,7 @@ from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import database_of, kek_name
+from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
 from strongroom.keys.rotation import due, settled
@@ -96,7 +96,8 @@ class KeyWork:
 
     def due(self) -> list[Due]:
         """The keysets that are due."""
-        found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
+        keysets = [one for one in self._store.load().values() if tenant_of(one.name) is None]
+        found = ((keyset, self.why_due(keyset)) for keyset in keysets)
         return [Due(self._sharing(keyset.name), why) for keyset, why in found if why]
 
     def why_due(self, keyset: Keyset) -> str | None:
