@@ -2,8 +2,8 @@
 
 The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts connections
 for all of them (`control`), passes on CancelRequests, and obeys signals: SIGHUP reloads, SIGTERM and SIGINT
-drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory. It
-never sees a byte of a session.
+drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory; what
+is due for rotation it has looked after (`caretaker`). It never sees a byte of a session.
 
 Called by the command line through `serve`.
 """
@@ -11,6 +11,7 @@ Called by the command line through `serve`.
 import asyncio
 import contextlib
 import itertools
+import random
 import signal
 import socket
 import sys
@@ -24,8 +25,10 @@ import structlog
 import uvloop
 
 from strongroom.config import Settings, load, read_file
-from strongroom.errors import StrongroomError, WorkersFail
+from strongroom.errors import KekMissing, StrongroomError, WorkersFail
+from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
+from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
@@ -33,7 +36,7 @@ from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import prepare
 from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
-from strongroom.keys.kek import Keks, danger_written
+from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.root.entering import Entered
 from strongroom.state import State, open_state
 
@@ -45,6 +48,8 @@ RESTARTS_AT_MOST = 5
 RESTART_WINDOW_SECONDS = 30.0
 STOP_GRACE_SECONDS = 10.0
 """What a worker gets beyond `drain_seconds` before it is killed."""
+WATCH_SECONDS = 3600.0
+"""How often it is written down how far the state has come: a copy from before that is known for one."""
 
 
 def serve(settings: Settings) -> None:
@@ -122,6 +127,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._rereading = False  # a worker has met a key that only a root opens
         self._failure: StrongroomError | None = None
+        self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
         """Start, serve, drain."""
@@ -135,6 +141,8 @@ class Supervisor:
             loop.add_signal_handler(stop, self._stop.set)
         for number in range(self._settings.workers):
             await self._start(number)
+        self._tasks.start("watch", self._watch())
+        self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
         if health is not None:
@@ -150,6 +158,21 @@ class Supervisor:
             listener.setblocking(False)
             self._listeners[name] = listener
             _log.info("listening", database=name, address=str(database.listen))
+
+    async def _watch(self) -> None:
+        """Now and then, see whether this state is the only one of its id (`generations`)."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                state = open_state(self._settings.state)
+                try:
+                    said = await look_again(state, _places(self._settings, state), self._keks)
+                finally:
+                    state.close()
+            except StrongroomError as error:
+                said = [f"a state that is copied back would not be noticed: {error.message}"]
+            for line in said:
+                _log.warning(line)
 
     # ---------------------------------------------------------------- workers
 
@@ -216,9 +239,10 @@ class Supervisor:
         elif what == "catalog":
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
-        elif what == "keys" and not self._rereading:
-            self._rereading = True
-            self._tasks.start("keys", self._reload())
+        elif what == "keys":
+            self._read_keys()
+        elif what == "due":
+            self._caretaker.ask()
         elif what == "cancel":
             self._pass_on(worker, message)
         elif what == "cancelled":
@@ -253,6 +277,26 @@ class Supervisor:
             return "connections_per_account"
         worker.admitted[account] += 1
         return None
+
+    # ---------------------------------------------------------------- keys that are due
+
+    def _charge(self) -> Charge:
+        return Charge(self._settings, self._config, self._accepted, self._keks)
+
+    def _found(self, finding: dict[str, Any]) -> None:
+        """Hear what was found: the workers need not wait until they read the new key by themselves."""
+        if finding["what"] == "rotated":
+            database = database_of(finding["key"])
+            for worker in self._workers.values():
+                worker.line.tell("catalog", database=database)
+        elif finding.get("code") == KekMissing.code:
+            self._read_keys()
+
+    def _read_keys(self) -> None:
+        """A key was met that only a root opens: read everything anew, once for all who ask meanwhile."""
+        if not self._rereading:
+            self._rereading = True
+            self._tasks.start("keys", self._reload())
 
     # ---------------------------------------------------------------- signals
 

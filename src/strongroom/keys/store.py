@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection
 
 from strongroom.errors import KekMissing, KeyUsesSpent, StateNotEmpty, WrongKek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
@@ -103,7 +103,7 @@ class KeyStore:
         """
         newer = {one.name: one.revision for one in beside}
         kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
-        return {one.name: self._keks.unwrap(one) for one in kept if one.revision >= newer.get(one.name, 0)}
+        return self._keks.unwrap_all(one for one in kept if one.revision >= newer.get(one.name, 0))
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
         """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
@@ -167,10 +167,10 @@ class KeyStore:
         except (KekMissing, WrongKek):
             return None
 
-    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
+    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> int:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
 
-        ``limit`` is how many uses of the key are safe in all.
+        ``limit`` is how many uses of the key are safe in all. Returns how many are counted now.
         """
         with self._engine.begin() as connection:
             where = (_key_uses.c.keyset == keyset) & (_key_uses.c.key_id == key_id)
@@ -185,12 +185,38 @@ class KeyStore:
                 connection.execute(_key_uses.insert().values(values))
             else:
                 connection.execute(update(_key_uses).where(where).values(reserved=before + count))
+        return (before or 0) + count
 
     def uses(self) -> Mapping[tuple[str, int], int]:
         """How many uses of each (keyset, key id) are counted; never fewer than were made."""
         with self._engine.begin() as connection:
             rows = connection.execute(select(_key_uses)).all()
         return {(row.keyset, row.key_id): row.reserved for row in rows}
+
+
+ASSUMED_USES = 2**30
+"""For a key whose count was lost: half of what is safe for a randomized column, so that it shows as due; for
+a deterministic one next to nothing, and that is what any count of its uses is (``model.max_uses``)."""
+
+SPARED_USES = 2**26
+"""What an assumption leaves of the safe uses, so that a rotation can be made before sealing ends."""
+
+
+def assume_used(connection: Connection, keysets: Iterable[Keyset]) -> None:
+    """Counts more uses of every key, within what is safe: how many were made is not known any more."""
+    counts = {(row.keyset, row.key_id): row.reserved for row in connection.execute(select(_key_uses))}
+    for keyset in keysets:
+        most = keyset.algorithm.max_uses - SPARED_USES
+        for version in keyset.versions:
+            key = (keyset.name, version.key_id)
+            before = counts.get(key, 0)
+            if before or version.key_id == keyset.primary:
+                row = {"keyset": key[0], "key_id": key[1]}
+                more = {"reserved": max(before, min(before + ASSUMED_USES, most))}
+                statement = insert(_key_uses).values(**row, **more)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["keyset", "key_id"], set_=more)
+                )
 
 
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
@@ -214,10 +240,12 @@ def _kept_retired(connection: Connection) -> list[WrappedKeyset]:
     return [WrappedKeyset(*row) for row in connection.execute(query)]
 
 
-def kept_keks(engine: Engine) -> dict[str, WrappedKek]:
-    """The KEKs of a state as they are kept, by name."""
+def kept_keks(engine: Engine, name: str | None = None) -> dict[str, WrappedKek]:
+    """The KEKs of a state as they are kept, by name: all, or one."""
     metadata.create_all(engine, tables=_TABLES)
     query = select(_keks.c.name, _keks.c.revision, _keks.c.wraps)
+    if name is not None:
+        query = query.where(_keks.c.name == name)
     with engine.begin() as connection:
         return {name: WrappedKek(name, *rest) for name, *rest in connection.execute(query)}
 
@@ -233,6 +261,17 @@ def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer)
             )
+
+
+def forget_keysets(engine: Engine, scopes: Iterable[str]) -> None:
+    """Deletes what the destroyed KEKs of `DATABASE@TENANT` wrapped, in use or not, and its uses."""
+    metadata.create_all(engine, tables=_TABLES)
+    with engine.begin() as connection:
+        for scope in scopes:
+            for table, name in ((_keysets, _keysets.c.name), (_retired, _retired.c.name)):
+                connection.execute(delete(table).where(name.startswith(f"{scope}/", autoescape=True)))
+            uses = _key_uses.c.keyset.startswith(f"{scope}/", autoescape=True)
+            connection.execute(delete(_key_uses).where(uses))
 
 
 def refuse_filled(engine: Engine) -> None:

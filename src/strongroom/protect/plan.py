@@ -65,6 +65,11 @@ class ColumnOpening:
         self._native: dict[tuple[int, bool], kernel.Opener] = {}
         self.scheme = scheme
 
+    @property
+    def opens(self) -> frozenset[int]:
+        """The ids of the keys that open."""
+        return frozenset(key_id for keyset in self._keysets for key_id in keyset.key_ids)
+
     def open_all(
         self, values: Sequence[bytes | None], *, format_code: int, style: TextStyle
     ) -> list[bytes | None]:

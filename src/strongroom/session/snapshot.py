@@ -65,6 +65,11 @@ class Snapshot:
             analyses=Analyses(),
         )
 
+    def withdrawn(self, newer: "Snapshot") -> frozenset[str]:
+        """The columns of both of which a key opens here, and not under the newer one."""
+        both = self.codecs.keys() & newer.codecs.keys()
+        return frozenset(name for name in both if self.codecs[name].opens - newer.codecs[name].opens)
+
     def _protection(self, there: frozenset[str], name: str) -> Protection:
         protection, by = _protection(self.schemes[name]), self._looked_up_by(name)
         return replace(protection, looked_up_by=by) if by in there else protection
@@ -118,7 +123,14 @@ def column_type(schema: Schema, place: ColumnId) -> int:
 
 
 def _protection(scheme: Scheme) -> Protection:
-    return Protection(scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable)
+    return Protection(
+        scheme.column,
+        scheme.keyset,
+        scheme.type.oid,
+        scheme.type.typmod,
+        scheme.comparable,
+        tenant=scheme.tenant or "",
+    )
 
 
 def _by_name(schema: Schema, column: str) -> ColumnId | None:

@@ -3,6 +3,7 @@
 import typer
 
 from strongroom.cli.keys import (
+    approvals,
     backup,
     custody,
     destroy,
@@ -12,9 +13,11 @@ from strongroom.cli.keys import (
     listing,
     recover,
     restore,
+    rollbacks,
     root,
     rotate,
     states,
+    tenants,
     transfer,
 )
 
@@ -42,6 +45,9 @@ keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
 keys.command("drill")(drill.drill)
 keys.command("custody")(custody.custody)
+keys.command("rollbacks")(rollbacks.show_rollbacks)
 keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
+keys.add_typer(tenants.tenants, name="tenants")
+keys.add_typer(approvals.approvals, name="approvals")

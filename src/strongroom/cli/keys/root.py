@@ -4,10 +4,12 @@ import asyncio
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved, roots_in_words
 from strongroom.cli.keys.root_make import make
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
@@ -16,6 +18,7 @@ from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
+from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.holds import Holds
@@ -89,7 +92,13 @@ def _row(name: str, kept: Sequence[WrappedKek], *, configured: bool, usable: str
 
 
 @root.command("rewrap")
-def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = False) -> None:
+def rewrap(
+    *,
+    config: Config = DEFAULT_FILE,
+    new_passphrase: NewPassphrase = False,
+    approval: Approval = None,
+    signature: Signature = None,
+) -> None:
     """Wrap every key-encryption key anew under each configured root, now rather than at the next start.
 
     What other roots wrapped stays, until `strongroom keys root remove`.
@@ -102,10 +111,12 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
     state = open_state(settings.state)
     try:
         roots = _opened(settings, state)
-        onto = _with_new_passphrase(roots) if new_passphrase else roots
-        rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
-        names = ", ".join(row.name for row in rows)
-        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
+        act = _rewrapping(settings, state, roots, new_passphrase=new_passphrase)
+        with approved(settings, state, act, approval, signature, resumable=True):
+            onto = _with_new_passphrase(roots) if new_passphrase else roots
+            rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
+            names = ", ".join(row.name for row in rows)
+            Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
         state.close()
     for row in rows:
@@ -114,6 +125,15 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
         print("there is no key-encryption key yet: `strongroom protect` and `serve` make one")
     if new_passphrase:
         print("give the gateways the new passphrase at their next start; until then, the old one opens too")
+
+
+def _rewrapping(settings: Settings, state: State, roots: Roots, *, new_passphrase: bool) -> Act:
+    """A passphrase's name has the salt in it, which is another at each try."""
+    names = ["passphrase" if isinstance(one, PassphraseRoot) else one.name for one in roots.usable]
+    keks, onto = ", ".join(sorted(kept_keks(state.engine))), roots_in_words(settings)
+    anew = ", and ask for a new passphrase" if new_passphrase else ""
+    fields = {"keks": keks, "roots": onto, "names": ", ".join(names), "new_passphrase": str(new_passphrase)}
+    return Act("root", f"wrap {keks or 'no key yet'} under the roots {onto}{anew}", fields)
 
 
 def _with_new_passphrase(roots: Roots) -> Roots:
@@ -126,7 +146,13 @@ def _with_new_passphrase(roots: Roots) -> Roots:
 
 @root.command("remove")
 def remove(
-    name: Name, *, config: Config = DEFAULT_FILE, now_due: NowDue = False, cancel: Cancel = False
+    name: Name,
+    *,
+    config: Config = DEFAULT_FILE,
+    now_due: NowDue = False,
+    cancel: Cancel = False,
+    approval: Approval = None,
+    signature: Signature = None,
 ) -> None:
     """Take off what a root wrapped: the first call schedules it, a later one with --now-due does it.
 
@@ -145,7 +171,7 @@ def remove(
         if cancel:
             _cancel(state, name)
         elif now_due:
-            _carry_out(settings, state, name)
+            _carry_out(settings, state, name, approval, signature)
         else:
             _schedule(settings, state, name, timedelta(days=keys.destroy_delay_days))
     finally:
@@ -169,13 +195,18 @@ def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> 
     print(f'from {due:%Y-%m-%d %H:%M}Z on: strongroom keys root remove "{name}" --now-due')
 
 
-def _carry_out(settings: Settings, state: State, name: str) -> None:
+def _carry_out(
+    settings: Settings, state: State, name: str, approval: Path | None, signatures: list[Path] | None
+) -> None:
     endings = Endings(state.engine)
     endings.refuse_early(of_root(name), datetime.now(UTC))
     removal = _without(settings, state, name)
-    asyncio.run(wraps.carry_out(state, removal))
-    Journal(state.engine).add("root removed", name, keks=", ".join(removal.names))
-    endings.forget(of_root(name))
+    keks = ", ".join(removal.names)
+    act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
+    with approved(settings, state, act, approval, signatures, resumable=True):
+        asyncio.run(wraps.carry_out(state, removal))
+        Journal(state.engine).add("root removed", name, keks=keks)
+        endings.forget(of_root(name))
     print(f"the root {name} wraps nothing here any more")
     print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
 

@@ -4,9 +4,11 @@ Called by ``rotate.py``, ``states.py``, ``transfer.py`` and ``destroy.py``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -15,13 +17,14 @@ from strongroom.changeover import record
 from strongroom.changeover.database import Database
 from strongroom.changeover.destruction import Destruction
 from strongroom.changeover.ledger import Ledger, kept_kek, rotate_kek
-from strongroom.changeover.model import Limits
+from strongroom.changeover.model import Limits, Tell
 from strongroom.changeover.needs import needs
-from strongroom.changeover.rotation import Propagation, Rotated
+from strongroom.changeover.rotation import NotWanted, Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
+from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
 from strongroom.errors import ChangeoverBusy, KeysetMissing
-from strongroom.gateway.protection import prepare
+from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
 from strongroom.keys.backups import Backups
 from strongroom.keys.endings import Ending
@@ -47,16 +50,40 @@ Wait = Annotated[
     typer.Option("--wait/--no-wait", help="Wait for gateways that run to hear of it; --no-wait: none runs."),
 ]
 
+Said = Callable[[str], AbstractContextManager[Tell]]
+"""What tells of the steps, as ``worksite.bar`` does for people."""
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
 WAIT = "gateways that run hear of the new key by themselves; it seals as soon as they have"
 
 
-class KeyWork:
-    """Work on the keys of one database."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A keyset whose newest version has served for long enough, and why."""
 
-    def __init__(self, site: Worksite, *, wait: bool = True) -> None:
+    schemes: Sequence[Scheme]
+    """The columns that share it."""
+    why: str
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether a new version alone is enough: values that are compared must be sealed anew with it."""
+        return not self.schemes[0].comparable
+
+
+class KeyWork:
+    """Work on the keys of one database; ``prepared`` where they are there already, and nobody looks on."""
+
+    def __init__(
+        self, site: Worksite, *, wait: bool = True, prepared: Prepared | None = None, said: Said = bar
+    ) -> None:
         self._site = site
         self._wait = LEARNT_SECONDS if wait else 0.0
-        self._prepared = asyncio.run(prepare(site.settings, site.state, [site.place]))
+        self._said = said
+        self._prepared = prepared or asyncio.run(prepare(site.settings, site.state, [site.place]))
+        for line in self._prepared.said if prepared is None else ():
+            say(line)
         self._store = KeyStore(site.state.engine, self._prepared.keks)
         self._uses = Reservations(self._store.reserve)
         self.journal = Journal(site.state.engine)
@@ -67,12 +94,29 @@ class KeyWork:
         wanted = {scheme_named(self._site.schemes, column).keyset: None for column in columns}
         return [self._sharing(keyset) for keyset in wanted]
 
-    def due_groups(self) -> list[list[Scheme]]:
-        """The columns of each keyset that is due."""
+    def due(self) -> list[Due]:
+        """The keysets that are due."""
+        found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
+        return [Due(self._sharing(keyset.name), why) for keyset, why in found if why]
+
+    def why_due(self, keyset: Keyset) -> str | None:
+        """Why a keyset, or a KEK, should be rotated; None while it need not be."""
         assert self._site.settings.keys is not None  # config: protected columns have a root
-        period, uses, now = self._site.settings.keys.period, self._store.uses(), datetime.now(UTC)
-        found = [keyset for keyset in self._store.load().values() if due(keyset, uses, now, period)]
-        return [self._sharing(keyset.name) for keyset in found]
+        return due(keyset, self._store.uses(), datetime.now(UTC), self._site.settings.keys.period)
+
+    def rotate_due(
+        self, one: Due, *, reencrypt: bool = False, note: Mapping[str, object] = NOTHING
+    ) -> Rotated | None:
+        """Rotates what is due; None where somebody else did meanwhile."""
+        try:
+            return self.rotate(
+                one.schemes,
+                reencrypt=reencrypt or not one.by_itself,
+                wanted=lambda keyset: self.why_due(keyset) is not None,
+                note=note,
+            )
+        except NotWanted:
+            return None
 
     def uses(self, keyset: Keyset) -> int:
         """How many uses of the keyset's versions are counted, all together."""
@@ -83,10 +127,19 @@ class KeyWork:
         return self._ledger(self._database()).read(name)
 
     def rotate(
-        self, schemes: Sequence[Scheme], *, reencrypt: bool, finish: Callable[[Keyset], Keyset] = settled
+        self,
+        schemes: Sequence[Scheme],
+        *,
+        reencrypt: bool,
+        finish: Callable[[Keyset], Keyset] = settled,
+        wanted: Callable[[Keyset], bool] = lambda _: True,
+        note: Mapping[str, object] = NOTHING,
     ) -> Rotated:
-        """Rotates the keyset that these columns share; ``finish`` is done to it when nothing old is left."""
-        with bar(WAIT if self._wait and not schemes[0].comparable else "") as tell:
+        """Rotates the keyset that these columns share; ``finish`` is done to it when nothing old is left.
+
+        ``note`` is written down with it. Raises ``NotWanted`` and the errors of ``changeover.rotation``.
+        """
+        with self._said(WAIT if self._wait and not schemes[0].comparable else "") as tell:
             rotated = rotate_keyset(
                 self._site.connection,
                 schemes,
@@ -98,9 +151,10 @@ class KeyWork:
                 accepted=list(self._site.settings.databases[self._site.place.name].functions),
                 tell=tell,
                 finish=finish,
+                wanted=wanted,
             )
         details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
-        self.journal.add("rotated", rotated.keyset.name, **details)
+        self.journal.add("rotated", rotated.keyset.name, **details, **note)
         return rotated
 
     def rotate_kek(self) -> tuple[str, int]:
