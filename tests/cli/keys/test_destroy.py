@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.keys.people import Signer
 
 from strongroom.config import load
 from strongroom.errors import KekMissing, WrongKek
@@ -288,3 +289,21 @@ def test_exports_are_told(house: House) -> None:
     keys(house, "destroy", NOTE, "1")
     pass_days(house)
     assert keys(house, "destroy", NOTE, "1")["exports"] == [str(file)]
+
+
+def test_a_second_person(house: House, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Scheduled by one; done when two have signed for exactly this version."""
+    anna, ben = (Signer.make(tmp_path_factory.mktemp(name), name) for name in ("anna", "ben"))
+    by = {one.name: one.public for one in (anna, ben)}
+    house.configure(keys={"root": "file:keys/root.key", "approvals": {"needed": 2, "by": by}})
+    rotated(house)
+    assert keys(house, "destroy", NOTE, "1")["outcome"] == "scheduled"
+    pass_days(house)
+    request = house.safe / "request.json"
+    asked = house("keys", "destroy", NOTE, "1", "--approval", str(request))
+    assert (asked.status, "approval-needed" in asked.stderr) == (2, True)
+    assert [row["state"] for row in keys(house, "show", NOTE)] == ["deactivated", "active"]
+    for one in (anna, ben):
+        one.sign(request)
+    assert keys(house, "destroy", NOTE, "1", "--approval", str(request))["outcome"] == "destroyed"
+    assert house.opened() == EVERYONE
