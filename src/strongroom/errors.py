@@ -13,7 +13,7 @@
     │       └── InvalidArray, ArrayTooLarge, TypeMismatch
     ├── UpstreamError   the database, or the way to it, failed or spoke nonsense
     │   ├── UpstreamLoginMalformed, UpstreamLoginRefused, UpstreamUntrusted
-    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable
+    │   ├── UpstreamGone, UpstreamUnreachable, OriginMismatch, PlanOutdated, CatalogUnreadable, KeysUnread
     │   ├── UpstreamCopyMalformed
     │   ├── MalformedRow           not what its RowDescription describes
     │   └── InvalidCiphertext      a stored value does not open
@@ -42,6 +42,9 @@
     │   │   ├── BackupPlaceRefused, BackupNotWritten, BackupPassphraseShort, RecipientInvalid
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
+    │   ├── TenantError            the key of a tenant
+    │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
+    │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged
@@ -52,7 +55,7 @@
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch
     │   ├── UndefinedTable, UndefinedColumn, AmbiguousColumn, UndefinedStatement, UndefinedCursor
     │   ├── ArgumentCount, TransactionFailed, PreparedStatementOutdated, DumpRefused, FormLost
-    │   ├── KeysRotated
+    │   ├── KeysRotated, TenantUnclear, TenantUnknown
     │   └── UnsupportedInput       an input form that PostgreSQL accepts and Strongroom does not
     └── Bug             an invariant of ours does not hold
 
@@ -285,6 +288,16 @@ class CatalogUnreadable(UpstreamError):
     """The database's answer to the catalog query is not what that query returns."""
 
     code = "catalog-unreadable"
+
+
+class KeysUnread(UpstreamError):
+    """The keysets beside the data could not be read again for so long that they count no more."""
+
+    code = "keys-unread"
+    remedy = (
+        "See why the gateway cannot reach the database, or read strongroom_keys.keysets there: its log says "
+        "`catalog not read`. Sessions may begin again as soon as it can."
+    )
 
 
 class ConfigError(StrongroomError):
@@ -601,6 +614,31 @@ class KeysRotated(Denied):
     code = "keys-rotated"
     sqlstate = "40001"  # serialization_failure: drivers and frameworks know to try again
     remedy = "Try again: the gateway reads the new key at once."
+
+
+class TenantUnclear(Denied):
+    """A value is to be sealed for a tenant, and the statement does not say for which."""
+
+    code = "tenant-unclear"
+    sqlstate = "0A000"  # feature_not_supported
+    remedy = (
+        "Name the tenant in the statement: in the row of an INSERT, or as WHERE tenant_id = ... of an UPDATE."
+    )
+
+
+class TenantUnknown(Denied):
+    """A value is to be sealed for a tenant that has no key here, or none any more."""
+
+    code = "tenant-unknown"
+    sqlstate = "55000"  # object_not_in_prerequisite_state
+    remedy = (
+        "Make its key: strongroom keys tenants add; a tenant whose key was withdrawn or destroyed has none."
+    )
+
+    def __init__(self, message: str, *, hint: str = "", tenant: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.tenant = tenant
+        """Whose key is missing; a client's value, and in no message."""
 
 
 class FormLost(Denied):
@@ -1110,6 +1148,58 @@ class NothingToRecover(BackupError):
 
     code = "nothing-to-recover"
     remedy = "See that the configuration names the right database; a backup of the keys brings back the rest."
+
+
+class TenantError(ConfigError):
+    """The key of a tenant, or the place for it."""
+
+    code = "tenant"
+    remedy = "See docs/guides/tenants.md."
+
+
+class TenantPlaceRefused(TenantError):
+    """There is no place for the keys of tenants, or not a safe one."""
+
+    code = "tenant-place-refused"
+    remedy = (
+        "Set keys.tenants.copies to a folder of its own (install -d -m 0700), apart from the state and from"
+        " backups of the database; or name the tenant's own provider under keys.tenants.own."
+    )
+
+
+class TenantNameRefused(TenantError):
+    """A name that no tenant can have."""
+
+    code = "tenant-name-refused"
+    remedy = "Name a tenant in letters, digits and . _ : + -, 100 at most, a letter or digit first."
+
+
+class TenantsTooMany(TenantError):
+    """As many tenants as `keys.tenants.limit` are there, or nobody may make one but by hand."""
+
+    code = "tenants-too-many"
+    remedy = "Raise keys.tenants.limit, or make it with `strongroom keys tenants add`."
+
+
+class TenantKeyAway(TenantError):
+    """The key of a tenant is not here: withdrawn, or out of reach."""
+
+    code = "tenant-key-away"
+    remedy = "`strongroom keys tenants list` says where each key is; let its provider give it again."
+
+
+class TenantDestroyed(TenantError):
+    """The key of a tenant of this name was destroyed."""
+
+    code = "tenant-destroyed"
+    remedy = "What it sealed is lost. For a new tenant of this name: strongroom keys tenants add --again"
+
+
+class TenantRemovalRefused(TenantError):
+    """The key of a tenant may not be destroyed, or not yet."""
+
+    code = "tenant-removal-refused"
+    remedy = "Announce it with `strongroom keys tenants destroy`, and run it again when it is due."
 
 
 class KeysetError(ConfigError):

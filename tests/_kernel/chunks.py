@@ -8,10 +8,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 PREFIX = b"\x01\x01\x02\x03\x04"
 OLDER = b"\x01\x00\x00\x00\x07"
 ASSOCIATED = b"a context"
-KEYS = {
+KEYS = {  # (the octets before a value, material)
     "randomized": [(OLDER, bytes(range(1, 33))), (PREFIX, bytes(range(32)))],
     "deterministic": [(OLDER, bytes(range(1, 65))), (PREFIX, bytes(range(64)))],
 }
+OPENING = {algorithm: [(prefix, key, ASSOCIATED) for prefix, key in keys] for algorithm, keys in KEYS.items()}
+"""The same as openers take them."""
 NONCE = bytes(range(12))
 
 

@@ -6,7 +6,18 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests._kernel.chunks import ASSOCIATED, KEYS, PREFIX, bind, hexed, message, row, sealed, unsealed
+from tests._kernel.chunks import (
+    ASSOCIATED,
+    KEYS,
+    OPENING,
+    PREFIX,
+    bind,
+    hexed,
+    message,
+    row,
+    sealed,
+    unsealed,
+)
 
 from strongroom import _kernel
 from strongroom._kernel import python
@@ -148,7 +159,7 @@ def test_rows(  # noqa: PLR0917  # hypothesis passes them
 
     def outcome(twin: ModuleType) -> object:
         opener = twin.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form=form, is_text=is_text, is_hexed=is_hexed, pad=pad
+            algorithm, OPENING[algorithm], form=form, is_text=is_text, is_hexed=is_hexed, pad=pad
         )
         try:
             return twin.Rows([None, opener, None, bytes.upper, None]).open(chunk)

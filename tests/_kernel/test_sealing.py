@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
-from tests._kernel.chunks import ASSOCIATED, KEYS, OLDER, PREFIX, sealed, unsealed
+from tests._kernel.chunks import ASSOCIATED, KEYS, OLDER, OPENING, PREFIX, sealed, unsealed
 from tests.keys.test_tink import handle_of
 from tests.protect.samples import scheme
 from tink import aead, daead
@@ -111,7 +111,7 @@ class TestSealer:
     def test_what_it_seals_opens(self, kernel: ModuleType, algorithm: str) -> None:
         """By the kernel's own opener, padding and all."""
         opener = kernel.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form="int4", is_text=True, is_hexed=False, pad=16
+            algorithm, OPENING[algorithm], form="int4", is_text=True, is_hexed=False, pad=16
         )
         assert opener(sealer(kernel, algorithm, form="int4", pad=16)(b"-12")) == b"-12"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from tests._kernel.chunks import (
-    ASSOCIATED,
     KEYS,
     OLDER,
+    OPENING,
     PREFIX,
     bind,
     hexed,
@@ -176,8 +176,8 @@ FORMS = [
 def opens(kernel: ModuleType, algorithm: str, case: dict[str, Any]) -> bytes:
     """A case of Wycheproof's as a sealed value, opened."""
     parts = {name: bytes.fromhex(case.get(name, "")) for name in ("key", "aad", "iv", "ct", "tag")}
-    keys = [(PREFIX, parts["key"])]
-    opener = kernel.Opener(algorithm, keys, parts["aad"], form="verbatim", is_text=False, is_hexed=False)
+    keys = [(PREFIX, parts["key"], parts["aad"])]
+    opener = kernel.Opener(algorithm, keys, form="verbatim", is_text=False, is_hexed=False)
     opened: bytes = opener(PREFIX + parts["iv"] + parts["ct"] + parts["tag"])
     return opened
 
@@ -217,22 +217,18 @@ class TestOpener:
         came = hexed(value) if is_hexed else value
         for is_text, shown in ((True, text), (False, binary)):
             opener = kernel.Opener(
-                algorithm, KEYS[algorithm], ASSOCIATED, form=form, is_text=is_text, is_hexed=is_hexed
+                algorithm, OPENING[algorithm], form=form, is_text=is_text, is_hexed=is_hexed
             )
             assert opener(came) == shown
 
     def test_older_keys_open(self, kernel: ModuleType, algorithm: str) -> None:
         """The key is the one that the value names."""
-        opener = kernel.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
-        )
+        opener = kernel.Opener(algorithm, OPENING[algorithm], form="verbatim", is_text=True, is_hexed=False)
         assert opener(sealed(algorithm, b"a", OLDER)) == b"a"
 
     def test_every_change_is_refused(self, kernel: ModuleType, algorithm: str) -> None:
         """A value with one bit changed anywhere, cut anywhere or grown does not open."""
-        opener = kernel.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
-        )
+        opener = kernel.Opener(algorithm, OPENING[algorithm], form="verbatim", is_text=True, is_hexed=False)
         value = sealed(algorithm, b"value")
         changed = [value[:i] + bytes([value[i] ^ 1]) + value[i + 1 :] for i in range(len(value))]
         for wrong in [*changed, *(value[:i] for i in range(len(value))), value + b"\0"]:
@@ -242,16 +238,18 @@ class TestOpener:
     def test_another_context_is_refused(self, kernel: ModuleType, algorithm: str) -> None:
         """A value of another column does not open here."""
         opener = kernel.Opener(
-            algorithm, KEYS[algorithm], b"another", form="verbatim", is_text=True, is_hexed=False
+            algorithm,
+            [(prefix, key, b"another") for prefix, key in KEYS[algorithm]],
+            form="verbatim",
+            is_text=True,
+            is_hexed=False,
         )
         with pytest.raises(kernel.Refused):
             opener(sealed(algorithm, b"value"))
 
     def test_what_is_no_hex_is_refused(self, kernel: ModuleType, algorithm: str) -> None:
         """bytea_output is pinned: another form is no sealed value."""
-        opener = kernel.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form="verbatim", is_text=True, is_hexed=True
-        )
+        opener = kernel.Opener(algorithm, OPENING[algorithm], form="verbatim", is_text=True, is_hexed=True)
         value = hexed(sealed(algorithm, b"value"))
         assert opener(value[:2] + value[2:].upper()) == b"value"
         for wrong in (b"", value[2:], b"\\X" + value[2:], value[:-1], value[:-1] + b"g", value + b" "):
@@ -264,9 +262,7 @@ class TestOpener:
     ) -> None:
         """What opens may still be of another size than the type has."""
         for is_text in (False, True):
-            opener = kernel.Opener(
-                algorithm, KEYS[algorithm], ASSOCIATED, form=form, is_text=is_text, is_hexed=False
-            )
+            opener = kernel.Opener(algorithm, OPENING[algorithm], form=form, is_text=is_text, is_hexed=False)
             for size in (0, 3, 17):
                 with pytest.raises(kernel.Refused):
                     opener(sealed(algorithm, b"\1" * size))
@@ -274,7 +270,7 @@ class TestOpener:
     def test_padding_is_taken_off(self, kernel: ModuleType, algorithm: str) -> None:
         """One 0x80 and zeros up to the block; another filling is refused."""
         opener = kernel.Opener(
-            algorithm, KEYS[algorithm], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False, pad=4
+            algorithm, OPENING[algorithm], form="verbatim", is_text=True, is_hexed=False, pad=4
         )
         assert opener(sealed(algorithm, b"ab\x80\0")) == b"ab"
         assert opener(sealed(algorithm, b"\0\0\0\0\x80\0\0\0")) == b"\0" * 4
@@ -283,14 +279,15 @@ class TestOpener:
                 opener(sealed(algorithm, wrong))
 
     @pytest.mark.parametrize(
-        ("keys", "form"), [([(PREFIX, b"short")], "verbatim"), ([(b"\1", bytes(32))], "verbatim"), ([], "no")]
+        ("keys", "form"),
+        [([(PREFIX, b"short", b"")], "verbatim"), ([(b"\1", bytes(32), b"")], "verbatim"), ([], "no")],
     )
     def test_an_opener_that_cannot_be_is_not_made(
-        self, kernel: ModuleType, algorithm: str, keys: list[tuple[bytes, bytes]], form: str
+        self, kernel: ModuleType, algorithm: str, keys: list[tuple[bytes, bytes, bytes]], form: str
     ) -> None:
         """Keys and prefixes have one size, and forms have names."""
         with pytest.raises(ValueError, match="no such"):
-            kernel.Opener(algorithm, keys, ASSOCIATED, form=form, is_text=True, is_hexed=False)
+            kernel.Opener(algorithm, keys, form=form, is_text=True, is_hexed=False)
 
 
 class TestRows:
@@ -298,7 +295,7 @@ class TestRows:
 
     def rows(self, kernel: ModuleType) -> python.Rows:
         opener = kernel.Opener(
-            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+            "randomized", OPENING["randomized"], form="verbatim", is_text=True, is_hexed=False
         )
         made: python.Rows = kernel.Rows([None, opener, None, bytes.upper, None])
         return made
@@ -372,7 +369,7 @@ class TestAnswer:
         """All else stays as it came."""
         value = sealed("randomized", b"abc")
         opener = kernel.Opener(
-            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+            "randomized", OPENING["randomized"], form="verbatim", is_text=True, is_hexed=False
         )
         answer = kernel.Answer(kernel.Rows([None, opener]), self.DESCRIPTION, self.SHOWN)
         end = message(b"C", b"SELECT 2\0") + message(b"Z", b"T")
@@ -412,7 +409,7 @@ class TestAnswer:
     def test_a_value_that_does_not_open_refuses_it(self, kernel: ModuleType) -> None:
         """As ``Rows`` does."""
         opener = kernel.Opener(
-            "randomized", KEYS["randomized"], ASSOCIATED, form="verbatim", is_text=True, is_hexed=False
+            "randomized", OPENING["randomized"], form="verbatim", is_text=True, is_hexed=False
         )
         with pytest.raises(kernel.Refused):
             kernel.Answer(kernel.Rows([opener]), self.DESCRIPTION, self.SHOWN).open(REPLY)

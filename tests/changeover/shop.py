@@ -45,8 +45,12 @@ HASTY = Limits(share=0.95, share_beside=0.95, lock_wait=2.0)
 
 def target(scheme: Scheme) -> Target:
     """A column to change, by keys made of nothing random."""
-    keyset = keyset_for(scheme)
-    return Target(scheme, keyset, ColumnCodec(scheme, keyset, Counted()))
+    return Target(scheme, keyset_for(scheme), codec_of(scheme))
+
+
+def codec_of(scheme: Scheme) -> ColumnCodec:
+    """What seals its values, by the same keys."""
+    return ColumnCodec(scheme, keyset_for(scheme), Counted())
 
 
 @dataclass
@@ -113,7 +117,7 @@ class Shop:
     def table(self, table: str, opened: Sequence[Scheme] = ()) -> list[tuple[Any, ...]]:
         """The rows of one table, its columns in the order of their names."""
         codecs = {
-            split_column(s.column)[2]: target(s).codec for s in opened if split_column(s.column)[1] == table
+            split_column(s.column)[2]: codec_of(s) for s in opened if split_column(s.column)[1] == table
         }
         with self.connect() as connection:
             found = connection.execute(

@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 from tests.changeover.killing import Killed, killing, mortal_connection
-from tests.changeover.shop import EMAIL, HASTY, IBAN, ORDER_EMAIL, STYLE, Shop, target
+from tests.changeover.shop import EMAIL, HASTY, IBAN, ORDER_EMAIL, STYLE, Shop, codec_of, target
 
 from strongroom.changeover import job
 from strongroom.changeover.model import Direction, Limits, Progress, Stage
@@ -81,7 +81,7 @@ def test_what_is_sealed_too_late_is_refused(shop: Shop) -> None:
     shop.change(Direction.PROTECT, *schemes)
     shop.change(Direction.UNPROTECT, *schemes)
     for scheme in schemes:
-        late = target(scheme).codec.seal(b"late", Sent(STYLE))
+        late = codec_of(scheme).seal(b"late", Sent(STYLE))
         assert late is not None
         late = late[:18]  # whatever its length
         _, table, column = scheme.column.split(".")
@@ -120,7 +120,7 @@ def test_the_database_refuses_plaintext_afterwards(shop: Shop) -> None:
             shop.run(f"UPDATE customers SET email = '{email}' WHERE id = 1")
     with pytest.raises(psycopg.errors.UniqueViolation):
         shop.run("UPDATE customers SET email = (SELECT email FROM customers WHERE id = 2) WHERE id = 1")
-    stranger = target(EMAIL).codec.seal(b"nobody", Sent(STYLE))
+    stranger = codec_of(EMAIL).seal(b"nobody", Sent(STYLE))
     assert stranger is not None
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         shop.run(f"UPDATE orders SET email = '\\x{stranger.hex()}' WHERE id = 1")

@@ -5,7 +5,7 @@ from tests.protect.samples import Counted, keyset_for, scheme
 
 from strongroom.errors import KeysetMissing, UnknownKey
 from strongroom.keys.keyring import KeyRing
-from strongroom.protect.plan import TEXT_FORMAT, Sent
+from strongroom.protect.plan import TEXT_FORMAT, ColumnCodec, Sent
 from strongroom.protect.style import TextStyle
 
 SCHEME, OTHER = scheme("text"), scheme("text", column="public.t.d")
@@ -26,7 +26,9 @@ def test_codecs_are_made_for_columns() -> None:
     """By their configured names; a column without its keyset is an error."""
     uses = Counted()
     codecs = RING.codecs([SCHEME, OTHER], uses)
-    sealed = codecs["public.t.d"].seal(b"x", Sent(TextStyle()))
+    codec = codecs["public.t.d"]
+    assert isinstance(codec, ColumnCodec)
+    sealed = codec.seal(b"x", Sent(TextStyle()))
     assert codecs["public.t.d"].open(sealed, format_code=TEXT_FORMAT, style=TextStyle()) == b"x"
     assert uses.taken == [(OTHER.keyset, 7, 1)]
     with pytest.raises(KeysetMissing):

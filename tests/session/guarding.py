@@ -3,10 +3,13 @@
 import json
 from dataclasses import replace
 
-from tests.protect.samples import codec
+from tests.protect.samples import CREATED, Counted, codec, keyset_for
 from tests.session.conversation import BOUND, CLOSED, DONE, IDLE, LIMITS, PARSED, split
 
+from strongroom.keys.generate import new_version
+from strongroom.keys.model import KeyState
 from strongroom.protect.canonical import Sent
+from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.style import TextStyle
 from strongroom.session.guard import Guard
 from strongroom.session.guarded import GuardedRelay
@@ -61,6 +64,16 @@ def plaintext(schema: Schema = SCHEMA) -> Schema:
         replace(one, type_oid=types.TEXT) if one.name == "email" else one for one in PEOPLE.columns
     )
     return Schema({**schema.relations, PEOPLE.oid: replace(PEOPLE, columns=columns)})
+
+
+def rotated(state: KeyState) -> Snapshot:
+    """The same protection after `email` got another key, and its first one this state."""
+    keyset = keyset_for(EMAIL.scheme)
+    first = keyset.primary
+    newest = new_version(keyset.algorithm, [first], KeyState.ACTIVE, CREATED)
+    keyset = keyset.with_key(newest).with_primary(newest.key_id).with_state(first, state)
+    codecs = CODECS | {EMAIL.scheme.column: ColumnCodec(EMAIL.scheme, keyset, Counted())}
+    return replace(SNAPSHOT, codecs=codecs).with_schema(SCHEMA)
 
 
 def data_row(*values: bytes | None) -> bytes:

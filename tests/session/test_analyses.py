@@ -43,6 +43,17 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
     assert known.find((1,)) is None
 
 
+def test_what_nobody_sends_any_more_is_forgotten() -> None:
+    """With the literals in it: after two turns in which nobody asked for it."""
+    known = Analyses()
+    known.keep(("often",), ANALYSIS)
+    known.keep(("once",), ANALYSIS)
+    known.turn()
+    assert known.find(("often",)) is ANALYSIS
+    known.turn()
+    assert (known.find(("often",)), known.find(("once",))) == (ANALYSIS, None)
+
+
 def test_long_texts_are_not_remembered() -> None:
     """They would fill the memory, and hardly come twice."""
     known = Analyses()

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from tests.session.guarding import ANNA, CODECS, EMAIL, PATH, SCHEMA, SNAPSHOT, plaintext
+from tests.kit.reachable import reachable
+from tests.session.guarding import ANNA, CODECS, EMAIL, PATH, SCHEMA, SNAPSHOT, plaintext, rotated
 
 from strongroom.errors import (
     BarrierInBatch,
@@ -14,6 +15,7 @@ from strongroom.errors import (
     TransactionFailed,
     UndefinedTable,
 )
+from strongroom.keys.model import KeyState
 from strongroom.session.guard import Guard, OutOfDate
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
@@ -180,6 +182,23 @@ def test_a_shared_snapshot_waits_for_the_end_of_ones_own_changes() -> None:
     plain = World()
     plain.guard.share(BARE)
     assert plain.guard.protected == frozenset()
+
+
+@pytest.mark.parametrize("path", [PATH, ("pg_temp_3", *PATH)])
+@pytest.mark.parametrize("text", ["SELECT id FROM people", "CREATE TABLE x (id int)"])
+def test_the_keys_are_taken_at_once(path: tuple[str, ...], text: str) -> None:
+    """By a session with a catalog of its own, too; and of the former ones nothing is kept."""
+    world, newer = World(), rotated(KeyState.SUSPENDED)
+    world.complete(text)
+    world.guard.refreshed(path, SCHEMA)
+    outputs = world.resolved("SELECT email FROM people").outputs
+    world.guard.plan(outputs or (), (1,), (0,))
+    world.statements.note("s", Statement("s", BY_MAIL, (), world.resolved(BY_MAIL), world.guard.outlook))
+    assert any(one is EMAIL for one in reachable(world))
+    assert world.guard.share(newer) == {NAME}
+    assert not any(one is EMAIL for one in reachable(world))
+    assert any(one is newer.codecs[NAME] for one in reachable(world))
+    assert world.guard.share(newer) == frozenset()
 
 
 # ------------------------------------------------------------------------------------ names

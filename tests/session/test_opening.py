@@ -1,6 +1,7 @@
 """What comes back from upstream: checked, shown and opened."""
 
 import pytest
+from tests.kit.reachable import reachable
 from tests.session.conversation import BOUND, CLOSED, COPIED, DONE, ERROR, IDLE, PARSED, errors, split
 from tests.session.guarding import (
     ANNA,
@@ -12,9 +13,11 @@ from tests.session.guarding import (
     data_row,
     described,
     plaintext,
+    rotated,
 )
 
-from strongroom.errors import InvalidCiphertext, OriginMismatch
+from strongroom.errors import InvalidCiphertext, OriginMismatch, UnknownKey
+from strongroom.keys.model import KeyState
 from strongroom.protect.canonical import Sent
 from strongroom.protect.style import TextStyle
 from strongroom.session.snapshot import Snapshot
@@ -250,3 +253,46 @@ def test_a_portals_rows_are_opened_without_a_describe() -> None:
     sealed = EMAIL.seal(b"bob", Sent(TextStyle()))
     _, told = talk.upstream(PARSED + nothing + BOUND + data_row(sealed) + DONE + IDLE)
     assert told == PARSED + BOUND + data_row(b"bob") + DONE + IDLE
+
+
+PORTAL = (
+    m.Parse("", "SELECT email FROM people").serialise() + m.Bind("p", "").serialise()
+    + m.Execute("p", 1).serialise() + m.FLUSH
+)  # fmt: skip
+COPY = m.Query("COPY people (email, id) TO STDOUT").serialise()
+NOTHING = m.ParameterDescription(()).serialise() + described(FIELDS[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (READ, BEGUN + described(*FIELDS) + data_row(ANNA, b"1")),
+        (RETURNED, described(*FIELDS) + data_row(HEX, b"1")),
+        (PORTAL, PARSED + NOTHING + BOUND + data_row(ANNA) + message(b"s", b"")),
+        (COPY, message(b"H", b"\0\0\2\0\0\0\0") + message(b"d", b"\\" + HEX + b"\t1\n")),
+    ],
+)
+def test_rows_on_their_way_end_with_their_key(text: bytes, answer: bytes) -> None:
+    """However slowly a client reads, or keeps a portal; a key that goes on opening ends nothing."""
+    for state in (KeyState.DEACTIVATED, KeyState.SUSPENDED):
+        talk = Guarded()
+        talk.client(text)
+        assert b"anna" in talk.upstream(answer)[1]
+        if state is KeyState.DEACTIVATED:
+            talk.relay.share(rotated(state))
+        else:
+            with pytest.raises(UnknownKey):
+                talk.relay.share(rotated(state))
+
+
+def test_between_statements_a_key_may_go() -> None:
+    """Nothing is opened by it any more, and the session goes on."""
+    talk = Guarded()
+    talk.client(READ)
+    talk.upstream(BEGUN + described(*FIELDS) + data_row(ANNA, b"1") + DONE + ENDED + IDLE)
+    assert any(one is EMAIL for one in reachable(talk))
+    talk.relay.share(rotated(KeyState.SUSPENDED))
+    assert not any(one is EMAIL for one in reachable(talk))
+    talk.client(READ)
+    with pytest.raises(UnknownKey):
+        talk.upstream(BEGUN + described(*FIELDS) + data_row(ANNA, b"1") + DONE + ENDED + IDLE)

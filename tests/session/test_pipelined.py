@@ -1,6 +1,7 @@
 """Series in an open session: when one begins or goes on, and when messages are looked at one by one."""
 
 import pytest
+from tests.kit.reachable import reachable
 from tests.session.conversation import BOUND, CLOSED, DONE, ERROR, FAILED, IN_TRANSACTION, LIMITS, PARSED
 from tests.session.test_rounds import DESCRIBE, data_row
 from tests.session.test_series import (
@@ -13,10 +14,12 @@ from tests.session.test_series import (
     round_of,
     sealed,
     sent,
+    snapshot,
     taken,
     told,
 )
 
+from strongroom import _kernel as kernel
 from strongroom.session.guarded import GuardedRelay
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -145,3 +148,12 @@ def test_series_of_two_statements_take_turns() -> None:
     assert sent(relay, ROUND) == SEALED
     answers = ANSWER * 2 + (BOUND + DONE) * 4 + ANSWER
     assert told(relay, answers) == answers
+
+
+def test_with_a_new_snapshot_no_cipher_is_left() -> None:
+    """What seals series, and opens answers, holds keys that may have been withdrawn."""
+    relay = going_on()
+    assert any(isinstance(one, kernel.Series) for one in reachable(relay))
+    relay.share(snapshot([]))
+    ciphers = (kernel.Series, kernel.Sealer, kernel.Opener, kernel.Rows, kernel.Answer)
+    assert not any(isinstance(one, ciphers) for one in reachable(relay))

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 from tests.session.conversation import COPY_DATA, COPY_IN, DONE, ERROR, FATAL, IDLE, IN_TRANSACTION, QUERY
+from tests.session.guarding import SNAPSHOT
 
-from strongroom.errors import UpstreamUnreachable
+from strongroom.errors import KeysUnread, UpstreamUnreachable
 from strongroom.secret import Secret
 from strongroom.session import effects as do
 from strongroom.session import events as ev
@@ -436,6 +437,7 @@ EVENTS: list[ev.Event] = [
     ev.Cancelled(),
     ev.TimedOut("login_seconds"),
     ev.Drain(),
+    ev.SnapshotLost(KeysUnread("gone")),
 ]
 
 
@@ -462,3 +464,14 @@ def test_an_error_of_upstream_s_passes() -> None:
     book = until(Phase.OPEN).client(QUERY).then(do.SendUpstream(QUERY))
     book.upstream(ERROR + IDLE).then(do.SendClient(ERROR + IDLE))
     book.client(QUERY).then(do.SendUpstream(QUERY))
+
+
+def test_a_session_ends_with_the_keys_that_it_looks_at() -> None:
+    """One that looks into nothing goes on."""
+    event = ev.SnapshotLost(KeysUnread("the keys could not be read"))
+    assert Session(RULES, ENTROPY).handle(event) == []
+    told, *_, last = Session(RULES, ENTROPY, SNAPSHOT).handle(event)
+    assert isinstance(told, do.SendClient)
+    assert b"FATAL" in told.data
+    assert b"keys-unread" in told.data
+    assert isinstance(last, do.Close)

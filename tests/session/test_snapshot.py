@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.session.guarding import CODECS, EMAIL, PATH, PEOPLE, SCHEMA, SNAPSHOT, plaintext
+from tests.session.guarding import CODECS, EMAIL, PATH, PEOPLE, SCHEMA, SNAPSHOT, plaintext, rotated
 
 from strongroom.errors import KeysRotated
+from strongroom.keys.model import KeyState
 from strongroom.session.guard import Guard
 from strongroom.session.snapshot import Snapshot, column_type, places_of, protections_in
 from strongroom.session.statements import Names
@@ -98,3 +99,11 @@ def test_a_key_that_is_no_longer_the_columns(schema: Schema, outdated: bool) -> 
             guard.analyse(BY_MAIL, ())
     else:
         guard.analyse(BY_MAIL, ())
+
+
+@pytest.mark.parametrize(("state", "columns"), [(KeyState.SUSPENDED, {NAME}), (KeyState.DEACTIVATED, set())])
+def test_a_key_that_opens_no_more(state: KeyState, columns: set[str]) -> None:
+    """Its column is named; a key that is new, or that opens still, is nothing to worry about."""
+    assert SNAPSHOT.withdrawn(rotated(state)) == columns
+    assert rotated(state).withdrawn(BARE) == {NAME}
+    assert SNAPSHOT.withdrawn(replace(SNAPSHOT, codecs={})) == set()

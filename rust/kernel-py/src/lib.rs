@@ -60,23 +60,23 @@ struct Opener(Arc<Mutex<core::Opener>>);
 #[pymethods]
 impl Opener {
     #[new]
-    #[pyo3(signature = (algorithm, keys, associated, *, form, is_text, is_hexed, pad=0))]
+    #[pyo3(signature = (algorithm, keys, *, form, is_text, is_hexed, pad=0))]
     #[allow(clippy::needless_pass_by_value)] // what Python hands over
     fn new(
         algorithm: &str,
-        keys: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>,
-        associated: &[u8],
+        keys: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>, Bound<'_, PyBytes>)>,
         form: &str,
         is_text: bool,
         is_hexed: bool,
         pad: usize,
     ) -> PyResult<Self> {
-        let keys: Vec<_> = keys.iter().map(|(prefix, key)| (prefix.as_bytes(), key.as_bytes())).collect();
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|(prefix, key, context)| (prefix.as_bytes(), key.as_bytes(), context.as_bytes()))
+            .collect();
         let parts = algorithm_of(algorithm).zip(form_of(form, is_text));
         parts
-            .and_then(|(algorithm, form)| {
-                core::Opener::new(algorithm, &keys, associated, form, pad, is_hexed)
-            })
+            .and_then(|(algorithm, form)| core::Opener::new(algorithm, &keys, form, pad, is_hexed))
             .map(|opener| Self(Arc::new(Mutex::new(opener))))
             .ok_or_else(|| PyValueError::new_err("no such algorithm, form or size of key"))
     }

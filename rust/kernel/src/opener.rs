@@ -2,6 +2,8 @@
 //!
 //! Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
 
+use std::collections::HashMap;
+
 use crate::Refusal;
 use crate::form::{Form, read_hex};
 use crate::gcm::{Gcm, NONCE, TAG};
@@ -25,7 +27,7 @@ enum Cipher {
 /// Everything about a column but its values. `pad` is the block of the padding, 0 for none; `hexed` says
 /// that upstream sends bytea as text.
 pub struct Opener {
-    ciphers: Vec<([u8; PREFIX], Cipher)>,
+    ciphers: HashMap<[u8; PREFIX], Cipher>,
     form: Form,
     pad: usize,
     hexed: bool,
@@ -34,23 +36,22 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// `keys` are pairs of the five bytes before each value and the key's material; None for a key of
-    /// another size, or for bytes that are no prefix.
+    /// `keys` are the five bytes before each value, the key's material and the context bound into it; None
+    /// for a key of another size, or for bytes that are no prefix.
     #[must_use]
     pub fn new(
         algorithm: Algorithm,
-        keys: &[(&[u8], &[u8])],
-        associated: &[u8],
+        keys: &[(&[u8], &[u8], &[u8])],
         form: Form,
         pad: usize,
         hexed: bool,
     ) -> Option<Self> {
         let ciphers = keys
             .iter()
-            .map(|(prefix, material)| {
+            .map(|(prefix, material, associated)| {
                 Some(((*prefix).try_into().ok()?, cipher(algorithm, material, associated)?))
             })
-            .collect::<Option<Vec<_>>>()?;
+            .collect::<Option<HashMap<_, _>>>()?;
         Some(Self { ciphers, form, pad, hexed, digits: Vec::new(), plaintext: Vec::new() })
     }
 
@@ -63,8 +64,8 @@ impl Opener {
         } else {
             value
         };
-        let (prefix, sealed) = value.split_at_checked(PREFIX).ok_or(Refusal::Value)?;
-        let (_, cipher) = self.ciphers.iter().find(|(known, _)| known == prefix).ok_or(Refusal::Value)?;
+        let (prefix, sealed) = value.split_first_chunk::<PREFIX>().ok_or(Refusal::Value)?;
+        let cipher = self.ciphers.get(prefix).ok_or(Refusal::Value)?;
         let at = out.len();
         match cipher {
             Cipher::Gcm(gcm) => open_gcm(gcm, sealed, out)?,
@@ -122,8 +123,8 @@ mod tests {
     const KEY_PREFIX: &[u8] = b"\x01\0\0\0\x09";
 
     fn opener(hexed: bool) -> Opener {
-        let keys = [(KEY_PREFIX, KEY)];
-        Opener::new(Algorithm::Randomized, &keys, b"context", Form::Verbatim, 0, hexed).unwrap()
+        let keys = [(KEY_PREFIX, KEY, &b"context"[..])];
+        Opener::new(Algorithm::Randomized, &keys, Form::Verbatim, 0, hexed).unwrap()
     }
 
     fn sealed(text: &[u8]) -> Vec<u8> {

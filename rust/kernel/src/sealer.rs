@@ -143,8 +143,8 @@ mod tests {
             Sealer::new(algorithm, (PREFIX, material), b"context", Form::Verbatim, limit, pad).unwrap();
         let mut stored = Vec::new();
         sealer.seal(value, &mut Nonces::new(), &mut stored).ok()?;
-        let keys = [(PREFIX, material)];
-        let mut opener = Opener::new(algorithm, &keys, b"context", Form::Verbatim, pad, false).unwrap();
+        let keys = [(PREFIX, material, &b"context"[..])];
+        let mut opener = Opener::new(algorithm, &keys, Form::Verbatim, pad, false).unwrap();
         let mut out = Vec::new();
         opener.open(&stored, &mut out).unwrap();
         Some(out)

@@ -114,7 +114,7 @@ proptest! {
         hexed in any::<bool>(),
         chunk in damaged(vec(tuple().prop_map(|one| message(b'D', &one)), 0..4).prop_map(|rows| rows.concat())),
     ) {
-        let opener = Opener::new(algorithm, &[(PREFIX, key)], b"context", form, 0, hexed).unwrap();
+        let opener = Opener::new(algorithm, &[(PREFIX, key, &b"context"[..])], form, 0, hexed).unwrap();
         let _ = kernel::open_rows(&mut [(1, Real(opener))], 2, &chunk, &mut Vec::new());
     }
 
@@ -125,7 +125,7 @@ proptest! {
         let sealer = Sealer::new(algorithm, (PREFIX, key), b"context", form, limit, pad).unwrap();
         let mut stored = Vec::new();
         if sealer.seal(&value, &mut Nonces::new(), &mut stored).is_ok() {
-            let mut opener = Opener::new(algorithm, &[(PREFIX, key)], b"context", form, pad, false).unwrap();
+            let mut opener = Opener::new(algorithm, &[(PREFIX, key, &b"context"[..])], form, pad, false).unwrap();
             prop_assert!(opener.open(&stored, &mut Vec::new()).is_ok());
         }
     }

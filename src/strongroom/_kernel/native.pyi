@@ -13,8 +13,7 @@ class Opener:
     def __new__(
         cls,
         algorithm: str,
-        keys: Sequence[tuple[bytes, bytes]],
-        associated: bytes,
+        keys: Sequence[tuple[bytes, bytes, bytes]],
         *,
         form: str,
         is_text: bool,

@@ -157,17 +157,16 @@ class Opener:
     """Opens the sealed values of one column: Tink's AES256_GCM or AES256_SIV (docs/spec/ciphertext.md).
 
     ``algorithm`` is ``randomized`` or ``deterministic``; ``keys`` are (the five octets before a value,
-    material); ``associated`` is the keyset's context; ``pad`` the block of the padding, 0 for none;
+    material, the context that is bound into it); ``pad`` is the block of the padding, 0 for none;
     ``is_hexed`` says that upstream sends bytea as text, ``form`` and ``is_text`` what the client awaits.
     """
 
-    __slots__ = ("_associated", "_by_prefix", "_is_hexed", "_pad", "_randomized", "_write")
+    __slots__ = ("_by_prefix", "_is_hexed", "_pad", "_randomized", "_write")
 
     def __init__(
         self,
         algorithm: str,
-        keys: Sequence[tuple[bytes, bytes]],
-        associated: bytes,
+        keys: Sequence[tuple[bytes, bytes, bytes]],
         *,
         form: str,
         is_text: bool,
@@ -176,16 +175,16 @@ class Opener:
     ) -> None:
         if form not in _FORMS or algorithm not in ("randomized", "deterministic"):
             raise ValueError("no such algorithm, form or size of key")
-        if any(len(prefix) != PREFIX_SIZE for prefix, _ in keys):
+        if any(len(prefix) != PREFIX_SIZE for prefix, _, _ in keys):
             raise ValueError("no such algorithm, form or size of key")
         self._randomized = algorithm == "randomized"
         size = 32 if self._randomized else 64
-        if any(len(material) != size for _, material in keys):
+        if any(len(material) != size for _, material, _ in keys):
             raise ValueError("no such algorithm, form or size of key")
-        self._by_prefix: dict[bytes, AESGCM | AESSIV] = {
-            prefix: AESGCM(material) if self._randomized else AESSIV(material) for prefix, material in keys
+        self._by_prefix: dict[bytes, tuple[AESGCM | AESSIV, bytes]] = {
+            prefix: (AESGCM(material) if self._randomized else AESSIV(material), associated)
+            for prefix, material, associated in keys
         }
-        self._associated = associated
         self._is_hexed = is_hexed
         self._pad = pad
         self._write = _FORMS[form][is_text]
@@ -199,12 +198,12 @@ class Opener:
             raise Refused("value") from None
 
     def _decrypted(self, sealed: bytes) -> bytes:
-        cipher = self._by_prefix.get(sealed[:PREFIX_SIZE])
+        cipher, associated = self._by_prefix.get(sealed[:PREFIX_SIZE], (None, b""))
         if isinstance(cipher, AESGCM) and len(sealed) >= PREFIX_SIZE + NONCE_SIZE + TAG_SIZE:
             nonce = sealed[PREFIX_SIZE : PREFIX_SIZE + NONCE_SIZE]
-            return cipher.decrypt(nonce, sealed[PREFIX_SIZE + NONCE_SIZE :], self._associated)
+            return cipher.decrypt(nonce, sealed[PREFIX_SIZE + NONCE_SIZE :], associated)
         if isinstance(cipher, AESSIV) and len(sealed) >= PREFIX_SIZE + TAG_SIZE:
-            return cipher.decrypt(sealed[PREFIX_SIZE:], [self._associated])
+            return cipher.decrypt(sealed[PREFIX_SIZE:], [associated])
         raise ValueError
 
 

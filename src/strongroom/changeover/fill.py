@@ -17,7 +17,7 @@ from strongroom.changeover.statements import missing
 from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverMismatch, ChangeoverRefused
 from strongroom.protect.check import quoted
-from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
+from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, ColumnCodec, Sent
 from strongroom.protect.style import TextStyle
 
 # As ``database.SETTINGS`` has it.
@@ -169,6 +169,7 @@ def _converted(
     if direction is Direction.UNPROTECT:
         return codec.open_all(values, format_code=TEXT_FORMAT, style=STYLE)
     plain = values if direction is Direction.PROTECT else _opened(column, values)
+    assert isinstance(codec, ColumnCodec)
     return codec.seal_all(plain, Sent(STYLE, column.target.scheme.type.oid, BINARY_FORMAT))
 
 

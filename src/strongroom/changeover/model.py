@@ -13,6 +13,7 @@ from strongroom.keys.model import Keyset
 from strongroom.protect.check import bounded_name, quoted
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme
+from strongroom.protect.tenants import TenantCodecs
 from strongroom.sql.schema import SHADOW
 
 
@@ -36,7 +37,7 @@ class Target:
 
     scheme: Scheme
     keyset: Keyset
-    codec: ColumnCodec
+    codec: ColumnCodec | TenantCodecs
 
 
 @dataclass(frozen=True, slots=True)

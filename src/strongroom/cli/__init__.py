@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from strongroom.cli.output import print_error
+from strongroom.config import core_dumps_allowed
 from strongroom.errors import ConfigError, StrongroomError
+from strongroom.keys.core_dumps import forbid_core_dumps
 
 DOES_NOT_HOLD = 1
 WRONG_USE = 2
@@ -25,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         from strongroom.cli.app import app  # noqa: PLC0415 - choosing the kernel, on import, may fail with our error
 
+        if arguments is None and not core_dumps_allowed():  # the process is ours alone
+            forbid_core_dumps()
         app(arguments, prog_name="strongroom")
         sys.exit(0)
     except StrongroomError as error:

@@ -42,12 +42,16 @@ __all__ = [
     "Settings",
     "StateAddress",
     "Tls",
+    "core_dumps_allowed",
     "load",
     "read_file",
     "variable",
 ]
 
 DEFAULT_FILE = Path("strongroom.yaml")
+
+CORE_DUMPS = "STRONGROOM_CORE_DUMPS"
+"""Where it is ``allowed``, processes that hold keys may be dumped and attached to: for developers."""
 
 
 def load(
@@ -72,3 +76,8 @@ def variable(name: str, environment: Mapping[str, str] | None = None) -> Secret 
     """What ``${NAME}`` would be read as; None where it is not set, or empty."""
     value = (os.environ if environment is None else environment).get(name)
     return Secret(value) if value else None
+
+
+def core_dumps_allowed() -> bool:
+    """Whether a developer wants core dumps and debuggers; they hold keys and plaintext."""
+    return os.environ.get(CORE_DUMPS) == "allowed"

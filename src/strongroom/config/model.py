@@ -22,7 +22,8 @@ from pydantic import (
 )
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
-from strongroom.config.roots import RootAddress, parse_root
+from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
+from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
     Address,
     ColumnName,
@@ -40,6 +41,7 @@ from strongroom.config.values import (
 )
 from strongroom.keys.approvals import Requirement
 from strongroom.keys.rotation import Period
+from strongroom.protect.tenants import is_tenant_name
 from strongroom.secret import Secret
 
 __all__ = [
@@ -149,6 +151,32 @@ class Approvals(_Frozen):
         return Requirement(self.needed, self.by, self.acts)
 
 
+class Tenants(_Frozen):
+    """The key-encryption keys of tenants (`tenant:` of a column)."""
+
+    copies: FileName | None = None
+    """The folder of their second copies, which is in no backup of the database, and can be cleared."""
+    cache_seconds: int = Field(default=300, ge=2, le=86_400)
+    """For so long a tenant's key is used after its own provider last gave it."""
+    own: Mapping[str, Root] = Field(default_factory=dict)
+    """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
+    add: Literal["by_hand", "automatic"] = "by_hand"
+    """Whether a tenant's key is made when a client first writes for a tenant of this name."""
+    limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """So many tenants of a database are made automatically, and no more."""
+
+    @model_validator(mode="after")
+    def _nobody_is_asked(self) -> Self:
+        for name, address in self.own.items():
+            if isinstance(address, ShamirAddress) or address == PassphraseAddress(None):
+                raise invalid(
+                    f"keys.tenants.own.{name} asks people, and a gateway asks a tenant's provider again and"
+                    " again",
+                    instead="name a key service, a token, or a passphrase: from the environment",
+                )
+        return self
+
+
 class Keys(_Frozen):
     """Where keys get their protection from."""
 
@@ -156,6 +184,7 @@ class Keys(_Frozen):
     second_root: Root | None = None
     """Another that opens the same keys, so that the loss of one is not the loss of all."""
     rotate: Rotate = Field(default_factory=Rotate)
+    tenants: Tenants = Field(default_factory=Tenants)
     destroy_delay_days: int = Field(default=7, ge=1, le=365)
     """Between the decision to do what cannot be undone and the deed."""
     approvals: Approvals | None = None
@@ -190,6 +219,22 @@ class Column(_Frozen):
     accept_leakage: Literal["frequency"] | None = None
     pad: int | None = Field(default=None, ge=1, le=1 << 16)
     """Plaintexts are padded to a multiple of so many bytes."""
+    tenant: str | None = Field(default=None, min_length=1)
+    """Each value is sealed by its tenant's keys: the table's column that names it, or `session`."""
+
+    @model_validator(mode="after")
+    def _tenants_compare_nothing(self) -> Self:
+        if self.tenant is None:
+            return self
+        if self.encryption != "randomized":
+            raise invalid(
+                "equal values of two tenants would not look equal, so a column with tenant: cannot be"
+                " deterministic",
+                instead="make it randomized, or leave tenant: out",
+            )
+        if self.key is not None:
+            raise invalid("a column with tenant: shares its keys with no other", instead="leave key: out")
+        return self
 
 
 class Database(_Frozen):
@@ -311,6 +356,15 @@ class Settings(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _tenants_are_of_databases(self) -> Self:
+        for name in () if self.keys is None else self.keys.tenants.own:
+            if not _is_tenant(name, self.databases):
+                raise invalid(
+                    f"keys.tenants.own names {name}, which is no DATABASE@TENANT of the databases here"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _protected_columns_have_a_root(self) -> Self:
         if self.keys is None and any(database.columns for database in self.databases.values()):
             raise invalid(
@@ -318,6 +372,11 @@ class Settings(_Frozen):
                 instead="add keys: {root: file:/etc/strongroom/root.key}",
             )
         return self
+
+
+def _is_tenant(name: str, databases: Mapping[str, Database]) -> bool:
+    database, sign, tenant = name.partition("@")
+    return database in databases and bool(sign) and is_tenant_name(tenant)
 
 
 def _with_limits(database: object, shared: Mapping[str, object]) -> object:

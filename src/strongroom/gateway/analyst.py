@@ -26,6 +26,7 @@ from typing import NoReturn
 import structlog
 
 from strongroom.errors import Bug, StatementTooComplex, StrongroomError
+from strongroom.keys.core_dumps import follow_parent
 from strongroom.session.analyses import Question
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
@@ -64,7 +65,7 @@ class Analyst:
         self._turn = asyncio.Lock()
         self._processes: list[asyncio.subprocess.Process] = []  # the last one, and killed ones not ended yet
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._told: object = None  # the snapshot that the process knows
+        self._told: object = None  # the mark of the snapshot that the process knows
         self._idle: asyncio.TimerHandle | None = None
 
     async def analyse(self, question: Question) -> Outcome:
@@ -101,13 +102,13 @@ class Analyst:
         snapshot = question.snapshot
         assert isinstance(snapshot, Snapshot)
         catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions), snapshot.logins)
-        news = None if snapshot is self._told else catalog
+        news = None if snapshot.analyses.mark is self._told else catalog
         request = _Request(question.text, question.declared, question.path, news)
         # In a thread, since a large catalog takes some tenths of a second.
         octets = await asyncio.get_running_loop().run_in_executor(None, pickle.dumps, request)
         writer.write(_framed(octets))
         await writer.drain()
-        self._told = snapshot
+        self._told = snapshot.analyses.mark  # and not the snapshot, which holds keys
         buffer = io.BytesIO()
         answer = pickle.Unpickler(buffer)  # noqa: S301 - from the process that this one started
         while True:
@@ -174,6 +175,7 @@ class _Unknown(Mapping[str, NoReturn]):
 
 def main() -> int:
     """Answer until the worker hangs up."""
+    follow_parent()  # there are no keys here, but literals
     parser = argparse.ArgumentParser(description="Analyses long statements for a worker, which starts it.")
     parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the worker")
     line = socket.socket(fileno=parser.parse_args().line)

@@ -17,7 +17,14 @@ from functools import partial
 import structlog
 
 from strongroom.config import Database, Settings
-from strongroom.errors import ClientError, KekMissing, LimitReached, StrongroomError, UpstreamError
+from strongroom.errors import (
+    ClientError,
+    KekMissing,
+    KeysUnread,
+    LimitReached,
+    StrongroomError,
+    UpstreamError,
+)
 from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
@@ -246,8 +253,9 @@ class Server:
         if gate is None or self._draining:
             sock.close()
             return
-        if self._too_many_strangers():
-            _turn_away(sock)
+        refusal = self._no_entry(name)
+        if refusal is not None:
+            _turn_away(sock, refusal)
             return
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -271,17 +279,24 @@ class Server:
         finally:
             self._welcoming -= 1
 
-    def _too_many_strangers(self) -> bool:
-        """Whether as many connections wait for their log-in here as there may be connections at all.
+    def _no_entry(self, name: str) -> StrongroomError | None:
+        """Why no session may begin now.
 
-        The supervisor counts those that are logged in; nobody should fill this worker with those that never
-        will be.
+        The supervisor counts those that are logged in; nobody should fill this worker with as many that never
+        will be as there may be connections at all.
         """
+        try:
+            self._snapshots.find(name)
+        except KeysUnread as error:
+            return error
         strangers = self._welcoming + len(self._drivers) - len(self._admitted)
         if strangers < self._settings.limits.connections:
-            return False
+            return None
         _log.warning("connection refused", limit="connections", waiting_for_login=strangers)
-        return True
+        return LimitReached(
+            "too many connections wait for their log-in: as many as `limits.connections`",
+            hint="Try again; see what connects without logging in, or raise the limit.",
+        )
 
     async def _begin(
         self, gate: Gate, session: str, sock: socket.socket, preamble: Preamble, deadline: float
@@ -418,9 +433,7 @@ class Server:
                 if isinstance(error, KekMissing):  # it was rotated: the supervisor can open the new one
                     self._line.tell("keys")
                 _log.warning("catalog not read", database=database, code=error.code, why=error.message)
-                for driver in list(self._drivers):
-                    if driver.database == database and driver.guarded:
-                        driver.dispatch(ev.SnapshotAged())  # each looks by itself, until this one can again
+                self._tell(database, self._aged(database))
                 continue
             if snapshot is None:
                 return
@@ -430,9 +443,21 @@ class Server:
                 continue
             # Those whose catalog is unchanged hear it too: a session that looked by itself, while something
             # was otherwise for a moment, has a catalog of its own.
-            for driver in list(self._drivers):
-                if driver.database == database:
-                    driver.dispatch(ev.SnapshotChanged(snapshot))
+            self._tell(database, ev.SnapshotChanged(snapshot))
+
+    def _aged(self, database: str) -> ev.SnapshotAged | ev.SnapshotLost:
+        """What sessions hear where the catalog could not be read: look by yourself, or end."""
+        try:
+            self._snapshots.find(database)
+        except KeysUnread as error:
+            _log.error("sessions ended", database=database, code=error.code, why=error.message)
+            return ev.SnapshotLost(error)
+        return ev.SnapshotAged()
+
+    def _tell(self, database: str, event: ev.Event) -> None:
+        for driver in list(self._drivers):
+            if driver.database == database and driver.guarded:
+                driver.dispatch(event)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -444,12 +469,8 @@ class Server:
                     driver.time_out("idle_seconds")
 
 
-def _turn_away(sock: socket.socket) -> None:
+def _turn_away(sock: socket.socket, error: StrongroomError) -> None:
     """Say why, as PostgreSQL does before anything is agreed; who asked for TLS first may not show it."""
-    error = LimitReached(
-        "too many connections wait for their log-in: as many as `limits.connections`",
-        hint="Try again; see what connects without logging in, or raise the limit.",
-    )
     with sock, contextlib.suppress(OSError):
         sock.send(to_wire(error, "FATAL").serialise())
 

@@ -8,9 +8,12 @@ Called by `server`.
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.config import Settings
+from strongroom.errors import KeysUnread
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.kept import kept_beside
 from strongroom.gateway.protection import changing, check_columns, read_catalog, schemes_of
@@ -30,12 +33,27 @@ LEARNT_SECONDS = 2 * CATALOG_SECONDS + 5
 """After so long every gateway that runs has heard of a change of keys (docs/spec/keys.md, "Rotation")."""
 
 
+KEYS_SECONDS = 3600.0
+"""How long keys are used that could not be read again: nobody here knows whether one was suspended since.
+
+Longer than it takes to mend a password: until then the sessions that there are go on."""
+
+
+TEXTS_SECONDS = 1800.0
+"""A text that no session sends for twice as long is forgotten, with the literals in it."""
+
+
 class Snapshots:
     """What the sessions of one worker look at, by database."""
 
-    def __init__(self, settings: Settings, state: State, keks: Keks) -> None:
+    def __init__(
+        self, settings: Settings, state: State, keks: Keks, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._known: dict[str, Snapshot] = {}
+        self._read_at: dict[str, float] = {}
+        self._turned_at: dict[str, float] = {}
         self._catalogs: dict[str, bytes] = {}
         if not any(one.columns for one in settings.databases.values()):
             return
@@ -46,8 +64,14 @@ class Snapshots:
         self._sealed = SealedColumns(state.engine)
 
     def find(self, database: str) -> Snapshot | None:
-        """The snapshot; None where nothing is protected."""
-        return self._known.get(database)
+        """The snapshot; None where nothing is protected. Raises `KeysUnread` where it counts no more."""
+        known = self._known.get(database)
+        if known is not None and self._clock() - self._read_at[database] > KEYS_SECONDS:
+            raise KeysUnread(
+                f"the keys of {database} could not be read for {KEYS_SECONDS / 60:.0f} minutes, in which"
+                " one may have been suspended"
+            )
+        return known
 
     def _logins(self, connector: Connector) -> frozenset[str]:
         """The roles by which sessions log in."""
@@ -61,11 +85,14 @@ class Snapshots:
         """
         if not self._settings.databases[database].columns:
             return None
+        begun = self._clock()
         catalog = await read_catalog(connector)
         rotated = await self._take_over(connector)
         known, sealed = self._known.get(database), self._sealed.of(database)
         unchanged = not rotated and sealed == (known and known.sealed)
         if known is not None and self._catalogs[database] == catalog and unchanged:
+            self._read_at[database] = begun
+            self._turn(database, known)
             return known
         # In a thread, since thousands of tables take some tenths of a second, in which sessions go on.
         schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
@@ -81,7 +108,14 @@ class Snapshots:
         self._sealed.add(database, holding - sealed - in_motion)
         snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))
         self._known[database], self._catalogs[database] = snapshot, catalog
+        self._read_at[database] = self._turned_at[database] = begun
         return snapshot
+
+    def _turn(self, database: str, known: Snapshot) -> None:
+        """Once in a while texts with literals that nobody sends any more are forgotten."""
+        if self._clock() - self._turned_at[database] >= TEXTS_SECONDS:
+            self._turned_at[database] = self._clock()
+            known.analyses.turn()
 
     async def _take_over(self, connector: Connector) -> bool:
         """Take over keysets that are newer beside the data; whether there were any."""

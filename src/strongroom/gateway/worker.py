@@ -18,11 +18,12 @@ from typing import Any
 import structlog
 import uvloop
 
-from strongroom.config import Settings, load
+from strongroom.config import Settings, core_dumps_allowed, load
 from strongroom.errors import StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.server import Server
+from strongroom.keys.core_dumps import forbid_core_dumps
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.state import open_state
 
@@ -31,6 +32,8 @@ _log = structlog.get_logger("strongroom.worker")
 
 def main() -> int:
     """Run until told to drain; 2 if the configuration cannot be used."""
+    if not core_dumps_allowed():
+        forbid_core_dumps()
     arguments = _arguments()
     set_up_log(worker=arguments.number)
     _keep_buffers()

@@ -12,6 +12,7 @@ from strongroom.errors import KeysetMissing, UnknownKey
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.protect.plan import ColumnCodec, Uses
 from strongroom.protect.scheme import Scheme
+from strongroom.protect.tenants import TenantCodecs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,21 @@ class KeyRing:
             raise UnknownKey(f"keyset {name!r} has no key {key_id:08x} that may be used")
         return keyset.version(key_id)
 
-    def codec(self, scheme: Scheme, uses: Uses) -> ColumnCodec:
+    def codec(self, scheme: Scheme, uses: Uses) -> ColumnCodec | TenantCodecs:
         """What seals and opens the values of a column; raises ``KeysetMissing`` or ``KeysetMismatch``."""
-        return ColumnCodec(scheme, self.keyset(scheme.keyset), uses)
+        if scheme.tenant is None:
+            return ColumnCodec(scheme, self.keyset(scheme.keyset), uses)
+        return TenantCodecs(scheme, self.by_tenant(scheme), uses)
 
-    def codecs(self, schemes: Iterable[Scheme], uses: Uses) -> Mapping[str, ColumnCodec]:
+    def by_tenant(self, scheme: Scheme) -> dict[str, Keyset]:
+        """The keysets that tenants have for a column, by tenant."""
+        before, after = f"{scheme.database}@", f"/{scheme.key}"
+        return {
+            name.removeprefix(before).removesuffix(after): keyset
+            for name, keyset in self.keysets.items()
+            if name.startswith(before) and name.endswith(after)
+        }
+
+    def codecs(self, schemes: Iterable[Scheme], uses: Uses) -> Mapping[str, ColumnCodec | TenantCodecs]:
         """The codecs of several columns by their configured names."""
         return MappingProxyType({scheme.column: self.codec(scheme, uses) for scheme in schemes})

@@ -97,8 +97,7 @@ class KeyStore:
 
     def load(self) -> dict[str, Keyset]:
         """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``."""
-        kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
-        return {one.name: self._keks.unwrap(one) for one in kept}
+        return self._keks.unwrap_all(one for one in kept_keysets(self._engine) if self._keks.has(one.name))
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
         """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
@@ -192,10 +191,12 @@ def kept_retired(engine: Engine) -> list[WrappedKeyset]:
         return [WrappedKeyset(*row) for row in connection.execute(query)]
 
 
-def kept_keks(engine: Engine) -> dict[str, WrappedKek]:
-    """The KEKs of a state as they are kept, by name."""
+def kept_keks(engine: Engine, name: str | None = None) -> dict[str, WrappedKek]:
+    """The KEKs of a state as they are kept, by name: all, or one."""
     metadata.create_all(engine, tables=_TABLES)
     query = select(_keks.c.name, _keks.c.revision, _keks.c.wraps)
+    if name is not None:
+        query = query.where(_keks.c.name == name)
     with engine.begin() as connection:
         return {name: WrappedKek(name, *rest) for name, *rest in connection.execute(query)}
 
@@ -211,6 +212,17 @@ def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer)
             )
+
+
+def forget_keysets(engine: Engine, scopes: Iterable[str]) -> None:
+    """Deletes what the destroyed KEKs of `DATABASE@TENANT` wrapped, in use or not, and its uses."""
+    metadata.create_all(engine, tables=_TABLES)
+    with engine.begin() as connection:
+        for scope in scopes:
+            for table, name in ((_keysets, _keysets.c.name), (_retired, _retired.c.name)):
+                connection.execute(delete(table).where(name.startswith(f"{scope}/", autoescape=True)))
+            uses = _key_uses.c.keyset.startswith(f"{scope}/", autoescape=True)
+            connection.execute(delete(_key_uses).where(uses))
 
 
 def refuse_filled(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from strongroom import _kernel as kernel
 from strongroom.errors import Bug, InvalidCiphertext, MalformedRow
 from strongroom.protect.forms import arrays
-from strongroom.protect.plan import BINARY_FORMAT, ColumnCodec
+from strongroom.protect.plan import BINARY_FORMAT, ColumnOpening
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
 
@@ -74,7 +74,7 @@ def _fastest(opener: Opener | None) -> Opener | None:
 
 
 def column_opener(
-    codec: ColumnCodec,
+    codec: ColumnOpening,
     *,
     upstream_format: int,
     client_format: int,
@@ -106,7 +106,7 @@ def unhexed(value: bytes) -> bytes:
         raise InvalidCiphertext("a protected column came back with digits that are not hexadecimal") from None
 
 
-def _array_opener(codec: ColumnCodec, upstream_format: int, client_format: int, style: TextStyle) -> Opener:
+def _array_opener(codec: ColumnOpening, upstream_format: int, client_format: int, style: TextStyle) -> Opener:
     open_one = codec.opener(client_format, style)
     element_oid = codec.scheme.type.oid
 

@@ -6,13 +6,13 @@ that PostgreSQL would have sent on a plaintext table. ``opener`` settles everyth
 ``batch.py``. Called by ``session/``; nothing here waits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from strongroom import _kernel as kernel
 from strongroom.errors import KeysetMismatch
-from strongroom.keys.model import Algorithm, ExportCapability, Keyset
+from strongroom.keys.model import Algorithm, ExportCapability, Keyset, KeyVersion
 from strongroom.protect import canonical, padding
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.deterministic import Deterministic
@@ -23,7 +23,7 @@ from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
 
-__all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "Sent", "Use", "Uses"]
+__all__ = ["BINARY_FORMAT", "TEXT_FORMAT", "ColumnCodec", "ColumnOpening", "Sent", "Use", "Uses"]
 
 Opener = Callable[[bytes], bytes]
 
@@ -48,21 +48,97 @@ class Uses(Protocol):
         """Counts ``count`` more values under the primary key; raises ``KeyUsesSpent``."""
 
 
-class ColumnCodec:
+class ColumnOpening:
+    """Opens the values of one column, by the keys of one keyset or, where each tenant has one, of several."""
+
+    __slots__ = ("_aead", "_keysets", "_native", "scheme")
+
+    def __init__(self, scheme: Scheme, keysets: Sequence[Keyset]) -> None:
+        for keyset in keysets:
+            if mismatch := scheme.mismatch(keyset):
+                raise KeysetMismatch(f"{scheme.database}: column {scheme.column}: {mismatch}")
+        randomized = scheme.algorithm is Algorithm.AES256_GCM
+        self._aead: Randomized | Deterministic = (
+            Randomized(*keysets, name=scheme.keyset) if randomized else Deterministic(keysets[0])
+        )
+        self._keysets = keysets
+        self._native: dict[tuple[int, bool], kernel.Opener] = {}
+        self.scheme = scheme
+
+    @property
+    def opens(self) -> frozenset[int]:
+        """The ids of the keys that open."""
+        return frozenset(key_id for keyset in self._keysets for key_id in keyset.key_ids)
+
+    def open_all(
+        self, values: Sequence[bytes | None], *, format_code: int, style: TextStyle
+    ) -> list[bytes | None]:
+        """``open`` for a batch of values of one column."""
+        one = self.opener(format_code, style)
+        native = self.native_opener(format_code, is_hexed=False) or one
+        return [None if value is None else _either(native, one, value) for value in values]
+
+    def open(self, sealed: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
+        """The value as PostgreSQL would send it; raises ``InvalidCiphertext``. NULL stays NULL."""
+        return None if sealed is None else self.opener(format_code, style)(sealed)
+
+    def opener(self, format_code: int, style: TextStyle) -> Opener:
+        """``open`` for a column of many rows: a function of the sealed bytes alone."""
+        open_one = self._aead.open
+        block = self.scheme.pad
+        unpad: Opener | None = (lambda padded: padding.unpadded(padded, block)) if block else None
+        decode = (
+            None
+            if canonical.is_verbatim(self.scheme.type)
+            else canonical.decoder(self.scheme.type, format_code, style)
+        )
+        steps = [step for step in (unpad, decode) if step is not None]
+        match steps:
+            case []:
+                return open_one
+            case [only]:
+                return lambda sealed: only(open_one(sealed))
+            case _:
+                first, second = steps
+                return lambda sealed: second(first(open_one(sealed)))
+
+    def native_opener(self, format_code: int, *, is_hexed: bool) -> kernel.Opener | None:
+        """The kernel's ``opener``, where it knows the type; ``is_hexed`` says that bytea comes as text."""
+        form = None if self.scheme.type.is_array else NATIVE_FORMS.get(self.scheme.type.oid)
+        if form is None:
+            return None
+        known = self._native.get((format_code, is_hexed))
+        if known is None:
+            known = self._native[format_code, is_hexed] = kernel.Opener(
+                self.scheme.algorithm.value,
+                [one for keyset in self._keysets for one in keys_of(keyset, keyset.opening)],
+                form=form,
+                is_text=format_code == TEXT_FORMAT,
+                is_hexed=is_hexed,
+                pad=self.scheme.pad,
+            )
+        return known
+
+    def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
+        """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
+        if value is None:
+            return None
+        opened = arrays.receive(value, types.BYTEA).mapped(self.opener(format_code, style))
+        if format_code == BINARY_FORMAT:
+            return arrays.send(opened, self.scheme.type.oid)
+        return arrays.output(opened)
+
+
+class ColumnCodec(ColumnOpening):
     """Seals and opens the values of one column."""
 
-    __slots__ = ("_aead", "_keyset", "_native", "_native_sealers", "_uses", "scheme")
+    __slots__ = ("_keyset", "_native_sealers", "_uses")
 
     def __init__(self, scheme: Scheme, keyset: Keyset, uses: Uses) -> None:
-        if mismatch := scheme.mismatch(keyset):
-            raise KeysetMismatch(f"{scheme.database}: column {scheme.column}: {mismatch}")
-        randomized = keyset.algorithm is Algorithm.AES256_GCM
-        self._aead: Randomized | Deterministic = Randomized(keyset) if randomized else Deterministic(keyset)
+        super().__init__(scheme, (keyset,))
         self._keyset = keyset
         self._uses = uses
-        self._native: dict[tuple[int, bool], kernel.Opener] = {}
         self._native_sealers: dict[tuple[int, int], kernel.Sealer] = {}
-        self.scheme = scheme
 
     @property
     def primary(self) -> int:
@@ -98,11 +174,12 @@ class ColumnCodec:
         limit = (stored and types.character_length(declared.typmod)) or 0
         known = self._native_sealers.get((sent.format_code, limit))
         if known is None:
-            primary = prefix(self._keyset.primary)
+            primary = self._keyset.version(self._keyset.primary)
+            ((before, material, associated),) = keys_of(self._keyset, [primary])
             known = self._native_sealers[sent.format_code, limit] = kernel.Sealer(
                 self._keyset.algorithm.value,
-                next(key for key in self._keys() if key[0] == primary),
-                associated_data(self._keyset.context),
+                (before, material),
+                associated,
                 form=NATIVE_FORMS[declared.oid],
                 is_text=sent.format_code == TEXT_FORMAT,
                 limit=limit,
@@ -122,14 +199,6 @@ class ColumnCodec:
         self.count(sum(value is not None for value in values))
         return [None if value is None else _either(native, one, value) for value in values]
 
-    def open_all(
-        self, values: Sequence[bytes | None], *, format_code: int, style: TextStyle
-    ) -> list[bytes | None]:
-        """``open`` for a batch of values of one column."""
-        one = self.opener(format_code, style)
-        native = self.native_opener(format_code, is_hexed=False) or one
-        return [None if value is None else _either(native, one, value) for value in values]
-
     def seal_each(self, value: bytes | None, sent: Sent) -> bytes | None:
         """An array of values, as in ``= ANY($1)`` and ``unnest($1)``: a binary bytea[] of sealed ones.
 
@@ -143,65 +212,15 @@ class ColumnCodec:
         array = arrays.parse(value, element_oid, sent.format_code)
         return arrays.send(array.mapped(self.sealer(replace(sent, client_oid=element_oid))), types.BYTEA)
 
-    def open(self, sealed: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
-        """The value as PostgreSQL would send it; raises ``InvalidCiphertext``. NULL stays NULL."""
-        return None if sealed is None else self.opener(format_code, style)(sealed)
 
-    def opener(self, format_code: int, style: TextStyle) -> Opener:
-        """``open`` for a column of many rows: a function of the sealed bytes alone."""
-        open_one = self._aead.open
-        block = self.scheme.pad
-        unpad: Opener | None = (lambda padded: padding.unpadded(padded, block)) if block else None
-        decode = (
-            None
-            if canonical.is_verbatim(self.scheme.type)
-            else canonical.decoder(self.scheme.type, format_code, style)
-        )
-        steps = [step for step in (unpad, decode) if step is not None]
-        match steps:
-            case []:
-                return open_one
-            case [only]:
-                return lambda sealed: only(open_one(sealed))
-            case _:
-                first, second = steps
-                return lambda sealed: second(first(open_one(sealed)))
-
-    def native_opener(self, format_code: int, *, is_hexed: bool) -> kernel.Opener | None:
-        """The kernel's ``opener``, where it knows the type; ``is_hexed`` says that bytea comes as text."""
-        form = None if self.scheme.type.is_array else NATIVE_FORMS.get(self.scheme.type.oid)
-        if form is None:
-            return None
-        known = self._native.get((format_code, is_hexed))
-        if known is None:
-            known = self._native[format_code, is_hexed] = kernel.Opener(
-                self._keyset.algorithm.value,
-                self._keys(),
-                associated_data(self._keyset.context),
-                form=form,
-                is_text=format_code == TEXT_FORMAT,
-                is_hexed=is_hexed,
-                pad=self.scheme.pad,
-            )
-        return known
-
-    def _keys(self) -> list[tuple[bytes, bytes]]:
-        """(the octets before a value, material) of each key that may open, for the kernel's ciphers."""
-        capability = ExportCapability("the kernel's ciphers")
-        return [
-            (prefix(version.key_id), version.dek.danger_material(capability))
-            for version in self._keyset.opening
-            if version.dek is not None
-        ]
-
-    def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
-        """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
-        if value is None:
-            return None
-        opened = arrays.receive(value, types.BYTEA).mapped(self.opener(format_code, style))
-        if format_code == BINARY_FORMAT:
-            return arrays.send(opened, self.scheme.type.oid)
-        return arrays.output(opened)
+def keys_of(keyset: Keyset, versions: Iterable[KeyVersion]) -> list[tuple[bytes, bytes, bytes]]:
+    """(the octets before a value, material, associated data) of these versions, for the kernel's ciphers."""
+    capability, associated = ExportCapability("the kernel's ciphers"), associated_data(keyset.context)
+    return [
+        (prefix(version.key_id), version.dek.danger_material(capability), associated)
+        for version in versions
+        if version.dek is not None
+    ]
 
 
 def _either(native: Opener, one: Opener, value: bytes) -> bytes:

@@ -28,19 +28,22 @@ _NONCE_END = PREFIX_SIZE + NONCE_SIZE
 
 
 class Randomized:
-    """Seals and opens under the keys of one keyset; its ciphers are made once."""
+    """Seals under the newest key of the first keyset, and opens under those of all; ``name`` is for errors.
 
-    __slots__ = ("_associated", "_by_prefix", "_keyset", "_primary")
+    Several are those of tenants: their keys have ids of their own. The ciphers are made once.
+    """
 
-    def __init__(self, keyset: Keyset) -> None:
-        self._keyset = keyset
-        self._associated = associated_data(keyset.context)
-        self._by_prefix: Mapping[bytes, AESGCM] = {
-            prefix(version.key_id): version.dek.aead()
+    __slots__ = ("_by_prefix", "_keysets", "_name")
+
+    def __init__(self, *keysets: Keyset, name: str = "") -> None:
+        self._keysets = keysets
+        self._name = name or keysets[0].name
+        self._by_prefix: Mapping[bytes, tuple[AESGCM, bytes]] = {
+            prefix(version.key_id): (version.dek.aead(), associated_data(keyset.context))
+            for keyset in keysets
             for version in keyset.opening
             if version.dek is not None
         }
-        self._primary = prefix(keyset.primary)
 
     def seal(self, plaintext: bytes) -> bytes:
         """The sealed value, 33 bytes longer than the plaintext."""
@@ -48,16 +51,18 @@ class Randomized:
 
     def open(self, sealed: bytes) -> bytes:
         """The plaintext; raises a subclass of ``InvalidCiphertext``."""
-        cipher = self._by_prefix.get(sealed[:PREFIX_SIZE])
-        if cipher is None:
-            raise unknown_key(self._keyset.name, key_id_of(sealed))
+        known = self._by_prefix.get(sealed[:PREFIX_SIZE])
+        if known is None:
+            raise unknown_key(self._name, key_id_of(sealed))
         if len(sealed) < MIN_RANDOMIZED:
             raise TruncatedCiphertext("a stored value is shorter than any sealed one", hint=PLAINTEXT_HINT)
         try:
-            return cipher.decrypt(sealed[PREFIX_SIZE:_NONCE_END], sealed[_NONCE_END:], self._associated)
+            cipher, associated = known
+            return cipher.decrypt(sealed[PREFIX_SIZE:_NONCE_END], sealed[_NONCE_END:], associated)
         except InvalidTag:
             raise WrongTag("a stored value does not open under its key", hint=WRONG_TAG_HINT) from None
 
     def _seal(self, nonce: bytes, plaintext: bytes) -> bytes:
-        cipher = self._by_prefix[self._primary]
-        return self._primary + nonce + cipher.encrypt(nonce, plaintext, self._associated)
+        primary = prefix(self._keysets[0].primary)
+        cipher, associated = self._by_prefix[primary]
+        return primary + nonce + cipher.encrypt(nonce, plaintext, associated)

@@ -8,7 +8,7 @@ values only with ``accept_leakage: frequency``. Made by the shell from the confi
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strongroom.errors import InvalidScheme, StrongroomError
 from strongroom.keys.model import Algorithm, Context, Keyset
@@ -46,6 +46,8 @@ class Scheme:
     algorithm: Algorithm
     key: str
     pad: int = 0
+    tenant: str | None = None
+    """The column that names the tenant whose keys seal a row's value, or `session`; None: one key for all."""
 
     @classmethod
     def parse(
@@ -58,6 +60,7 @@ class Scheme:
         key: str | None = None,
         accept_leakage: str | Iterable[str] = (),
         pad: int = 0,
+        tenant: str | None = None,
     ) -> "Scheme":
         """The scheme of one line of configuration; raises ``InvalidScheme`` or ``UnknownType``."""
         with_context = f"{database}: column {column}"
@@ -73,12 +76,19 @@ class Scheme:
                 _check_comparable(declared, accepted)
         except StrongroomError as error:
             raise error.__class__(f"{with_context}: {error.message}", hint=error.hint) from None
-        return cls(database, column, declared, algorithm, key or column, pad)
+        return cls(database, column, declared, algorithm, key or column, pad, tenant)
 
     @property
     def keyset(self) -> str:
-        """The name of the keyset: of the database, then the column for which it is made."""
+        """The name of the keyset: of the database, then the column for which it is made.
+
+        Where each tenant has one, no keyset has this name: theirs are ``of_tenant(name).keyset``.
+        """
         return f"{self.database}/{self.key}"
+
+    def of_tenant(self, name: str) -> "Scheme":
+        """The scheme of one tenant's values: a scheme like any other, of the database `DATABASE@TENANT`."""
+        return replace(self, database=f"{self.database}@{name}", tenant=None)
 
     @property
     def comparable(self) -> bool:
@@ -99,7 +109,8 @@ class Scheme:
     @property
     def context(self) -> Context:
         """The context of the keyset, if it is still to be made."""
-        return Context(self.database, *split_column(self.key))
+        database, _, tenant = self.database.partition("@")
+        return Context(database, *split_column(self.key), tenant or None)
 
     @property
     def kind(self) -> tuple[Algorithm, str, int]:

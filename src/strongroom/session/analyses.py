@@ -32,18 +32,25 @@ PIECES_AT_ONCE = 1_000
 
 
 class Analyses:
-    """What was analysed under one snapshot, so that no text is parsed twice."""
+    """What was analysed under one snapshot, so that no text is parsed twice.
 
-    __slots__ = ("_known",)
+    Texts may hold literals in the clear: those that nobody sends any more are forgotten in `turn`s.
+    """
+
+    __slots__ = ("_known", "_used", "mark")
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[object, ...], Analysis] = OrderedDict()
+        self._used: set[tuple[object, ...]] = set()  # since the last turn
+        self.mark = object()
+        """Tells the snapshot from others, for what is kept for longer than its keys may be."""
 
     def find(self, key: tuple[object, ...]) -> Analysis | None:
         """Return what is known."""
         analysis = self._known.get(key)
         if analysis is not None:
             self._known.move_to_end(key)
+            self._used.add(key)
         return analysis
 
     def keep(self, key: tuple[object, ...], analysis: Analysis) -> None:
@@ -51,8 +58,14 @@ class Analyses:
         if len(str(key[0])) > LENGTH_KEPT:
             return
         self._known[key] = analysis
+        self._used.add(key)
         if len(self._known) > ANALYSES_KEPT:
-            self._known.popitem(last=False)
+            self._used.discard(self._known.popitem(last=False)[0])
+
+    def turn(self) -> None:
+        """Forget what was not used since the last turn."""
+        self._known = OrderedDict((key, one) for key, one in self._known.items() if key in self._used)
+        self._used.clear()
 
 
 @dataclass(frozen=True, slots=True)

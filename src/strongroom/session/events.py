@@ -111,6 +111,13 @@ class SnapshotAged:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotLost:
+    """It could not be read for so long that its keys count no more."""
+
+    error: StrongroomError
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The gateway is stopping: end when the session is idle."""
 
@@ -131,5 +138,6 @@ Event = (
     | TimedOut
     | SnapshotChanged
     | SnapshotAged
+    | SnapshotLost
     | Drain
 )

@@ -7,10 +7,10 @@ gateway's own questions are taken out.
 `waiting` and `guarded` add the client's side; pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from strongroom._kernel import Answer
-from strongroom.errors import OriginMismatch, PlanOutdated
+from strongroom.errors import OriginMismatch, PlanOutdated, UnknownKey
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
@@ -20,6 +20,7 @@ from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
+from strongroom.sql.settings import TENANT_SETTING
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -58,10 +59,27 @@ class OpeningRelay(Relay):
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
-        """Take a new snapshot."""
+        """Take a new snapshot; raises `UnknownKey` where rows are on their way under a key that is withdrawn.
+
+        They would go on to open by it, for as long as a client takes to read them.
+        """
         self._unfold()  # what needed no thought before may need it now
         self._forget_settled()
-        self._guard.share(snapshot)
+        withdrawn = self._guard.share(snapshot)
+        if withdrawn and any(_opened_by(run) & withdrawn for run in self._under_way()):
+            raise UnknownKey(
+                "a key was suspended, or is trusted no more, while values were read with it",
+                hint="Connect again; who looks after the keys knows whether it will open again.",
+            )
+
+    def _under_way(self) -> Iterator[Run]:
+        """What upstream carries out, or may still be asked to."""
+        portals = (self._portals.find(name) for name in self._portals.names())
+        owed = (one.subject for one in self._replies.newest_first())
+        for subject in (*portals, *owed):
+            run = subject.run if isinstance(subject, Portal) else subject
+            if isinstance(run, Run):
+                yield run
 
     def age(self) -> None:
         """Look at the catalog before the next statement."""
@@ -80,6 +98,11 @@ class OpeningRelay(Relay):
 
     def settle_style(self, name: str, value: str) -> None:
         """Note a run-time parameter that decides how values are printed."""
+        if name == TENANT_SETTING:
+            if value != self._guard.tenant:
+                self._forget_settled()
+            self._guard.tenant = value
+            return
         self._guard.style = self._guard.style.with_setting(name, value)
         self._forget_settled()
 
@@ -192,7 +215,7 @@ class OpeningRelay(Relay):
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
-            run.rows = rows.plan(current.outputs, came, came, self._guard.codec, self._guard.style)
+            run.rows = rows.plan(current.outputs, came, came, self._guard.opening, self._guard.style)
             return self._describe_rows(current, message[HEADER:], None)
         if letter in "CI" and current is not None:
             self._completed(owed, run, current)
@@ -284,6 +307,15 @@ def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
         out.append(copy_message(opener.feed(run[at + HEADER : end])))
         at = end
     return b"".join(out)
+
+
+def _opened_by(run: Run) -> frozenset[str]:
+    """The columns whose values open as their rows come."""
+    if run.rows is None and run.opener is None:
+        return frozenset()
+    shown = [one.protection for each in run.statements for one in each.outputs or ()]
+    copied = [one.protection for each in run.statements if each.copy for one in each.copy.columns]
+    return frozenset(one.column for one in (*shown, *copied) if one is not None)
 
 
 def near(subject: object) -> bool:

@@ -22,6 +22,10 @@ class PipelinedRelay(WaitingRelay):
         super().__init__(limits, snapshot)
         self._plans = Plans(self._guard)
 
+    def _forget_settled(self) -> None:
+        super()._forget_settled()
+        self._plans = Plans(self._guard)
+
     def begin_round(self, chunk: bytes) -> bytes | None:
         return super().begin_round(chunk) or self._go_on(chunk)
 

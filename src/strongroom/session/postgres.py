@@ -370,6 +370,10 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             self._relay.age()
 
+    def _on_lost(self, event: ev.SnapshotLost) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            raise event.error
+
     # ---------------------------------------------------------------- the end
 
     def _on_drain(self, _event: ev.Drain) -> None:
@@ -469,5 +473,6 @@ ANYWHERE: dict[type, Callable[..., None]] = {
     ev.Drain: Session._on_drain,
     ev.SnapshotChanged: Session._on_snapshot,
     ev.SnapshotAged: Session._on_aged,
+    ev.SnapshotLost: Session._on_lost,
 }
 """What can happen in every phase that `STEPS` does not name."""

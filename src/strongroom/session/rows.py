@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from strongroom.errors import OriginMismatch
 from strongroom.protect.batch import RowPlan, column_opener
-from strongroom.protect.plan import ColumnCodec
+from strongroom.protect.plan import ColumnOpening
 from strongroom.protect.style import TextStyle
 from strongroom.sql.schema import Protection
 from strongroom.sql.statement import Output
@@ -57,7 +57,7 @@ def plan(
     outputs: Sequence[Output],
     upstream_formats: Sequence[int],
     client_formats: Sequence[int],
-    codec: Callable[[Protection], ColumnCodec],
+    codec: Callable[[Protection], ColumnOpening],
     style: TextStyle,
 ) -> RowPlan | None:
     """The plan for rows of these outputs; None where there is nothing to open."""

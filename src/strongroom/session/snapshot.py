@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
+from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Analyses
 from strongroom.sql.schema import LOOKED_UP_BY, ColumnId, Protection, Schema
 from strongroom.wire.postgres import types
@@ -28,7 +29,7 @@ class Snapshot:
     schema: Schema
     schemes: Mapping[str, Scheme]
     protections: Protections
-    codecs: Mapping[str, ColumnCodec] = field(repr=False)
+    codecs: Mapping[str, ColumnCodec | TenantCodecs] = field(repr=False)
     functions: Mapping[str, str] = field(default_factory=dict)
     sealed: frozenset[str] = frozenset()
     awaiting: frozenset[int] = frozenset()
@@ -64,6 +65,11 @@ class Snapshot:
             analyses=Analyses(),
         )
 
+    def withdrawn(self, newer: "Snapshot") -> frozenset[str]:
+        """The columns of both of which a key opens here, and not under the newer one."""
+        both = self.codecs.keys() & newer.codecs.keys()
+        return frozenset(name for name in both if self.codecs[name].opens - newer.codecs[name].opens)
+
     def _protection(self, there: frozenset[str], name: str) -> Protection:
         protection, by = _protection(self.schemes[name]), self._looked_up_by(name)
         return replace(protection, looked_up_by=by) if by in there else protection
@@ -74,14 +80,15 @@ class Snapshot:
         if not by:
             return False
         allowed = schema.relations[place[0]].keys.get(place[1])
-        if allowed and self.codecs[name].primary not in allowed:
+        codec = self.codecs[name]
+        if allowed and isinstance(codec, ColumnCodec) and codec.primary not in allowed:
             return True
         return bool(there) and by not in there
 
     def _looked_up_by(self, name: str) -> str:
         """The type that is named after a comparable column's key; empty for others."""
         codec = self.codecs.get(name) if self.schemes[name].comparable else None
-        return "" if codec is None else f"{LOOKED_UP_BY}{codec.primary:08x}"
+        return f"{LOOKED_UP_BY}{codec.primary:08x}" if isinstance(codec, ColumnCodec) else ""
 
 
 def places_of(
@@ -116,7 +123,14 @@ def column_type(schema: Schema, place: ColumnId) -> int:
 
 
 def _protection(scheme: Scheme) -> Protection:
-    return Protection(scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable)
+    return Protection(
+        scheme.column,
+        scheme.keyset,
+        scheme.type.oid,
+        scheme.type.typmod,
+        scheme.comparable,
+        tenant=scheme.tenant or "",
+    )
 
 
 def _by_name(schema: Schema, column: str) -> ColumnId | None:

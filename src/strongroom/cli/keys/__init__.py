@@ -15,6 +15,7 @@ from strongroom.cli.keys import (
     root,
     rotate,
     states,
+    tenants,
     transfer,
 )
 
@@ -43,3 +44,4 @@ keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
 keys.add_typer(approvals.approvals, name="approvals")
+keys.add_typer(tenants.tenants, name="tenants")

@@ -29,6 +29,7 @@ from strongroom.errors import (
     RootUnreachable,
     WrongRoot,
 )
+from strongroom.keys.core_dumps import follow_parent
 from strongroom.keys.root.pkcs11_errand import Errand
 
 NONCE_SIZE = 12  # octets; NIST SP 800-38D, section 8.2.2: drawn at random, one for each wrapping
@@ -239,6 +240,7 @@ def told(error: pkcs11.PKCS11Error) -> RootError:
 
 def main() -> None:
     """Serve one errand; what the module prints goes nowhere."""
+    follow_parent()
     answer_to = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     answer: bytes | RootError
