@@ -137,6 +137,14 @@ def test_keys_that_may_not_sign(tmp_path: Path) -> None:
             parse_public_key(bad)
 
 
+def test_a_key_in_a_signature_that_no_library_reads(tmp_path: Path) -> None:
+    """A compressed point, which cryptography does not implement, is a damaged key like any other."""
+    blob = _blob(Signer.make(tmp_path, "anna", "-t", "ecdsa", "-b", "256").signature(MESSAGE))
+    start = blob.index(b"nistp256\0\0\0\x41\x04") + 12
+    with pytest.raises(SignatureInvalid, match="public key"):
+        verify(parse_signature(_armoured(blob[:start] + b"\x02" + blob[start + 1 :])), MESSAGE, SPACE)
+
+
 def test_rsa_over_sha1_is_not_taken(tmp_path: Path) -> None:
     """Though its key is: an algorithm of its own, `ssh-rsa`, in the place of rsa-sha2."""
     signer = Signer.make(tmp_path, "anna", "-t", "rsa", "-b", "2048")

@@ -52,7 +52,7 @@ def watch(
     for name, verdict, one in judged:
         if verdict in (Verdict.BEHIND, Verdict.FORKED):
             what = f"{verdict.value}: generation {one.number} of it stands beside the data of {name}"
-            now = generation.become_another(state, what, keysets())
+            now = generation.become_another(state, one.state, what, keysets())
             return [f"state-rolled-back: {what}; it is now the state {now}. {LOST}"]
     return [
         f"databases.{name}: somebody else changed what stands of this state in strongroom_keys.generations;"

@@ -208,7 +208,7 @@ _KINDS = frozenset(kind for kind, _ in _CHECKS)
 def _loaded(key: PublicKey) -> object:
     try:
         loaded = load_ssh_public_key(str(key).encode())
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, NotImplementedError, UnsupportedAlgorithm):  # the second: a compressed point
         raise SignatureInvalid("the public key is damaged, or of a kind that may not sign here") from None
     if isinstance(loaded, rsa.RSAPublicKey) and loaded.key_size < MIN_RSA_BITS:
         raise SignatureInvalid(f"an RSA key needs {MIN_RSA_BITS} bits or more to sign here")

@@ -131,7 +131,7 @@ def test_signatures_that_do_not_count(people: People) -> None:
     for name in ("git", "other", "damaged", "mallory"):
         assert f"request.json.{name}.sig" in run.stderr
     assert "another purpose" in run.stderr
-    assert "nobody of those who approve" in run.stderr
+    assert "nobody who approves" in run.stderr
     # The right one may lie anywhere.
     elsewhere = people.house.folder / "ben's"
     elsewhere.write_bytes(people.ben.signature(content))
