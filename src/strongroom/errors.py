@@ -47,7 +47,7 @@
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
-    │       └── IllegalTransition, KeyUsesSpent, KeysChanged
+    │       └── IllegalTransition, KeyUsesSpent, KeysChanged, DestructionRefused, HoldUnknown
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -1266,3 +1266,17 @@ class KeysChanged(KeysetError):
 
     code = "keys-changed"
     remedy = "Look with `strongroom keys list`, and run the command again if it is still to be done."
+
+
+class DestructionRefused(KeysetError):
+    """A key is to be destroyed that something needs, or before its time."""
+
+    code = "destruction-refused"
+    remedy = "Do what is said of each thing that stands in the way, then run it again."
+
+
+class HoldUnknown(KeysetError):
+    """No legal hold of this number is in force, or there is no key of the name that one is to have."""
+
+    code = "hold-unknown"
+    remedy = "`strongroom keys holds` shows those in force, `strongroom keys list` the keys."

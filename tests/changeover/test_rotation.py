@@ -13,6 +13,7 @@ from tests.changeover.test_job import INDEXES, OURS, SHAPE
 from strongroom.changeover import checks
 from strongroom.changeover.database import Database
 from strongroom.changeover.model import Stage
+from strongroom.changeover.rotation import NotWanted
 from strongroom.errors import ChangeoverBusy, ChangeoverRefused, ColumnNotProtected, KeysChanged
 from strongroom.keys.beside import create_type, look_up_type
 from strongroom.keys.model import KeyState
@@ -170,6 +171,16 @@ def test_of_two_at_once_one_is_told(ring: Ring) -> None:
 
     ring.rotate(IBAN, tell=second)
     assert refused
+    assert len(ring.keyset(IBAN).versions) == 2
+
+
+def test_a_rotation_that_is_not_wanted_any_more(ring: Ring) -> None:
+    """Somebody else came first: the state takes over what is there, and nothing is changed."""
+    ring.rotate(IBAN)
+    stale = ring.state.pop(IBAN.keyset)
+    with pytest.raises(NotWanted):
+        ring.rotate(IBAN, wanted=lambda keyset: len(keyset.versions) == 1)
+    assert ring.state[IBAN.keyset].revision == stale.revision
     assert len(ring.keyset(IBAN).versions) == 2
 
 

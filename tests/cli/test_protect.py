@@ -119,6 +119,31 @@ def test_what_ends_all_protection_is_asked_for_by_name(
     assert stored(postgres, database) == sealed
 
 
+TYPES = (
+    "SELECT typname::text FROM pg_type WHERE typnamespace = 'strongroom_keys'::regnamespace AND typtype = 'd'"
+)
+
+
+def test_the_types_of_look_ups_go_with_their_key(
+    command: Command, postgres: PostgresServer, database: str
+) -> None:
+    """When its last column is plaintext; one that a definition of the user's names keeps its type."""
+    assert command("protect", "--json").status == 0
+    assert command("keys", "rotate", "public.people.email", "--reencrypt", "--no-wait").status == 0
+    with postgres.connect(database) as direct:
+        [(name,)] = direct.execute(TYPES).fetchall()
+        direct.execute(f"CREATE VIEW keeps AS SELECT NULL::strongroom_keys.{name} AS it".encode())
+        direct.commit()
+        assert command("unprotect", "--all", "--json").status == 0
+        assert direct.execute(TYPES).fetchall() == [(name,)]
+        direct.execute("DROP VIEW keeps")
+        direct.commit()
+    assert command("protect", "--json").status == 0
+    assert command("unprotect", "--all", "--json").status == 0
+    with postgres.connect(database) as direct:
+        assert direct.execute(TYPES).fetchall() == [(name,)]
+
+
 def test_the_keys_of_an_unprotected_column_are_kept_aside(
     command: Command, postgres: PostgresServer, database: str
 ) -> None:

@@ -16,6 +16,7 @@ from strongroom.gateway.control import Line
 from strongroom.gateway.protection import open_keks
 from strongroom.gateway.server import Server, upstream_of
 from strongroom.gateway.snapshots import KEYS_SECONDS, TEXTS_SECONDS, Snapshots
+from strongroom.protect.plan import ColumnCodec
 from strongroom.session import events as ev
 from strongroom.sql.statement import Analysis
 from strongroom.state import State, open_state
@@ -91,6 +92,25 @@ def test_texts_with_literals_are_forgotten(world: World) -> None:
         assert any(one == "SELECT 'a literal'" for one in reachable(known.analyses))
         assert asyncio.run(snapshots.read(world.name, world.connector)) is known
         assert any(one == "SELECT 'a literal'" for one in reachable(known.analyses)) is there
+
+
+def test_a_key_that_was_used_enough_is_told_once(world: World) -> None:
+    """By the worker that uses it: nobody waits for the next hour."""
+    told: list[str] = []
+    keys = world.settings.keys
+    assert keys is not None
+    rotate = keys.rotate.model_copy(update={"share": 3000 / 2**31})
+    settings = world.settings.model_copy(update={"keys": keys.model_copy(update={"rotate": rotate})})
+    snapshots = Snapshots(settings, world.state, world.keks, due=lambda: told.append("due"))
+    known = asyncio.run(snapshots.read(world.name, world.connector))
+    assert known is not None
+    codec = known.codecs[NOTE]
+    assert isinstance(codec, ColumnCodec)
+    codec.count(1)  # beside the 1,024 of the gateway's own worker
+    assert told == []
+    for _ in range(2):
+        codec.count(5000)
+    assert told == ["due"]
 
 
 def test_then_sessions_end(world: World) -> None:

@@ -59,6 +59,10 @@ class Propagation:
     sleep: Callable[[float], None] = time.sleep
 
 
+class NotWanted(Exception):
+    """Somebody else has rotated the keyset meanwhile; as it is beside the data it is in the state now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rotated:
     """What came of a rotation."""
@@ -82,12 +86,14 @@ def rotate(
     accepted: Collection[str] = (),
     tell: Tell = silent,
     finish: Callable[[Keyset], Keyset] = settled,
+    wanted: Callable[[Keyset], bool] = lambda _: True,
 ) -> Rotated:
     """Rotates the keyset of these columns, which are all that share it, or goes on where a run stopped.
 
     The connection is the owner's, in autocommit. ``adopt`` takes what was written into the state;
     ``accepted`` are functions of triggers, `schema.name`; ``finish`` is done to the keyset when nothing of
-    its older versions is left. Raises ``ChangeoverBusy``, ``ChangeoverRefused``, ``ChangeoverLocked`` or a
+    its older versions is left. ``wanted`` is asked of the keyset as it is once nobody else can rotate it.
+    Raises ``NotWanted``, ``ChangeoverBusy``, ``ChangeoverRefused``, ``ChangeoverLocked`` or a
     ``KeysetError``; what was done until then stays, and is found by the next run.
     """
     database = Database(connection, limits or Limits())
@@ -103,6 +109,7 @@ def rotate(
             accepted=accepted,
             tell=tell,
             finish=finish,
+            wanted=wanted,
         )
         return rotation.run(reencrypt=reencrypt)
     finally:
@@ -122,6 +129,7 @@ class _Rotation:
     accepted: Collection[str]
     tell: Tell
     finish: Callable[[Keyset], Keyset]
+    wanted: Callable[[Keyset], bool]
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
@@ -160,6 +168,9 @@ class _Rotation:
         if under_way is not None:
             self.ledger.adopt(self._name)
             return before, int(under_way)
+        if not self.wanted(before):
+            self.ledger.adopt(self._name)
+            raise NotWanted
         begun = next_version(before, datetime.now(UTC))
         newest = begun.versions[-1].key_id
         with self.database.transaction():

@@ -138,7 +138,8 @@ class _Job:
         SealedColumns(self._state.engine).release(self._place.name, self._names)
         report = self._run(Direction.UNPROTECT, rewrite)
         ended = self._keysets_of_these_alone()
-        asyncio.run(retire_beside(self._place, ended))
+        keysets = self._store.load()
+        asyncio.run(retire_beside(self._place, [keysets[name] for name in ended if name in keysets]))
         self._store.retire(ended)
         return report
 

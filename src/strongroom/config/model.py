@@ -124,31 +124,13 @@ class Rotate(_Frozen):
     """NIST SP 800-57 part 1, table 1: up to two years for a symmetric key that protects stored data."""
     share: float = Field(default=0.5, gt=0, le=1)
     """Of the uses that are safe, which themselves are half of those of NIST SP 800-38D."""
+    by_itself: bool = True
+    """Whether gateways that run give randomized columns a new version when their key is due."""
 
     @property
     def period(self) -> Period:
         """The same as keys understand it."""
         return Period(timedelta(days=self.days), self.share)
-
-
-class Approvals(_Frozen):
-    """What one person alone may not do."""
-
-    needed: int = Field(ge=1)
-    """So many different people, the one who asks included."""
-    by: Annotated[People, PlainValidator(parse_people)]
-    acts: Annotated[frozenset[str], PlainValidator(parse_acts)] = Field(default=frozenset(ACTS), alias="for")
-
-    @model_validator(mode="after")
-    def _enough_people(self) -> Self:
-        if self.needed > len(self.by):
-            raise invalid(f"needs {self.needed} people to sign, and names {len(self.by)}")
-        return self
-
-    @property
-    def requirement(self) -> Requirement:
-        """The same as approvals understand it."""
-        return Requirement(self.needed, self.by, self.acts)
 
 
 class Tenants(_Frozen):
@@ -175,6 +157,26 @@ class Tenants(_Frozen):
                     instead="name a key service, a token, or a passphrase: from the environment",
                 )
         return self
+
+
+class Approvals(_Frozen):
+    """What one person alone may not do."""
+
+    needed: int = Field(ge=1)
+    """So many different people, the one who asks included."""
+    by: Annotated[People, PlainValidator(parse_people)]
+    acts: Annotated[frozenset[str], PlainValidator(parse_acts)] = Field(default=frozenset(ACTS), alias="for")
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Self:
+        if self.needed > len(self.by):
+            raise invalid(f"needs {self.needed} people to sign, and names {len(self.by)}")
+        return self
+
+    @property
+    def requirement(self) -> Requirement:
+        """The same as approvals understand it."""
+        return Requirement(self.needed, self.by, self.acts)
 
 
 class Keys(_Frozen):

@@ -1,6 +1,6 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, release, cancel, cancelled, catalog, keys, ready
+    worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, ready
     supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, reload, drain
 
 The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line

@@ -15,7 +15,16 @@ from strongroom.errors import InvalidKeyset, KeysetsNotKept, UpstreamError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import Row, ask
 from strongroom.keys import beside
-from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, tenant_of, wraps_of, wraps_text
+from strongroom.keys.kek import (
+    Keks,
+    WrappedKek,
+    WrappedKeyset,
+    database_of,
+    kek_name,
+    tenant_of,
+    wraps_of,
+    wraps_text,
+)
 from strongroom.keys.model import Keyset
 from strongroom.keys.restore import Beside
 from strongroom.protect.check import key_ids_in
@@ -102,8 +111,7 @@ async def all_beside(connector: Connector) -> Beside:
     """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`."""
     kept = await kept_beside(connector)
     seen = await key_ids_seen(connector)
-    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
-    retired = [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+    retired = await retired_beside(connector)
     if not kept.keysets:
         return Beside(kept.kek, (), tuple(retired), seen=seen)
     ids = await ids_beside(connector)
@@ -118,10 +126,16 @@ async def all_beside(connector: Connector) -> Beside:
     )
 
 
+async def retired_beside(connector: Connector) -> list[WrappedKeyset]:
+    """The keysets out of use that stand beside the data; the owner's to read."""
+    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
+    return [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+
+
 async def replace_beside(place: Place, row: WrappedKek, keks: Keks, rewrapped: Iterable[Keyset]) -> None:
     """Put a KEK in the place of one that is lost, and keysets under it in the place of theirs, in one go."""
     statements = [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))]
-    statements += [_write_keyset(keks, keyset) for keyset in rewrapped]
+    statements += [_write_keyset(keks, row, keyset) for keyset in rewrapped]
     await _publish(place, statements)
 
 
@@ -173,9 +187,21 @@ async def publish_kek(place: Place, *rows: WrappedKek) -> None:
     )
 
 
-async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
-    """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
-    statements = [_write_keyset(keks, keyset) for keyset in keysets]
+async def publish(
+    place: Place,
+    keks: Keks,
+    rows: Mapping[str, WrappedKek],
+    keysets: Iterable[Keyset],
+    schemes: Iterable[Scheme],
+) -> None:
+    """Copy keysets beside the data, before anything is sealed under them; who came first stays.
+
+    ``rows`` are the KEKs as they stand there, by name: under another one, nothing is written. Those of
+    tenants stand elsewhere.
+    """
+    statements = [
+        _write_keyset(keks, rows.get(kek_name(database_of(keyset.name))), keyset) for keyset in keysets
+    ]
     statements += [
         filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset)
         for scheme in schemes
@@ -184,10 +210,13 @@ async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: 
     await _publish(place, statements)
 
 
-def _write_keyset(keks: Keks, keyset: Keyset) -> str:
+def _write_keyset(keks: Keks, row: WrappedKek | None, keyset: Keyset) -> str:
     kept = keks.wrap(keyset)
     ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
+    if row is None:
+        return filled(beside.WRITE_TENANTS_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
+    under = row.name, wraps_text(row.wraps)
+    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped, *under)
 
 
 async def make_types(place: Place, names: Iterable[str]) -> None:
@@ -218,10 +247,11 @@ async def publish_generation(place: Place, statement: str) -> None:
     await _publish(place, [statement])
 
 
-async def retire_beside(place: Place, keysets: Collection[str]) -> None:
-    """Take keysets out of use: their columns are plaintext again."""
-    for name in keysets:
-        await ask(place.owner, "BEGIN;" + filled(beside.RETIRE, name) + ";COMMIT")
+async def retire_beside(place: Place, keysets: Iterable[Keyset]) -> None:
+    """Take keysets out of use: their columns are plaintext again, and nobody looks up by their keys."""
+    for keyset in keysets:
+        statements = [filled(beside.RETIRE, keyset.name), beside.drop_types(keyset)]
+        await ask(place.owner, ";".join(["BEGIN", *statements, "COMMIT"]))
 
 
 def filled(statement: str, *values: str | int | bytes) -> str:

@@ -158,7 +158,7 @@ async def _completed(state: State, place: Place, keks: Keks, schemes: Sequence[S
     there = {one.name for one in await keysets_beside(place.connector, names)}
     made = await new_keysets(place, [one for one in schemes if one.keyset not in there])
     if made:
-        await publish(place, keks, made, ())
+        await publish(place, keks, {}, made, ())
     kept = await keysets_beside(place.connector, names)
     opened = keks.unwrap_all(kept)
     if missing := [name for name in names if name not in opened]:

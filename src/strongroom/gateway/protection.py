@@ -35,6 +35,7 @@ from strongroom.gateway.kept import (
     make_types,
     publish,
     publish_kek,
+    retired_beside,
 )
 from strongroom.gateway.tenants import Rows, Tenancy, open_tenant, tenancy_of
 from strongroom.keys import beside
@@ -117,8 +118,9 @@ async def prepare(
         place.name: await tenancy_of(Rows.of(settings, state, place, found[place.name]), roots, held or {})
         for place in places
     }
-    keks = Keks.of([*databases, *(kek for one in tenancies.values() for kek in one.keks)])
-    keys = Prepared(keks, roots, (), tenancies)
+    tenants = (kek for one in tenancies.values() for kek in one.keks)
+    keks = Keks.of([*(kek for kek, _ in databases), *tenants])
+    keys, rows = Prepared(keks, roots, (), tenancies), {row.name: row for _, row in databases}
     for place in places:
         schemes = schemes_of(settings, place.name)
         if not to_seal:
@@ -126,7 +128,8 @@ async def prepare(
             in_motion = await changing(place.connector, schema, schemes)
             check_columns(schema, schemes, in_motion - SealedColumns(state.engine).of(place.name))
         said += tenancies[place.name].said
-        said += await _prepare_keysets(settings, place, found[place.name], state, keys)
+        said += await _prepare_keysets(settings, place, found[place.name], state, keys, rows=rows)
+        said += await _prepare_retired(place, keks, state)
     said += watch(state, generations, lambda: KeyStore(state.engine, keks).load().values())
     said += await write_beside(state, places)
     return replace(keys, said=tuple(said))
@@ -162,8 +165,10 @@ def _acts_to_approve(settings: Settings, state: State, said: list[str]) -> froze
     return frozenset() if required is None else required.acts
 
 
-async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, said: list[str]) -> Keyset:
-    """The KEK of a database, opened, and kept in both places under every root that can be used."""
+async def _prepare_kek(
+    place: Place, found: Kept, roots: Roots, state: State, said: list[str]
+) -> tuple[Keyset, WrappedKek]:
+    """The KEK of a database, opened, and as both places keep it: under every root that can be used."""
     name = kek_name(place.name)
     ours, theirs = kept_keks(state.engine).get(name), found.kek
     if ours is not None and theirs is not None and ours.revision > theirs.revision:
@@ -176,7 +181,7 @@ async def _prepare_kek(place: Place, found: Kept, roots: Roots, state: State, sa
             row = await asyncio.to_thread(_first_kek, place, found, roots, state)
         elif theirs is not None and theirs.revision >= settled.row.revision:
             adopt_keks(state.engine, [theirs])
-            return settled.kek
+            return settled.kek, theirs
         else:
             row = settled.row
             said += _changes(name, settled)
@@ -217,32 +222,40 @@ def _first_kek(place: Place, found: Kept, roots: Roots, state: State) -> Wrapped
 
 
 async def _prepare_keysets(
-    settings: Settings, place: Place, found: Kept, state: State, keys: Prepared
+    settings: Settings,
+    place: Place,
+    found: Kept,
+    state: State,
+    keys: Prepared,
+    *,
+    rows: Mapping[str, WrappedKek],
 ) -> list[str]:
     """The keysets of a database in both places, made where there were none; what was done, in words."""
     schemes, keks, tenancy = schemes_of(settings, place.name), keys.keks, keys.tenancies[place.name]
     store = KeyStore(state.engine, keks)
-    ours = {name: one for name, one in store.load().items() if belongs_to(name, place.name)}
+    loaded = store.load(found.keysets).items()
+    ours = {name: one for name, one in loaded if belongs_to(name, place.name)}
     seen = await key_ids_seen(place.connector)
 
     def agree(found: Kept, copies: Mapping[str, Keyset]) -> beside.Agreement:
-        shut = [one.name for one in found.keysets if one.name not in copies]
+        shut = [one.name for one in found.keysets if one.name not in copies and one.name not in ours]
         return beside.agree(list(schemes.values()), ours, copies, seen, tenants=tenancy.here, shut=shut)
 
-    copies = keks.unwrap_all(found.keysets)
+    copies = _opened(found, keks, ours)
     agreement = agreed = agree(found, copies)
     made = await new_keysets(place, agreement.create)
     if made or agreement.publish:
-        await publish(place, keks, [*agreement.publish, *made], schemes.values())
+        await publish(place, keks, rows, [*agreement.publish, *made], schemes.values())
         # What stands beside the data now is what counts: another gateway may have come first.
         found = await kept_beside(place.connector)
-        copies = keks.unwrap_all(found.keysets)
+        copies = _opened(found, keks, ours)
         agreement = agree(found, copies)
         if agreement.create or agreement.publish:
             raise KeysetsNotKept(
                 f"databases.{place.name}: the keysets are not beside the data, where they were just written",
-                hint="See who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are"
-                " one database; then start again.",
+                hint="Start again: their key-encryption key may have been rotated in this moment. If it stays"
+                " so, see who else writes to strongroom_keys.keysets, and that `owner` and `upstream` are one"
+                " database.",
             )
     settled = {**ours, **copies, **{one.name: one for one in agreement.adopt}}
     if missing := beside.missing_types(settled.values(), found.types):
@@ -277,6 +290,23 @@ async def new_keysets(place: Place, schemes: Iterable[Scheme]) -> list[Keyset]:
 def _column_of(keyset: str) -> str:
     """What the keysets of a column's tenants have in common."""
     return keyset.partition("/")[2]
+
+
+def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:
+    """Without those that are older than ours: what wrapped them there may have been destroyed since."""
+    return keks.unwrap_all(
+        kept for kept in found.keysets if kept.name not in ours or ours[kept.name].revision <= kept.revision
+    )
+
+
+async def _prepare_retired(place: Place, keks: Keks, state: State) -> list[str]:
+    """Another gateway may have wrapped keysets out of use anew, and ended what wraps them in our state."""
+    store = KeyStore(state.engine, keks)
+    shut = [one for one in store.shut_retired() if database_of(one.name) == place.name]
+    if not shut:
+        return []
+    lost = store.replace_retired(shut, await retired_beside(place.owner))
+    return [f"keyset {name}, out of use, opens by no key any more" for name in lost]
 
 
 def open_keks(settings: Settings, state: State) -> Keks:

@@ -130,7 +130,7 @@ class Server:
     """All connections of one worker. ``line`` leads to the supervisor."""
 
     def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
-        self._snapshots = Snapshots(settings, state, keks)
+        self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
@@ -184,7 +184,8 @@ class Server:
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, snapshots = self._open_gates(settings), Snapshots(settings, self._state, keks)
+        gates = self._open_gates(settings)
+        snapshots = Snapshots(settings, self._state, keks, due=partial(self._line.tell, "due"))
         for name, gate in gates.items():
             await snapshots.read(name, gate.connector)
         self._settings, self._gates, self._snapshots = settings, gates, snapshots

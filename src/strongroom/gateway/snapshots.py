@@ -47,9 +47,18 @@ class Snapshots:
     """What the sessions of one worker look at, by database."""
 
     def __init__(
-        self, settings: Settings, state: State, keks: Keks, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        state: State,
+        keks: Keks,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        due: Callable[[], None] = lambda: None,
     ) -> None:
+        """``due`` is called when a key has been used so often that it is to be rotated."""
         self._settings = settings
+        self._due = due
+        self._found_due: set[tuple[str, int]] = set()
         self._clock = clock
         self._known: dict[str, Snapshot] = {}
         self._read_at: dict[str, float] = {}
@@ -60,7 +69,7 @@ class Snapshots:
         self._keks = keks
         self._store = KeyStore(state.engine, keks)
         self._keysets = self._store.load()
-        self._uses = Reservations(self._store.reserve)
+        self._uses = Reservations(self._reserve)
         self._sealed = SealedColumns(state.engine)
 
     def find(self, database: str) -> Snapshot | None:
@@ -116,6 +125,14 @@ class Snapshots:
         if self._clock() - self._turned_at[database] >= TEXTS_SECONDS:
             self._turned_at[database] = self._clock()
             known.analyses.turn()
+
+    def _reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
+        """Reserve uses of a key; raises `KeyUsesSpent`."""
+        assert self._settings.keys is not None  # config: protected columns have a root
+        counted = self._store.reserve(keyset, key_id, count, limit)
+        if counted >= self._settings.keys.period.share * limit and (keyset, key_id) not in self._found_due:
+            self._found_due.add((keyset, key_id))
+            self._due()
 
     async def _take_over(self, connector: Connector) -> bool:
         """Take over keysets that are newer beside the data; whether there were any."""

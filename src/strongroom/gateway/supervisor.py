@@ -2,8 +2,8 @@
 
 The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts connections
 for all of them (`control`), passes on CancelRequests, and obeys signals: SIGHUP reloads, SIGTERM and SIGINT
-drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory. It
-never sees a byte of a session.
+drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory; what
+is due for rotation it has looked after (`caretaker`). It never sees a byte of a session.
 
 Called by the command line through `serve`.
 """
@@ -11,6 +11,7 @@ Called by the command line through `serve`.
 import asyncio
 import contextlib
 import itertools
+import random
 import signal
 import socket
 import sys
@@ -24,7 +25,8 @@ import structlog
 import uvloop
 
 from strongroom.config import Settings, load, read_file
-from strongroom.errors import StrongroomError, WorkersFail
+from strongroom.errors import KekMissing, StrongroomError, WorkersFail
+from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
@@ -34,7 +36,7 @@ from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import prepare
 from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
-from strongroom.keys.kek import Keks, danger_written
+from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.root.entering import Entered
 from strongroom.state import State, open_state
 
@@ -125,6 +127,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._rereading = False  # a worker has met a key that only a root opens
         self._failure: StrongroomError | None = None
+        self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
         """Start, serve, drain."""
@@ -139,6 +142,7 @@ class Supervisor:
         for number in range(self._settings.workers):
             await self._start(number)
         self._tasks.start("watch", self._watch())
+        self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
         if health is not None:
@@ -235,9 +239,10 @@ class Supervisor:
         elif what == "catalog":
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
-        elif what == "keys" and not self._rereading:
-            self._rereading = True
-            self._tasks.start("keys", self._reload())
+        elif what == "keys":
+            self._read_keys()
+        elif what == "due":
+            self._caretaker.ask()
         elif what == "cancel":
             self._pass_on(worker, message)
         elif what == "cancelled":
@@ -272,6 +277,26 @@ class Supervisor:
             return "connections_per_account"
         worker.admitted[account] += 1
         return None
+
+    # ---------------------------------------------------------------- keys that are due
+
+    def _charge(self) -> Charge:
+        return Charge(self._settings, self._config, self._accepted, self._keks)
+
+    def _found(self, finding: dict[str, Any]) -> None:
+        """Hear what was found: the workers need not wait until they read the new key by themselves."""
+        if finding["what"] == "rotated":
+            database = database_of(finding["key"])
+            for worker in self._workers.values():
+                worker.line.tell("catalog", database=database)
+        elif finding.get("code") == KekMissing.code:
+            self._read_keys()
+
+    def _read_keys(self) -> None:
+        """A key was met that only a root opens: read everything anew, once for all who ask meanwhile."""
+        if not self._rereading:
+            self._rereading = True
+            self._tasks.start("keys", self._reload())
 
     # ---------------------------------------------------------------- signals
 

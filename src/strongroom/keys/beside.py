@@ -89,11 +89,22 @@ WHERE keks.revision < excluded.revision"""
 """Parameters: name, revision, wraps. An older revision never replaces a newer one."""
 
 WRITE_KEYSET = """\
+INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped)
+SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM strongroom_keys.keks k WHERE k.name = $5 AND k.wraps = $6)
+ON CONFLICT (name) DO UPDATE
+SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
+WHERE keysets.revision < excluded.revision"""
+"""Parameters: name, revision, key ids, wrapped keyset; name and wraps of the KEK that wrapped it.
+
+An older revision never replaces a newer one. Nothing is written under a KEK that is not the one that stands
+there: the version that wrapped it may have been destroyed a moment before."""
+
+WRITE_TENANTS_KEYSET = """\
 INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
-"""Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+"""The same where the KEK stands elsewhere."""
 
 HAS_GENERATIONS = "SELECT pg_catalog.to_regclass('strongroom_keys.generations') IS NOT NULL"
 
@@ -143,6 +154,16 @@ def create_type(name: str) -> str:
         f"DO $$ BEGIN CREATE DOMAIN {name} AS pg_catalog.bytea;"
         " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
     )
+
+
+def drop_types(keyset: Keyset) -> str:
+    """The statement that drops the types of all its versions; one that a definition still names stays."""
+    names = (f"{OWN_SCHEMA}.{LOOKED_UP_BY}{version.key_id:08x}" for version in keyset.versions)
+    each = (
+        f"BEGIN DROP DOMAIN IF EXISTS {name}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;"
+        for name in names
+    )
+    return f"DO $$ BEGIN {' '.join(each)} END $$"
 
 
 @dataclass(frozen=True, slots=True)

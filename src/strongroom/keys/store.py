@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from strongroom.errors import KeyUsesSpent, StateNotEmpty
+from strongroom.errors import KekMissing, KeyUsesSpent, StateNotEmpty, WrongKek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset
 from strongroom.state import metadata
@@ -95,9 +95,15 @@ class KeyStore:
         self._keks = keks
         metadata.create_all(engine, tables=_TABLES)
 
-    def load(self) -> dict[str, Keyset]:
-        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``."""
-        return self._keks.unwrap_all(one for one in kept_keysets(self._engine) if self._keks.has(one.name))
+    def load(self, beside: Iterable[WrappedKeyset] = ()) -> dict[str, Keyset]:
+        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``.
+
+        Without those that are newer ``beside`` the data: the version of the KEK that wrapped them here may
+        have been destroyed since.
+        """
+        newer = {one.name: one.revision for one in beside}
+        kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
+        return self._keks.unwrap_all(one for one in kept if one.revision >= newer.get(one.name, 0))
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
         """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
@@ -123,10 +129,48 @@ class KeyStore:
                 connection.execute(_retired.insert().from_select(columns, found))
                 connection.execute(delete(_keysets).where(where))
 
-    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> None:
+    def rewrap_retired(self) -> None:
+        """Wraps what was taken out of use anew, by the newest version of its KEK."""
+        with self._engine.begin() as connection:
+            for before in _kept_retired(connection):
+                if self._keks.has(before.name) and not self._keks.is_current(before):
+                    after = self._keks.wrap(self._keks.unwrap(before).rewrapped())
+                    where = (_retired.c.name == before.name) & (_retired.c.wrapped == before.wrapped)
+                    values = {"revision": after.revision, "wrapped": after.wrapped}
+                    connection.execute(update(_retired).where(where).values(values))
+
+    def shut_retired(self) -> list[WrappedKeyset]:
+        """What is out of use and opens no more: the version of the KEK that wrapped it was destroyed."""
+        here = (one for one in kept_retired(self._engine) if self._keks.has(one.name))
+        return [one for one in here if self._opened(one) is None]
+
+    def replace_retired(self, shut: Iterable[WrappedKeyset], beside: Iterable[WrappedKeyset]) -> list[str]:
+        """Puts what opens ``beside`` the data in the place of what is shut; the names that are lost."""
+        shut = list(shut)
+        names = {one.name for one in shut}
+        opened = [(one, self._opened(one)) for one in beside if one.name in names]
+        with self._engine.begin() as connection:
+            for one in shut:
+                where = (_retired.c.name == one.name) & (_retired.c.wrapped == one.wrapped)
+                connection.execute(delete(_retired).where(where))
+            left = [self._opened(one) for one in _kept_retired(connection) if one.name in names]
+            there = {(one.name, one.primary) for one in left if one is not None}
+            for one, keyset in opened:
+                if keyset is not None and (keyset.name, keyset.primary) not in there:
+                    row = {"name": one.name, "revision": one.revision, "wrapped": one.wrapped}
+                    connection.execute(_retired.insert().values(**row, written=_now()))
+        return sorted(names - {one.name for one, keyset in opened if keyset is not None})
+
+    def _opened(self, one: WrappedKeyset) -> Keyset | None:
+        try:
+            return self._keks.unwrap(one)
+        except (KekMissing, WrongKek):
+            return None
+
+    def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> int:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
 
-        ``limit`` is how many uses of the key are safe in all.
+        ``limit`` is how many uses of the key are safe in all. Returns how many are counted now.
         """
         with self._engine.begin() as connection:
             where = (_key_uses.c.keyset == keyset) & (_key_uses.c.key_id == key_id)
@@ -141,6 +185,7 @@ class KeyStore:
                 connection.execute(_key_uses.insert().values(values))
             else:
                 connection.execute(update(_key_uses).where(where).values(reserved=before + count))
+        return (before or 0) + count
 
     def uses(self) -> Mapping[tuple[str, int], int]:
         """How many uses of each (keyset, key id) are counted; never fewer than were made."""
@@ -185,10 +230,14 @@ def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
 def kept_retired(engine: Engine) -> list[WrappedKeyset]:
     """The keysets that were taken out of use, as they are kept."""
     metadata.create_all(engine, tables=_TABLES)
-    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
     with engine.begin() as connection:
-        query = select(*columns).order_by(_retired.c.name, _retired.c.written)
-        return [WrappedKeyset(*row) for row in connection.execute(query)]
+        return _kept_retired(connection)
+
+
+def _kept_retired(connection: Connection) -> list[WrappedKeyset]:
+    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
+    query = select(*columns).order_by(_retired.c.name, _retired.c.written)
+    return [WrappedKeyset(*row) for row in connection.execute(query)]
 
 
 def kept_keks(engine: Engine, name: str | None = None) -> dict[str, WrappedKek]:

@@ -12,7 +12,7 @@ from strongroom.keys.model import Keyset
 FIRST_BATCH = 2**10
 LARGEST_BATCH = 2**16  # one write to the state for so many values, some milliseconds in several hundred
 
-Reserve = Callable[[str, int, int, int], None]
+Reserve = Callable[[str, int, int, int], object]
 """(keyset, key id, how many, how many in all are safe); raises ``KeyUsesSpent``."""
 
 

@@ -19,10 +19,10 @@ from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
 from strongroom.keys.approvals import Act
+from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
-from strongroom.keys.removals import Removals
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
@@ -59,7 +59,7 @@ def list_roots(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     try:
         kept = list(kept_keks(state.engine).values())
         rows = _rows(settings, kept)
-        removals = Removals(state.engine).all()
+        removals = Endings(state.engine).all(Kind.ROOT)
     finally:
         state.close()
     for row in rows:
@@ -176,7 +176,7 @@ def remove(
 
 
 def _cancel(state: State, name: str) -> None:
-    if not Removals(state.engine).forget(name):
+    if not Endings(state.engine).forget(of_root(name)):
         raise RootRemovalRefused(
             f"no removal of the root {name!r} was scheduled", hint="see `strongroom keys root list`"
         )
@@ -186,7 +186,7 @@ def _cancel(state: State, name: str) -> None:
 
 def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> None:
     wrapped = _without(settings, state, name).names
-    due = Removals(state.engine).schedule(name, datetime.now(UTC) + delay)
+    due = Endings(state.engine).schedule(of_root(name), datetime.now(UTC) + delay)
     Journal(state.engine).add("root removal scheduled", name, due=f"{due:%Y-%m-%d %H:%M}Z")
     print(f"the root {name} wraps {', '.join(wrapped)}; each opens by a configured root too")
     print(f'from {due:%Y-%m-%d %H:%M}Z on: strongroom keys root remove "{name}" --now-due')
@@ -195,15 +195,15 @@ def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> 
 def _carry_out(
     settings: Settings, state: State, name: str, approval: Path | None, signatures: list[Path] | None
 ) -> None:
-    removals = Removals(state.engine)
-    removals.refuse_early(name, datetime.now(UTC))
+    endings = Endings(state.engine)
+    endings.refuse_early(of_root(name), datetime.now(UTC))
     removal = _without(settings, state, name)
     keks = ", ".join(removal.names)
     act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
     with approved(settings, state, act, approval, signatures, resumable=True):
         asyncio.run(wraps.carry_out(state, removal))
         Journal(state.engine).add("root removed", name, keks=keks)
-        removals.forget(name)
+        endings.forget(of_root(name))
     print(f"the root {name} wraps nothing here any more")
     print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
 

@@ -45,10 +45,10 @@ def rotate(
         if kek:
             _show_kek(*work.rotate_kek(), as_json=json)
             return
-        groups = work.due_groups() if every_due else work.groups(columns or ())
-        done = [
-            work.rotate(group, reencrypt=reencrypt or (every_due and group[0].comparable)) for group in groups
-        ]
+        if every_due:
+            done = [one for due in work.due() if (one := work.rotate_due(due, reencrypt=reencrypt))]
+        else:
+            done = [work.rotate(group, reencrypt=reencrypt) for group in work.groups(columns or ())]
     show_rotated(done, as_json=json)
 
 

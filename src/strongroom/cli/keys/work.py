@@ -1,34 +1,43 @@
 """What the key commands do in one database: the keys that are ready for use, and changes of them.
 
-Called by ``rotate.py``, ``states.py`` and ``transfer.py``.
+Called by ``rotate.py``, ``states.py``, ``transfer.py`` and ``destroy.py``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
 from strongroom.changeover import record
 from strongroom.changeover.database import Database
-from strongroom.changeover.ledger import Ledger, rotate_kek
-from strongroom.changeover.model import Limits
-from strongroom.changeover.rotation import Propagation, Rotated
+from strongroom.changeover.destruction import Destruction
+from strongroom.changeover.ledger import Ledger, kept_kek, rotate_kek
+from strongroom.changeover.model import Limits, Tell
+from strongroom.changeover.needs import needs
+from strongroom.changeover.rotation import NotWanted, Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
 from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
-from strongroom.errors import KekMissing, KeysetMissing
-from strongroom.gateway.kept import kept_beside
-from strongroom.gateway.protection import prepare
+from strongroom.errors import ChangeoverBusy, KeysetMissing
+from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
+from strongroom.keys.backups import Backups
+from strongroom.keys.endings import Ending
+from strongroom.keys.hierarchy import open_kek
+from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import WrappedKek
+from strongroom.keys.kek import database_of, kek_name
 from strongroom.keys.model import Keyset
+from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
 from strongroom.keys.rotation import due, settled
-from strongroom.keys.store import KeyStore, adopt_keks
+from strongroom.keys.store import KeyStore, kept_keks
+from strongroom.keys.taking import take_over
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
 
@@ -41,17 +50,39 @@ Wait = Annotated[
     typer.Option("--wait/--no-wait", help="Wait for gateways that run to hear of it; --no-wait: none runs."),
 ]
 
+Said = Callable[[str], AbstractContextManager[Tell]]
+"""What tells of the steps, as ``worksite.bar`` does for people."""
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
 WAIT = "gateways that run hear of the new key by themselves; it seals as soon as they have"
 
 
-class KeyWork:
-    """Work on the keys of one database."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A keyset whose newest version has served for long enough, and why."""
 
-    def __init__(self, site: Worksite, *, wait: bool = True) -> None:
+    schemes: Sequence[Scheme]
+    """The columns that share it."""
+    why: str
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether a new version alone is enough: values that are compared must be sealed anew with it."""
+        return not self.schemes[0].comparable
+
+
+class KeyWork:
+    """Work on the keys of one database; ``prepared`` where they are there already, and nobody looks on."""
+
+    def __init__(
+        self, site: Worksite, *, wait: bool = True, prepared: Prepared | None = None, said: Said = bar
+    ) -> None:
         self._site = site
         self._wait = LEARNT_SECONDS if wait else 0.0
-        self._prepared = asyncio.run(prepare(site.settings, site.state, [site.place]))
-        for line in self._prepared.said:
+        self._said = said
+        self._prepared = prepared or asyncio.run(prepare(site.settings, site.state, [site.place]))
+        for line in self._prepared.said if prepared is None else ():
             say(line)
         self._store = KeyStore(site.state.engine, self._prepared.keks)
         self._uses = Reservations(self._store.reserve)
@@ -63,12 +94,29 @@ class KeyWork:
         wanted = {scheme_named(self._site.schemes, column).keyset: None for column in columns}
         return [self._sharing(keyset) for keyset in wanted]
 
-    def due_groups(self) -> list[list[Scheme]]:
-        """The columns of each keyset that is due."""
+    def due(self) -> list[Due]:
+        """The keysets that are due."""
+        found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
+        return [Due(self._sharing(keyset.name), why) for keyset, why in found if why]
+
+    def why_due(self, keyset: Keyset) -> str | None:
+        """Why a keyset, or a KEK, should be rotated; None while it need not be."""
         assert self._site.settings.keys is not None  # config: protected columns have a root
-        period, uses, now = self._site.settings.keys.period, self._store.uses(), datetime.now(UTC)
-        found = [keyset for keyset in self._store.load().values() if due(keyset, uses, now, period)]
-        return [self._sharing(keyset.name) for keyset in found]
+        return due(keyset, self._store.uses(), datetime.now(UTC), self._site.settings.keys.period)
+
+    def rotate_due(
+        self, one: Due, *, reencrypt: bool = False, note: Mapping[str, object] = NOTHING
+    ) -> Rotated | None:
+        """Rotates what is due; None where somebody else did meanwhile."""
+        try:
+            return self.rotate(
+                one.schemes,
+                reencrypt=reencrypt or not one.by_itself,
+                wanted=lambda keyset: self.why_due(keyset) is not None,
+                note=note,
+            )
+        except NotWanted:
+            return None
 
     def uses(self, keyset: Keyset) -> int:
         """How many uses of the keyset's versions are counted, all together."""
@@ -79,10 +127,19 @@ class KeyWork:
         return self._ledger(self._database()).read(name)
 
     def rotate(
-        self, schemes: Sequence[Scheme], *, reencrypt: bool, finish: Callable[[Keyset], Keyset] = settled
+        self,
+        schemes: Sequence[Scheme],
+        *,
+        reencrypt: bool,
+        finish: Callable[[Keyset], Keyset] = settled,
+        wanted: Callable[[Keyset], bool] = lambda _: True,
+        note: Mapping[str, object] = NOTHING,
     ) -> Rotated:
-        """Rotates the keyset that these columns share; ``finish`` is done to it when nothing old is left."""
-        with bar(WAIT if self._wait and not schemes[0].comparable else "") as tell:
+        """Rotates the keyset that these columns share; ``finish`` is done to it when nothing old is left.
+
+        ``note`` is written down with it. Raises ``NotWanted`` and the errors of ``changeover.rotation``.
+        """
+        with self._said(WAIT if self._wait and not schemes[0].comparable else "") as tell:
             rotated = rotate_keyset(
                 self._site.connection,
                 schemes,
@@ -94,21 +151,21 @@ class KeyWork:
                 accepted=list(self._site.settings.databases[self._site.place.name].functions),
                 tell=tell,
                 finish=finish,
+                wanted=wanted,
             )
         details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
-        self.journal.add("rotated", rotated.keyset.name, **details)
+        self.journal.add("rotated", rotated.keyset.name, **details, **note)
         return rotated
 
     def rotate_kek(self) -> tuple[str, int]:
         """Gives the database's KEK a new version; returns its name and how many keysets it wraps now."""
+        roots = self._prepared.roots
         with self._alone() as database:
-            row, keysets = rotate_kek(
-                database, self._prepared.keks, self._kek(), self._prepared.roots, datetime.now(UTC)
-            )
-        adopt_keks(self._site.state.engine, [row])
-        self._store.adopt(keysets)
-        self.journal.add("rotated", row.name, keysets=len(keysets))
-        return row.name, len(keysets)
+            kept = kept_kek(database, kek_name(self._site.place.name))
+            done = rotate_kek(database, open_kek(kept, roots), kept, roots, datetime.now(UTC))
+        take_over(self._site.state.engine, done.row, done.kek, done.keysets)
+        self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
+        return done.row.name, len(done.keysets)
 
     def change(self, name: str, after: Callable[[Keyset], Keyset]) -> Keyset:
         """Changes a keyset beside the data and in the state; returns it as it is now."""
@@ -120,11 +177,60 @@ class KeyWork:
             ledger.adopt(name)
         return keyset
 
-    def _kek(self) -> WrappedKek:
-        row = asyncio.run(kept_beside(self._site.place.connector)).kek
-        if row is None:
-            raise KekMissing(f"databases.{self._site.place.name} has no key-encryption key beside its data")
-        return row
+    def obstacles(self, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        """What stands in the way of destroying a version, the work of others that runs now included."""
+        found = self._obstacles(self._database(), keyset, key_id)
+        try:
+            with self._alone():
+                return found
+        except ChangeoverBusy as busy:
+            return [*found, Obstacle(busy.message, busy.hint)]
+
+    def destroy(self, keyset: Keyset, key_id: int, ending: Ending) -> tuple[str, ...]:
+        """Destroys a version, if nothing stands in the way now; tables that could not be rewritten.
+
+        Interrupted, it goes on where it stopped. Raises ``DestructionRefused``.
+        """
+        with self._alone() as database:
+            refuse_obstacles(ending, self._obstacles(database, keyset, key_id))
+            destruction = Destruction(
+                database=database,
+                roots=self._prepared.roots,
+                state=self._site.state,
+                ending=ending,
+                now=lambda: datetime.now(UTC),
+            )
+            return destruction.run(keyset.name, key_id, kek_name(database_of(keyset.name)))
+
+    def roots_of(self, keyset: Keyset) -> list[str]:
+        """The roots that wrapped the KEK of a keyset, now or before: dumps from then open by them."""
+        name = kek_name(database_of(keyset.name))
+        found = set(kept_keks(self._site.state.engine)[name].wraps)
+        for event in self.journal.events():
+            if event.what == "root removed" and name in str(event.details.get("keks")).split(", "):
+                found.add(event.subject)
+            if event.subject == keyset.name and event.what == "destruction begun":
+                found |= set(map(str, event.details["roots"]))  # type: ignore[call-overload]  # a list of names
+        return sorted(found)
+
+    def exports_of(self, keyset: Keyset) -> list[str]:
+        """The files that its keys were exported to in the clear."""
+        events = self.journal.events()
+        found = (one.details for one in events if (one.what, one.subject) == ("exported", keyset.name))
+        return sorted({str(one.get("file")) for one in found})
+
+    def _obstacles(self, database: Database, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        engine, number = self._site.state.engine, keyset.number(key_id)
+        schemes = [one for one in self._site.schemes.values() if one.keyset == keyset.name]
+        column = schemes[0].column if schemes else keyset.name
+        owner = database_of(keyset.name)
+        kek = self._prepared.keks.by_name[kek_name(owner)]
+        return [
+            *of_state(keyset, key_id, column),
+            *needs(database, keyset, key_id, schemes),
+            *of_backups(Backups(engine), keyset.name, key_id, kek),
+            *of_holds(Holds(engine), keyset.name, number, also=[kek.name, owner]),
+        ]
 
     @contextmanager
     def _alone(self) -> Iterator[Database]:
