@@ -389,10 +389,32 @@ def test_a_root_that_is_taken_off(people: People) -> None:
     people.require(root="file:keys/second.key")
     assert house("keys", "root", "remove", old).status == 0
     with house.opened_state() as state, state.engine.begin() as connection:
-        connection.execute(text("UPDATE root_removals SET due = '2020-01-01 00:00:00.000000'"))
+        connection.execute(text("UPDATE key_endings SET due = '2020-01-01 00:00:00.000000'"))
     people.asked_anew("keys", "root", "remove", old, "--now-due")
     people.sign(people.ben, people.carla)
     assert people.ask("keys", "root", "remove", old, "--now-due").status == 0
+
+
+def test_a_destruction(people: People) -> None:
+    """To schedule it, and to take it back, needs nobody; the deed does, and is done once."""
+    house, note = people.house, "public.people.note"
+    words = ("keys", "destroy", note, "1")
+    assert house("keys", "rotate", note, "--reencrypt", "--no-wait").status == 0
+    assert house(*words).status == 0
+    assert house(*words, "--cancel").status == 0
+    assert house(*words).status == 0
+    with house.opened_state() as state, state.engine.begin() as connection:
+        connection.execute(text("UPDATE key_endings SET due = '2020-01-01 00:00:00.000000'"))
+    people.asked_anew(*words)
+    people.sign(people.anna, people.mallory)
+    assert "approval-incomplete" in people.ask(*words).stderr
+    assert json.loads(house("keys", "show", note, "--json").stdout)[0]["state"] == "deactivated"
+    people.sign(people.carla)
+    run = people.ask(*words)
+    assert run.status == 0, run.stderr
+    assert json.loads(house("keys", "show", note, "--json").stdout)[0]["state"] == "destroyed"
+    assert [one["what"] for one in events(house) if "approved" in one["what"]] == ["destroy approved"]
+    assert house.served() == EVERYONE
 
 
 def _name_of(house: House) -> str:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.keys.asking import say
 from strongroom.cli.keys.states import key_id_of
 from strongroom.cli.keys.work import DatabaseName, KeyWork
@@ -14,6 +17,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import Worksite, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, load
+from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Ending, Endings, of_version
 from strongroom.keys.kek import database_of, kek_name
 from strongroom.keys.model import Keyset, KeyState
@@ -33,6 +37,8 @@ def destroy(
     config: Config = DEFAULT_FILE,
     database: DatabaseName = None,
     cancel: Cancel = False,
+    approval: Approval = None,
+    signature: Signature = None,
     json: Json = False,
 ) -> None:
     """End a version for ever: the first call schedules it, the same call on or after that day does it.
@@ -47,7 +53,7 @@ def destroy(
     place = database or (database_of(key) if "/" in key else None)
     with worksite(settings, place, "strongroom keys destroy") as site:
         assert settings.keys is not None  # config: protected columns have a root
-        step = _Step(site, key, version)
+        step = _Step(site, key, version, approval, signature)
         done = step.cancel() if cancel else step.take(timedelta(days=settings.keys.destroy_delay_days))
     _show(done, as_json=json)
     if done.what in {"refused", "waiting"}:
@@ -76,7 +82,11 @@ class _Done:
 class _Step:
     """One call of the command, for one version."""
 
-    def __init__(self, site: Worksite, key: str, number: int) -> None:
+    def __init__(
+        self, site: Worksite, key: str, number: int, approval: Path | None, signatures: list[Path] | None
+    ) -> None:
+        self._approved = partial(approved, site.settings, site.state)
+        self._approval, self._signatures = approval, signatures
         self._work = KeyWork(site, wait=False)
         self._endings = Endings(site.state.engine)
         self._keyset = self._work.keyset(_named(site, key))
@@ -110,7 +120,14 @@ class _Step:
             return self._done("scheduled", due=due, roots=self._work.roots_of(self._keyset))
         if now < due:
             return self._done("waiting", due=due)
-        return self._carry_out()
+        with self._approved(self._act, self._approval, self._signatures, resumable=True):
+            return self._carry_out()
+
+    @property
+    def _act(self) -> Act:
+        name, number, key_id = self._keyset.name, self._number, f"{self._key_id:08x}"
+        words = f"destroy version {number} of {name} ({key_id}), for ever"
+        return Act("destroy", words, {"keyset": name, "version": str(number), "key_id": key_id})
 
     def _carry_out(self) -> _Done:
         roots = self._work.roots_of(self._keyset)
