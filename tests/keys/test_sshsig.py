@@ -116,6 +116,8 @@ def _is_by(blob: bytes, key: object, message: bytes) -> bool:
         b"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n",
         b"-----BEGIN SSH SIGNATURE-----\nU1NI=U0l\n-----END SSH SIGNATURE-----\n",
         b"-----BEGIN SSH SIGNATURE-----\n" + b"A" * MAX_SIGNATURE_BYTES + b"\n-----END SSH SIGNATURE-----\n",
+        b"-----BEGIN SSH SIGNATURE-----" + b" " * 16_000 + b"-----END SSH SIGNATURE-----",
+        b"-----BEGIN SSH SIGNATURE-----END SSH SIGNATURE-----",
         b"-----BEGIN PGP SIGNATURE-----\nU1NIU0lH\n-----END PGP SIGNATURE-----\n",
     ],
 )
