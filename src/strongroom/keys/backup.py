@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from strongroom.errors import BackupDamaged, BackupFormatUnknown, BackupNotWritt
 from strongroom.keys import age, document
 from strongroom.keys.backups import Backup, Backups, Held, held
 from strongroom.keys.custody import Custody, noted
+from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.journal import Journal, KeyEvent
 from strongroom.keys.kek import Keks, WrappedKeyset, kek_name, tenant_of
 from strongroom.keys.model import ExportCapability, Keyset
@@ -47,6 +48,7 @@ class Contents:
     """Those made before."""
     events: tuple[KeyEvent, ...]
     """What was done to keys."""
+    legal_holds: tuple[Hold, ...] = ()
 
     @property
     def holds(self) -> Mapping[str, Held]:
@@ -83,6 +85,7 @@ def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
         custody=tuple(noted(engine)),
         backups=tuple(Backups(engine).all()),
         events=tuple(Journal(engine).events()),
+        legal_holds=tuple(Holds(engine).all()),
     )
 
 
@@ -174,6 +177,7 @@ def danger_written(what: Contents, capability: ExportCapability) -> bytes:
             }
             for one in what.events
         ],
+        "legalHolds": [_written_hold(one) for one in what.legal_holds],
     }
     return json.dumps(written, indent=1, ensure_ascii=False).encode()
 
@@ -211,6 +215,7 @@ def _read(found: Mapping[str, Any]) -> Contents:
         custody=tuple(_custody(one) for one in found["custody"]),
         backups=tuple(_backup(one) for one in found["backups"]),
         events=tuple(_event(one) for one in found["events"]),
+        legal_holds=tuple(_hold(one) for one in found.get("legalHolds", ())),  # not in those made before it
     )
 
 
@@ -247,6 +252,33 @@ def _backup(found: Mapping[str, Any]) -> Backup:
 def _event(found: Mapping[str, Any]) -> KeyEvent:
     what, subject = str(found["what"]), str(found["subject"])
     return KeyEvent(int(found["number"]), _time(found["at"]), what, subject, dict(found["details"]))
+
+
+def _written_hold(one: Hold) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "version": one.version,
+        "reason": one.reason,
+        "since": one.since.isoformat(),
+        "until": None if one.until is None else one.until.isoformat(),
+        "released": _written_time(one.released),
+        "releasedFor": one.released_for,
+    }
+
+
+def _hold(found: Mapping[str, Any]) -> Hold:
+    version, until, released_for = found["version"], found["until"], found["releasedFor"]
+    return Hold(
+        str(found["id"]),
+        str(found["name"]),
+        None if version is None else int(version),
+        str(found["reason"]),
+        _time(found["since"]),
+        None if until is None else date.fromisoformat(until),
+        _optional_time(found["released"]),
+        None if released_for is None else str(released_for),
+    )
 
 
 def _time(found: str) -> datetime:

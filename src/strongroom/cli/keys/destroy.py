@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.keys.asking import say
 from strongroom.cli.keys.states import key_id_of
 from strongroom.cli.keys.work import DatabaseName, KeyWork
@@ -14,6 +16,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import Worksite, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, load
+from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Ending, Endings, of_version
 from strongroom.keys.kek import database_of, kek_name
 from strongroom.keys.model import Keyset, KeyState
@@ -33,6 +36,8 @@ def destroy(
     config: Config = DEFAULT_FILE,
     database: DatabaseName = None,
     cancel: Cancel = False,
+    approval: Approval = None,
+    signature: Signature = None,
     json: Json = False,
 ) -> None:
     """End a version for ever: the first call schedules it, the same call on or after that day does it.
@@ -48,7 +53,8 @@ def destroy(
     with worksite(settings, place, "strongroom keys destroy") as site:
         assert settings.keys is not None  # config: protected columns have a root
         step = _Step(site, key, version)
-        done = step.cancel() if cancel else step.take(timedelta(days=settings.keys.destroy_delay_days))
+        delay = timedelta(days=settings.keys.destroy_delay_days)
+        done = step.cancel() if cancel else step.take(delay, approval, signature)
     _show(done, as_json=json)
     if done.what in {"refused", "waiting"}:
         raise typer.Exit(1)
@@ -77,6 +83,7 @@ class _Step:
     """One call of the command, for one version."""
 
     def __init__(self, site: Worksite, key: str, number: int) -> None:
+        self._site = site
         self._work = KeyWork(site, wait=False)
         self._endings = Endings(site.state.engine)
         self._keyset = self._work.keyset(_named(site, key))
@@ -97,8 +104,11 @@ class _Step:
         self._note("destruction cancelled")
         return self._done("cancelled")
 
-    def take(self, delay: timedelta) -> _Done:
-        """Schedules it, or carries it out; or says what stands in the way."""
+    def take(self, delay: timedelta, approval: Path | None, signatures: list[Path] | None) -> _Done:
+        """Schedules it, or carries it out; or says what stands in the way.
+
+        Carrying it out may need several people: raises an ``ApprovalError``.
+        """
         due, now = self._endings.due(self._ending), datetime.now(UTC)
         if self._destroyed and due is None:
             return self._gone()
@@ -110,7 +120,17 @@ class _Step:
             return self._done("scheduled", due=due, roots=self._work.roots_of(self._keyset))
         if now < due:
             return self._done("waiting", due=due)
-        return self._carry_out()
+        with approved(self._site.settings, self._site.state, self._act, approval, signatures, resumable=True):
+            return self._carry_out()
+
+    @property
+    def _act(self) -> Act:
+        fields = {
+            "keyset": self._keyset.name,
+            "version": str(self._number),
+            "key_id": f"{self._key_id:08x}",
+        }
+        return Act("destroy", f"destroy version {self._number} of {self._keyset.name} for ever", fields)
 
     def _carry_out(self) -> _Done:
         roots = self._work.roots_of(self._keyset)
