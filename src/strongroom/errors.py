@@ -28,10 +28,13 @@
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
+    │   ├── ApprovalError          what several people must sign was not, or not so
+    │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
+    │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   │   ├── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
-    │   │   └── RootRemovalRefused
+    │   │   └── RootRemovalRefused, RootNotApproved
     │   ├── ShareError             the shares of a split secret
     │   │   ├── InvalidShare, ForeignShare, DoubledShare
     │   │   └── SharesMissing, WrongShare, ImpossibleShares
@@ -39,9 +42,12 @@
     │   │   ├── BackupPlaceRefused, BackupNotWritten, BackupPassphraseShort, RecipientInvalid
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
+    │   ├── TenantError            the key of a tenant
+    │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
+    │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
     │   └── KeysetError            keysets, columns and database do not agree
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
-    │       └── IllegalTransition, KeyUsesSpent, KeysChanged
+    │       └── IllegalTransition, KeyUsesSpent, KeysChanged, DestructionRefused, HoldUnknown
     ├── Denied          a statement or value was understood, or could not be, and may not pass
     │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
@@ -916,6 +922,75 @@ class RootRemovalRefused(RootError):
     code = "root-removal-refused"
 
 
+class RootNotApproved(RootError):
+    """A configured root has never wrapped anything here, and a change of root needs approval."""
+
+    code = "root-not-approved"
+    remedy = "Run `strongroom keys root rewrap`, which makes the request that people sign."
+
+
+class ApprovalError(ConfigError):
+    """What several people must sign was not signed, or not so; never raised itself."""
+
+    code = "approval"
+
+
+class ApprovalNeeded(ApprovalError):
+    """The act was not done: a request was written, for people to sign."""
+
+    code = "approval-needed"
+    remedy = "Have it signed, and run the command again with --approval FILE."
+
+
+class ApprovalIncomplete(ApprovalError):
+    """Fewer people than needed have signed the request."""
+
+    code = "approval-incomplete"
+    remedy = "Have others sign it; `strongroom keys approvals show FILE` says who has."
+
+
+class ApprovalMismatch(ApprovalError):
+    """The request is for another act, or for another state."""
+
+    code = "approval-mismatch"
+    remedy = "Run the command without --approval: it writes a request for what is asked now."
+
+
+class ApprovalExpired(ApprovalError):
+    """The request holds no longer, or not yet."""
+
+    code = "approval-expired"
+    remedy = "Run the command without --approval for another request; it lasts a day."
+
+
+class ApprovalUsed(ApprovalError):
+    """What was signed has been done already: one request is for one act."""
+
+    code = "approval-used"
+    remedy = "Run the command without --approval for another request."
+
+
+class ApprovalRequestInvalid(ApprovalError):
+    """The file is no request, or was changed."""
+
+    code = "approval-request"
+    remedy = "Take the file as it was written: an editor that changes its lines makes it another."
+
+
+class ApprovalsWeakened(ApprovalError):
+    """The configuration asks for fewer approvals than this state has on record."""
+
+    code = "approvals-weakened"
+    remedy = "Put the lines back, or have the people on record sign: strongroom keys approvals change"
+
+
+class SignatureInvalid(ApprovalError):
+    """A signature or public key of SSH that is none, is damaged, or was made over something else."""
+
+    code = "signature-invalid"
+    remedy = "Sign the file as it is: ssh-keygen -Y sign -n strongroom-approval -f KEY FILE"
+
+
 class KeyImportRefused(ConfigError):
     """What came is not key material that was wrapped for this import."""
 
@@ -1075,6 +1150,58 @@ class NothingToRecover(BackupError):
     remedy = "See that the configuration names the right database; a backup of the keys brings back the rest."
 
 
+class TenantError(ConfigError):
+    """The key of a tenant, or the place for it."""
+
+    code = "tenant"
+    remedy = "See docs/guides/tenants.md."
+
+
+class TenantPlaceRefused(TenantError):
+    """There is no place for the keys of tenants, or not a safe one."""
+
+    code = "tenant-place-refused"
+    remedy = (
+        "Set keys.tenants.copies to a folder of its own (install -d -m 0700), apart from the state and from"
+        " backups of the database; or name the tenant's own provider under keys.tenants.own."
+    )
+
+
+class TenantNameRefused(TenantError):
+    """A name that no tenant can have."""
+
+    code = "tenant-name-refused"
+    remedy = "Name a tenant in letters, digits and . _ : + -, 100 at most, a letter or digit first."
+
+
+class TenantsTooMany(TenantError):
+    """As many tenants as `keys.tenants.limit` are there, or nobody may make one but by hand."""
+
+    code = "tenants-too-many"
+    remedy = "Raise keys.tenants.limit, or make it with `strongroom keys tenants add`."
+
+
+class TenantKeyAway(TenantError):
+    """The key of a tenant is not here: withdrawn, or out of reach."""
+
+    code = "tenant-key-away"
+    remedy = "`strongroom keys tenants list` says where each key is; let its provider give it again."
+
+
+class TenantDestroyed(TenantError):
+    """The key of a tenant of this name was destroyed."""
+
+    code = "tenant-destroyed"
+    remedy = "What it sealed is lost. For a new tenant of this name: strongroom keys tenants add --again"
+
+
+class TenantRemovalRefused(TenantError):
+    """The key of a tenant may not be destroyed, or not yet."""
+
+    code = "tenant-removal-refused"
+    remedy = "Announce it with `strongroom keys tenants destroy`, and run it again when it is due."
+
+
 class KeysetError(ConfigError):
     """Keysets, configured columns and database do not agree; never raised itself."""
 
@@ -1139,3 +1266,17 @@ class KeysChanged(KeysetError):
 
     code = "keys-changed"
     remedy = "Look with `strongroom keys list`, and run the command again if it is still to be done."
+
+
+class DestructionRefused(KeysetError):
+    """A key is to be destroyed that something needs, or before its time."""
+
+    code = "destruction-refused"
+    remedy = "Do what is said of each thing that stands in the way, then run it again."
+
+
+class HoldUnknown(KeysetError):
+    """No legal hold of this number is in force, or there is no key of the name that one is to have."""
+
+    code = "hold-unknown"
+    remedy = "`strongroom keys holds` shows those in force, `strongroom keys list` the keys."

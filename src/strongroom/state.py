@@ -96,6 +96,19 @@ class State:
             rows = connection.execute(query).all()
         return [StoredAccount(name, updated.replace(tzinfo=UTC)) for name, updated in rows]
 
+    def wipe(self) -> bool:
+        """Takes what was deleted or replaced out of the files; whether nobody was in the way of that.
+
+        SQLite overwrites it in the database's pages (``secure_delete``); the write-ahead log has older copies
+        of them until it is written back and cut to nothing (manual, "PRAGMA wal_checkpoint").
+        """
+        connection = self.engine.raw_connection()
+        try:
+            busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+        return not busy
+
     def close(self) -> None:
         """Closes the file."""
         self.engine.dispose()

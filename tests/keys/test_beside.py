@@ -100,14 +100,19 @@ def test_the_tables_keep_the_newest_copy(embedded: psycopg.Connection) -> None:
         embedded.execute(beside.CREATE_TABLES)
     assert embedded.execute(beside.TABLES).fetchall() == [(True,), (True,)]
 
-    def write(revision: int, wrapped: bytes) -> None:
+    def write(revision: int, wrapped: bytes, wraps: str = "{}") -> None:
         with psycopg.RawCursor(embedded) as cursor:
-            cursor.execute(beside.WRITE_KEYSET, ["shop/c", revision, [1, 2**32 - 1], wrapped])
+            row = ["shop/c", revision, [1, 2**32 - 1], wrapped, "kek shop", wraps]
+            cursor.execute(beside.WRITE_KEYSET, row)
             cursor.execute(beside.WRITE_COLUMN, ["public.t.c", "shop/c"])
 
+    with psycopg.RawCursor(embedded) as cursor:
+        cursor.execute(beside.WRITE_KEK, ["kek shop", 1, "{}"])
     write(2, b"two")
     write(1, b"one")
     assert embedded.execute(beside.READ_KEYSETS).fetchall() == [("shop/c", 2, b"two")]
     write(3, b"three")
     assert embedded.execute(beside.READ_KEYSETS).fetchall() == [("shop/c", 3, b"three")]
     assert embedded.execute(beside.READ_COLUMNS).fetchall() == [("public.t.c", "shop/c")]
+    write(4, b"four", '{"a root": "of a KEK that is there no more"}')
+    assert embedded.execute(beside.READ_KEYSETS).fetchall() == [("shop/c", 3, b"three")]

@@ -40,7 +40,8 @@ def database(servers: Servers) -> tuple[PostgresServer, str]:
     server.run(filled(beside.WRITE_KEK, KEK.name, KEK.revision, wraps_text(KEK.wraps)), name)
     for one in KEYSETS:
         ids = "{" + ",".join(str(id_) for id_ in sorted(FOUND.key_ids[one.name])) + "}"
-        server.run(filled(beside.WRITE_KEYSET, one.name, one.revision, ids, one.wrapped), name)
+        under = KEK.name, wraps_text(KEK.wraps)
+        server.run(filled(beside.WRITE_KEYSET, one.name, one.revision, ids, one.wrapped, *under), name)
     server.run(filled(beside.WRITE_COLUMN, "public.t.email", "shop/public.t.email"), name)
     server.run("CREATE TABLE a_liar (t text)", name)
     lies = "COPY strongroom_keys.keks (name, revision, wraps, written) FROM stdin;"

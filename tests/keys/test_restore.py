@@ -13,8 +13,9 @@ from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import Roots, open_kek, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, new_kek
 from strongroom.keys.model import Keyset
-from strongroom.keys.restore import ASSUMED_USES, Beside, BroughtBack, bring_back, uses_of
+from strongroom.keys.restore import Beside, BroughtBack, bring_back, uses_of
 from strongroom.keys.root.file import FileRoot
+from strongroom.keys.store import ASSUMED_USES
 
 
 class World:

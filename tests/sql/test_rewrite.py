@@ -45,7 +45,7 @@ def test_only_what_was_sealed_changes() -> None:
     cast.seal(EMAIL, is_array=False, compared=True)
     kept.keep_plain()
     out = pieces(run, 0, len(run.lexed.source))
-    assert out == ("select ", literal_hole(sealed), ",  'b'::pg_catalog.bytea , 'c'")
+    assert out == ("select ", literal_hole(run, sealed), ",  'b'::pg_catalog.bytea , 'c'")
 
 
 def test_a_name_that_would_change_is_written() -> None:
@@ -81,7 +81,7 @@ def test_changes_that_overlap_are_a_bug() -> None:
 def test_a_hole_says_how_to_read_its_literal(literal: Literal, protection: Protection, oid: int) -> None:
     """By its own type, as a number, else as the column's type."""
     literal.seal(protection, is_array=False, compared=False)
-    hole = literal_hole(literal)
+    hole = literal_hole(run_of("select 1"), literal)
     assert (hole.type_oid, hole.value, hole.compared) == (oid, literal.value, False)
 
 
@@ -89,7 +89,8 @@ def test_an_array_literal_is_read_as_the_column_says() -> None:
     """Its elements are of the column's type."""
     literal = Literal(0, 1, value="{a}")
     literal.seal(EMAIL, is_array=True, compared=True)
-    assert (literal_hole(literal).type_oid, literal_hole(literal).is_array) == (0, True)
+    hole = literal_hole(run_of("select 1"), literal)
+    assert (hole.type_oid, hole.is_array) == (0, True)
 
 
 def test_a_parameter_that_is_only_plain_is_not_ours() -> None:

@@ -21,7 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from strongroom.config.roots import RootAddress, parse_root
+from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
+from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
+from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
     Address,
     ColumnName,
@@ -37,7 +39,9 @@ from strongroom.config.values import (
     parse_upstream,
     parse_verifier,
 )
+from strongroom.keys.approvals import Requirement
 from strongroom.keys.rotation import Period
+from strongroom.protect.tenants import is_tenant_name
 from strongroom.secret import Secret
 
 __all__ = [
@@ -134,10 +138,45 @@ class Tenants(_Frozen):
 
     copies: FileName | None = None
     """The folder of their second copies, which is in no backup of the database, and can be cleared."""
-    cache_seconds: int = Field(default=300, ge=10, le=86_400)
+    cache_seconds: int = Field(default=300, ge=2, le=86_400)
     """For so long a tenant's key is used after its own provider last gave it."""
     own: Mapping[str, Root] = Field(default_factory=dict)
     """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
+    add: Literal["by_hand", "automatic"] = "by_hand"
+    """Whether a tenant's key is made when a client first writes for a tenant of this name."""
+    limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """So many tenants of a database are made automatically, and no more."""
+
+    @model_validator(mode="after")
+    def _nobody_is_asked(self) -> Self:
+        for name, address in self.own.items():
+            if isinstance(address, ShamirAddress) or address == PassphraseAddress(None):
+                raise invalid(
+                    f"keys.tenants.own.{name} asks people, and a gateway asks a tenant's provider again and"
+                    " again",
+                    instead="name a key service, a token, or a passphrase: from the environment",
+                )
+        return self
+
+
+class Approvals(_Frozen):
+    """What one person alone may not do."""
+
+    needed: int = Field(ge=1)
+    """So many different people, the one who asks included."""
+    by: Annotated[People, PlainValidator(parse_people)]
+    acts: Annotated[frozenset[str], PlainValidator(parse_acts)] = Field(default=frozenset(ACTS), alias="for")
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Self:
+        if self.needed > len(self.by):
+            raise invalid(f"needs {self.needed} people to sign, and names {len(self.by)}")
+        return self
+
+    @property
+    def requirement(self) -> Requirement:
+        """The same as approvals understand it."""
+        return Requirement(self.needed, self.by, self.acts)
 
 
 class Keys(_Frozen):
@@ -150,6 +189,7 @@ class Keys(_Frozen):
     tenants: Tenants = Field(default_factory=Tenants)
     destroy_delay_days: int = Field(default=7, ge=1, le=365)
     """Between the decision to do what cannot be undone and the deed."""
+    approvals: Approvals | None = None
 
     @property
     def period(self) -> Period:
@@ -273,6 +313,11 @@ class Settings(_Frozen):
         """The configuration file, absolute; what is relative in it is relative to its folder."""
         return self._file
 
+    @property
+    def approvals(self) -> Requirement | None:
+        """Who must sign what is done to keys."""
+        return None if self.keys is None or self.keys.approvals is None else self.keys.approvals.requirement
+
     def model_post_init(self, context: object, /) -> None:
         """Remembers the file that was parsed."""
         self._file = cast(Path, context)
@@ -313,6 +358,15 @@ class Settings(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _tenants_are_of_databases(self) -> Self:
+        for name in () if self.keys is None else self.keys.tenants.own:
+            if not _is_tenant(name, self.databases):
+                raise invalid(
+                    f"keys.tenants.own names {name}, which is no DATABASE@TENANT of the databases here"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _protected_columns_have_a_root(self) -> Self:
         if self.keys is None and any(database.columns for database in self.databases.values()):
             raise invalid(
@@ -320,6 +374,11 @@ class Settings(_Frozen):
                 instead="add keys: {root: file:/etc/strongroom/root.key}",
             )
         return self
+
+
+def _is_tenant(name: str, databases: Mapping[str, Database]) -> bool:
+    database, sign, tenant = name.partition("@")
+    return database in databases and bool(sign) and is_tenant_name(tenant)
 
 
 def _with_limits(database: object, shared: Mapping[str, object]) -> object:

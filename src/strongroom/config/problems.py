@@ -62,7 +62,8 @@ def _words(error: ErrorDetails, path: KeyPath) -> tuple[str, str]:
 
 
 def _unknown_key(path: KeyPath) -> tuple[str, str]:
-    known = sorted(_model_at(path[:-1]).model_fields)
+    fields = _model_at(path[:-1]).model_fields
+    known = sorted(field.alias or name for name, field in fields.items())
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
     if close:
         return "is not a key that Strongroom knows", f"did you mean {close[0]}?"

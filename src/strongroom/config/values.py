@@ -100,10 +100,10 @@ def parse_column_name(value: object) -> ColumnName:
 
 
 def parse_database_name(value: object) -> str:
-    """Strongroom's own name for a database; in the names of its keysets a slash follows it."""
+    """Strongroom's own name for a database; in the names of keys a slash, or @ and a tenant, follows it."""
     name = expect_text(value, "a name")
-    if not name or "/" in name:
-        raise invalid("is not a name for a database", instead="write one without a slash")
+    if not name or "/" in name or "@" in name:
+        raise invalid("is not a name for a database", instead="write one without a slash and without @")
     return name
 
 

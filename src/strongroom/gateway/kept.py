@@ -3,9 +3,10 @@
 Called by `protection`, `snapshots`, and the commands that look at keys or change them.
 """
 
+import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from psycopg import sql
 
@@ -14,7 +15,16 @@ from strongroom.errors import InvalidKeyset, KeysetsNotKept, UpstreamError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.inquiry import Row, ask
 from strongroom.keys import beside
-from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
+from strongroom.keys.kek import (
+    Keks,
+    WrappedKek,
+    WrappedKeyset,
+    database_of,
+    kek_name,
+    tenant_of,
+    wraps_of,
+    wraps_text,
+)
 from strongroom.keys.model import Keyset
 from strongroom.keys.restore import Beside
 from strongroom.protect.check import key_ids_in
@@ -38,6 +48,8 @@ class Kept:
     keysets: tuple[WrappedKeyset, ...] = ()
     types: frozenset[str] = frozenset()
     """Those that look-ups name (``sql/guards.py``)."""
+    tenants: Mapping[str, WrappedKek] = field(default_factory=dict)
+    """KEKs that tenants' own providers wrap, and what is left of destroyed ones, by name."""
 
     @property
     def anything(self) -> bool:
@@ -48,7 +60,8 @@ class Kept:
 async def kept_beside(connector: Connector) -> Kept:
     """What a database keeps; raises `UpstreamError`."""
     has_keks, has_keysets = ((row == (b"t",)) for row in await ask(connector, beside.TABLES))
-    keks = [_kek(row) for row in await ask(connector, beside.READ_KEKS)] if has_keks else []
+    rows = await keks_beside(connector) if has_keks else {}
+    keks = [row for row in rows.values() if tenant_of(row.name) is None]
     if len(keks) > 1:
         raise UpstreamError(
             "the table strongroom_keys.keks holds more than one key",
@@ -58,36 +71,71 @@ async def kept_beside(connector: Connector) -> Kept:
     types = frozenset(
         row[0].decode() for row in await ask(connector, beside.READ_TYPES) if row[0] is not None
     )
-    return Kept(keks[0] if keks else None, tuple(keysets), types)
+    tenants = {name: row for name, row in rows.items() if row not in keks}
+    return Kept(keks[0] if keks else None, tuple(keysets), types, tenants)
+
+
+async def keks_beside(connector: Connector) -> dict[str, WrappedKek]:
+    """All KEKs that stand there, by name: the database's, and those of tenants who hold their own."""
+    return {row.name: row for row in map(_kek, await ask(connector, beside.READ_KEKS))}
+
+
+async def newer_beside(connector: Connector, is_wanted: Callable[[str, int], bool]) -> list[WrappedKeyset]:
+    """The keysets of which a name and a revision are wanted; the others are not read."""
+    revisions = await ask(connector, beside.READ_REVISIONS)
+    names = [
+        name.decode()
+        for name, revision in revisions
+        if name is not None and is_wanted(name.decode(), int(revision or 0))
+    ]
+    return await keysets_beside(connector, names)
+
+
+async def keysets_beside(connector: Connector, names: Collection[str]) -> list[WrappedKeyset]:
+    """The keysets of these names; raises `UpstreamError`."""
+    if not names:
+        return []
+    query = filled(beside.READ_SOME_KEYSETS, json.dumps(sorted(names)))
+    return [_keyset(row) for row in await ask(connector, query)]
+
+
+async def ids_beside(connector: Connector) -> dict[str, frozenset[int]]:
+    """The ids of the keys in each keyset, whether or not its KEK is here."""
+    return {
+        (name or b"").decode(): frozenset(int(one) for one in (found or b"").split())
+        for name, found in await ask(connector, beside.READ_KEY_IDS)
+    }
 
 
 async def all_beside(connector: Connector) -> Beside:
     """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`."""
     kept = await kept_beside(connector)
     seen = await key_ids_seen(connector)
-    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
-    retired = [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+    retired = await retired_beside(connector)
     if not kept.keysets:
         return Beside(kept.kek, (), tuple(retired), seen=seen)
-    ids = await ask(connector, beside.READ_KEY_IDS)
+    ids = await ids_beside(connector)
     columns = await ask(connector, beside.READ_COLUMNS)
     return Beside(
         kept.kek,
         kept.keysets,
         tuple(retired),
-        {
-            (name or b"").decode(): frozenset(int(one) for one in (found or b"").split())
-            for name, found in ids
-        },
+        ids,
         {(name or b"").decode(): (keyset or b"").decode() for name, keyset in columns},
         seen,
     )
 
 
+async def retired_beside(connector: Connector) -> list[WrappedKeyset]:
+    """The keysets out of use that stand beside the data; the owner's to read."""
+    there = await ask(connector, beside.HAS_RETIRED) == [(b"t",)]
+    return [_keyset(row) for row in await ask(connector, beside.READ_RETIRED)] if there else []
+
+
 async def replace_beside(place: Place, row: WrappedKek, keks: Keks, rewrapped: Iterable[Keyset]) -> None:
     """Put a KEK in the place of one that is lost, and keysets under it in the place of theirs, in one go."""
     statements = [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))]
-    statements += [_write_keyset(keks, keyset) for keyset in rewrapped]
+    statements += [_write_keyset(keks, row, keyset) for keyset in rewrapped]
     await _publish(place, statements)
 
 
@@ -132,22 +180,43 @@ async def key_ids_seen(connector: Connector) -> dict[str, frozenset[int]]:
     return seen
 
 
-async def publish_kek(place: Place, row: WrappedKek) -> None:
-    """Copy a KEK beside the data, before anything is wrapped by it; who came first stays."""
-    await _publish(place, [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps))])
+async def publish_kek(place: Place, *rows: WrappedKek) -> None:
+    """Copy KEKs beside the data, before anything is wrapped by them; who came first stays."""
+    await _publish(
+        place, [filled(beside.WRITE_KEK, row.name, row.revision, wraps_text(row.wraps)) for row in rows]
+    )
 
 
-async def publish(place: Place, keks: Keks, keysets: Iterable[Keyset], schemes: Iterable[Scheme]) -> None:
-    """Copy keysets beside the data, before anything is sealed under them; who came first stays."""
-    statements = [_write_keyset(keks, keyset) for keyset in keysets]
-    statements += [filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset) for scheme in schemes]
+async def publish(
+    place: Place,
+    keks: Keks,
+    rows: Mapping[str, WrappedKek],
+    keysets: Iterable[Keyset],
+    schemes: Iterable[Scheme],
+) -> None:
+    """Copy keysets beside the data, before anything is sealed under them; who came first stays.
+
+    ``rows`` are the KEKs as they stand there, by name: under another one, nothing is written. Those of
+    tenants stand elsewhere.
+    """
+    statements = [
+        _write_keyset(keks, rows.get(kek_name(database_of(keyset.name))), keyset) for keyset in keysets
+    ]
+    statements += [
+        filled(beside.WRITE_COLUMN, scheme.column, scheme.keyset)
+        for scheme in schemes
+        if scheme.tenant is None  # the others have no keyset of their own
+    ]
     await _publish(place, statements)
 
 
-def _write_keyset(keks: Keks, keyset: Keyset) -> str:
+def _write_keyset(keks: Keks, row: WrappedKek | None, keyset: Keyset) -> str:
     kept = keks.wrap(keyset)
     ids = "{" + ",".join(str(one) for one in sorted(keyset.key_ids)) + "}"
-    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
+    if row is None:
+        return filled(beside.WRITE_TENANTS_KEYSET, kept.name, kept.revision, ids, kept.wrapped)
+    under = row.name, wraps_text(row.wraps)
+    return filled(beside.WRITE_KEYSET, kept.name, kept.revision, ids, kept.wrapped, *under)
 
 
 async def make_types(place: Place, names: Iterable[str]) -> None:
@@ -162,6 +231,7 @@ async def _publish(place: Place, statements: Iterable[str]) -> None:
         beside.CREATE_TABLES,
         "GRANT USAGE ON SCHEMA strongroom_keys TO PUBLIC",  # for the types: all upstream users look up
         f"GRANT SELECT ON strongroom_keys.keks, strongroom_keys.keysets, strongroom_keys.columns TO {reader}",
+        f"GRANT SELECT, INSERT, UPDATE ON strongroom_keys.generations TO {reader}",
     ]
     try:
         await ask(place.owner, "BEGIN;" + ";".join([*first, *statements]) + ";COMMIT")
@@ -170,6 +240,11 @@ async def _publish(place: Place, statements: Iterable[str]) -> None:
             f"databases.{place.name}: the keys cannot be kept beside the data: {error.message}",
             hint="Set `owner` to a role that may create the schema strongroom_keys in this database.",
         ) from error
+
+
+async def publish_generation(place: Place, statement: str) -> None:
+    """Write how far the state has come, and make the table for it."""
+    await _publish(place, [statement])
 
 
 async def retire_beside(place: Place, keysets: Iterable[Keyset]) -> None:

@@ -28,6 +28,7 @@ from strongroom.config import Settings, load, read_file
 from strongroom.errors import KekMissing, StrongroomError, WorkersFail
 from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
+from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
@@ -47,6 +48,8 @@ RESTARTS_AT_MOST = 5
 RESTART_WINDOW_SECONDS = 30.0
 STOP_GRACE_SECONDS = 10.0
 """What a worker gets beyond `drain_seconds` before it is killed."""
+WATCH_SECONDS = 3600.0
+"""How often it is written down how far the state has come: a copy from before that is known for one."""
 
 
 def serve(settings: Settings) -> None:
@@ -138,6 +141,7 @@ class Supervisor:
             loop.add_signal_handler(stop, self._stop.set)
         for number in range(self._settings.workers):
             await self._start(number)
+        self._tasks.start("watch", self._watch())
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
@@ -154,6 +158,21 @@ class Supervisor:
             listener.setblocking(False)
             self._listeners[name] = listener
             _log.info("listening", database=name, address=str(database.listen))
+
+    async def _watch(self) -> None:
+        """Now and then, see whether this state is the only one of its id (`generations`)."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                state = open_state(self._settings.state)
+                try:
+                    said = await look_again(state, _places(self._settings, state), self._keks)
+                finally:
+                    state.close()
+            except StrongroomError as error:
+                said = [f"a state that is copied back would not be noticed: {error.message}"]
+            for line in said:
+                _log.warning(line)
 
     # ---------------------------------------------------------------- workers
 

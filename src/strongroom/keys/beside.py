@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS strongroom_keys.columns (
     keyset text NOT NULL REFERENCES strongroom_keys.keysets,
     since timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE IF NOT EXISTS strongroom_keys.generations (
+    state text PRIMARY KEY,
+    number bigint NOT NULL,
+    mark text NOT NULL,
+    proof text NOT NULL,
+    written timestamptz NOT NULL DEFAULT now()
+);
 COMMENT ON SCHEMA strongroom_keys IS
     'Keys of the columns that Strongroom protects, wrapped by a root key. Belongs into every backup.';
 """
@@ -56,6 +63,14 @@ READ_KEKS = "SELECT name, revision, wraps FROM strongroom_keys.keks"
 
 READ_KEYSETS = "SELECT name, revision, wrapped FROM strongroom_keys.keysets ORDER BY name"
 """Rows are the fields of ``WrappedKeyset``; the bytea must be read in binary or unhexed."""
+
+READ_REVISIONS = "SELECT name, revision FROM strongroom_keys.keysets"
+"""With thousands of tenants: to know which of the keysets to read."""
+
+READ_SOME_KEYSETS = """\
+SELECT name, revision, wrapped FROM strongroom_keys.keysets
+WHERE name IN (SELECT pg_catalog.json_array_elements_text($1::pg_catalog.json)) ORDER BY name"""
+"""As READ_KEYSETS, of the names in a JSON list."""
 
 READ_KEY_IDS = "SELECT name, pg_catalog.array_to_string(key_ids, ' ') FROM strongroom_keys.keysets"
 """The ids of the keys in each, apart by blanks."""
@@ -74,11 +89,34 @@ WHERE keks.revision < excluded.revision"""
 """Parameters: name, revision, wraps. An older revision never replaces a newer one."""
 
 WRITE_KEYSET = """\
+INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped)
+SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM strongroom_keys.keks k WHERE k.name = $5 AND k.wraps = $6)
+ON CONFLICT (name) DO UPDATE
+SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
+WHERE keysets.revision < excluded.revision"""
+"""Parameters: name, revision, key ids, wrapped keyset; name and wraps of the KEK that wrapped it.
+
+An older revision never replaces a newer one. Nothing is written under a KEK that is not the one that stands
+there: the version that wrapped it may have been destroyed a moment before."""
+
+WRITE_TENANTS_KEYSET = """\
 INSERT INTO strongroom_keys.keysets (name, revision, key_ids, wrapped) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE
 SET revision = excluded.revision, key_ids = excluded.key_ids, wrapped = excluded.wrapped, written = now()
 WHERE keysets.revision < excluded.revision"""
-"""Parameters: name, revision, key ids, wrapped keyset. An older revision never replaces a newer one."""
+"""The same where the KEK stands elsewhere."""
+
+HAS_GENERATIONS = "SELECT pg_catalog.to_regclass('strongroom_keys.generations') IS NOT NULL"
+
+READ_GENERATIONS = "SELECT state, number, mark, proof FROM strongroom_keys.generations"
+"""Rows are the fields of ``generation.Generation``."""
+
+WRITE_GENERATION = """\
+INSERT INTO strongroom_keys.generations (state, number, mark, proof) VALUES ($1, $2, $3, $4)
+ON CONFLICT (state) DO UPDATE
+SET number = excluded.number, mark = excluded.mark, proof = excluded.proof, written = now()"""
+"""Parameters: the fields of ``generation.Generation``. Of two processes of one state that write at once the
+one before may come last: too low a number says nothing."""
 
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -136,7 +174,8 @@ class Agreement:
     """Keysets that the database has and the state has not, or not so new: into the state."""
 
     create: tuple[Scheme, ...]
-    """One scheme for each keyset that has never been: to be made, beside the data first."""
+    """One scheme for each keyset that has never been: to be made, beside the data first. Those of tenants are
+    of the database `DATABASE@TENANT`."""
 
     publish: tuple[Keyset, ...]
     """Keysets that the database has not, or not so new: beside the data."""
@@ -147,28 +186,45 @@ def agree(
     state: Mapping[str, Keyset],
     beside: Mapping[str, Keyset],
     seen: Mapping[str, Collection[int]],
+    *,
+    tenants: Collection[str] = (),
+    shut: Collection[str] = (),
 ) -> Agreement:
     """What brings one database, its columns and the state together; raises a ``KeysetError`` if nothing may.
 
     ``state`` and ``beside`` are the keysets of this database, by name; ``seen`` has the key ids that were
-    found on protected columns, in their CHECKs or values, by configured name.
+    found on protected columns, in their CHECKs or values, by configured name. ``tenants`` are those whose
+    KEKs are here; ``shut`` are the names of tenants' keysets that do not open here, which is no disagreement.
     """
-    by_keyset = _by_keyset(schemes)
+    by_tenant = [scheme for scheme in schemes if scheme.tenant is not None]
+    whole = [scheme for scheme in schemes if scheme.tenant is None]
     known = _newest(state, beside)
-    _refuse_orphans(by_keyset, known)
-    for scheme in schemes:
+    named = {*known, *shut}
+    theirs = [one.of_tenant(tenant) for one in by_tenant for tenant in _tenants(one, named, tenants)]
+    by_keyset = _by_keyset([*whole, *theirs])
+    _refuse_orphans(by_keyset, named)
+    for scheme in theirs:
+        _refuse_mismatch(scheme, known.get(scheme.keyset))
+    for scheme in whole:
         keyset = known.get(scheme.keyset)
         _refuse_unknown_ids(scheme, keyset, seen.get(scheme.column, ()))
-        if keyset is not None and (mismatch := scheme.mismatch(keyset)):
-            raise KeysetMismatch(
-                f"{scheme.database}: column {scheme.column}: {mismatch}",
-                hint="put the configuration back; to change it, unprotect the column and protect it anew",
-            )
+        _refuse_mismatch(scheme, keyset)
     return Agreement(
         adopt=tuple(k for name, k in sorted(known.items()) if _older(state.get(name), k)),
-        create=tuple(group[0] for name, group in sorted(by_keyset.items()) if name not in known),
+        create=tuple(group[0] for name, group in sorted(by_keyset.items()) if name not in named),
         publish=tuple(k for name, k in sorted(known.items()) if _older(beside.get(name), k)),
     )
+
+
+def _tenants(scheme: Scheme, names: Collection[str], here: Collection[str]) -> set[str]:
+    """Who has a keyset for a column, or is to have one."""
+    before, after = f"{scheme.database}@", f"/{scheme.key}"
+    there = {
+        name.removeprefix(before).removesuffix(after)
+        for name in names
+        if name.startswith(before) and name.endswith(after)
+    }
+    return there | set(here)
 
 
 def _by_keyset(schemes: Iterable[Scheme]) -> dict[str, list[Scheme]]:
@@ -212,9 +268,17 @@ def _older(copy: Keyset | None, newest: Keyset) -> bool:
     return copy is None or copy.revision < newest.revision
 
 
-def _refuse_orphans(configured: Mapping[str, object], known: Mapping[str, Keyset]) -> None:
+def _refuse_mismatch(scheme: Scheme, keyset: Keyset | None) -> None:
+    if keyset is not None and (mismatch := scheme.mismatch(keyset)):
+        raise KeysetMismatch(
+            f"{scheme.database}: column {scheme.column}: {mismatch}",
+            hint="put the configuration back; to change it, unprotect the column and protect it anew",
+        )
+
+
+def _refuse_orphans(configured: Mapping[str, object], known: Collection[str]) -> None:
     """A line of configuration that went away must not end protection unnoticed."""
-    orphans = sorted(known.keys() - configured.keys())
+    orphans = sorted(set(known) - configured.keys())
     if orphans:
         raise KeysetOrphaned(
             f"there are keysets without a configured column: {', '.join(orphans)}",

@@ -28,9 +28,12 @@ def new_version(
     return KeyVersion(key_id, state, created, dek)
 
 
-def new_keyset(scheme: Scheme, created: datetime) -> Keyset:
-    """A keyset of one active key for the columns that share the scheme's keyset."""
-    first = new_version(scheme.algorithm, (), KeyState.ACTIVE, created)
+def new_keyset(scheme: Scheme, created: datetime, taken: Collection[int] = ()) -> Keyset:
+    """A keyset of one active key for the columns that share the scheme's keyset.
+
+    ``taken`` are the ids of other keysets whose values stand in the same column: those of other tenants.
+    """
+    first = new_version(scheme.algorithm, taken, KeyState.ACTIVE, created)
     return Keyset(
         name=scheme.keyset,
         algorithm=scheme.algorithm,

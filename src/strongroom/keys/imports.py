@@ -7,7 +7,7 @@ changed row opens nothing. Called by ``strongroom keys import``.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Engine, LargeBinary, Table, Text, delete, select
+from sqlalchemy import Column, DateTime, Engine, LargeBinary, Table, Text, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from strongroom.errors import KeyImportRefused
@@ -62,6 +62,18 @@ class Imports:
         context = _context(keyset, row.identifier, expires)
         private = self._keks.unwrap_private(keyset, row.wrapped, context)
         return ImportToken.restored(row.identifier, expires, private)
+
+    def rewrap(self) -> None:
+        """Wraps the private halves anew, by the newest versions of their KEKs."""
+        with self._engine.begin() as connection:
+            for row in connection.execute(select(_imports)).all():
+                if not self._keks.has(row.keyset):
+                    continue
+                context = _context(row.keyset, row.identifier, row.expires.replace(tzinfo=UTC))
+                private = self._keks.unwrap_private(row.keyset, row.wrapped, context)
+                wrapped = self._keks.wrap_private(row.keyset, private, context)
+                where = _imports.c.keyset == row.keyset
+                connection.execute(update(_imports).where(where).values(wrapped=wrapped))
 
     def done(self, keyset: str) -> None:
         """Forgets the token."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Engine, Integer, Table, Text, select
+from sqlalchemy import Column, Connection, DateTime, Engine, Integer, Table, Text, select
 
 from strongroom.state import metadata
 
@@ -45,10 +45,8 @@ class Journal:
 
     def add(self, what: str, subject: str, **details: object) -> None:
         """Writes one thing down, on the disk before this returns."""
-        at = datetime.now(UTC).replace(tzinfo=None)
-        row = {"at": at, "what": what, "subject": subject, "details": json.dumps(details, default=str)}
         with self._engine.begin() as connection:
-            connection.execute(_events.insert().values(row))
+            note(connection, what, subject, **details)
 
     def take_over(self, events: Iterable[KeyEvent]) -> None:
         """The list of a lost state, from a backup; what is there already is not written twice."""
@@ -75,3 +73,11 @@ class Journal:
             KeyEvent(row.number, row.at.replace(tzinfo=UTC), row.what, row.subject, json.loads(row.details))
             for row in rows
         ]
+
+
+def note(connection: Connection, what: str, subject: str, **details: object) -> None:
+    """Writes one thing down in a transaction that does something else, too."""
+    metadata.create_all(connection, tables=[_events])
+    at = datetime.now(UTC).replace(tzinfo=None)
+    row = {"at": at, "what": what, "subject": subject, "details": json.dumps(details, default=str)}
+    connection.execute(_events.insert().values(row))

@@ -1,4 +1,4 @@
-"""Key-encryption keys: under the root, above the keysets of columns; one for each database.
+"""Key-encryption keys: under the root, above the keysets of columns; one for each database and each tenant.
 
 A KEK is itself a keyset (``model.py``): versions with states, the newest of which wraps. What its values hold
 are keysets, so that is its form. Its document (``document.py``) is wrapped by each configured root, and it
@@ -21,6 +21,8 @@ from strongroom.keys.root import RootKey, wrapping_context
 from strongroom.protect.envelope import key_id_of, length_prefixed
 
 FORM = "keyset"
+DESTROYED = "destroyed"
+"""Where a root's name would stand; those of roots begin with their provider's."""
 _LABEL = "strongroom.keyset.v1"
 
 
@@ -44,15 +46,36 @@ class WrappedKek:
     revision: int
     wraps: Mapping[str, bytes]
 
+    @property
+    def is_destroyed(self) -> bool:
+        """Whether this only says that a tenant's KEK was here, and was destroyed (``tenants.py``)."""
+        return DESTROYED in self.wraps
+
 
 def kek_name(database: str) -> str:
-    """The name of a database's KEK, which no keyset of a column can have."""
+    """The name of the KEK of a database, or of `DATABASE@TENANT`; no keyset of a column can have it."""
     return f"kek {database}"
 
 
 def database_of(keyset_name: str) -> str:
-    """The logical database of a column's keyset; its name has no slash (``config``)."""
+    """The logical database of a column's keyset, or `DATABASE@TENANT`; neither has a slash (``config``)."""
     return keyset_name.partition("/")[0]
+
+
+def scope_of(name: str) -> str:
+    """The same for the name of a keyset or of a KEK."""
+    return database_of(name) if "/" in name else name.removeprefix("kek ")
+
+
+def tenant_of(name: str, database: str | None = None) -> str | None:
+    """Whose a keyset or a KEK is, by its name; None where it is no tenant's, or another ``database``'s."""
+    of, sign, tenant = scope_of(name).partition("@")
+    return tenant if sign and database in (None, of) else None
+
+
+def belongs_to(name: str, database: str) -> bool:
+    """Whether a keyset or a KEK is this database's, or one of its tenants'."""
+    return scope_of(name).partition("@")[0] == database
 
 
 def new_kek(database: str, created: datetime) -> Keyset:
@@ -128,6 +151,21 @@ class Keks:
         if keyset.name != kept.name or keyset.revision != kept.revision:
             raise WrongKek(f"the copy of keyset {kept.name!r} holds another")
         return keyset
+
+    def unwrap_all(self, kept: Iterable[WrappedKeyset]) -> dict[str, Keyset]:
+        """The keysets by name; raises as ``unwrap``, but leaves out a tenant's that does not open here.
+
+        That is the tenant's affair, or of who damaged it, and must not keep others from their values.
+        """
+        opened = {}
+        for one in kept:
+            try:
+                if tenant_of(one.name) is None or self.has(one.name):
+                    opened[one.name] = self.unwrap(one)
+            except (KekMissing, WrongKek, InvalidKeyset):
+                if tenant_of(one.name) is None:
+                    raise
+        return opened
 
     def wrap_private(self, keyset_name: str, plaintext: bytes, context: bytes) -> bytes:
         """Something else that belongs to a keyset, wrapped by its KEK; raises ``KekMissing``."""

@@ -15,10 +15,7 @@ from strongroom.keys.backup import Contents
 from strongroom.keys.hierarchy import Roots, is_related, open_kek, settle, wrapped
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, database_of
 from strongroom.keys.model import Keyset
-
-ASSUMED_USES = 2**30
-"""For a key whose count was lost: half of what is safe for a randomized column, so that it shows as due; for
-a deterministic one next to nothing, and that is what any count of its uses is (``model.max_uses``)."""
+from strongroom.keys.store import ASSUMED_USES
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,14 @@ def settled(keyset: Keyset) -> Keyset:
     return keyset
 
 
+def ended(kek: Keyset) -> Keyset:
+    """All versions of a KEK that wrap nothing any more are destroyed: those that are deactivated."""
+    for version in kek.versions:
+        if version.key_id != kek.primary and KeyState.DESTROYED in TRANSITIONS[version.state]:
+            kek = kek.with_state(version.key_id, KeyState.DESTROYED)
+    return kek
+
+
 def given_up(keyset: Keyset) -> Keyset:
     """All other versions are compromised and below the floors: what they sealed is not trusted any more."""
     for version in keyset.versions:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from strongroom.errors import KeyUsesSpent, StateNotEmpty
+from strongroom.errors import KekMissing, KeyUsesSpent, StateNotEmpty, WrongKek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
 from strongroom.keys.model import Keyset
 from strongroom.state import metadata
@@ -94,10 +95,15 @@ class KeyStore:
         self._keks = keks
         metadata.create_all(engine, tables=_TABLES)
 
-    def load(self) -> dict[str, Keyset]:
-        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``."""
+    def load(self, beside: Iterable[WrappedKeyset] = ()) -> dict[str, Keyset]:
+        """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``.
+
+        Without those that are newer ``beside`` the data: the version of the KEK that wrapped them here may
+        have been destroyed since.
+        """
+        newer = {one.name: one.revision for one in beside}
         kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
-        return {one.name: self._keks.unwrap(one) for one in kept}
+        return self._keks.unwrap_all(one for one in kept if one.revision >= newer.get(one.name, 0))
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
         """Takes over keysets as they are kept beside the data: new ones, and in place of older revisions."""
@@ -122,6 +128,44 @@ class KeyStore:
                 found = select(*(_keysets.c[column] for column in columns)).where(where)
                 connection.execute(_retired.insert().from_select(columns, found))
                 connection.execute(delete(_keysets).where(where))
+
+    def rewrap_retired(self) -> None:
+        """Wraps what was taken out of use anew, by the newest version of its KEK."""
+        with self._engine.begin() as connection:
+            for before in _kept_retired(connection):
+                if self._keks.has(before.name) and not self._keks.is_current(before):
+                    after = self._keks.wrap(self._keks.unwrap(before).rewrapped())
+                    where = (_retired.c.name == before.name) & (_retired.c.wrapped == before.wrapped)
+                    values = {"revision": after.revision, "wrapped": after.wrapped}
+                    connection.execute(update(_retired).where(where).values(values))
+
+    def shut_retired(self) -> list[WrappedKeyset]:
+        """What is out of use and opens no more: the version of the KEK that wrapped it was destroyed."""
+        here = (one for one in kept_retired(self._engine) if self._keks.has(one.name))
+        return [one for one in here if self._opened(one) is None]
+
+    def replace_retired(self, shut: Iterable[WrappedKeyset], beside: Iterable[WrappedKeyset]) -> list[str]:
+        """Puts what opens ``beside`` the data in the place of what is shut; the names that are lost."""
+        shut = list(shut)
+        names = {one.name for one in shut}
+        opened = [(one, self._opened(one)) for one in beside if one.name in names]
+        with self._engine.begin() as connection:
+            for one in shut:
+                where = (_retired.c.name == one.name) & (_retired.c.wrapped == one.wrapped)
+                connection.execute(delete(_retired).where(where))
+            left = [self._opened(one) for one in _kept_retired(connection) if one.name in names]
+            there = {(one.name, one.primary) for one in left if one is not None}
+            for one, keyset in opened:
+                if keyset is not None and (keyset.name, keyset.primary) not in there:
+                    row = {"name": one.name, "revision": one.revision, "wrapped": one.wrapped}
+                    connection.execute(_retired.insert().values(**row, written=_now()))
+        return sorted(names - {one.name for one, keyset in opened if keyset is not None})
+
+    def _opened(self, one: WrappedKeyset) -> Keyset | None:
+        try:
+            return self._keks.unwrap(one)
+        except (KekMissing, WrongKek):
+            return None
 
     def reserve(self, keyset: str, key_id: int, count: int, limit: int) -> int:
         """Counts ``count`` uses as made, on the disk before this returns; raises ``KeyUsesSpent``.
@@ -150,6 +194,31 @@ class KeyStore:
         return {(row.keyset, row.key_id): row.reserved for row in rows}
 
 
+ASSUMED_USES = 2**30
+"""For a key whose count was lost: half of what is safe for a randomized column, so that it shows as due; for
+a deterministic one next to nothing, and that is what any count of its uses is (``model.max_uses``)."""
+
+SPARED_USES = 2**26
+"""What an assumption leaves of the safe uses, so that a rotation can be made before sealing ends."""
+
+
+def assume_used(connection: Connection, keysets: Iterable[Keyset]) -> None:
+    """Counts more uses of every key, within what is safe: how many were made is not known any more."""
+    counts = {(row.keyset, row.key_id): row.reserved for row in connection.execute(select(_key_uses))}
+    for keyset in keysets:
+        most = keyset.algorithm.max_uses - SPARED_USES
+        for version in keyset.versions:
+            key = (keyset.name, version.key_id)
+            before = counts.get(key, 0)
+            if before or version.key_id == keyset.primary:
+                row = {"keyset": key[0], "key_id": key[1]}
+                more = {"reserved": max(before, min(before + ASSUMED_USES, most))}
+                statement = insert(_key_uses).values(**row, **more)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["keyset", "key_id"], set_=more)
+                )
+
+
 def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
     """The keysets of a state as they are kept, by name: without their KEKs, to be copied or counted."""
     metadata.create_all(engine, tables=_TABLES)
@@ -161,16 +230,22 @@ def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
 def kept_retired(engine: Engine) -> list[WrappedKeyset]:
     """The keysets that were taken out of use, as they are kept."""
     metadata.create_all(engine, tables=_TABLES)
-    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
     with engine.begin() as connection:
-        query = select(*columns).order_by(_retired.c.name, _retired.c.written)
-        return [WrappedKeyset(*row) for row in connection.execute(query)]
+        return _kept_retired(connection)
 
 
-def kept_keks(engine: Engine) -> dict[str, WrappedKek]:
-    """The KEKs of a state as they are kept, by name."""
+def _kept_retired(connection: Connection) -> list[WrappedKeyset]:
+    columns = _retired.c.name, _retired.c.revision, _retired.c.wrapped
+    query = select(*columns).order_by(_retired.c.name, _retired.c.written)
+    return [WrappedKeyset(*row) for row in connection.execute(query)]
+
+
+def kept_keks(engine: Engine, name: str | None = None) -> dict[str, WrappedKek]:
+    """The KEKs of a state as they are kept, by name: all, or one."""
     metadata.create_all(engine, tables=_TABLES)
     query = select(_keks.c.name, _keks.c.revision, _keks.c.wraps)
+    if name is not None:
+        query = query.where(_keks.c.name == name)
     with engine.begin() as connection:
         return {name: WrappedKek(name, *rest) for name, *rest in connection.execute(query)}
 
@@ -186,6 +261,17 @@ def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer)
             )
+
+
+def forget_keysets(engine: Engine, scopes: Iterable[str]) -> None:
+    """Deletes what the destroyed KEKs of `DATABASE@TENANT` wrapped, in use or not, and its uses."""
+    metadata.create_all(engine, tables=_TABLES)
+    with engine.begin() as connection:
+        for scope in scopes:
+            for table, name in ((_keysets, _keysets.c.name), (_retired, _retired.c.name)):
+                connection.execute(delete(table).where(name.startswith(f"{scope}/", autoescape=True)))
+            uses = _key_uses.c.keyset.startswith(f"{scope}/", autoescape=True)
+            connection.execute(delete(_key_uses).where(uses))
 
 
 def refuse_filled(engine: Engine) -> None:

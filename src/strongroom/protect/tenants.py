@@ -21,6 +21,12 @@ from strongroom.wire.postgres.types import DeclaredType
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 """What a tenant can be called: it is part of the names of its keys, and of a file."""
 
+
+def is_tenant_name(text: str) -> bool:
+    """Whether a tenant can be called this; a negative number is one, too."""
+    return NAME.fullmatch(text.removeprefix("-")) is not None
+
+
 NAMING_TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.UUID, types.TEXT, types.VARCHAR})
 """Types of columns that can name a tenant: equal values have one text."""
 
@@ -28,7 +34,7 @@ NAMING_TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.UUID, types.
 class TenantCodecs(ColumnOpening):
     """Opens the values of all tenants whose keys are there, and has a codec for each."""
 
-    __slots__ = ("_by_tenant",)
+    __slots__ = ("_by_tenant", "_of_none")
 
     def __init__(self, scheme: Scheme, keysets: Mapping[str, Keyset], uses: Uses) -> None:
         """``keysets`` go by tenant; raises ``KeysetMismatch`` where two have keys of one id."""
@@ -42,6 +48,7 @@ class TenantCodecs(ColumnOpening):
         self._by_tenant = {
             tenant: ColumnCodec(scheme.of_tenant(tenant), keyset, uses) for tenant, keyset in keysets.items()
         }
+        self._of_none = ColumnOpening(scheme, ())
 
     def of(self, tenant: str) -> ColumnCodec:
         """What seals this tenant's values; raises ``TenantUnknown``."""
@@ -51,6 +58,10 @@ class TenantCodecs(ColumnOpening):
             raise TenantUnknown(
                 f"the column {self.scheme.column} has no key for this tenant", tenant=tenant
             ) from None
+
+    def only(self, tenant: str) -> ColumnOpening:
+        """What opens this tenant's values and no others; nothing, where it has no key."""
+        return self._by_tenant.get(tenant, self._of_none)
 
 
 class TenantNames:
@@ -76,6 +87,6 @@ class TenantNames:
                 name = plaintext.decode()
             case _:
                 name = str(int.from_bytes(plaintext, signed=True))
-        if not NAME.fullmatch(name.removeprefix("-")):
+        if not is_tenant_name(name):
             raise InvalidValue("a tenant is named in letters, digits and . _ : + -, 100 at most")
         return name

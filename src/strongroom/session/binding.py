@@ -94,7 +94,7 @@ def _sealed(
         if one.withheld:
             value = None
         elif one.protection is not None:
-            value, code = guard.seal(one, value, code), m.BINARY
+            value, code = guard.seal(one, value, code, bind), m.BINARY
         values.append(value)
         formats.append(code)
     return tuple(values), tuple(formats)

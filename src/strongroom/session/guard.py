@@ -17,17 +17,20 @@ from strongroom.errors import (
     FormLost,
     KeysRotated,
     PreparedStatementOutdated,
+    TenantUnclear,
     TransactionFailed,
     UndefinedColumn,
     UndefinedTable,
 )
 from strongroom.protect.batch import RowPlan
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
+from strongroom.protect.copy.fields import RowTenant
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.forms import arrays
 from strongroom.protect.plan import ColumnCodec, ColumnOpening
 from strongroom.protect.sealing import column_sealer
 from strongroom.protect.style import TextStyle
+from strongroom.protect.tenants import TenantCodecs, TenantNames
 from strongroom.session import rows
 from strongroom.session.analyses import (
     ANALYSES_KEPT,
@@ -38,7 +41,7 @@ from strongroom.session.analyses import (
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
-from strongroom.sql.schema import ColumnId, Protection, Schema
+from strongroom.sql.schema import SESSION, ColumnId, Protection, Schema
 from strongroom.sql.statement import (
     Analysis,
     Barrier,
@@ -51,7 +54,9 @@ from strongroom.sql.statement import (
     Piece,
     Resolved,
     SealedLiteral,
+    Tenant,
 )
+from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
 
 PLANS_KEPT = 500
@@ -136,13 +141,15 @@ class Guard:
         self.long = LongText()
         self.style = TextStyle()
         self._plans: dict[tuple[object, ...], tuple[object, RowPlan | None]] = {}
+        self.tenant = ""
+        """Whose values the session says that it reads and writes (`tenant: session`)."""
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 
     @property
     def outlook(self) -> object:
         """Compares unequal when statements must be analysed anew."""
-        return self._snapshot.analyses.mark, self._path
+        return self._snapshot.analyses.mark, self._path, self.tenant
 
     @property
     def changed(self) -> bool:
@@ -275,9 +282,9 @@ class Guard:
         resolved = analysis.statements[0]
         if not statement.by_sql:
             return resolved
-        if resolved.defines is None or resolved.defines != statement.resolved:
+        if resolved.defines is None or resolved.defines != statement.resolved or is_of_session(resolved):
             raise PreparedStatementOutdated(
-                "the prepared statement was made before a table or the search path changed",
+                "the prepared statement was made before a table, the search path or the tenant changed",
                 hint="DEALLOCATE it and PREPARE it again.",
             )
         return resolved.defines
@@ -329,25 +336,32 @@ class Guard:
             return self.long.sealed(pieces, self._literal)
         return "".join(piece if isinstance(piece, str) else self._literal(piece) for piece in pieces)
 
-    def seal(self, parameter: Parameter, value: bytes | None, format_code: int) -> bytes | None:
-        """A parameter's value as it goes upstream, in binary."""
-        seal = self.sealer(parameter, format_code)
-        return None if value is None or seal is None else seal(value)
+    def seal(self, parameter: Parameter, value: bytes | None, format_code: int, bind: m.Bind) -> bytes | None:
+        """A parameter's value as it goes upstream, in binary; ``bind`` may name its tenant."""
+        if value is None:
+            return None
+        seal = self.sealer(parameter, format_code, self._tenant(parameter.tenant, bind))
+        return None if seal is None else seal(value)
 
-    def sealer(self, parameter: Parameter, format_code: int) -> Callable[[bytes], bytes] | None:
+    def sealer(
+        self, parameter: Parameter, format_code: int, tenant: str | None = None
+    ) -> Callable[[bytes], bytes] | None:
         """What seals a parameter's values that come in one format; None where they pass as they are."""
         if parameter.protection is None:
             return None
         use = Use.COMPARE if parameter.compared else Use.STORE
-        codec = self.codec(parameter.protection)
+        codec = self.codec(parameter.protection, self._tenant(parameter.tenant) if tenant is None else tenant)
         sent = Sent(self.style, parameter.type_oid, format_code, use, parameter.cut)
         if parameter.is_array:
             return lambda value: codec.seal_each(value, sent) or b""
         return column_sealer(codec, sent)
 
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
-        """What the client's COPY data goes through."""
-        return CopySealer(copy, [self._copy_seal(copy, one) for one in copy.columns], row_bytes=row_bytes)
+        """What the client's COPY data goes through; raises as `codec` does."""
+        named = next((one.tenant for one in copy.columns if one.tenant and one.tenant.column_oid), None)
+        row = None if named is None else RowTenant(named.client - 1)
+        seals = [self._copy_seal(copy, one, row) for one in copy.columns]
+        return CopySealer(copy, seals, row_bytes=row_bytes, tenant=row)
 
     def copy_opener(self, copy: Copy, row_bytes: int) -> CopyOpener:
         """What upstream's COPY data goes through."""
@@ -359,27 +373,59 @@ class Guard:
         ]
         return CopyOpener(copy, opens, row_bytes=row_bytes)
 
-    def _copy_seal(self, copy: Copy, column: CopyColumn) -> Callable[[bytes], bytes] | None:
-        if column.protection is None:
+    def _copy_seal(
+        self, copy: Copy, column: CopyColumn, row: RowTenant | None
+    ) -> Callable[[bytes], bytes] | None:
+        protection, tenant, code = column.protection, column.tenant, _copy_format(copy)
+        if protection is None:
             return None
-        binary = copy.format == "binary"
-        sent = Sent(self.style, column.protection.type_oid if binary else 0, _copy_format(copy))
-        return column_sealer(self.codec(column.protection), sent)
+        sent = Sent(self.style, protection.type_oid if copy.format == "binary" else 0, code)
+        if tenant is None or not tenant.column_oid or row is None:
+            return column_sealer(self.codec(protection, self._tenant(tenant)), sent)
+        names = TenantNames(types.declared(tenant.column_oid))
 
-    def codec(self, protection: Protection) -> ColumnCodec:
-        """What seals the column's values."""
+        def of_row(value: bytes) -> bytes:
+            tenant_of_row = names.of(row.value, Sent(self.style, 0, code))
+            return self.codec(protection, tenant_of_row).sealer(sent)(value)
+
+        return of_row
+
+    def codec(self, protection: Protection, tenant: str = "") -> ColumnCodec:
+        """What seals the column's values, those of a tenant where it has tenants; raises `TenantUnknown`."""
         codec = self._snapshot.codecs[protection.column]
-        return codec if isinstance(codec, ColumnCodec) else codec.of("")
+        return codec if isinstance(codec, ColumnCodec) else codec.of(tenant)
 
     def opening(self, protection: Protection) -> ColumnOpening:
-        """What opens the column's values."""
-        return self._snapshot.codecs[protection.column]
+        """What opens the column's values: where the session says whose it reads, no others."""
+        codec = self._snapshot.codecs[protection.column]
+        if protection.tenant == SESSION and isinstance(codec, TenantCodecs):
+            return codec.only(self.tenant)
+        return codec
+
+    def _tenant(self, tenant: Tenant | None, bind: m.Bind | None = None) -> str:
+        """The tenant by whose key something is sealed; empty where it has none."""
+        if tenant is None:
+            return ""
+        if not tenant.column_oid:
+            if not self.tenant:
+                raise TenantUnclear(
+                    "the session does not say whose values it writes",
+                    hint="Say it: SET strongroom.tenant = '...'.",
+                )
+            return self.tenant
+        names = TenantNames(types.declared(tenant.column_oid))
+        if not tenant.client:
+            return names.of(tenant.literal.encode(), Sent(self.style, 0, TEXT_FORMAT))
+        if bind is None:
+            raise Bug("a parameter names the tenant, and there is no Bind")
+        place = tenant.client - 1
+        return names.of(bind.values[place], Sent(self.style, tenant.type_oid, bind.format(place)))
 
     def plan(
         self, outputs: tuple[Output, ...], came: tuple[int, ...], wanted: tuple[int, ...]
     ) -> RowPlan | None:
         """The plan for rows that come in these formats and go out in those; remembered, statements repeat."""
-        key = (id(outputs), came, wanted, self.style)
+        key = (id(outputs), came, wanted, self.style, self.tenant)
         known = self._plans.get(key)
         if known is None:
             if len(self._plans) >= PLANS_KEPT:
@@ -390,7 +436,7 @@ class Guard:
         return known[1]
 
     def _literal(self, piece: SealedLiteral) -> str:
-        codec = self.codec(piece.protection)
+        codec = self.codec(piece.protection, self._tenant(piece.tenant))
         use = Use.COMPARE if piece.compared else Use.STORE
         sent = Sent(self.style, piece.type_oid, TEXT_FORMAT, use, piece.cut)
         if not piece.is_array:
@@ -399,6 +445,12 @@ class Guard:
         sealed = codec.seal_each(piece.value.encode(), sent)
         each = arrays.receive(sealed or b"", types.BYTEA).mapped(lambda one: b"\\x" + one.hex().encode())
         return f"'{arrays.output(each).decode()}'::pg_catalog.bytea[]"
+
+
+def is_of_session(resolved: Resolved) -> bool:
+    """Whether literals in it were sealed for the tenant that the session had named."""
+    pieces = (one for one in resolved.pieces if isinstance(one, SealedLiteral))
+    return any(one.tenant is not None and not one.tenant.column_oid for one in pieces)
 
 
 def _goes_on(statements: Sequence[Resolved]) -> bool:

@@ -21,7 +21,7 @@ from strongroom.errors import (
 )
 from strongroom.session import binding
 from strongroom.session.analyses import Unfinished
-from strongroom.session.guard import PLANS_KEPT, OutOfDate
+from strongroom.session.guard import PLANS_KEPT, OutOfDate, is_of_session
 from strongroom.session.opening import copy_message, near, touched
 from strongroom.session.pipelined import PipelinedRelay
 from strongroom.session.relay import Limits
@@ -200,7 +200,8 @@ class GuardedRelay(PipelinedRelay):
             return error
         before = statement.resolved
         statement.outlook = self._guard.outlook
-        if before == after or not (touched(before) or touched(after)):
+        same = before == after and not (after is not None and is_of_session(after))
+        if same or not (touched(before) or touched(after)):
             statement.resolved = after
             return b""
         parse = m.Parse(statement.name, statement.text, statement.parameter_types)

@@ -20,6 +20,7 @@ from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
+from strongroom.sql.settings import TENANT_SETTING
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -97,6 +98,11 @@ class OpeningRelay(Relay):
 
     def settle_style(self, name: str, value: str) -> None:
         """Note a run-time parameter that decides how values are printed."""
+        if name == TENANT_SETTING:
+            if value != self._guard.tenant:
+                self._forget_settled()
+            self._guard.tenant = value
+            return
         self._guard.style = self._guard.style.with_setting(name, value)
         self._forget_settled()
 

@@ -23,9 +23,12 @@ OWN = "strongroom own"
 
 PATH_QUERY = "SELECT pg_catalog.json_build_object('path', pg_catalog.current_schemas(true))"
 
-STYLE_QUERY = """SELECT pg_catalog.json_object_agg(s, pg_catalog.current_setting(s))
-FROM pg_catalog.unnest('{DateStyle,IntervalStyle,TimeZone,extra_float_digits}'::pg_catalog.text[]) s"""
-"""PostgreSQL reports the first three by ParameterStatus, but not before ReadyForQuery, and the last never."""
+STYLE_QUERY = """SELECT pg_catalog.json_object_agg(s, coalesce(pg_catalog.current_setting(s, true), ''))
+FROM pg_catalog.unnest(
+    '{DateStyle,IntervalStyle,TimeZone,extra_float_digits,strongroom.tenant}'::pg_catalog.text[]) s"""
+"""PostgreSQL reports the first three by ParameterStatus, but not before ReadyForQuery, and the others never.
+
+The last says whose values the session reads and writes; nobody may have said it."""
 
 QUESTION = object()
 """Marks the gateway's own requests among those that upstream owes answers to."""

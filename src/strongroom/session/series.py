@@ -177,7 +177,7 @@ def in_kernel(
     count = len(bind.values)
     places, formats, seals = list(range(count)), bind.formats, KernelSeals([None] * count)
     if resolved.touched and resolved.parameters is not None:
-        if any(one.withheld for one in resolved.parameters):
+        if any(one.withheld or (one.tenant and one.tenant.client) for one in resolved.parameters):
             return None
         places = [one.client - 1 for one in resolved.parameters]
         if max(places, default=-1) + 1 != count:

@@ -123,7 +123,14 @@ def column_type(schema: Schema, place: ColumnId) -> int:
 
 
 def _protection(scheme: Scheme) -> Protection:
-    return Protection(scheme.column, scheme.keyset, scheme.type.oid, scheme.type.typmod, scheme.comparable)
+    return Protection(
+        scheme.column,
+        scheme.keyset,
+        scheme.type.oid,
+        scheme.type.typmod,
+        scheme.comparable,
+        tenant=scheme.tenant or "",
+    )
 
 
 def _by_name(schema: Schema, column: str) -> ColumnId | None:

@@ -5,16 +5,19 @@ that a column added or swapped meanwhile cannot take another's value. Registered
 WITH may hold them.
 """
 
-from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn
+from dataclasses import replace
+
+from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn, ValueMoves
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import Column, Protection, Relation
+from strongroom.sql.schema import SESSION, Column, Protection, Relation, Row
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.sources import find, from_clause, relation_columns
+from strongroom.sql.tenants import apart, learn, row_of, stored
 from strongroom.sql.value import NULL, Value
 
 
@@ -37,13 +40,14 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     relation, target = _target(run, body["relation"])
     rows = body.get("selectStmt", {}).get("SelectStmt")
     named = [_whole_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
+    kept = row_of(run, relation)
     if rows is not None:
-        width = _store_rows(run, scope, relation, rows, named)
+        width, kept = _store_rows(run, scope, relation, rows, named)
         if not named:
             _spell_columns(run, body["relation"], relation.ordered()[:width])
     returning = Scope(parent, Source([target], list(target.columns)), scope.ctes)
     if "onConflictClause" in body:
-        _on_conflict(run, returning, relation, target, body["onConflictClause"])
+        _on_conflict(run, returning, relation, target, body["onConflictClause"], kept=kept)
     return _returning(run, returning, target, body)
 
 
@@ -52,8 +56,9 @@ def update(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     only("UPDATE", body, "relation", "targetList", "whereClause", "fromClause", "returningList", "withClause")
     scope, relation, target = _joined(run, parent, body, "fromClause")
     condition(run, scope, body.get("whereClause"))
+    learn(run, scope, body.get("whereClause"))
     outputs = _returning(run, scope, target, body)
-    _store_set(run, scope, relation, body["targetList"])
+    _store_set(run, scope, relation, body["targetList"], _row(target))
     return outputs
 
 
@@ -86,9 +91,17 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     source = source_scope.source
     both = Scope(parent, Source([target, *source.items], [*target.columns, *source.columns]), outer.ctes)
     condition(run, both, body["joinCondition"])
+    _link_merged(run, both, body)
     for item in body["mergeWhenClauses"]:
         _merge_when(run, both, source_scope, relation, item["MergeWhenClause"])
     return _returning(run, both, target, body, star=False)
+
+
+def _link_merged(run: Run, both: Scope, body: Node) -> None:
+    """The join condition holds for rows that match, and says nothing where others are changed, too."""
+    kinds = {item["MergeWhenClause"]["matchKind"] for item in body["mergeWhenClauses"]}
+    if kinds == {"MERGE_WHEN_MATCHED"}:
+        learn(run, both, body["joinCondition"])
 
 
 QUERIES.update({"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge})
@@ -103,7 +116,7 @@ def _target(run: Run, body: Node) -> tuple[Relation, Item]:
         _check_certain(run, relation)
     alias = body["alias"]["aliasname"] if "alias" in body else relation.name
     columns = [
-        Named(column.name, column.value, f"{quoted(alias)}.{quoted(column.name)}")
+        replace(column, text=f"{quoted(alias)}.{quoted(column.name)}")
         for column in relation_columns(run, relation)
     ]
     schema = relation.schema if "alias" not in body else None
@@ -168,21 +181,29 @@ def _whole_column(relation: Relation, target: Node) -> Column:
     return _column(relation, target)
 
 
-def _store_rows(run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]) -> int:
-    """The rows of an INSERT; how many columns they have."""
+def _store_rows(
+    run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]
+) -> tuple[int, Row | None]:
+    """The rows of an INSERT; how many columns they have, and what is known of all of them."""
     columns = named or list(relation.ordered())
+    kept = row_of(run, relation)
     if "valuesLists" in rows and not rows.keys() - {"valuesLists", "limitOption", "op"}:
         for row in rows["valuesLists"]:
             items = row["List"]["items"]
             _check_width(len(items), columns, named)
+            one = kept if len(rows["valuesLists"]) == 1 else row_of(run, relation)
             for item, column in zip(items, columns, strict=False):
-                _store(run, scope, relation, column, item)
-        return len(rows["valuesLists"][0]["List"]["items"])
+                _store(run, scope, relation, column, item, row=one)
+        return len(rows["valuesLists"][0]["List"]["items"]), kept
     outputs = select(run, scope, rows)
     _check_width(len(outputs), columns, named)
-    for output, column in zip(outputs, columns, strict=False):
-        _assign(run, relation, column, output.value)
-    return len(outputs)
+    # Where each output is one expression, it says whose the rows are as a row of VALUES does.
+    written = [item["ResTarget"]["val"] for item in rows.get("targetList", ())]
+    for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
+        _assign(run, relation, column, output.value, kept)
+        node = written[place] if len(written) == len(outputs) else {"A_Star": {}}
+        stored(kept, column, node, output.value)
+    return len(outputs), kept
 
 
 def _check_width(width: int, columns: list[Column], named: list[Column]) -> None:
@@ -192,17 +213,29 @@ def _check_width(width: int, columns: list[Column], named: list[Column]) -> None
         )
 
 
-def _store(run: Run, scope: Scope, relation: Relation, column: Column, node: Node) -> None:
+def _store(
+    run: Run, scope: Scope, relation: Relation, column: Column, node: Node, *, row: Row | None
+) -> None:
     """One expression, or DEFAULT, which the database keeps in the form that its column has."""
-    if "SetToDefault" not in node:
-        _assign(run, relation, column, expression(run, scope, node))
+    if "SetToDefault" in node:
+        return
+    value = expression(run, scope, node)
+    _assign(run, relation, column, value, row)
+    stored(row, column, node, value)
 
 
-def _assign(run: Run, relation: Relation, column: Column, value: Value) -> None:
+def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row | None) -> None:
+    """A value meets its column, in a row of which is found out to which tenant it belongs."""
     protection = _protection(run, relation, column)
+    qualified = f"{relation.schema}.{relation.name}.{column.name}"
     if protection is not None and relation.kind != "v":
         run.touches.add((relation.oid, column.attnum))
-    assign(value, protection, column, f"{relation.schema}.{relation.name}.{column.name}")
+    if protection is not None and protection.tenant not in {"", SESSION}:
+        source = protection_of(settled(value))
+        if source is not None:
+            run.moves.append((source.row, row, qualified))
+        protection = replace(protection, row=row)
+    assign(value, protection, column, qualified)
 
 
 def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
@@ -215,9 +248,10 @@ def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
     run.edit(end, end, " (" + ", ".join(quoted(column.name) for column in columns) + ")")
 
 
-def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node]) -> None:
-    """SET of UPDATE, ON CONFLICT and MERGE."""
+def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], row: Row | None) -> None:
+    """SET of UPDATE, ON CONFLICT and MERGE, in rows of which ``row`` is one."""
     several: list[Value | None] = []
+    row = _row_after(run, relation, row, items)
     for item in items:
         target = item["ResTarget"]
         only("SET", target, "name", "indirection", "val", "location")
@@ -227,13 +261,41 @@ def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node]) ->
             continue
         tag, body = unpack(target["val"])
         if tag != "MultiAssignRef":
-            _store(run, scope, relation, column, target["val"])
+            _store(run, scope, relation, column, target["val"], row=row)
             continue
         if body.get("colno", 1) == 1:
             several = _several(run, scope, body)
         value = several[body.get("colno", 1) - 1]
         if value is not None:
-            _assign(run, relation, column, value)
+            _assign(run, relation, column, value, row)
+
+
+def _row_after(run: Run, relation: Relation, before: Row | None, items: list[Node]) -> Row | None:
+    """The row that SET leaves: of the tenant that it had, or of the one that SET gives it.
+
+    A row that goes to another tenant takes none of the former's values along.
+    """
+    set_ = {item["ResTarget"]["name"] for item in items}
+    if before is None or before.column not in set_:
+        return before
+    kept = [
+        column.name
+        for column in relation.columns
+        if (protection := run.ground.protection(relation, column)) is not None
+        and protection.tenant == before.column
+        and column.name not in set_
+    ]
+    if kept:
+        raise ValueMoves(
+            f"a row would go to another tenant, and its {kept[0]} stay sealed by the former one's key",
+            hint=f"leave {before.column} out of SET, or set all columns whose values belong to a tenant",
+        )
+    return row_of(run, relation)
+
+
+def _row(target: Item) -> Row | None:
+    """The row that is changed."""
+    return next((column.value.names for column in target.columns if column.value.names is not None), None)
 
 
 def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
@@ -266,10 +328,22 @@ def _store_part(run: Run, scope: Scope, relation: Relation, column: Column, targ
     plain(expression(run, scope, target["val"]), "SET")
 
 
-def _on_conflict(run: Run, scope: Scope, relation: Relation, target: Item, body: Node) -> None:
+def _on_conflict(
+    run: Run, scope: Scope, relation: Relation, target: Item, body: Node, *, kept: Row | None
+) -> None:
+    """ON CONFLICT; ``kept`` is the row that could not be inserted.
+
+    It and the row that is there are of one tenant where the names of tenants are part of the conflict.
+    """
     only("ON CONFLICT", body, "action", "infer", "targetList", "whereClause", "location")
+    # Whose it is, the values said that could not be inserted: no condition here adds to that.
+    excluded = None if kept is None else Row(kept.column, kept.type_oid, same=kept)
+    columns = [Named(column.name, _excluded(column, excluded), "") for column in target.columns]
+    there = _row(target)
     for item in body.get("infer", {}).get("indexElems", ()):
         element = item["IndexElem"]
+        if there is not None and excluded is not None and element.get("name") == there.column:
+            there.same = excluded
         if "name" in element:
             value = target.value_of(element["name"])
             if value is None:
@@ -280,11 +354,23 @@ def _on_conflict(run: Run, scope: Scope, relation: Relation, target: Item, body:
             plain(expression(run, scope, element["expr"]), "ON CONFLICT")
     only_target = Scope(scope.parent, Source([target], list(target.columns)), scope.ctes)
     condition(run, only_target, body.get("infer", {}).get("whereClause"))
-    columns = [Named(column.name, column.value, "") for column in target.columns]
     both = Source([target, Item("excluded", columns, relation=relation)], [*target.columns, *columns])
     inner = Scope(scope.parent, both, scope.ctes)
     condition(run, inner, body.get("whereClause"))
-    _store_set(run, inner, relation, body.get("targetList", []))
+    learn(run, inner, body.get("whereClause"))
+    _store_set(run, inner, relation, body.get("targetList", []), there)
+
+
+def _excluded(column: Named, row: Row | None) -> Value:
+    """A column of the row that could not be inserted."""
+    value = apart(column.value)
+    if row is None:
+        return value
+    if column.value.names is not None:
+        return replace(value, names=row)
+    if value.protection is not None and value.protection.tenant == row.column:
+        return replace(value, protection=replace(value.protection, row=row))
+    return value
 
 
 def _returning(run: Run, scope: Scope, target: Item, body: Node, *, star: bool = True) -> list[Named]:
@@ -312,7 +398,7 @@ def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: 
     scope = source if body["matchKind"] == "MERGE_WHEN_NOT_MATCHED_BY_TARGET" else both
     condition(run, scope, body.get("condition"))
     if body["commandType"] == "CMD_UPDATE":
-        _store_set(run, scope, relation, body["targetList"])
+        _store_set(run, scope, relation, body["targetList"], _row(both.source.items[0]))
     elif body["commandType"] == "CMD_INSERT":
         named = [_column(relation, item["ResTarget"]) for item in body.get("targetList", ())]
         if not named and relation.column_order is not None:
@@ -320,5 +406,6 @@ def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: 
         values = body.get("values", [])
         columns = named or list(relation.columns)
         _check_width(len(values), columns, named)
+        row = row_of(run, relation)
         for node, column in zip(values, columns, strict=False):
-            _store(run, scope, relation, column, node)
+            _store(run, scope, relation, column, node, row=row)

@@ -1,16 +1,17 @@
 """COPY of a protected table: which columns its stream has, and how it is written. Source: manual, "COPY"."""
 
-from strongroom.errors import ConstructRefused
+from strongroom.errors import ConstructRefused, TenantUnclear
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import Column, Relation
+from strongroom.sql.schema import Column, Relation, Row
 from strongroom.sql.scope import Named, Scope, Source, quoted
 from strongroom.sql.settings import is_utf8
 from strongroom.sql.sources import column_value, find
-from strongroom.sql.statement import Copy, CopyColumn, Kind, Resolved
+from strongroom.sql.statement import Copy, CopyColumn, Kind, Resolved, Tenant
 from strongroom.sql.task import Task, outputs, query
+from strongroom.sql.tenants import row_of
 
 _LISTS = frozenset({"force_quote", "force_null", "force_not_null"})
 
@@ -71,7 +72,8 @@ def _table_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
         run.edit(end, end, " (" + ", ".join(quoted(column.name) for column in columns) + ")")
     seen = [Named(column.name, column_value(run, relation, column)) for column in relation.columns]
     condition(run, Scope(None, Source([], seen)), body.get("whereClause"))
-    return tuple(_copied(run, relation, column) for column in columns)
+    row = row_of(run, relation) if body.get("is_from") else None
+    return tuple(_copied(run, relation, column, _tenant(row, columns)) for column in columns)
 
 
 def _listed(relation: Relation, names: tuple[str, ...]) -> list[Column]:
@@ -84,11 +86,25 @@ def _listed(relation: Relation, names: tuple[str, ...]) -> list[Column]:
     return [by_name[name] for name in names]
 
 
-def _copied(run: Run, relation: Relation, column: Column) -> CopyColumn:
+def _tenant(row: Row | None, columns: list[Column]) -> Tenant:
+    """What names the tenants of the rows of COPY FROM: a column of the stream, or else the session."""
+    if row is None:
+        return Tenant()
+    place = next((place for place, column in enumerate(columns, 1) if column.name == row.column), 0)
+    if not place:
+        raise TenantUnclear(
+            f"the stream of COPY has no column {row.column}, which says by whose keys its values are sealed",
+            hint="Copy that column, too.",
+        )
+    return Tenant(row.type_oid, place)
+
+
+def _copied(run: Run, relation: Relation, column: Column, tenant: Tenant) -> CopyColumn:
     protection = run.ground.protection(relation, column)
     if protection is None:
         return CopyColumn(column.name, None, column.type_oid, column.typmod)
-    return CopyColumn(column.name, protection, protection.type_oid, protection.typmod)
+    whose = tenant if protection.tenant else None
+    return CopyColumn(column.name, protection, protection.type_oid, protection.typmod, whose)
 
 
 def _written(body: Node, columns: tuple[CopyColumn, ...]) -> Copy:

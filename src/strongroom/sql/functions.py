@@ -13,6 +13,7 @@ from strongroom.sql.meeting import common, distinct, element, linked, plain, pro
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
+from strongroom.sql.tenants import apart
 from strongroom.sql.typenames import ELEMENTS, INT4, INT8
 from strongroom.sql.value import COMPUTED, NO_TYPE, Open, Value
 
@@ -67,7 +68,8 @@ def _protected_call(name: str, body: Node, arguments: list[Value]) -> Value:
     if first.protection is not None and not body.get("agg_distinct"):
         flat = not first.is_array and first.protection.type_oid not in ELEMENTS
         if name == "array_agg" and flat and len(arguments) == 1:
-            return replace(first, is_array=True, open=_lifted(first, -1), origin=(0, 0), typmod=-1)
+            array = replace(first, is_array=True, open=_lifted(first, -1), origin=(0, 0), typmod=-1)
+            return apart(array)  # of many rows
         if name == "unnest" and first.is_array and len(arguments) == 1:
             return replace(element(first), origin=(0, 0), typmod=-1)
         if name in _GIVES_ARGUMENT:
@@ -92,7 +94,7 @@ def _given(name: str, arguments: list[Value]) -> Value:
     for argument in arguments[1:2]:
         plain(argument, f"the function {name}", INT4)
     value = common([arguments[0], *arguments[2:]], f"the function {name}")
-    return replace(value, origin=(0, 0), typmod=-1)
+    return replace(apart(value), origin=(0, 0), typmod=-1)  # it may be of another row
 
 
 def _elements(array: Value) -> Value:

@@ -277,6 +277,8 @@ def _common_sealed(sealed: list[Value], members: list[Value], what: str, *, comp
     first = sealed[0]
     known = [value.protection for value in sealed if value.protection is not None]
     protection = max(known, key=lambda one: MAX_TYPMOD if one.typmod == -1 else one.typmod)
+    if len({one.row for one in known}) > 1:
+        protection = replace(protection, row=None)  # of one of several tenants
     if compared:
         comparable(first, what)
     for value in sealed:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from strongroom.errors import (
     ArgumentCount,
     ConstructRefused,
+    TenantUnclear,
     UndefinedCursor,
     UndefinedStatement,
     ValueComputed,
@@ -37,7 +38,7 @@ def prepare(task: Task) -> Resolved:
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
     columns = query(run, task.body["query"])
     sent = parameters(run)
-    _check_arrays(sent)
+    _check_arguments(sent)
     _write_types(run, task, types, sent)
     defines = Resolved(
         Kind.OTHER,
@@ -53,8 +54,13 @@ def prepare(task: Task) -> Resolved:
     )
 
 
-def _check_arrays(parameters: Sequence[Parameter]) -> None:
-    """Refuses arrays of parameters, whose values only Bind brings to us."""
+def _check_arguments(parameters: Sequence[Parameter]) -> None:
+    """Refuses arrays of parameters, and tenants that they name: what only Bind brings to us."""
+    if any(parameter.tenant is not None and parameter.tenant.column_oid for parameter in parameters):
+        raise TenantUnclear(
+            "PREPARE and EXECUTE cannot seal for the tenant of a row",
+            hint="Prepare the statement by the driver, or write it out.",
+        )
     if any(parameter.withheld for parameter in parameters):
         raise ConstructRefused(
             "PREPARE and EXECUTE cannot make a protected array of parameters",
@@ -107,7 +113,7 @@ def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
         raise UndefinedStatement(f'prepared statement "{body["name"]}" does not exist')
     if not inner.touched or inner.parameters is None:
         return inner
-    _check_arrays(inner.parameters)
+    _check_arguments(inner.parameters)
     given = body.get("params", [])
     wanted = max((parameter.client for parameter in inner.parameters), default=0)
     if len(given) != wanted:
@@ -162,7 +168,7 @@ def _repeated(run: Run, task: Task, given: Sequence[Node], parameter: Parameter)
     seal(value, parameter.protection, compared=parameter.compared, is_array=parameter.is_array)
     literal = value.open[0][0]
     assert isinstance(literal, Literal)
-    run.edit(closing, closing, ", ", literal_hole(literal))
+    run.edit(closing, closing, ", ", literal_hole(again, literal))
 
 
 def _cut(value: Value, parameter: Parameter) -> None:

@@ -17,6 +17,7 @@ from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
+from strongroom.sql.tenants import learn
 from strongroom.sql.typenames import ELEMENTS, INT8
 from strongroom.sql.value import Value, WholeArray
 
@@ -139,6 +140,7 @@ def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[N
         FROM[0](run, scope, body["fromClause"])
     outputs = targets(run, scope, body.get("targetList", []), exists=exists)
     condition(run, scope, body.get("whereClause"))
+    learn(run, scope, body.get("whereClause"))
     groups = body.get("groupClause", [])
     whole = [item for item in scope.source.items if _is_by_key(run, scope, item, groups)]
     for node in groups:
@@ -326,8 +328,10 @@ def _sublink(run: Run, scope: Scope, body: Node) -> Value:
                 "an array of arrays of protected values cannot be made", hint="make one flat array"
             )
         lifted = tuple((node, lift - 1) for node, lift in value.open)
-        return linked(replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0)))
-    return replace(value, origin=(0, 0))
+        return linked(
+            replace(value, is_array=value.protection is not None, open=lifted, origin=(0, 0), names=None)
+        )
+    return replace(value, origin=(0, 0), names=None)
 
 
 def _compare_rows(run: Run, scope: Scope, body: Node, columns: list[Named]) -> None:

@@ -11,6 +11,7 @@ from strongroom.sql.run import Run
 from strongroom.sql.schema import Protection
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
+from strongroom.sql.tenants import bare, check_moves, tenant_of
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXT, TEXTUAL, family
 from strongroom.sql.value import NO_TYPE, Cast, Gathered, Literal, ParameterUse, Value
 
@@ -27,6 +28,7 @@ def settle(run: Run) -> None:
     for value in run.asked:
         _settle_asked(run, value)
     _settle_links(run)
+    check_moves(run)
 
 
 def _settle_pair(run: Run, left: Value, right: Value, what: str) -> None:
@@ -99,7 +101,7 @@ def parameters(run: Run) -> tuple[Parameter, ...]:
                 run.edit(use.start, use.end, f"${top + len(more)}")
     for node in run.opens:
         if isinstance(node, Gathered) and node.protection is not None:
-            more.append(_gathered(node, node.protection))
+            more.append(_gathered(run, node, node.protection))
             run.edit(node.start, node.end, f"${top + len(more)}")
     return (*sent, *more)
 
@@ -116,15 +118,16 @@ def _withheld(run: Run, number: int, uses: list[ParameterUse]) -> Parameter:
     return Parameter(number, declared if declared not in {0, 705} else own, TEXT, withheld=True)
 
 
-def _gathered(node: Gathered, protection: Protection) -> Parameter:
+def _gathered(run: Run, node: Gathered, protection: Protection) -> Parameter:
     return Parameter(
         client=node.uses[0].number,
         type_oid=node.type_oid,
         upstream_oid=BYTEA,
-        protection=protection,
+        protection=bare(protection),
         compared=node.compared,
         cut=node.cut,
         members=tuple(use.number for use in node.uses),
+        tenant=tenant_of(run, node.uses[0], protection),
     )
 
 
@@ -136,7 +139,7 @@ def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
         if node.label:
             run.edit(node.label_at, node.label_at, f" AS {quoted(node.label)}")
         if isinstance(node, Literal):
-            run.edit(node.start, node.end, literal_hole(node))
+            run.edit(node.start, node.end, literal_hole(run, node))
         elif isinstance(node, Cast):
             run.edit(node.start, node.end, "pg_catalog.bytea" + ("[]" if node.is_array else ""))
     out: list[Piece] = []
@@ -161,16 +164,17 @@ def joined(items: list[Piece]) -> tuple[Piece, ...]:
     return tuple(out)
 
 
-def literal_hole(node: Literal) -> SealedLiteral:
+def literal_hole(run: Run, node: Literal) -> SealedLiteral:
     """The hole that a sealed literal leaves."""
     assert node.protection is not None
     return SealedLiteral(
-        protection=node.protection,
+        protection=bare(node.protection),
         value=node.value,
         type_oid=node.type_oid or node.number_oid or (0 if node.is_array else node.protection.type_oid),
         is_array=node.is_array,
         compared=node.compared,
         cut=node.cut,
+        tenant=tenant_of(run, node),
     )
 
 
@@ -218,8 +222,9 @@ def _parameter(run: Run, number: int, group: list[ParameterUse], shown: int, *, 
         client=number,
         type_oid=shown,
         upstream_oid=BYTEA_ARRAY if is_array else BYTEA,
-        protection=protection,
+        protection=bare(protection),
         is_array=is_array,
         compared=all(use.compared for use in group),
         cut=group[0].cut,
+        tenant=tenant_of(run, group[0]),
     )

@@ -11,7 +11,7 @@ from strongroom.errors import ConstructRefused
 from strongroom.sql.ground import Ground
 from strongroom.sql.lexer import Lexed
 from strongroom.sql.parse import Node
-from strongroom.sql.schema import ColumnId
+from strongroom.sql.schema import ColumnId, Row
 from strongroom.sql.scope import Named
 from strongroom.sql.statement import Context, Piece
 from strongroom.sql.value import Open, Value
@@ -44,6 +44,7 @@ class Run:
     relations: set[int] = field(default_factory=set)
     asked: list[Value] = field(default_factory=list)  # parameters of which IS NULL asks
     pairs: list[tuple[Value, Value, str]] = field(default_factory=list)  # open values that are compared
+    moves: list[tuple[Row | None, Row | None, str]] = field(default_factory=list)  # of tenants' values
     views: dict[int, list[Named]] = field(default_factory=dict)
     top: int = 0  # the highest parameter used
 

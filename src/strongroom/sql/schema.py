@@ -16,6 +16,9 @@ from typing import Any
 from strongroom.errors import CatalogUnreadable
 from strongroom.protect.check import key_ids_in
 
+SESSION = "session"
+"""In place of a column: the session says which tenant its values belong to."""
+
 ColumnId = tuple[int, int]
 """(pg_class.oid, pg_attribute.attnum)"""
 
@@ -49,6 +52,21 @@ class Protection:
     typmod: int  # its modifier; -1 if none
     comparable: bool  # deterministic: equal values have equal ciphertexts
     looked_up_by: str = ""  # the type named after the key that seals look-ups in it (sql/guards.py)
+    tenant: str = ""  # the column of its table that names the tenant by whose key it is sealed, or SESSION
+    row: "Row | None" = field(default=None, compare=False, repr=False)  # whose it is (sql/tenants.py)
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A row of a table some of whose values belong to a tenant, while a statement is analysed.
+
+    ``said`` is where in the text its tenant is named, ``same`` another row of the same one.
+    """
+
+    column: str  # which names the tenant
+    type_oid: int = 0  # of that column
+    said: int | None = None
+    same: "Row | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ PINNED: dict[str, tuple[str, Callable[[str], bool]]] = {
     "client_encoding": ("UTF8", is_utf8),
     "bytea_output": ("hex", lambda value: value.lower() == "hex"),
 }
+TENANT_SETTING = "strongroom.tenant"
+"""By which a session says whose values it reads and writes (`tenant: session`)."""
+
 _BARRIERS = {
     "search_path": Barrier.SEARCH_PATH,
     "role": Barrier.ROLE,
@@ -31,6 +34,7 @@ _BARRIERS = {
     "intervalstyle": Barrier.STYLE,
     "timezone": Barrier.STYLE,
     "extra_float_digits": Barrier.STYLE,
+    TENANT_SETTING: Barrier.STYLE,
 }
 _EVERYTHING = Barrier.SEARCH_PATH | Barrier.ROLE | Barrier.STYLE
 

@@ -17,6 +17,7 @@ from strongroom.sql.queries import FROM, QUERIES, renamed, select, subquery
 from strongroom.sql.run import Run, only
 from strongroom.sql.schema import Column, Relation
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
+from strongroom.sql.tenants import apart, in_row, learn, row_of
 from strongroom.sql.typenames import ELEMENTS, INT8
 from strongroom.sql.value import COMPUTED, PLAIN, Value
 
@@ -66,7 +67,9 @@ def _range(run: Run, scope: Scope, body: Node) -> Source:
         columns = scope.cte(body["relname"])
         if columns is not None:
             return _aliased(
-                body, body["relname"], [Named(column.name, settled(column.value)) for column in columns]
+                body,
+                body["relname"],
+                [Named(column.name, apart(settled(column.value))) for column in columns],
             )
     relation = find(run, body)
     if not isinstance(relation, Relation):
@@ -127,7 +130,11 @@ def relation_columns(run: Run, relation: Relation) -> list[Named]:
     """The columns of a relation as they are seen in FROM."""
     if relation.kind in {"v", "m"} and relation.oid in run.ground.near:
         return _view_columns(run, relation)
-    return [Named(column.name, column_value(run, relation, column)) for column in relation.ordered()]
+    row = row_of(run, relation)
+    return [
+        Named(column.name, in_row(column_value(run, relation, column), row, column))
+        for column in relation.ordered()
+    ]
 
 
 def column_value(run: Run, relation: Relation, column: Column) -> Value:
@@ -175,7 +182,7 @@ def _view_value(column: Column, value: Value, origin: tuple[int, int]) -> Value:
         raise TypeRefused("a whole row with protected columns cannot be a column of a view")
     if value.protection is None:
         return Value(type_oid=column.type_oid, typmod=column.typmod, origin=origin)
-    return replace(value, open=(), origin=origin)
+    return replace(apart(value), open=(), origin=origin)
 
 
 def _alias(body: Node, default: str) -> tuple[str, tuple[str, ...]]:
@@ -295,7 +302,10 @@ def _join(run: Run, scope: Scope, body: Node, left: Source) -> Source:
     if "join_using_alias" in body:
         joined.items.append(Item(body["join_using_alias"]["aliasname"], list(merged)))
     if "quals" in body:
-        condition(run, Scope(scope.parent, joined, scope.ctes), body["quals"])
+        seen = Scope(scope.parent, joined, scope.ctes)
+        condition(run, seen, body["quals"])
+        if body["jointype"] == "JOIN_INNER":
+            learn(run, seen, body["quals"])
     if "alias" not in body:
         return joined
     if "colnames" in body["alias"] and any(_reordered(item.relation) for item in joined.items):

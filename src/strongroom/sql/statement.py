@@ -49,6 +49,16 @@ class Barrier(Flag):
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """What names the tenant by whose key a value is sealed: a parameter, a literal, or else the session."""
+
+    column_oid: int = 0  # the type of the column whose value the name is; 0: the session names the tenant
+    client: int = 0  # the client's parameter, 1-based; in COPY, the place in the stream; 0: a literal
+    type_oid: int = 0  # the parameter's own type; 0: the column's
+    literal: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter as it is sent upstream; its place in `Resolved.parameters` is its number upstream."""
 
@@ -63,6 +73,7 @@ class Parameter:
     cut: int = 0  # characters to which a cast to varchar(n) cuts it first; 0: none
     members: tuple[int, ...] = ()  # the client's parameters of which it is made an array, to be sealed whole
     withheld: bool = False  # the client's value is a member of such an array; NULL goes in its place
+    tenant: Tenant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,7 @@ class SealedLiteral:
     is_array: bool = False  # an array literal; each element sealed by itself
     compared: bool = False
     cut: int = 0
+    tenant: Tenant | None = None
 
 
 Piece = str | SealedLiteral
@@ -109,6 +121,7 @@ class CopyColumn:
     protection: Protection | None
     type_oid: int
     typmod: int
+    tenant: Tenant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from strongroom.sql.rewrite import parameters, pieces, settle
 from strongroom.sql.run import Run
 from strongroom.sql.scope import Named
 from strongroom.sql.statement import Barrier, Context, Kind, Output, Parameter, Resolved
+from strongroom.sql.tenants import bare
 from strongroom.sql.typenames import ARRAYS, TEXTUAL
 
 
@@ -101,7 +102,8 @@ def _output(column: Named) -> Output:
     value = settled(column.value)
     if value.shown_oid and value.fields is not None:
         inner = settled(value.fields[0][1])
-        return Output(column.name, *inner.origin, inner.protection, type_oid=value.shown_oid)
+        protection = None if inner.protection is None else bare(inner.protection)
+        return Output(column.name, *inner.origin, protection, type_oid=value.shown_oid)
     if value.fields is not None:
         plain(value, "a whole row as an output column")
     table_oid, attnum = value.origin
@@ -118,7 +120,7 @@ def _output(column: Named) -> Output:
         name=column.name,
         table_oid=table_oid,
         attnum=attnum,
-        protection=value.protection,
+        protection=bare(value.protection),
         is_array=value.is_array,
         type_oid=ARRAYS.get(value.type_oid, 0) if value.is_array else value.type_oid,
         typmod=value.typmod,

@@ -9,7 +9,7 @@ the decision.
 from dataclasses import dataclass, field
 
 from strongroom.errors import TypeMismatch, TypeRefused, ValueMoves
-from strongroom.sql.schema import Protection
+from strongroom.sql.schema import Protection, Row
 from strongroom.sql.typenames import (
     ARRAYS,
     BYTEA,
@@ -201,6 +201,7 @@ class Value:
     )
     cast: bool = False  # to the type that it has, after it was sealed
     void: bool = False  # NULL that is text already, unless a cast says otherwise
+    names: Row | None = None  # it is the column that names the tenant of this row
 
     @property
     def undecided(self) -> bool:

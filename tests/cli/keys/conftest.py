@@ -2,7 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 import yaml
 from tests.cli.conftest import Run
 
+from strongroom.config import StateAddress
 from strongroom.keys import age
+from strongroom.state import State, open_state
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
 
@@ -76,6 +79,13 @@ class House:
         for name in names:
             shutil.rmtree(self.folder / name)
             (self.folder / name).mkdir(mode=0o700)
+
+    @contextmanager
+    def opened_state(self) -> Iterator[State]:
+        """The state as it is now."""
+        state = open_state(StateAddress(self.folder / "state" / "state.db"))
+        yield state
+        state.close()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database itself says."""

@@ -70,7 +70,7 @@ class Site:
         """What was scheduled was so long ago."""
         with self.state() as state, state.engine.begin() as connection:
             before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
-            connection.execute(text("UPDATE root_removals SET due = :due"), {"due": before})
+            connection.execute(text("UPDATE key_endings SET due = :due"), {"due": before})
 
     def events(self) -> list[str]:
         return [event["what"] for event in json.loads(self.well("keys", "events", "--json"))]

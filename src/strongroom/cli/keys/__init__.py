@@ -3,16 +3,21 @@
 import typer
 
 from strongroom.cli.keys import (
+    approvals,
     backup,
     custody,
+    destroy,
     drill,
     events,
+    holds,
     listing,
     recover,
     restore,
+    rollbacks,
     root,
     rotate,
     states,
+    tenants,
     transfer,
 )
 
@@ -29,6 +34,10 @@ keys.command("suspend")(states.suspend)
 keys.command("activate")(states.activate)
 keys.command("deactivate")(states.deactivate)
 keys.command("floor")(states.floor)
+keys.command("destroy")(destroy.destroy)
+keys.command("hold")(holds.hold)
+keys.command("release")(holds.release)
+keys.command("holds")(holds.holds)
 keys.command("events")(events.events)
 keys.command("backup")(backup.backup)
 keys.command("backups")(backup.backups)
@@ -36,6 +45,9 @@ keys.command("restore")(restore.restore)
 keys.command("recover")(recover.recover)
 keys.command("drill")(drill.drill)
 keys.command("custody")(custody.custody)
+keys.command("rollbacks")(rollbacks.show_rollbacks)
 keys.command("import")(transfer.import_key)
 keys.command("export")(transfer.export)
 keys.add_typer(root.root, name="root")
+keys.add_typer(tenants.tenants, name="tenants")
+keys.add_typer(approvals.approvals, name="approvals")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.keys.asking import say, to_whom
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
@@ -15,6 +16,7 @@ from strongroom.errors import NothingToRecover
 from strongroom.gateway.protection import open_keks
 from strongroom.keys import age
 from strongroom.keys import backup as backups_of_keys
+from strongroom.keys.approvals import Act
 from strongroom.keys.backups import Backup, Backups
 from strongroom.keys.journal import Journal
 from strongroom.keys.new_file import refuse_place
@@ -48,6 +50,8 @@ def backup(
     recipients_file: RecipientsFile = None,
     shares: Shares = None,
     passphrase_from: PassphraseFrom = None,
+    approval: Approval = None,
+    signature: Signature = None,
     json: Json = False,
 ) -> None:
     """Write every key into one encrypted file, which needs no root; a passphrase is asked for unless told.
@@ -67,11 +71,18 @@ def backup(
             raise NothingToRecover(
                 "the state holds no keys yet", hint="They are made by `strongroom protect` or `serve`."
             )
-        made = backups_of_keys.make(state.engine, what, file, to)
-        Journal(state.engine).add("backed up", what.id, place=str(file.resolve()), to=made.to)
+        with approved(settings, state, _act(what, file, to), approval, signature):
+            made = backups_of_keys.make(state.engine, what, file, to)
+            Journal(state.engine).add("backed up", what.id, place=str(file.resolve()), to=made.to)
     finally:
         state.close()
     _show(what, file, made, as_json=json)
+
+
+def _act(what: backups_of_keys.Contents, file: Path, to: age.To) -> Act:
+    """Only with `backup` under `for`: a timer makes backups, too."""
+    fields = {"keys": ", ".join(sorted(what.holds)), "file": str(file.resolve()), "to": str(to)}
+    return Act("backup", f"back up every key to {to}, into {fields['file']}", fields)
 
 
 def _show(what: backups_of_keys.Contents, file: Path, made: age.Encrypted, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys.custody import Overdue, overdue
+from strongroom.keys.generation import Rollback, rollbacks
 from strongroom.keys.kek import Keks
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
@@ -26,7 +27,8 @@ Name = Annotated[str, typer.Argument(metavar="KEY", help="A column, or a name th
 def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Show every key: what it serves, how old it is, how much it was used, and what is due.
 
-    Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`).
+    Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`), or where
+    the state was copied back and nobody has seen to it (`strongroom keys rollbacks`).
 
     Example: strongroom keys list --json
     """
@@ -34,6 +36,7 @@ def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     with _kept(settings) as kept:
         rows = [kept.summary(keyset) for keyset in kept.all]
         tests = [one for one in kept.overdue if one.name not in {keyset.name for keyset in kept.all}]
+        rows += [{"key": "the state", "due": _seen_to(one)} for one in kept.rollbacks]
     rows += [{"key": one.name, "due": _overdue(one)} for one in tests]
     print_table(["key", "columns", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
     if any(row["due"] for row in rows):
@@ -63,6 +66,7 @@ class _Kept:
     settings: Settings
     now: datetime
     overdue: list[Overdue]
+    rollbacks: list[Rollback]
 
     @property
     def all(self) -> list[Keyset]:
@@ -113,6 +117,10 @@ def _overdue(one: Overdue) -> str:
     return f"its backup should have been tested by {one.since:%Y-%m-%d}"
 
 
+def _seen_to(one: Rollback) -> str:
+    return f"{one.what}, found {one.found:%Y-%m-%d %H:%M}Z; see `strongroom keys rollbacks`"
+
+
 @contextmanager
 def _kept(settings: Settings) -> Iterator[_Kept]:
     state = look_at_state(settings.state)
@@ -125,6 +133,7 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
                 columns.setdefault(scheme.keyset, []).append(name)
         now = datetime.now(UTC)
         late = overdue(state.engine, now)
-        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late)
+        back = [one for one in rollbacks(state.engine) if one.acknowledged is None]
+        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late, back)
     finally:
         state.close()

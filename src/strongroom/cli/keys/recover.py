@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved, roots_in_words
 from strongroom.cli.keys.asking import say
 from strongroom.cli.keys.restore import rows_of, tell, without_password
 from strongroom.cli.options import Config, Json
@@ -15,6 +16,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import NothingToRecover
 from strongroom.gateway.restoring import Came, find_beside, places_of_keys, sealed_columns_of
 from strongroom.gateway.restoring import recover as recover_keys
+from strongroom.keys.approvals import Act
 from strongroom.keys.dump import read_dump
 from strongroom.keys.journal import Journal
 from strongroom.keys.restore import Beside
@@ -29,7 +31,14 @@ Dump = Annotated[
 ]
 
 
-def recover(*, config: Config = DEFAULT_FILE, dump: Dump = None, json: Json = False) -> None:
+def recover(
+    *,
+    config: Config = DEFAULT_FILE,
+    dump: Dump = None,
+    approval: Approval = None,
+    signature: Signature = None,
+    json: Json = False,
+) -> None:
     """Bring the keys back from beside the data, into an empty state; the root must be the one in use.
 
     Counts of uses stood in the state alone: they are taken to be high, so that keys show as due.
@@ -47,12 +56,20 @@ def recover(*, config: Config = DEFAULT_FILE, dump: Dump = None, json: Json = Fa
         if not keks:
             raise NothingToRecover(f"no keys stand beside the data of {', '.join(found) or 'any database'}")
         roots = open_roots(settings.keys.roots, settings.state.path.parent, keks)
-        take_over(state.engine, sealed_columns_of(found))
-        came = recover_keys(state, found, roots)
-        Journal(state.engine).add("recovered", ", ".join(sorted(found)), keysets=len(came.keysets))
+        with approved(settings, state, _act(settings, found, dump), approval, signature, resumable=True):
+            take_over(state.engine, sealed_columns_of(found))
+            came = recover_keys(state, found, roots)
+            Journal(state.engine).add("recovered", ", ".join(sorted(found)), keysets=len(came.keysets))
         _show(settings, state, came, as_json=json)
     finally:
         state.close()
+
+
+def _act(settings: Settings, found: Mapping[str, Beside], dump: Path | None) -> Act:
+    databases, roots = ", ".join(sorted(found)), roots_in_words(settings)
+    source = "beside the data" if dump is None else str(dump.resolve())
+    fields = {"databases": databases, "from": source, "roots": roots}
+    return Act("restore", f"recover the keys of {databases} from {source} by the roots {roots}", fields)
 
 
 def _dumped(dump: Path) -> Mapping[str, Beside]:

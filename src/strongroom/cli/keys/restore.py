@@ -1,10 +1,12 @@
 """``strongroom keys restore``: everything that a backup holds, on an empty machine."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved, roots_in_words
 from strongroom.cli.keys.asking import File, Identity, PassphraseFrom, Shares, key_for, read_file, say
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
@@ -12,6 +14,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.gateway.restoring import Came
 from strongroom.gateway.restoring import restore as restore_keys
 from strongroom.keys import age
+from strongroom.keys.approvals import Act
 from strongroom.keys.backup import Contents, opened
 from strongroom.keys.journal import Journal
 from strongroom.keys.model import Keyset
@@ -27,6 +30,8 @@ def restore(
     identity: Identity = None,
     shares: Shares = False,
     passphrase_from: PassphraseFrom = None,
+    approval: Approval = None,
+    signature: Signature = None,
     json: Json = False,
 ) -> None:
     """Bring back every key from a backup, into an empty state and under the configured root, old or new.
@@ -46,11 +51,21 @@ def restore(
         content = read_file(file)
         key = key_for(content, identity, shares, passphrase_from)
         contents = opened(content, key)
-        came = asyncio.run(restore_keys(settings, state, contents, str(file.resolve()), _to(key)))
-        Journal(state.engine).add("restored", contents.id, made=f"{contents.made:%Y-%m-%d %H:%M}Z")
+        with approved(
+            settings, state, _act(settings, contents, content), approval, signature, resumable=True
+        ):
+            came = asyncio.run(restore_keys(settings, state, contents, str(file.resolve()), _to(key)))
+            Journal(state.engine).add("restored", contents.id, made=f"{contents.made:%Y-%m-%d %H:%M}Z")
         _show(settings, state, contents, came, as_json=json)
     finally:
         state.close()
+
+
+def _act(settings: Settings, contents: Contents, file: bytes) -> Act:
+    made, roots = f"{contents.made:%Y-%m-%d %H:%M}Z", roots_in_words(settings)
+    digest = hashlib.sha256(file).hexdigest()
+    fields = {"backup": contents.id, "made": made, "sha256": digest, "roots": roots}
+    return Act("restore", f"restore the backup {contents.id} of {made} under the roots {roots}", fields)
 
 
 def _to(key: age.Key) -> str:

@@ -4,10 +4,12 @@ import asyncio
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.approving import Approval, Signature, approved, roots_in_words
 from strongroom.cli.keys.root_make import make
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
@@ -16,10 +18,11 @@ from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
+from strongroom.keys.approvals import Act
+from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
-from strongroom.keys.removals import Removals
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
@@ -56,7 +59,7 @@ def list_roots(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     try:
         kept = list(kept_keks(state.engine).values())
         rows = _rows(settings, kept)
-        removals = Removals(state.engine).all()
+        removals = Endings(state.engine).all(Kind.ROOT)
     finally:
         state.close()
     for row in rows:
@@ -87,7 +90,13 @@ def _row(name: str, kept: Sequence[WrappedKek], *, configured: bool, usable: str
 
 
 @root.command("rewrap")
-def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = False) -> None:
+def rewrap(
+    *,
+    config: Config = DEFAULT_FILE,
+    new_passphrase: NewPassphrase = False,
+    approval: Approval = None,
+    signature: Signature = None,
+) -> None:
     """Wrap every key-encryption key anew under each configured root, now rather than at the next start.
 
     What other roots wrapped stays, until `strongroom keys root remove`.
@@ -100,10 +109,12 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
     state = open_state(settings.state)
     try:
         roots = _opened(settings, state)
-        onto = _with_new_passphrase(roots) if new_passphrase else roots
-        rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
-        names = ", ".join(row.name for row in rows)
-        Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
+        act = _rewrapping(settings, state, roots, new_passphrase=new_passphrase)
+        with approved(settings, state, act, approval, signature, resumable=True):
+            onto = _with_new_passphrase(roots) if new_passphrase else roots
+            rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
+            names = ", ".join(row.name for row in rows)
+            Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
         state.close()
     for row in rows:
@@ -112,6 +123,15 @@ def rewrap(*, config: Config = DEFAULT_FILE, new_passphrase: NewPassphrase = Fal
         print("there is no key-encryption key yet: `strongroom protect` and `serve` make one")
     if new_passphrase:
         print("give the gateways the new passphrase at their next start; until then, the old one opens too")
+
+
+def _rewrapping(settings: Settings, state: State, roots: Roots, *, new_passphrase: bool) -> Act:
+    """A passphrase's name has the salt in it, which is another at each try."""
+    names = ["passphrase" if isinstance(one, PassphraseRoot) else one.name for one in roots.usable]
+    keks, onto = ", ".join(sorted(kept_keks(state.engine))), roots_in_words(settings)
+    anew = ", and ask for a new passphrase" if new_passphrase else ""
+    fields = {"keks": keks, "roots": onto, "names": ", ".join(names), "new_passphrase": str(new_passphrase)}
+    return Act("root", f"wrap {keks or 'no key yet'} under the roots {onto}{anew}", fields)
 
 
 def _with_new_passphrase(roots: Roots) -> Roots:
@@ -124,7 +144,13 @@ def _with_new_passphrase(roots: Roots) -> Roots:
 
 @root.command("remove")
 def remove(
-    name: Name, *, config: Config = DEFAULT_FILE, now_due: NowDue = False, cancel: Cancel = False
+    name: Name,
+    *,
+    config: Config = DEFAULT_FILE,
+    now_due: NowDue = False,
+    cancel: Cancel = False,
+    approval: Approval = None,
+    signature: Signature = None,
 ) -> None:
     """Take off what a root wrapped: the first call schedules it, a later one with --now-due does it.
 
@@ -142,7 +168,7 @@ def remove(
         if cancel:
             _cancel(state, name)
         elif now_due:
-            _carry_out(settings, state, name)
+            _carry_out(settings, state, name, approval, signature)
         else:
             _schedule(settings, state, name, timedelta(days=keys.destroy_delay_days))
     finally:
@@ -150,7 +176,7 @@ def remove(
 
 
 def _cancel(state: State, name: str) -> None:
-    if not Removals(state.engine).forget(name):
+    if not Endings(state.engine).forget(of_root(name)):
         raise RootRemovalRefused(
             f"no removal of the root {name!r} was scheduled", hint="see `strongroom keys root list`"
         )
@@ -160,19 +186,24 @@ def _cancel(state: State, name: str) -> None:
 
 def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> None:
     wrapped = _without(settings, state, name).names
-    due = Removals(state.engine).schedule(name, datetime.now(UTC) + delay)
+    due = Endings(state.engine).schedule(of_root(name), datetime.now(UTC) + delay)
     Journal(state.engine).add("root removal scheduled", name, due=f"{due:%Y-%m-%d %H:%M}Z")
     print(f"the root {name} wraps {', '.join(wrapped)}; each opens by a configured root too")
     print(f'from {due:%Y-%m-%d %H:%M}Z on: strongroom keys root remove "{name}" --now-due')
 
 
-def _carry_out(settings: Settings, state: State, name: str) -> None:
-    removals = Removals(state.engine)
-    removals.refuse_early(name, datetime.now(UTC))
+def _carry_out(
+    settings: Settings, state: State, name: str, approval: Path | None, signatures: list[Path] | None
+) -> None:
+    endings = Endings(state.engine)
+    endings.refuse_early(of_root(name), datetime.now(UTC))
     removal = _without(settings, state, name)
-    asyncio.run(wraps.carry_out(state, removal))
-    Journal(state.engine).add("root removed", name, keks=", ".join(removal.names))
-    removals.forget(name)
+    keks = ", ".join(removal.names)
+    act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
+    with approved(settings, state, act, approval, signatures, resumable=True):
+        asyncio.run(wraps.carry_out(state, removal))
+        Journal(state.engine).add("root removed", name, keks=keks)
+        endings.forget(of_root(name))
     print(f"the root {name} wraps nothing here any more")
     print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
 

@@ -128,13 +128,14 @@ def _set(column: str, number: int, state: KeyState, config: object, database: st
     with worksite(load(config), database, "strongroom keys") as site:  # type: ignore[arg-type]  # typer's path
         work = KeyWork(site)
         name = scheme_named(site.schemes, column).keyset
-        keyset = work.change(name, lambda before: before.with_state(_key_id(before, number), state))
-        key_id = _key_id(keyset, number)
+        keyset = work.change(name, lambda before: before.with_state(key_id_of(before, number), state))
+        key_id = key_id_of(keyset, number)
         work.journal.add(state.value, keyset.name, version=number, key_id=f"{key_id:08x}")
     print(f"{keyset.name}: version {number} ({key_id:08x}) is {state.value}")
 
 
-def _key_id(keyset: Keyset, number: int) -> int:
+def key_id_of(keyset: Keyset, number: int) -> int:
+    """The key of a version by its number; raises ``InvalidKeyset``."""
     if number > len(keyset.versions):
         raise InvalidKeyset(
             f"keyset {keyset.name!r} has {len(keyset.versions)} versions, and none of number {number}",

@@ -1,6 +1,7 @@
 """``strongroom keys import`` and ``export``: keys that come in wrapped, and go out in the clear."""
 
 import hashlib
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.keys.asking import read_file, say
 from strongroom.cli.keys.states import Column
 from strongroom.cli.keys.work import DatabaseName, KeyWork
@@ -17,6 +19,7 @@ from strongroom.config import DEFAULT_FILE, load
 from strongroom.errors import KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys import document
+from strongroom.keys.approvals import Act
 from strongroom.keys.imported import ImportToken, unwrap
 from strongroom.keys.imports import refuse_waiting, with_imported
 from strongroom.keys.journal import Journal
@@ -102,6 +105,8 @@ def export(
     output: Output,
     tink: Tink = False,
     danger: Danger = False,
+    approval: Approval = None,
+    signature: Signature = None,
 ) -> None:
     """Write a column's keys into a file, in the clear: with it, stock Tink opens every value.
 
@@ -125,13 +130,23 @@ def export(
             raise KeysetMissing(
                 f"the state has no keyset {name!r} yet", hint="`strongroom protect` or `serve` makes it"
             )
-        # The record comes first: a file without one must not be.
-        Journal(state.engine).add("exported", name, file=str(output.resolve()), to="the clear, for Tink")
-        _write(output, keyset)
+        with approved(settings, state, _act(keyset, output), approval, signature):
+            # The record comes first: a file without one must not be.
+            Journal(state.engine).add("exported", name, file=str(output.resolve()), to="the clear, for Tink")
+            _write(output, keyset)
     finally:
         state.close()
     print(f"the {len(keyset.versions)} versions of {name} are in {output}, in the clear")
     say("`keyset` is for Tink's JSON reader, `associatedData` (hexadecimal) for its decryption")
+
+
+def _act(keyset: Keyset, output: Path) -> Act:
+    file, ids = str(output.resolve()), ", ".join(f"{one.key_id:08x}" for one in keyset.versions)
+    return Act(
+        "export",
+        f"export the keys of {keyset.name}, in the clear, into {file}",
+        {"keyset": keyset.name, "key_ids": ids, "file": file, "host": socket.gethostname()},
+    )
 
 
 def _write(output: Path, keyset: Keyset) -> None:

@@ -1,6 +1,6 @@
 """What the key commands do in one database: the keys that are ready for use, and changes of them.
 
-Called by ``rotate.py``, ``states.py`` and ``transfer.py``.
+Called by ``rotate.py``, ``states.py``, ``transfer.py`` and ``destroy.py``.
 """
 
 import asyncio
@@ -15,21 +15,29 @@ import typer
 
 from strongroom.changeover import record
 from strongroom.changeover.database import Database
-from strongroom.changeover.ledger import Ledger, rotate_kek
+from strongroom.changeover.destruction import Destruction
+from strongroom.changeover.ledger import Ledger, kept_kek, rotate_kek
 from strongroom.changeover.model import Limits, Tell
+from strongroom.changeover.needs import needs
 from strongroom.changeover.rotation import NotWanted, Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
+from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
-from strongroom.errors import KekMissing, KeysetMissing
-from strongroom.gateway.kept import kept_beside
+from strongroom.errors import ChangeoverBusy, KeysetMissing
 from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
+from strongroom.keys.backups import Backups
+from strongroom.keys.endings import Ending
+from strongroom.keys.hierarchy import open_kek
+from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import WrappedKek
+from strongroom.keys.kek import database_of, kek_name
 from strongroom.keys.model import Keyset
+from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
 from strongroom.keys.rotation import due, settled
-from strongroom.keys.store import KeyStore, adopt_keks
+from strongroom.keys.store import KeyStore, kept_keks
+from strongroom.keys.taking import take_over
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
 
@@ -74,6 +82,8 @@ class KeyWork:
         self._wait = LEARNT_SECONDS if wait else 0.0
         self._said = said
         self._prepared = prepared or asyncio.run(prepare(site.settings, site.state, [site.place]))
+        for line in self._prepared.said if prepared is None else ():
+            say(line)
         self._store = KeyStore(site.state.engine, self._prepared.keks)
         self._uses = Reservations(self._store.reserve)
         self.journal = Journal(site.state.engine)
@@ -149,14 +159,13 @@ class KeyWork:
 
     def rotate_kek(self) -> tuple[str, int]:
         """Gives the database's KEK a new version; returns its name and how many keysets it wraps now."""
+        roots = self._prepared.roots
         with self._alone() as database:
-            row, keysets = rotate_kek(
-                database, self._prepared.keks, self._kek(), self._prepared.roots, datetime.now(UTC)
-            )
-        adopt_keks(self._site.state.engine, [row])
-        self._store.adopt(keysets)
-        self.journal.add("rotated", row.name, keysets=len(keysets))
-        return row.name, len(keysets)
+            kept = kept_kek(database, kek_name(self._site.place.name))
+            done = rotate_kek(database, open_kek(kept, roots), kept, roots, datetime.now(UTC))
+        take_over(self._site.state.engine, done.row, done.kek, done.keysets)
+        self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
+        return done.row.name, len(done.keysets)
 
     def change(self, name: str, after: Callable[[Keyset], Keyset]) -> Keyset:
         """Changes a keyset beside the data and in the state; returns it as it is now."""
@@ -168,11 +177,60 @@ class KeyWork:
             ledger.adopt(name)
         return keyset
 
-    def _kek(self) -> WrappedKek:
-        row = asyncio.run(kept_beside(self._site.place.connector)).kek
-        if row is None:
-            raise KekMissing(f"databases.{self._site.place.name} has no key-encryption key beside its data")
-        return row
+    def obstacles(self, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        """What stands in the way of destroying a version, the work of others that runs now included."""
+        found = self._obstacles(self._database(), keyset, key_id)
+        try:
+            with self._alone():
+                return found
+        except ChangeoverBusy as busy:
+            return [*found, Obstacle(busy.message, busy.hint)]
+
+    def destroy(self, keyset: Keyset, key_id: int, ending: Ending) -> tuple[str, ...]:
+        """Destroys a version, if nothing stands in the way now; tables that could not be rewritten.
+
+        Interrupted, it goes on where it stopped. Raises ``DestructionRefused``.
+        """
+        with self._alone() as database:
+            refuse_obstacles(ending, self._obstacles(database, keyset, key_id))
+            destruction = Destruction(
+                database=database,
+                roots=self._prepared.roots,
+                state=self._site.state,
+                ending=ending,
+                now=lambda: datetime.now(UTC),
+            )
+            return destruction.run(keyset.name, key_id, kek_name(database_of(keyset.name)))
+
+    def roots_of(self, keyset: Keyset) -> list[str]:
+        """The roots that wrapped the KEK of a keyset, now or before: dumps from then open by them."""
+        name = kek_name(database_of(keyset.name))
+        found = set(kept_keks(self._site.state.engine)[name].wraps)
+        for event in self.journal.events():
+            if event.what == "root removed" and name in str(event.details.get("keks")).split(", "):
+                found.add(event.subject)
+            if event.subject == keyset.name and event.what == "destruction begun":
+                found |= set(map(str, event.details["roots"]))  # type: ignore[call-overload]  # a list of names
+        return sorted(found)
+
+    def exports_of(self, keyset: Keyset) -> list[str]:
+        """The files that its keys were exported to in the clear."""
+        events = self.journal.events()
+        found = (one.details for one in events if (one.what, one.subject) == ("exported", keyset.name))
+        return sorted({str(one.get("file")) for one in found})
+
+    def _obstacles(self, database: Database, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        engine, number = self._site.state.engine, keyset.number(key_id)
+        schemes = [one for one in self._site.schemes.values() if one.keyset == keyset.name]
+        column = schemes[0].column if schemes else keyset.name
+        owner = database_of(keyset.name)
+        kek = self._prepared.keks.by_name[kek_name(owner)]
+        return [
+            *of_state(keyset, key_id, column),
+            *needs(database, keyset, key_id, schemes),
+            *of_backups(Backups(engine), keyset.name, key_id, kek),
+            *of_holds(Holds(engine), keyset.name, number, also=[kek.name, owner]),
+        ]
 
     @contextmanager
     def _alone(self) -> Iterator[Database]:

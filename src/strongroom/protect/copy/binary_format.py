@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from strongroom._kernel import Refused
 from strongroom.errors import CopyRowTooLong, StrongroomError
-from strongroom.protect.copy.fields import Convert
+from strongroom.protect.copy.fields import Convert, RowTenant
 from strongroom.protect.sealing import KernelTuples
 from strongroom.sql.statement import Copy
 
@@ -33,8 +33,11 @@ class BinaryRows:
         row_bytes: int,
         malformed: type[StrongroomError],
         kernel: KernelTuples | None = None,
+        *,
+        tenant: RowTenant | None = None,
     ) -> None:
         self._kernel = kernel
+        self._tenant = tenant
         self._names = [column.name for column in copy.columns]
         self._functions = functions
         self._row_bytes = row_bytes
@@ -148,6 +151,9 @@ class BinaryRows:
         return fields if len(data) >= place else None
 
     def _append(self, data: bytes, place: int, fields: list[tuple[int, int]], out: list[bytes]) -> None:
+        if self._tenant is not None:
+            begin, end = fields[self._tenant.place]
+            self._tenant.value = data[begin:end] if begin <= end else None
         copied = place
         for column, function in self._functions.items():
             begin, end = fields[column]

@@ -91,6 +91,14 @@ class CsvFormat:
 
         return sealed
 
+    def value(self, column: int, field: bytes) -> bytes | None:
+        """What a client's field says; None for NULL."""
+        if field == self.null(column):
+            return None
+        value = self.unquote(field)
+        force_null = self._named(self._copy.force_null, column)
+        return None if force_null and value == self._null else value
+
     def opening(self, column: int, opener: Convert) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""
         force_quote = self._named(self._copy.force_quote, column)

@@ -5,6 +5,7 @@ A ``Convert`` seals or opens one value; a ``FieldFunction`` does so for a field 
 
 from binascii import Error, unhexlify
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from strongroom import _kernel as kernel
@@ -15,6 +16,15 @@ Convert = Callable[[bytes], bytes]
 FieldFunction = Callable[[bytes], bytes]
 
 HINT = "is the column bytea, and bytea_output hex?"
+
+
+@dataclass(slots=True)
+class RowTenant:
+    """The field of the row being sealed that names its tenant; ``place`` is that of its column."""
+
+    place: int
+    value: bytes | None = None
+    """As the client wrote it, unescaped, or in binary; None for NULL."""
 
 
 class LineFormat(Protocol):
@@ -44,6 +54,9 @@ class LineFormat(Protocol):
 
     def sealing(self, column: int, seal: Convert) -> FieldFunction:
         """From a client's field to the field of a sealed value."""
+
+    def value(self, column: int, field: bytes) -> bytes | None:
+        """What a client's field says; None for NULL."""
 
     def opening(self, column: int, opener: Convert) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from strongroom._kernel import Refused
 from strongroom.errors import MalformedCopy, StrongroomError, UpstreamCopyMalformed
-from strongroom.protect.copy.fields import FieldFunction, LineFormat
+from strongroom.protect.copy.fields import FieldFunction, LineFormat, RowTenant
 from strongroom.protect.copy.lines import OUTSIDE, LineCutter
 from strongroom.protect.sealing import KernelLines
 from strongroom.sql.statement import Copy
@@ -35,6 +35,7 @@ class LineRows:
         self._header = copy.header
         self._before = 0  # lines of earlier chunks, for errors
         self._column: int | None = None  # the one being worked on, for errors
+        self._tenant: RowTenant | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """The rows that this chunk completes."""
@@ -75,6 +76,8 @@ class LineRows:
             fields = careful(line) if careful else line.split(delimiter)
             if len(fields) != width:
                 raise self._wrong_width(len(fields))
+            if self._tenant is not None:
+                self._tenant.value = form.value(self._tenant.place, fields[self._tenant.place])
             for place, null, function in work:
                 field = fields[place]
                 if field != null:
@@ -102,9 +105,12 @@ class SealedRows(LineRows):
         functions: Mapping[int, FieldFunction],
         cutter: LineCutter,
         kernel: KernelLines | None = None,
+        *,
+        tenant: RowTenant | None = None,
     ) -> None:
         super().__init__(copy, form, functions, cutter)
         self._kernel = kernel
+        self._tenant = tenant
 
     def feed(self, chunk: bytes) -> bytes:
         """What follows the marker is dropped, as PostgreSQL does."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from strongroom.errors import Bug, MalformedCopy, UpstreamCopyMalformed
 from strongroom.protect.copy.binary_format import BinaryRows
 from strongroom.protect.copy.csv_format import CsvFormat
-from strongroom.protect.copy.fields import Convert, LineFormat
+from strongroom.protect.copy.fields import Convert, LineFormat, RowTenant
 from strongroom.protect.copy.lines import LineCutter
 from strongroom.protect.copy.rows import OpenedRows, SealedRows
 from strongroom.protect.copy.text_format import TextFormat
@@ -32,20 +32,24 @@ class CopySealer:
     """COPY FROM STDIN: ``feed`` each chunk of the client's, then ``finish`` at CopyDone."""
 
     def __init__(
-        self, copy: Copy, seals: Sequence[Convert | None], *, row_bytes: int = MAX_ROW_BYTES
+        self,
+        copy: Copy,
+        seals: Sequence[Convert | None],
+        *,
+        row_bytes: int = MAX_ROW_BYTES,
+        tenant: RowTenant | None = None,
     ) -> None:
+        """``tenant`` is told of each row whose it is, before its values go to ``seals`` one by one."""
         functions = _by_place(copy, seals)
         self._rows: SealedRows | BinaryRows
         if copy.format == "binary":
-            self._rows = BinaryRows(
-                copy, functions, row_bytes, MalformedCopy, KernelTuples(KernelSeals(seals))
-            )
+            tuples = KernelTuples(KernelSeals(seals)) if tenant is None else None
+            self._rows = BinaryRows(copy, functions, row_bytes, MalformedCopy, tuples, tenant=tenant)
             return
         form = _line_format(copy)
         sealing = {place: form.sealing(place, seal) for place, seal in functions.items()}
-        self._rows = SealedRows(
-            copy, form, sealing, LineCutter(form.syntax, row_bytes), _kernel_lines(form, seals)
-        )
+        lines = _kernel_lines(form, seals) if tenant is None else None
+        self._rows = SealedRows(copy, form, sealing, LineCutter(form.syntax, row_bytes), lines, tenant=tenant)
 
     def feed(self, chunk: bytes) -> bytes:
         """What to send upstream now, perhaps nothing.

@@ -65,6 +65,10 @@ class TextFormat:
 
         return sealed
 
+    def value(self, column: int, field: bytes) -> bytes | None:
+        """What a client's field says; None for NULL."""
+        return None if field == self.null(column) else unescape(field)
+
     def opening(self, column: int, opener: Convert) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""
 

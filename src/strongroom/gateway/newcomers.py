@@ -1,0 +1,169 @@
+"""New tenants: a key-encryption key, and a keyset for each column that has ``tenant:``.
+
+The key is on the disk in both of its places before it wraps anything, and each keyset stands beside the data
+before it is taken into the state; of two gateways that make the same tenant at once, both have what came
+first. Made twice, nothing changes. Called by `strongroom keys tenants add` and, where
+`keys.tenants.add: automatic`, by the supervisor.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from strongroom.config import Settings
+from strongroom.errors import (
+    KekMissing,
+    KeysetsNotKept,
+    TenantDestroyed,
+    TenantKeyAway,
+    TenantNameRefused,
+    TenantPlaceRefused,
+)
+from strongroom.gateway.kept import Place, keks_beside, keysets_beside, publish, publish_kek
+from strongroom.gateway.protection import new_keysets, schemes_of
+from strongroom.gateway.tenants import Rows, copies_of, holds_own, own_roots
+from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.journal import Journal
+from strongroom.keys.kek import Keks, database_of, kek_name, new_kek, scope_of
+from strongroom.keys.model import Keyset
+from strongroom.keys.store import KeyStore, adopt_keks, kept_keks, kept_keysets
+from strongroom.keys.tenants import Standing
+from strongroom.protect.scheme import Scheme
+from strongroom.protect.tenants import is_tenant_name
+from strongroom.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where tenants are made: one database, and the roots that wrap the keys of those who hold none."""
+
+    settings: Settings
+    state: State
+    place: Place
+    roots: Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """Tenants whose keys are there now."""
+
+    keks: tuple[Keyset, ...]
+    made: tuple[str, ...]
+    """Those whose key-encryption key was not there before: `DATABASE@TENANT`."""
+    keysets: tuple[str, ...]
+    """The keysets that were made."""
+
+
+async def add(at: Site, tenants: Iterable[str], *, again: bool = False) -> Newcomers:
+    """Makes what these tenants have not. Raises a ``TenantError``, ``RootError`` or ``KeysetError``.
+
+    ``again`` is for a name whose key was destroyed.
+    """
+    settings, state, place = at.settings, at.state, at.place
+    columns = _columns(settings, place.name)
+    names = {kek_name(f"{place.name}@{_checked(tenant)}"): tenant for tenant in tenants}
+    keks, made = [], []
+    for name in names:
+        standing = await _standing(at, name)
+        if standing.kek is None:
+            standing = await _made(at, standing, again=again)
+            made.append(scope_of(name))
+        assert standing.kek is not None  # _made
+        keks.append(standing.kek)
+    schemes = [scheme.of_tenant(tenant) for tenant in names.values() for scheme in columns]
+    keysets = await _completed(state, place, Keks.of(keks), schemes)
+    journal = Journal(state.engine)
+    for scope in made:
+        journal.add("tenant added", scope, held="by itself" if holds_own(settings, scope) else "here")
+    return Newcomers(tuple(keks), tuple(made), tuple(keysets))
+
+
+def _columns(settings: Settings, database: str) -> list[Scheme]:
+    """The columns of which each tenant has a keyset."""
+    found = [scheme for scheme in schemes_of(settings, database).values() if scheme.tenant is not None]
+    if not found:
+        raise TenantNameRefused(
+            f"databases.{database} has no column with tenant:, so its tenants need no keys",
+            hint="write tenant: beside a column's type; docs/guides/tenants.md shows how",
+        )
+    return found
+
+
+def _checked(tenant: str) -> str:
+    if not is_tenant_name(tenant):
+        raise TenantNameRefused("a tenant cannot be called this")
+    return tenant
+
+
+async def _standing(at: Site, name: str) -> Standing:
+    """How the KEK of one tenant stands, of which other tenants' are not read."""
+    settings, state, place = at.settings, at.state, at.place
+    copies = copies_of(settings)
+    copy = None if copies is None else copies.read(name)
+    kept = kept_keks(state.engine, name)
+    beside = {one: row for one, row in (await keks_beside(place.connector)).items() if one == name}
+    rows = Rows(settings, state, place, kept, {name: copy} if copy else {}, beside)
+    if not rows.names:
+        return Standing(name)
+    if holds_own(settings, name):
+        return await asyncio.to_thread(rows.stand_own, name)
+    return await asyncio.to_thread(rows.stand, name, at.roots)
+
+
+async def _made(at: Site, before: Standing, *, again: bool) -> Standing:
+    """A new KEK, in both places."""
+    settings, place = at.settings, at.place
+    name, scope = before.name, scope_of(before.name)
+    if before.failure is not None:
+        raise TenantKeyAway(f"{name} is there, and does not open: {before.failure.message}")
+    if before.is_destroyed and not again:
+        raise TenantDestroyed(f"{name} was destroyed")
+    if not before.is_destroyed:
+        await _refuse_second(at, scope)
+    own = holds_own(settings, name)
+    onto = await asyncio.to_thread(own_roots, settings, name) if own else at.roots
+    revision = 1 if before.row is None else before.row.revision + 1
+    row = await asyncio.to_thread(wrapped, new_kek(scope, datetime.now(UTC)), revision, onto)
+    if own:
+        await publish_kek(place, row)
+    else:
+        copies = copies_of(settings)
+        if copies is None:
+            raise TenantPlaceRefused(f"there is no folder for the second copy of {name!r}")
+        copies.write(row)
+    # What the second place has now is what counts: another gateway may have come first.
+    standing = await _standing(at, name)
+    if standing.kek is None or standing.row is None:
+        raise KeysetsNotKept(f"{name} does not open from where it was just written")
+    adopt_keks(at.state.engine, [standing.row])
+    return standing
+
+
+async def _refuse_second(at: Site, scope: str) -> None:
+    """Where there are keysets of a tenant, its KEK is lost or elsewhere, and not to be made."""
+    columns = _columns(at.settings, at.place.name)
+    names = [scheme.of_tenant(scope.partition("@")[2]).keyset for scheme in columns]
+    there = [*(await keysets_beside(at.place.connector, names)), *kept_keysets(at.state.engine)]
+    if any(database_of(one.name) == scope for one in there):
+        raise KekMissing(
+            f"there are keysets of {scope!r}, and their key-encryption key is not here",
+            hint="restore it: the folder keys.tenants.copies, or a backup of the tenant's keys, has it",
+        )
+
+
+async def _completed(state: State, place: Place, keks: Keks, schemes: Sequence[Scheme]) -> list[str]:
+    """The keysets of these tenants in both places; returns which were made."""
+    names = [scheme.keyset for scheme in schemes]
+    there = {one.name for one in await keysets_beside(place.connector, names)}
+    made = await new_keysets(place, [one for one in schemes if one.keyset not in there])
+    if made:
+        await publish(place, keks, {}, made, ())
+    kept = await keysets_beside(place.connector, names)
+    opened = keks.unwrap_all(kept)
+    if missing := [name for name in names if name not in opened]:
+        raise KeysetsNotKept(
+            f"databases.{place.name}: {len(missing)} keysets of tenants are not beside the data as written"
+        )
+    KeyStore(state.engine, keks).adopt(kept)
+    return [one.name for one in made if one.key_ids == opened[one.name].key_ids]

@@ -1,0 +1,222 @@
+"""To which tenant a row belongs whose values are sealed by its tenant's keys (`tenant: tenant_id`).
+
+Such a value can be sealed only where the statement itself says whose it is: in the same row of an INSERT, or
+by a condition that every row fulfils that an UPDATE changes. So each table that is named, and each row that
+is stored, gets a `Row`; what says its tenant is noted there, and two rows that must be of one tenant are
+linked. When all is decided, `tenant_of` gives what Bind, or the text, has to say.
+
+INVARIANT: a row takes its tenant from the query level at which its table stands, and from nowhere deeper: a
+subquery's condition says nothing of the rows around it.
+
+Called by `sources.py`, `changes.py`, `copying.py` and `rewrite.py`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from strongroom.errors import TenantUnclear, UndefinedColumn, ValueMoves
+from strongroom.protect.tenants import NAMING_TYPES
+from strongroom.sql.operators import check_equality
+from strongroom.sql.parse import Node, strings, unpack
+from strongroom.sql.run import Run
+from strongroom.sql.schema import SESSION, Column, Protection, Relation, Row
+from strongroom.sql.scope import Scope
+from strongroom.sql.statement import Tenant
+from strongroom.sql.typenames import NAMES
+from strongroom.sql.value import Literal, Open, ParameterUse, Value
+
+
+def row_of(run: Run, relation: Relation) -> Row | None:
+    """A row of a table; None where none of its values belongs to a tenant."""
+    protections = (run.ground.protection(relation, column) for column in relation.columns)
+    names = {one.tenant for one in protections if one is not None and one.tenant not in {"", SESSION}}
+    return next(
+        (Row(column.name, column.type_oid) for column in relation.columns if column.name in names), None
+    )
+
+
+def in_row(value: Value, row: Row | None, column: Column) -> Value:
+    """A column's value as that of this row."""
+    if row is None:
+        return value
+    if value.protection is not None and value.protection.tenant == row.column:
+        return replace(value, protection=replace(value.protection, row=row))
+    return replace(value, names=row) if column.name == row.column else value
+
+
+def apart(value: Value) -> Value:
+    """The value where the query that gave it can be named more than once: of some row, and no certain one."""
+    if value.protection is not None and value.protection.row is not None:
+        value = replace(value, protection=replace(value.protection, row=None))
+    return replace(value, names=None) if value.names is not None else value
+
+
+# ------------------------------------------------------------------------------------------ what says it
+
+
+def learn(run: Run, scope: Scope, node: Node | None) -> None:
+    """Takes from a condition on every row of this level what it says of their tenants."""
+    for left, right in _equalities(node):
+        ours, theirs = _named_by(scope, left), _named_by(scope, right)
+        own = _rows(scope)
+        for one, another in ((ours, theirs), (theirs, ours)):
+            if one is not None and another is not None and one in own:
+                _link(one, another)  # once they are of one, the other way round changes nothing
+        for row, other in ((ours, right), (theirs, left)):
+            if row is not None and row in own and _root(row) in own:
+                check_equality(run, ("=",))
+                _say(_root(row), other)
+
+
+def stored(row: Row | None, column: Column, node: Node, value: Value) -> None:
+    """Takes the tenant of a row that is stored from what is stored in the column that names it."""
+    if row is None or column.name != row.column:
+        return
+    if value.names is not None:
+        _link(row, value.names)
+    elif not value.null:
+        _say(row, node)
+
+
+def _say(row: Row, node: Node) -> None:
+    at = _leaf(node)
+    if at is not None and row.same is None and row.said is None:
+        row.said = at
+
+
+def _link(row: Row, other: Row) -> bool:
+    """Whether what is known of the other row now holds for this one."""
+    free = row.same is None and row.said is None and _root(other) is not row
+    if free:
+        row.same = other
+    return free
+
+
+def _root(row: Row) -> Row:
+    while row.same is not None:
+        row = row.same
+    return row
+
+
+def _rows(scope: Scope) -> list[Row]:
+    """The rows of the tables of one query level."""
+    found = (column.value.names for item in scope.source.items for column in item.columns)
+    return [row for row in found if row is not None]
+
+
+def _equalities(node: Node | None) -> Iterable[tuple[Node, Node]]:
+    """The two sides of each `=` that must hold if the condition does."""
+    if node is None:
+        return
+    tag, body = unpack(node)
+    if tag == "BoolExpr" and body["boolop"] == "AND_EXPR":
+        for arg in body["args"]:
+            yield from _equalities(arg)
+    elif tag == "A_Expr" and body["kind"] == "AEXPR_OP" and strings(body["name"])[-1] == "=":
+        yield body["lexpr"], body["rexpr"]
+
+
+def _named_by(scope: Scope, node: Node) -> Row | None:
+    """The row whose tenant a column names, by itself; others say nothing."""
+    tag, body = unpack(node)
+    if tag != "ColumnRef" or any("String" not in field for field in body["fields"]):
+        return None
+    names = strings(body["fields"])
+    try:
+        match names:
+            case (name,):
+                return scope.column(name).names
+            case (alias, name):
+                return scope.qualified(None, alias, name).names
+            case (schema, alias, name):
+                return scope.qualified(schema, alias, name).names
+            case _:
+                return None
+    except UndefinedColumn:
+        return None  # the condition itself is resolved elsewhere, and refused there
+
+
+def _leaf(node: Node) -> int | None:
+    """Where a parameter or constant stands in the text; None for anything else.
+
+    A cast may give it a type, as drivers do, as long as it cannot change what it names.
+    """
+    tag, body = unpack(node)
+    if tag == "TypeCast" and _keeps_names(body["typeName"]):
+        tag, body = unpack(body["arg"])
+    if tag == "ParamRef" or (tag == "A_Const" and not body.get("isnull")):
+        return int(body.get("location", 0))
+    return None
+
+
+def _keeps_names(type_name: Node) -> bool:
+    plain = not type_name.get("typmods") and not type_name.get("arrayBounds")
+    return plain and NAMES.get(strings(type_name["names"])[-1]) in NAMING_TYPES
+
+
+# ------------------------------------------------------------------------------------------ what follows
+
+
+def check_moves(run: Run) -> None:
+    """Refuses values that would be stored in a row of another tenant, or of one that is not known."""
+    for source, target, qualified in run.moves:
+        if source is None or target is None or not _are_of_one(run, source, target):
+            raise ValueMoves(
+                f"a tenant's value would be stored in {qualified}, in a row that may be another tenant's",
+                hint="say that both rows are of one tenant, as in WHERE a.tenant_id = b.tenant_id, or copy"
+                " through the application",
+            )
+
+
+def _are_of_one(run: Run, row: Row, other: Row) -> bool:
+    """Whether two rows are of one tenant: linked, or named by the same parameter or literal."""
+    ours, theirs = (_root(one) for one in (row, other))
+    names = {_name(run, one) for one in (ours, theirs)}
+    return ours is theirs or (len(names) == 1 and None not in names)
+
+
+def _name(run: Run, row: Row) -> tuple[int, str] | None:
+    """What names a row's tenant: a parameter's number, or a literal."""
+    match _said(run, row):
+        case ParameterUse(number=number):
+            return number, ""
+        case Literal(value=text):
+            return 0, text
+        case _:
+            return None
+
+
+def _said(run: Run, row: Row) -> Open | None:
+    """The parameter or literal in the text that names a row's tenant."""
+    found = (one for one in run.opens if one.start == row.said and isinstance(one, ParameterUse | Literal))
+    return next(found, None) if row.said is not None else None
+
+
+def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Tenant | None:
+    """By whose key something is sealed, for its own column if no other is given; raises `TenantUnclear`."""
+    protection = protection or node.protection
+    if protection is None or not protection.tenant or node.stored:
+        return None
+    if protection.tenant == SESSION:
+        return Tenant()
+    row = _root(protection.row or Row(protection.tenant))
+    match _said(run, row):
+        case ParameterUse(number=number, type_oid=oid) if isinstance(node, ParameterUse):
+            return Tenant(row.type_oid, number, max(oid, 0))
+        case Literal(value=text):
+            return Tenant(row.type_oid, literal=text)
+        case ParameterUse():
+            raise TenantUnclear(
+                f"a literal for the column {protection.column} would be sealed for a tenant that only a"
+                " parameter names",
+                hint="Pass both as parameters, or write both as literals.",
+            )
+        case _:
+            raise TenantUnclear(
+                f"it is not clear for which tenant a value of the column {protection.column} is to be sealed"
+            )
+
+
+def bare(protection: Protection) -> Protection:
+    """How a column is protected, whichever row it is of."""
+    return replace(protection, row=None) if protection.row is not None else protection

@@ -1,0 +1,285 @@
+"""sql/tenants.py: to which tenant a row belongs whose values are sealed by its tenant's keys."""
+
+from dataclasses import replace
+
+import pytest
+from tests.sql.world import CONTEXT, INT, TEXT, one, table
+
+from strongroom.errors import TenantUnclear, ValueMoves
+from strongroom.sql.schema import SESSION, Protection, Relation, Schema
+from strongroom.sql.statement import Context, Parameter, SealedLiteral, Tenant
+
+RENTED = table(200, "rented", ("id", INT), ("tenant_id", INT), ("iban", TEXT), ("note", TEXT), ("name", TEXT))
+IBAN = Protection("public.rented.iban", "shop/public.rented.iban", TEXT, -1, False, tenant="tenant_id")
+NOTE = Protection("public.rented.note", "shop/public.rented.note", TEXT, -1, False, tenant="tenant_id")
+VIEW = replace(
+    table(201, "rented_view", ("tenant_id", INT), ("iban", TEXT), kind="v"),
+    definition=" SELECT tenant_id, iban FROM rented;",
+    depends=(200,),
+)
+
+
+def context(*relations: Relation, tenant: str = "tenant_id") -> Context:
+    """A database of this table, whose values belong to tenants."""
+    protections = {(200, 3): replace(IBAN, tenant=tenant), (200, 4): replace(NOTE, tenant=tenant)}
+    return replace(CONTEXT, schema=Schema({r.oid: r for r in (RENTED, *relations)}), protections=protections)
+
+
+ROWS, SESSIONS = context(VIEW), context(tenant=SESSION)
+
+
+def sealed(text: str, *declared: int, by: Context = ROWS) -> list[Tenant | None]:
+    """Of each parameter that is sealed, whose key seals it."""
+    found = one(text, *declared, context=by).parameters or ()
+    return [parameter.tenant for parameter in found if parameter.protection is not None]
+
+
+def written(text: str, by: Context = ROWS) -> list[Tenant | None]:
+    """The same of literals."""
+    pieces = one(text, context=by).pieces
+    return [piece.tenant for piece in pieces if isinstance(piece, SealedLiteral)]
+
+
+def by(number: int, oid: int = 0) -> Tenant:
+    """The tenant that a parameter names."""
+    return Tenant(INT, number, oid)
+
+
+@pytest.mark.parametrize(
+    ("text", "tenants"),
+    [
+        ("insert into rented (tenant_id, iban) values ($1, $2)", [by(1)]),
+        ("insert into rented (iban, note, tenant_id) values ($1, $2, $3)", [by(3), by(3)]),
+        ("insert into rented (tenant_id, iban) values ($1, $2), ($3, $4)", [by(1), by(3)]),
+        ("insert into rented (tenant_id, iban) select $1, $2", [by(1)]),
+        ("insert into rented values ($1, $2, $3, $4, $5)", [by(2), by(2)]),
+        ("insert into rented (tenant_id, iban) values ($1::int, $2)", [by(1, INT)]),
+        ("insert into rented (tenant_id, iban) values (7, $1)", [Tenant(INT, literal="7")]),
+        ("update rented set iban = $1 where tenant_id = $2", [by(2)]),
+        ("update rented set iban = $1 where id = $3 and $2 = tenant_id and name = 'x'", [by(2)]),
+        ("update rented r set iban = $1 where r.tenant_id = $2", [by(2)]),
+        ("update only public.rented set iban = $1 where public.rented.tenant_id = $2", [by(2)]),
+        ("update rented set tenant_id = $1, iban = $2, note = $3 where id = $4", [by(1), by(1)]),
+        ("update rented set iban = coalesce($1, iban) where tenant_id = $2", [by(2)]),
+        ("update rented set iban = case when name = 'x' then $1 else iban end where tenant_id = $2", [by(2)]),
+        (
+            (
+                "update rented a set iban = $1 from rented b"
+                " where a.tenant_id = b.tenant_id and $2 = b.tenant_id"
+            ),
+            [by(2)],
+        ),
+        (
+            (
+                "insert into rented (tenant_id, iban) values ($1, $2)"
+                " on conflict (tenant_id, id) do update set iban = $3"
+            ),
+            [by(1), by(1)],
+        ),
+        (
+            (
+                "insert into rented (tenant_id, id, iban) values ($1, $2, $3)"
+                " on conflict (id) do update set iban = $4 where rented.tenant_id = excluded.tenant_id"
+            ),
+            [by(1), by(1)],
+        ),
+        (
+            (
+                "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+                " when matched then update set iban = $3"
+            ),
+            [by(2)],
+        ),
+        (
+            (
+                "merge into rented r using (select $1::int as id) s on r.id = s.id"
+                " when not matched then insert (tenant_id, iban) values ($2, $3)"
+            ),
+            [by(2)],
+        ),
+        ("select coalesce(iban, $1) from rented where tenant_id = $2", [by(2)]),
+        (
+            (
+                "update rented a set iban = $1 from rented b"
+                " where a.tenant_id = b.tenant_id and a.tenant_id = $2"
+            ),
+            [by(2)],
+        ),
+        ("with x as (select 1) update rented set iban = $1 where tenant_id = $2", [by(2)]),
+    ],
+)
+def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant]) -> None:
+    """In the row that it stores, or by a condition on every row that it changes."""
+    assert sealed(text) == tenants
+
+
+@pytest.mark.parametrize(
+    ("text", "tenants"),
+    [
+        ("insert into rented (tenant_id, iban) values (7, 'x'), (8, 'y')", ["7", "8"]),
+        ("insert into rented (tenant_id, iban) values ('7'::int, 'x')", ["7"]),
+        ("update rented set iban = 'x' where tenant_id = 7", ["7"]),
+    ],
+)
+def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
+    """Each as its own row says."""
+    assert written(text) == [Tenant(INT, literal=name) for name in tenants]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into rented (iban) values ($1)",
+        "insert into rented (tenant_id, iban) values (default, $1)",
+        "insert into rented (tenant_id, iban) values (null, $1)",
+        "insert into rented (tenant_id, iban) values ($1 + 1, $2)",
+        "insert into rented (tenant_id, iban) values ($1, 'x')",
+        "insert into rented (tenant_id, iban) values ($1::varchar(2), $2)",
+        "insert into rented (tenant_id, iban) values (case when $1 then $2 end, $3)",
+        "insert into rented (tenant_id, iban) select * from (values ($1::int, $2)) v",
+        "insert into rented (tenant_id, iban) select id, $1 from rented where tenant_id = $2",
+        "update rented set iban = $1 where id = $2",
+        "update rented set iban = $1",
+        "update rented set iban = $1 where tenant_id = $2 or id = $3",
+        "update rented set iban = $1 where not tenant_id = $2",
+        "update rented set iban = $1 where tenant_id <> $2",
+        "update rented set iban = $1 where tenant_id = any($2)",
+        "update rented set iban = $1 where tenant_id in ($2, $3)",
+        "update rented set iban = $1 where exists (select 1 from rented b where rented.tenant_id = $2)",
+        "update rented set iban = $1 where exists (select 1 from rented b where b.tenant_id = $2)",
+        "update rented a set iban = $1 from rented b where b.tenant_id = $2",
+        (
+            "update rented a set iban = $1 from rented b left join rented c on c.tenant_id = $2"
+            " where a.tenant_id = b.tenant_id"
+        ),
+        "update rented set iban = $1 where tenant_id = $2 + 1",
+        "update rented_view set iban = $1 where tenant_id = $2",
+        (
+            "insert into rented (tenant_id, iban) values ($1, $2), ($3, $4)"
+            " on conflict (tenant_id, id) do update set iban = $5"
+        ),
+        "insert into rented (tenant_id, iban) values ($1, $2) on conflict (id) do update set iban = $3",
+        (
+            "insert into rented (iban) values ($1) on conflict (id) do update set name = 'x'"
+            " where excluded.tenant_id = $2"
+        ),
+        (
+            "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+            " when matched then update set iban = $3 when not matched then insert (name) values ('x')"
+        ),
+        (
+            "merge into rented r using rented s on s.tenant_id = $1 and r.id = s.id"
+            " when not matched then insert (tenant_id, iban) values (s.tenant_id, $2)"
+        ),
+        "select coalesce(iban, $1) from rented",
+        (
+            "with c as (select tenant_id, iban from rented) select coalesce(b.iban, $1) from c a, c b"
+            " where a.tenant_id = $2"
+        ),
+    ],
+)
+def test_what_is_not_clear_is_refused(text: str) -> None:
+    """A value under the wrong tenant's key would die with the wrong tenant."""
+    with pytest.raises(TenantUnclear):
+        one(text, context=ROWS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "update rented a set iban = b.iban from rented b where a.tenant_id = b.tenant_id and a.id > b.id",
+        "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $1",
+        "update rented a set iban = (select iban from rented b where b.tenant_id = a.tenant_id limit 1)",
+        "update rented set iban = iban",
+        "insert into rented (tenant_id, iban) select tenant_id, iban from rented",
+        "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1",
+        (
+            "insert into rented (tenant_id, id, iban) values ($1, $2, $3), ($4, $5, $6)"
+            " on conflict (tenant_id, id) do update set iban = excluded.iban"
+        ),
+        (
+            "insert into rented (tenant_id, id, iban) values ($1, $2, $3), ($4, $5, $6)"
+            " on conflict (id) do update set iban = excluded.iban where excluded.tenant_id = rented.tenant_id"
+        ),
+        (
+            "update rented a set iban = b.iban from rented b join rented c on b.tenant_id = c.tenant_id"
+            " where c.tenant_id = a.tenant_id"
+        ),
+    ],
+)
+def test_values_move_within_a_tenant(text: str) -> None:
+    """Where the statement says that both rows are of one."""
+    assert one(text, context=ROWS).touched
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "update rented a set iban = b.iban from rented b where a.id = b.id",
+        "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $2",
+        "update rented a set iban = (select iban from rented b where b.id = a.id) where tenant_id = $1",
+        "insert into rented (tenant_id, iban) select 7, iban from rented",
+        "insert into rented (tenant_id, iban) select id, iban from rented",
+        "insert into rented (tenant_id, iban) select tenant_id::varchar(1)::int, iban from rented",
+        "insert into rented (tenant_id, iban) select max(tenant_id), (array_agg(iban))[1] from rented",
+        "insert into rented (tenant_id, iban) select tenant_id, lag(iban) over (order by id) from rented",
+        (
+            "insert into rented (tenant_id, iban) select t, unnest(i) from"
+            " (select tenant_id as t, array_agg(iban) as i from rented group by tenant_id) s"
+        ),
+        "insert into rented (tenant_id, iban) select tenant_id, iban from rented union all select 1, 'x'",
+        (
+            "insert into rented (tenant_id, id, iban) values ($1, $2, $3)"
+            " on conflict (id) do update set iban = excluded.iban"
+        ),
+        (
+            "with c as (select tenant_id, iban from rented) update rented r set iban = b.iban from c a, c b"
+            " where a.tenant_id = r.tenant_id"
+        ),
+        "update rented_view set iban = (select iban from rented where id = 1)",
+        "update rented set tenant_id = $1",
+        "update rented set tenant_id = $1, iban = $2 where id = $3",
+    ],
+)
+def test_no_value_goes_to_another_tenant(text: str) -> None:
+    """It would open still, and outlive its tenant's key, or die with another's."""
+    with pytest.raises((ValueMoves, TenantUnclear)):
+        one(text, context=ROWS)
+
+
+def test_a_session_says_for_all() -> None:
+    """Then no statement has to."""
+    for text in (
+        "insert into rented (iban) values ($1)",
+        "update rented set iban = $1 where id = $2",
+        "update rented a set iban = coalesce($1, b.iban) from rented b",
+        "select coalesce(iban, $1) from rented",
+    ):
+        assert sealed(text, by=SESSIONS) == [Tenant()]
+    assert written("insert into rented (iban) values ('x'), ('y')", SESSIONS) == [Tenant(), Tenant()]
+
+
+def test_what_is_read_is_of_no_row() -> None:
+    """Records of the same statement are equal, whenever it was analysed."""
+    text = "update rented set iban = $1 where tenant_id = $2 returning iban"
+    assert one(text, context=ROWS) == one(text, context=ROWS)
+    (output,) = one(text, context=ROWS).outputs or ()
+    assert output.protection == IBAN
+    assert output.protection.row is None
+
+
+def test_a_parameter_is_split_by_row() -> None:
+    """One value for two tenants is sealed twice."""
+    text = "insert into rented (tenant_id, iban) values ($1, $3), ($2, $3)"
+    found = one(text, context=ROWS).parameters or ()
+    assert [(p.client, p.tenant) for p in found if isinstance(p, Parameter) and p.protection] == [
+        (3, by(1)),
+        (3, by(2)),
+    ]
+
+
+def test_prepare_cannot_say_it() -> None:
+    """EXECUTE brings values that only then would name a tenant."""
+    with pytest.raises(TenantUnclear, match="PREPARE"):
+        one("prepare p as insert into rented (tenant_id, iban) values ($1, $2)", context=ROWS)
+    assert one("prepare p as insert into rented (iban) values ($1)", context=SESSIONS).touched
