@@ -186,7 +186,8 @@ class _Rotation:
         """The ids of all tenants' keys in the column, which its values are told apart by."""
         if not self._of_tenant:
             return []
-        query = "SELECT unnest(key_ids) FROM strongroom_keys.keysets WHERE substr(name, strpos(name, '/') + 1) = %s"
+        of_column = "substr(name, strpos(name, '/') + 1) = %s"
+        query = f"SELECT unnest(key_ids) FROM strongroom_keys.keysets WHERE {of_column}"
         return [int(one) for (one,) in self.database.rows(query, self._name.partition("/")[2])]
 
     def _write(self, before: Keyset, after: Keyset) -> Keyset:

@@ -75,6 +75,7 @@ def _look(settings: Settings, database: str, keks: Keks, *, wait: bool) -> Itera
             work = KeyWork(site, wait=wait, prepared=_taken_over(site, keks), said=_silently)
             for one in work.due():
                 yield from _deal_with(work, one) if one.by_itself else [_due(one)]
+            yield from _of_tenants(work, database)
             yield from _kek(work, keks, database)
     except StrongroomError as error:
         yield {"what": "failed", "database": database, "code": error.code, "why": error.message}
@@ -102,6 +103,13 @@ def _due(one: Due) -> Finding:
     columns = " ".join(scheme.column for scheme in one.schemes)
     remedy = f"strongroom keys rotate {columns} --reencrypt"
     return {"what": "due", "key": one.schemes[0].keyset, "why": one.why, "remedy": remedy}
+
+
+def _of_tenants(work: KeyWork, database: str) -> Iterator[Finding]:
+    names = work.due_of_tenants()
+    if names:
+        why = f"{len(names)} are due, such as {names[0]}"
+        yield {"what": "due", "key": f"tenants of {database}", "why": why, "remedy": "strongroom keys list"}
 
 
 def _kek(work: KeyWork, keks: Keks, database: str) -> Iterator[Finding]:
