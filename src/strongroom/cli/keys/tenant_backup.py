@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.keys.approving import Approval, Signature, approved
-from strongroom.cli.keys.asking import Identity, key_for, read_file, say, to_whom
-from strongroom.cli.keys.asking import PassphraseFrom as OpenedBy
-from strongroom.cli.keys.backup import PassphraseFrom, Recipient, RecipientsFile
+from strongroom.cli.keys.asking import Identity, PassphraseFrom, key_for, read_file, say, to_whom
+from strongroom.cli.keys.backup import Recipient, RecipientsFile
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.cli.worksite import chosen_database
@@ -95,7 +94,7 @@ def restore(
     *,
     config: Config = DEFAULT_FILE,
     identity: Identity = None,
-    passphrase_from: OpenedBy = None,
+    passphrase_from: PassphraseFrom = None,
     approval: Approval = None,
     signature: Signature = None,
     json: Json = False,
