@@ -40,8 +40,13 @@ def key_id_of(sealed: bytes) -> int:
     return int(key_id)
 
 
-def unknown_key(keyset: str, key_id: int) -> UnknownKey:
+def unknown_key(keyset: str, key_id: int, *, of_tenants: bool = False) -> UnknownKey:
     """The error for a value that names a key which its column's keyset does not have, or may not use."""
+    if of_tenants:
+        return UnknownKey(
+            f"a stored value names key {key_id:08x}: another tenant's, or of one whose key is not here",
+            hint="`strongroom keys tenants list` says whose key was withdrawn or destroyed",
+        )
     return UnknownKey(
         f"a stored value names key {key_id:08x}, which keyset {keyset!r} cannot use", hint=UNKNOWN_KEY_HINT
     )
