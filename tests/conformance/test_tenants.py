@@ -12,10 +12,11 @@ from io import StringIO
 import psycopg
 import pytest
 import yaml
-from tests.conftest import EMBEDDED, Servers
+from tests.conftest import Servers
 from tests.gateway.serving import logged
 
 from strongroom.testing.gateway import Gateway
+from strongroom.testing.installations import EMBEDDED
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 
