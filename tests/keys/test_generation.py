@@ -68,7 +68,7 @@ def test_a_copy_of_last_week(opened: Open, tmp_path: Path) -> None:
     assert found is not None
     assert found == (Verdict.BEHIND, beside)
     former = generation.state_id(copy.engine)
-    now = generation.become_another(copy, "copied back", [])
+    now = generation.become_another(copy, former, "copied back", [])
     assert now == generation.state_id(copy.engine) != former
     assert judge(copy, [beside, advance(copy)]) is None
     assert judge(state, [beside]) is None
@@ -128,14 +128,18 @@ def test_more_uses_are_assumed(opened: Open) -> None:
     keysets = [one for one in some_keysets() if one.algorithm is Algorithm.AES256_GCM]
     (iban,) = keysets
     store = KeyStore(state.engine, Keks.of(()))
-    generation.become_another(state, "copied back", keysets)
+
+    def again() -> None:
+        generation.become_another(state, generation.state_id(state.engine), "copied back", keysets)
+
+    again()
     key = (iban.name, iban.primary)
     assert store.uses() == {key: ASSUMED_USES}
     for _ in range(2):
-        generation.become_another(state, "copied back", keysets)
+        again()
     assert store.uses() == {key: MAX_USES_RANDOMIZED - SPARED_USES}
     store.reserve(*key, SPARED_USES, MAX_USES_RANDOMIZED)
-    generation.become_another(state, "copied back", keysets)
+    again()
     assert store.uses() == {key: MAX_USES_RANDOMIZED}
 
 
@@ -143,7 +147,8 @@ def test_it_is_written_down_until_somebody_has_seen_to_it(opened: Open) -> None:
     """With the former id; acknowledged once."""
     state = opened("state")
     former = generation.state_id(state.engine)
-    generation.become_another(state, "the state was copied back", [])
+    now = generation.become_another(state, former, "the state was copied back", [])
+    assert generation.become_another(state, former, "found by another process, too", []) == now
     (found,) = generation.rollbacks(state.engine)
     assert (found.what, found.former, found.acknowledged) == ("the state was copied back", former, None)
     assert [generation.acknowledge(state.engine) for _ in range(2)] == [1, 0]

@@ -116,6 +116,8 @@ def _is_by(blob: bytes, key: object, message: bytes) -> bool:
         b"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n",
         b"-----BEGIN SSH SIGNATURE-----\nU1NI=U0l\n-----END SSH SIGNATURE-----\n",
         b"-----BEGIN SSH SIGNATURE-----\n" + b"A" * MAX_SIGNATURE_BYTES + b"\n-----END SSH SIGNATURE-----\n",
+        b"-----BEGIN SSH SIGNATURE-----" + b" " * 16_000 + b"-----END SSH SIGNATURE-----",
+        b"-----BEGIN SSH SIGNATURE-----END SSH SIGNATURE-----",
         b"-----BEGIN PGP SIGNATURE-----\nU1NIU0lH\n-----END PGP SIGNATURE-----\n",
     ],
 )
@@ -135,6 +137,14 @@ def test_keys_that_may_not_sign(tmp_path: Path) -> None:
     for bad in ("", kind, f"ssh-dss {body}", f"{kind} {body[:-4]}", f"{kind} {body}AAAA", f"{kind} !", body):
         with pytest.raises(SignatureInvalid):
             parse_public_key(bad)
+
+
+def test_a_key_in_a_signature_that_no_library_reads(tmp_path: Path) -> None:
+    """A compressed point, which cryptography does not implement, is a damaged key like any other."""
+    blob = _blob(Signer.make(tmp_path, "anna", "-t", "ecdsa", "-b", "256").signature(MESSAGE))
+    start = blob.index(b"nistp256\0\0\0\x41\x04") + 12
+    with pytest.raises(SignatureInvalid, match="public key"):
+        verify(parse_signature(_armoured(blob[:start] + b"\x02" + blob[start + 1 :])), MESSAGE, SPACE)
 
 
 def test_rsa_over_sha1_is_not_taken(tmp_path: Path) -> None:

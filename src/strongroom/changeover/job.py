@@ -307,7 +307,7 @@ class _Job:
 
 
 def _same(row: record.Row, table: Table, direction: Direction) -> bool:
-    columns = {column.name: column.target.keyset.name for column in table.columns}
+    columns = {column.name: column.target.keyset_name for column in table.columns}
     return row.direction is direction and dict(row.columns) == columns
 
 

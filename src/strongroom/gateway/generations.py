@@ -5,7 +5,7 @@ written stops nothing, and is said: it is a watch, and not a lock.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from strongroom.errors import StrongroomError, UpstreamError
 from strongroom.gateway.inquiry import Row, ask
@@ -41,16 +41,18 @@ def _generation(row: Row) -> Iterable[Generation]:
         yield Generation(state, int(number), mark, proof)
 
 
-def watch(state: State, found: Mapping[str, list[Generation]], keysets: Iterable[Keyset]) -> list[str]:
+def watch(
+    state: State, found: Mapping[str, list[Generation]], keysets: Callable[[], Iterable[Keyset]]
+) -> list[str]:
     """Sees whether the state is a copy of a former one, by what was found in each database; what to say.
 
-    ``keysets`` are those of the state as it is now, with what was taken over.
+    ``keysets`` gives those of the state as it is now, with what was taken over.
     """
     judged = [(name, *worst) for name, one in found.items() if (worst := generation.judge(state, one))]
     for name, verdict, one in judged:
         if verdict in (Verdict.BEHIND, Verdict.FORKED):
             what = f"{verdict.value}: generation {one.number} of it stands beside the data of {name}"
-            now = generation.become_another(state, what, keysets)
+            now = generation.become_another(state, one.state, what, keysets())
             return [f"state-rolled-back: {what}; it is now the state {now}. {LOST}"]
     return [
         f"databases.{name}: somebody else changed what stands of this state in strongroom_keys.generations;"
@@ -65,7 +67,7 @@ async def look_again(state: State, places: Iterable[Place], keks: Keks) -> list[
     for place in places:
         with contextlib.suppress(UpstreamError):  # to write there will say why
             found[place.name] = await generations_beside(place)
-    said = watch(state, found, KeyStore(state.engine, keks).load().values())
+    said = watch(state, found, lambda: KeyStore(state.engine, keks).load().values())
     return said + await write_beside(state, places)
 
 

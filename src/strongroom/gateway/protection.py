@@ -130,7 +130,7 @@ async def prepare(
         said += tenancies[place.name].said
         said += await _prepare_keysets(settings, place, found[place.name], state, keys, rows=rows)
         said += await _prepare_retired(place, keks, state)
-    said += watch(state, generations, KeyStore(state.engine, keks).load().values())
+    said += watch(state, generations, lambda: KeyStore(state.engine, keks).load().values())
     said += await write_beside(state, places)
     return replace(keys, said=tuple(said))
 
@@ -147,7 +147,8 @@ async def _roots(
     entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
     roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
     if "root" in _acts_to_approve(settings, state, said):
-        rows = {row.name: row for row in reversed(kept)}  # those of the state count, where there are some
+        # Those of the state count, where there are some; tenants' are under the same roots, and may be many.
+        rows = {row.name: row for row in reversed(kept) if tenant_of(row.name) is None}
         roots = await asyncio.to_thread(only_known, roots, rows.values())
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
@@ -261,7 +262,7 @@ async def _prepare_keysets(
         await make_types(place, missing)
     adopted = {one.name for one in agreement.adopt}
     store.adopt(kept for kept in found.keysets if kept.name in adopted)
-    restored = sorted(one.name for one in agreed.publish)
+    restored = sorted(one.name for one in agreed.publish if tenant_of(one.name) is None)
     own = {one.name for one in made if one.key_ids == copies[one.name].key_ids}
     return [f"keyset {name} {_OLDER}" for name in restored] + [
         f"keyset {name} was {'made' if name in own else 'taken over from the database'}"
@@ -289,6 +290,13 @@ async def new_keysets(place: Place, schemes: Iterable[Scheme]) -> list[Keyset]:
 def _column_of(keyset: str) -> str:
     """What the keysets of a column's tenants have in common."""
     return keyset.partition("/")[2]
+
+
+def opened_roots(settings: Settings, state: State, entered: Entered | None = None) -> Roots:
+    """The configured roots, once there are keys; raises a `RootError`."""
+    assert settings.keys is not None  # config: protected columns have a root
+    kept = kept_keks(state.engine).values()
+    return open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
 
 
 def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:

@@ -156,14 +156,15 @@ def signed_by(content: bytes, signatures: Mapping[str, bytes], requirement: Requ
 
 
 def _signed(content: bytes, file: str, armoured: bytes, requirement: Requirement) -> Signed:
+    """Whose it is comes first: nothing is computed with a stranger's key."""
     try:
         signature = sshsig.parse_signature(armoured)
+        person = requirement.person(signature.key)
+        if person is None:
+            return Signed(file, None, f"nobody who approves has the key {signature.key.fingerprint}")
         sshsig.verify(signature, content, NAMESPACE)
     except SignatureInvalid as error:
         return Signed(file, None, error.message)
-    person = requirement.person(signature.key)
-    if person is None:
-        return Signed(file, None, f"nobody of those who approve has the key {signature.key.fingerprint}")
     return Signed(file, person)
 
 

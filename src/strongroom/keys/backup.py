@@ -22,7 +22,7 @@ from strongroom.keys.backups import Backup, Backups, Held, held
 from strongroom.keys.custody import Custody, noted
 from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.journal import Journal, KeyEvent
-from strongroom.keys.kek import Keks, kek_name
+from strongroom.keys.kek import Keks, WrappedKeyset, kek_name, tenant_of
 from strongroom.keys.model import ExportCapability, Keyset
 from strongroom.keys.new_file import write_new
 from strongroom.keys.sealed import SealedColumn, sealed_columns
@@ -61,11 +61,15 @@ class Contents:
 
 
 def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
-    """All that a state knows of its keys; raises ``KekMissing`` where one of them cannot be opened."""
+    """All that a state knows of its keys; raises ``KekMissing`` where one of them cannot be opened.
+
+    But for those of tenants, which must be destroyed in backups too: they have backups of their own.
+    """
+    keks = Keks.of(kek for name, kek in keks.by_name.items() if tenant_of(name) is None)
     store = KeyStore(engine, keks)
-    kept, retired = kept_keysets(engine), kept_retired(engine)
+    kept, retired = _of_databases(kept_keysets(engine)), _of_databases(kept_retired(engine))
     strange = [one.name for one in (*kept, *retired) if not keks.has(one.name)]
-    if strange or kept_keks(engine).keys() - keks.by_name.keys():
+    if strange or {name for name in kept_keks(engine) if tenant_of(name) is None} - keks.by_name.keys():
         raise KekMissing(
             f"the state holds keys that none of the roots opens: {', '.join(strange) or 'a KEK'}",
             hint="a backup without them would not bring everything back: configure their root",
@@ -76,13 +80,17 @@ def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
         keks=tuple(keks.by_name.values()),
         keysets=tuple(store.load().values()),
         retired=tuple(keks.unwrap(one) for one in retired),
-        uses=store.uses(),
+        uses={key: count for key, count in store.uses().items() if tenant_of(key[0]) is None},
         sealed=tuple(sealed_columns(engine)),
         custody=tuple(noted(engine)),
         backups=tuple(Backups(engine).all()),
         events=tuple(Journal(engine).events()),
         legal_holds=tuple(Holds(engine).all()),
     )
+
+
+def _of_databases(kept: Iterable[WrappedKeyset]) -> list[WrappedKeyset]:
+    return [one for one in kept if tenant_of(one.name) is None]
 
 
 def make(engine: Engine, what: Contents, path: Path, to: age.To) -> age.Encrypted:

@@ -142,13 +142,15 @@ def _judged(state: State, found: Generation, known: Mapping[int, str]) -> Verdic
     return Verdict.FINE
 
 
-def become_another(state: State, what: str, keysets: Iterable[Keyset]) -> str:
-    """Makes this copy a state of its own, in one transaction; returns its id.
+def become_another(state: State, former: str, what: str, keysets: Iterable[Keyset]) -> str:
+    """Makes a copy of the state ``former`` a state of its own, in one transaction; returns its id.
 
-    How often keys were used since the copy was made is not known: more uses are assumed of every key.
+    How often keys were used since the copy was made is not known: more uses are assumed of every key. Of two
+    processes that find it at once the second changes nothing.
     """
     with state.engine.begin() as connection:
-        former = _id(connection)
+        if (this := _id(connection)) != former:
+            return this
         connection.execute(update(_identity).values(id=secrets.token_hex(8)))
         connection.execute(delete(_generations))
         row = {"found": _now(), "what": what, "former": former}

@@ -14,6 +14,7 @@ import pyrage
 import pytest
 import yaml
 from tests.cli.conftest import Run
+from tests.cli.keys.signing import People
 from tests.protect.samples import Counted
 
 from strongroom.config import StateAddress, load
@@ -172,4 +173,12 @@ def house(
         },
     )
     assert made("protect", "--json").status == 0
+    return made
+
+
+@pytest.fixture
+def people(house: House, tmp_path_factory: pytest.TempPathFactory) -> People:
+    """Two of three must sign."""
+    made = People(house, tmp_path_factory.mktemp("people"))
+    made.require()
     return made

@@ -3,71 +3,16 @@
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.cli.conftest import Run
 from tests.cli.keys.conftest import EVERYONE, House
-from tests.keys.people import Signer
+from tests.cli.keys.signing import EXPORT, People, events
 
 from strongroom.keys import approvals as requests
-
-EXPORT = ("keys", "export", "public.people.note", "--tink", "--danger-key-material-in-the-clear")
-
-
-class People:
-    """Anna, Ben and Carla, who approve; and Mallory, who does not."""
-
-    def __init__(self, house: House, folder: Path) -> None:
-        self.house = house
-        self.anna, self.ben, self.carla, self.mallory = (
-            Signer.make(folder, name) for name in ("anna", "ben", "carla", "mallory")
-        )
-        self.request = house.safe / "request.json"
-
-    def require(self, needed: int = 2, **changes: Any) -> None:
-        """Writes the requirement into the configuration."""
-        by = {one.name: one.public for one in (self.anna, self.ben, self.carla)}
-        self.house.configure(keys=self.keys(needed=needed, by=by) | changes)
-
-    def keys(self, **approvals: Any) -> dict[str, Any]:
-        """The section ``keys:`` with these approvals, or none."""
-        return {"root": "file:keys/root.key"} | ({"approvals": approvals} if approvals else {})
-
-    def ask(self, *words: str) -> Run:
-        """Runs a command that makes a request, in a new file, or takes the one that is there."""
-        return self.house(*words, "--approval", str(self.request))
-
-    def asked_anew(self, *words: str) -> None:
-        """A request without any signature, whatever was there before."""
-        for one in self.house.safe.glob("request.json*"):
-            one.unlink()
-        run = self.ask(*words)
-        assert run.status == 2
-        assert "approval-needed" in run.stderr
-
-    def sign(self, *signers: Signer) -> None:
-        """Each puts a signature beside the request."""
-        for one in signers:
-            one.sign(self.request)
-
-
-@pytest.fixture
-def people(house: House, tmp_path_factory: pytest.TempPathFactory) -> People:
-    """Two of three must sign."""
-    made = People(house, tmp_path_factory.mktemp("people"))
-    made.require()
-    return made
-
-
-def events(house: House) -> list[Mapping[str, Any]]:
-    """What was done to keys."""
-    found: list[Mapping[str, Any]] = json.loads(house("keys", "events", "--json").stdout)
-    return found
 
 
 def test_an_export_that_two_people_sign(people: People) -> None:
@@ -131,7 +76,7 @@ def test_signatures_that_do_not_count(people: People) -> None:
     for name in ("git", "other", "damaged", "mallory"):
         assert f"request.json.{name}.sig" in run.stderr
     assert "another purpose" in run.stderr
-    assert "nobody of those who approve" in run.stderr
+    assert "nobody who approves" in run.stderr
     # The right one may lie anywhere.
     elsewhere = people.house.folder / "ben's"
     elsewhere.write_bytes(people.ben.signature(content))
@@ -216,39 +161,6 @@ def test_the_request_of_another_state(people: People) -> None:
     assert "is for the state" in run.stderr
 
 
-def test_less_is_refused_until_it_was_signed(people: People) -> None:
-    """Without the section, with fewer people, others, or an act left out; until those of before sign."""
-    words = (*EXPORT, "--output", str(people.house.safe / "note.json"))
-    people.asked_anew(*words)  # the first use: on record now
-    three = {one.name: one.public for one in (people.anna, people.ben, people.carla)}
-    weaker: list[dict[str, Any]] = [
-        {},
-        {"needed": 1, "by": three},
-        {"needed": 2, "by": {**three, "mallory": people.mallory.public}},
-        {"needed": 2, "by": {**three, "ben": people.mallory.public}},
-        {"needed": 2, "by": three, "for": ["destroy", "restore", "root"]},
-    ]
-    for one in weaker:
-        people.house.configure(keys=people.keys(**one))
-        run = people.house(*words)
-        assert run.status == 2
-        assert "approvals-weakened" in run.stderr
-        assert people.house("keys", "approvals", "list").status == 1
-    # Mallory, whom the new configuration names, signs it, and Ben; of those on record that is one.
-    people.house.configure(keys=people.keys(**weaker[2]))
-    people.asked_anew("keys", "approvals", "change")
-    people.sign(people.mallory, people.ben)
-    assert "those who did: ben" in people.ask("keys", "approvals", "change").stderr
-    people.sign(people.anna)
-    run = people.ask("keys", "approvals", "change")
-    assert run.status == 0, run.stderr
-    assert people.house("keys", "approvals", "list").status == 0
-    assert events(people.house)[-1]["details"]["signed_by"] == "anna, ben"
-    people.asked_anew(*words)
-    people.sign(people.mallory, people.carla)
-    assert people.ask(*words).status == 0
-
-
 def test_a_start_says_that_less_is_asked_for(people: People) -> None:
     """It goes on; and what is on record holds: a root that is only configured wraps nothing."""
     house = people.house
@@ -262,48 +174,6 @@ def test_a_start_says_that_less_is_asked_for(people: People) -> None:
     assert house.rows("SELECT count(*) FROM strongroom_keys.keks k, json_object_keys(k.wraps::json)") == [
         (1,)
     ]
-
-
-def test_no_approvals_any_more(people: People) -> None:
-    """The people on record may sign that, too; then nobody is asked."""
-    words = (*EXPORT, "--output", str(people.house.safe / "note.json"))
-    people.asked_anew(*words)
-    people.house.configure(keys=people.keys())
-    people.asked_anew("keys", "approvals", "change")
-    shown = people.house("keys", "approvals", "show", str(people.request))
-    assert shown.status == 1
-    assert "need nobody's approval any more" in shown.stdout
-    people.sign(people.anna, people.carla)
-    assert people.ask("keys", "approvals", "change").status == 0
-    assert people.house(*words).status == 0
-
-
-def test_more_is_taken_at_once(people: People) -> None:
-    """Three of three, and from then on no less."""
-    words = (*EXPORT, "--output", str(people.house.safe / "note.json"))
-    people.asked_anew(*words)
-    people.require(needed=3)
-    people.asked_anew(*words)
-    people.sign(people.anna, people.ben)
-    assert "approval-incomplete" in people.ask(*words).stderr
-    people.require(needed=2)
-    assert "approvals-weakened" in people.ask(*words).stderr
-
-
-def test_what_one_is_about_to_sign(people: People) -> None:
-    """In words, with every field; who has signed, and who has not in a way that counts."""
-    output = people.house.safe / "note.json"
-    people.asked_anew(*EXPORT, "--output", str(output))
-    people.sign(people.anna, people.mallory)
-    run = people.house("keys", "approvals", "show", str(people.request), "--json")
-    assert run.status == 1
-    shown = json.loads(run.stdout)
-    assert shown["act"] == "export"
-    assert shown["file"] == str(output)
-    assert f"{people.house.database}/public.people.note" in shown["in words"]
-    assert {one["person"] for one in shown["signatures"]} == {"anna", None}
-    people.sign(people.ben)
-    assert people.house("keys", "approvals", "show", str(people.request)).status == 0
 
 
 def test_a_restore_on_an_empty_state(people: People) -> None:
@@ -389,10 +259,32 @@ def test_a_root_that_is_taken_off(people: People) -> None:
     people.require(root="file:keys/second.key")
     assert house("keys", "root", "remove", old).status == 0
     with house.opened_state() as state, state.engine.begin() as connection:
-        connection.execute(text("UPDATE root_removals SET due = '2020-01-01 00:00:00.000000'"))
+        connection.execute(text("UPDATE key_endings SET due = '2020-01-01 00:00:00.000000'"))
     people.asked_anew("keys", "root", "remove", old, "--now-due")
     people.sign(people.ben, people.carla)
     assert people.ask("keys", "root", "remove", old, "--now-due").status == 0
+
+
+def test_a_destruction(people: People) -> None:
+    """To schedule it, and to take it back, needs nobody; the deed does, and is done once."""
+    house, note = people.house, "public.people.note"
+    words = ("keys", "destroy", note, "1")
+    assert house("keys", "rotate", note, "--reencrypt", "--no-wait").status == 0
+    assert house(*words).status == 0
+    assert house(*words, "--cancel").status == 0
+    assert house(*words).status == 0
+    with house.opened_state() as state, state.engine.begin() as connection:
+        connection.execute(text("UPDATE key_endings SET due = '2020-01-01 00:00:00.000000'"))
+    people.asked_anew(*words)
+    people.sign(people.anna, people.mallory)
+    assert "approval-incomplete" in people.ask(*words).stderr
+    assert json.loads(house("keys", "show", note, "--json").stdout)[0]["state"] == "deactivated"
+    people.sign(people.carla)
+    run = people.ask(*words)
+    assert run.status == 0, run.stderr
+    assert json.loads(house("keys", "show", note, "--json").stdout)[0]["state"] == "destroyed"
+    assert [one["what"] for one in events(house) if "approved" in one["what"]] == ["destroy approved"]
+    assert house.served() == EVERYONE
 
 
 def _name_of(house: House) -> str:

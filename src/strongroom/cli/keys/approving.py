@@ -4,7 +4,8 @@
 two options. Without approvals in the configuration and on record, it does nothing.
 """
 
-import getpass
+import os
+import pwd
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -148,7 +149,7 @@ def _needed(request: Request, required: Requirement, path: Path) -> ApprovalNeed
 def _who() -> str:
     """As the system knows them: for people to read."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user without an entry, as in containers
-        user = "?"
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a user without an entry, as in containers
+        user = f"user {os.geteuid()}"
     return f"{user}@{socket.gethostname()}"

@@ -18,6 +18,7 @@ from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
+from strongroom.gateway.tenants import copies_of
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
@@ -114,7 +115,8 @@ def rewrap(
         act = _rewrapping(settings, state, roots, new_passphrase=new_passphrase)
         with approved(settings, state, act, approval, signature, resumable=True):
             onto = _with_new_passphrase(roots) if new_passphrase else roots
-            rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
+            places, copies = wraps.places_of(settings, state), copies_of(settings)
+            rows = asyncio.run(wraps.rewrap(state, places, roots, onto, copies))
             names = ", ".join(row.name for row in rows)
             Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
@@ -204,7 +206,7 @@ def _carry_out(
     keks = ", ".join(removal.names)
     act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
     with approved(settings, state, act, approval, signatures, resumable=True):
-        asyncio.run(wraps.carry_out(state, removal))
+        asyncio.run(wraps.carry_out(state, removal, copies_of(settings)))
         Journal(state.engine).add("root removed", name, keks=keks)
         endings.forget(of_root(name))
     print(f"the root {name} wraps nothing here any more")

@@ -32,7 +32,7 @@ from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import database_of, kek_name
+from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
 from strongroom.keys.rotation import due, settled
@@ -95,9 +95,18 @@ class KeyWork:
         return [self._sharing(keyset) for keyset in wanted]
 
     def due(self) -> list[Due]:
-        """The keysets that are due."""
+        """The keysets that are due, but for those of tenants."""
         found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
-        return [Due(self._sharing(keyset.name), why) for keyset, why in found if why]
+        return [
+            Due(self._sharing(keyset.name), why)
+            for keyset, why in found
+            if why and tenant_of(keyset.name) is None
+        ]
+
+    def due_of_tenants(self) -> list[str]:
+        """The names of the keysets of tenants that are due."""
+        found = (keyset for keyset in self._store.load().values() if tenant_of(keyset.name) is not None)
+        return sorted(keyset.name for keyset in found if self.why_due(keyset))
 
     def why_due(self, keyset: Keyset) -> str | None:
         """Why a keyset, or a KEK, should be rotated; None while it need not be."""
