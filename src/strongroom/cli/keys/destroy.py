@@ -16,9 +16,10 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import Worksite, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, load
+from strongroom.errors import DestructionRefused
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Ending, Endings, of_version
-from strongroom.keys.kek import database_of, kek_name
+from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset, KeyState
 from strongroom.keys.obstacles import Obstacle
 
@@ -166,7 +167,12 @@ class _Step:
 
 
 def _named(site: Worksite, key: str) -> str:
-    """The keyset of a column, or of this name."""
+    """The keyset of a column, or of this name; raises ``DestructionRefused`` for a tenant's."""
+    if tenant_of(key if "/" in key else scheme_named(site.schemes, key).keyset) is not None:
+        raise DestructionRefused(
+            "a version of a tenant's key cannot be destroyed by itself",
+            hint="suspend or compromise it; all keys of the tenant end by: strongroom keys tenants destroy",
+        )
     if any(scheme.keyset == key for scheme in site.schemes.values()):
         return key
     return scheme_named(site.schemes, key).keyset
