@@ -237,17 +237,21 @@ class KeyWork:
         found = (one.details for one in events if (one.what, one.subject) == ("exported", keyset.name))
         return sorted({str(one.get("file")) for one in found})
 
+    def backups_of(self, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        """The registered backups that hold a version, or what wrapped it when this began."""
+        kek = self._prepared.keks.by_name[kek_name(database_of(keyset.name))]
+        return of_backups(Backups(self._site.state.engine), keyset.name, key_id, kek)
+
     def _obstacles(self, database: Database, keyset: Keyset, key_id: int) -> list[Obstacle]:
         engine, number = self._site.state.engine, keyset.number(key_id)
         schemes = [one for one in self._site.schemes.values() if one.keyset == keyset.name]
         column = schemes[0].column if schemes else keyset.name
         owner = database_of(keyset.name)
-        kek = self._prepared.keks.by_name[kek_name(owner)]
         return [
             *of_state(keyset, key_id, column),
             *needs(database, keyset, key_id, schemes),
-            *of_backups(Backups(engine), keyset.name, key_id, kek),
-            *of_holds(Holds(engine), keyset.name, number, also=[kek.name, owner]),
+            *self.backups_of(keyset, key_id),
+            *of_holds(Holds(engine), keyset.name, number, also=[kek_name(owner), owner]),
         ]
 
     @contextmanager
