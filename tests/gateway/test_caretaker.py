@@ -44,13 +44,13 @@ def gateway_of(
         yield gateway
 
 
-def write(gateway: Gateway, *columns: str) -> None:
-    """A hundred people."""
+def write(gateway: Gateway, *columns: str, people: int = 100) -> None:
+    """People."""
     names, marks = ", ".join(["id", *columns]), ", ".join(["%s"] * (len(columns) + 1))
     with psycopg.connect(gateway.uri(), autocommit=True) as session:
         session.cursor().executemany(
             f"INSERT INTO people ({names}) VALUES ({marks})",
-            [(i, *(f"{column} {i}" for column in columns)) for i in range(100)],
+            [(i, *(f"{column} {i}" for column in columns)) for i in range(people)],
         )
 
 
@@ -68,16 +68,17 @@ def test_a_look_as_soon_as_a_key_was_used_enough(postgres: PostgresServer) -> No
 @pytest.mark.full
 @pytest.mark.timeout(180)
 def test_a_randomized_key_is_rotated_while_sessions_write(postgres: PostgresServer) -> None:
-    """In a minute, for which all gateways are given to hear of it; no session notices."""
-    with gateway_of(postgres, NOTE, share=1e-8) as gateway:
-        write(gateway, "note")
+    """In a minute, in which all gateways hear of it; no session notices."""
+    # Two workers reserve 1,024 uses each at first, and 2,048 more for what is written here.
+    with gateway_of(postgres, NOTE, share=2500 / 2**31) as gateway:
+        write(gateway, "note", people=1500)
         wait_until(lambda: logged(gateway, "key rotated"), "the key is rotated", 120)
 
         def new_ones() -> int:
             with psycopg.connect(gateway.uri(), autocommit=True) as session:
                 session.execute("UPDATE people SET note = %s WHERE id = 1", ["note 1"])
                 rows = session.execute("SELECT id, note FROM people ORDER BY id").fetchall()
-            assert rows == [(i, f"note {i}") for i in range(100)]
+            assert rows == [(i, f"note {i}") for i in range(1500)]
             shown = json.loads(gateway.command("keys", "show", "public.people.note", "--json"))
             assert [row["state"] for row in shown] == ["active", "active"]
             return int(shown[1]["uses"])

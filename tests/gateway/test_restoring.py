@@ -18,6 +18,7 @@ from strongroom.keys.backup import Contents, contents
 from strongroom.keys.backups import Backups
 from strongroom.keys.custody import noted
 from strongroom.keys.hierarchy import Roots, open_kek
+from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import Keks
 from strongroom.keys.root.opening import open_roots
@@ -49,6 +50,7 @@ def test_a_state_of_a_backup_alone(tmp_path: Path) -> None:
     assert tuple(sealed_columns(new.engine)) == what.sealed
     assert tuple(noted(new.engine)) == what.custody
     assert tuple(Journal(new.engine).events()) == what.events
+    assert tuple(Holds(new.engine).all()) == what.legal_holds
 
 
 def test_never_over_other_keys(tmp_path: Path) -> None:

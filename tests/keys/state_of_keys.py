@@ -1,7 +1,7 @@
 """A state with keys in it, of everything that a backup holds, for the tests of backups."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from tests.protect.samples import scheme
@@ -10,6 +10,7 @@ from strongroom.config import StateAddress
 from strongroom.keys.custody import Custody, note
 from strongroom.keys.generate import new_keyset, new_version
 from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import Keks, new_kek
 from strongroom.keys.model import Keyset, KeyState
@@ -67,6 +68,10 @@ def a_filled_state(folder: Path, root: FileRoot) -> tuple[State, Keks]:
     SealedColumns(state.engine).add("shop", frozenset({"public.t.email", "public.t.iban"}))
     SealedColumns(state.engine).release("shop", frozenset({"public.t.iban"}))
     Journal(state.engine).add("rotated", EMAIL, key_id=f"{email.primary:08x}", resealed=7)
+    holds = Holds(state.engine)
+    holds.lay(Hold.new(EMAIL, 1, "case 17", MADE, date(2030, 12, 31)))
+    holds.lay(Hold.new("kek shop", None, "case 18", MADE + timedelta(days=1)))
+    holds.release(holds.naming("kek shop")[0].id, "closed", MADE + timedelta(days=2))
     kept = Custody(EMAIL, "Ada", "the safe in Bern", timedelta(days=90), MADE, None)
     note(state.engine, [kept, replace(kept, name=root.name, tested=MADE)])
     return state, keks

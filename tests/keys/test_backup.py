@@ -39,7 +39,7 @@ def documents(keysets: tuple[Keyset, ...]) -> list[bytes]:
 def same(one: Contents, other: Contents) -> bool:
     """Whether two hold the same, key material included."""
     kinds = ("keks", "keysets", "retired")
-    rest = ("id", "made", "uses", "sealed", "custody", "backups", "events")
+    rest = ("id", "made", "uses", "sealed", "custody", "backups", "events", "legal_holds")
     return all(documents(getattr(one, kind)) == documents(getattr(other, kind)) for kind in kinds) and all(
         getattr(one, field) == getattr(other, field) for field in rest
     )
@@ -74,6 +74,7 @@ def test_everything_is_in_it(filled: tuple[Any, Contents]) -> None:
     ]
     assert len(what.custody) == 2
     assert [(one.what, one.subject) for one in what.events] == [("rotated", EMAIL)]
+    assert [(one.name, one.version) for one in what.legal_holds] == [(EMAIL, 1), ("kek shop", None)]
     assert what.kek("shop") is what.keks[0]
     assert what.kek("other") is None
 
@@ -82,6 +83,13 @@ def test_the_document_reads_as_it_was(filled: tuple[Any, Contents]) -> None:
     """Written and read again it is the same."""
     _, what = filled
     assert same(backup.read(backup.danger_written(what, CAPABILITY)), what)
+
+
+def test_one_that_was_made_before_there_were_holds(filled: tuple[Any, Contents]) -> None:
+    """It is read, and holds none."""
+    document = written(filled[1])
+    del document["legalHolds"]
+    assert backup.read(json.dumps(document).encode()).legal_holds == ()
 
 
 def test_stock_age_and_tink_open_values_with_it(filled: tuple[Any, Contents], tmp_path: Path) -> None:

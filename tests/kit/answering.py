@@ -12,14 +12,14 @@ from collections.abc import Callable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
 
 from strongroom.testing.certificates import Authority
+from strongroom.testing.loopback import Loopback
 
 Answer = Callable[[str], tuple[int, bytes] | None]
 
 
-class Answering:
+class Answering(Loopback):
     """The server, on a port of its own of 127.0.0.1."""
 
     def __init__(self, authority: Authority | None, *names: str) -> None:
@@ -28,34 +28,22 @@ class Answering:
         """Seconds between the octets of an answer."""
         self.requests: list[tuple[str, Message]] = []
         self.stopped = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True  # one that waits for a client that went is of no interest
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server.daemon_threads = True  # one that waits for a client that went is of no interest
         if authority is not None:
             made = authority.server(*(names or ("127.0.0.1", "localhost")))
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(made.certificate, made.key)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
             )
-        self._scheme = "http" if authority is None else "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(server, "http" if authority is None else "https")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopped.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+        super().__exit__(kind, error, trace)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         owner = self

@@ -6,7 +6,7 @@ longer than one UPDATE takes. Called by ``job.py``, and by ``swap.py`` for the l
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from strongroom.changeover import places
@@ -102,14 +102,18 @@ class Filler:
     def _fill_where(self, where: str, *, compare: bool = False) -> int:
         """Fills the rows of a condition; returns how many were read."""
         columns = self.table.columns
-        names = ", ".join(f"t.{quoted(column.name)}" for column in columns)
+        naming = [column.naming for column in columns if column.naming is not None]
+        read = [*(column.name for column in columns), *(one.name for one in naming)]
+        names = ", ".join(f"t.{quoted(name)}" for name in read)
         query = f"SELECT {places.READ}, {names} FROM {self.table.sql} t WHERE {where}"
         rows = self.database.raw(query, binary=True)
         if not rows:
             return 0
+        found = _columns(rows)
+        tenants = dict(zip((one.name for one in naming), found[len(columns) :], strict=True))
         values = [
-            _converted(column, self.direction, of_column)
-            for column, of_column in zip(columns, _columns(rows), strict=True)
+            _converted(column, self.direction, of_column, tenants)
+            for column, of_column in zip(columns, found, strict=False)
         ]
         sent: Sequence[object] = values
         if not self.direction.seals:
@@ -163,14 +167,28 @@ class Filler:
 
 
 def _converted(
-    column: Column, direction: Direction, values: Sequence[bytes | None]
+    column: Column,
+    direction: Direction,
+    values: Sequence[bytes | None],
+    tenants: Mapping[str, Sequence[bytes | None]],
 ) -> Sequence[bytes | None]:
+    """``tenants`` are the values of columns that name them, by column."""
     codec = column.target.codec
     if direction is Direction.UNPROTECT:
         return codec.open_all(values, format_code=TEXT_FORMAT, style=STYLE)
     plain = values if direction is Direction.PROTECT else _opened(column, values)
-    assert isinstance(codec, ColumnCodec)
-    return codec.seal_all(plain, Sent(STYLE, column.target.scheme.type.oid, BINARY_FORMAT))
+    sent = Sent(STYLE, column.target.scheme.type.oid, BINARY_FORMAT)
+    if isinstance(codec, ColumnCodec):
+        return codec.seal_all(plain, sent)
+    return codec.seal_all(plain, _whose(column, len(plain), tenants), sent)
+
+
+def _whose(column: Column, rows: int, tenants: Mapping[str, Sequence[bytes | None]]) -> Sequence[str | None]:
+    """The tenant of each row."""
+    naming = column.naming
+    if naming is None:
+        return [column.target.tenant] * rows
+    return [None if name is None else naming.names.stored(name) for name in tenants[naming.name]]
 
 
 def _opened(column: Column, values: Sequence[bytes | None]) -> Sequence[bytes | None]:

@@ -32,6 +32,7 @@ from strongroom.changeover.swap import TooManyLeft, swap
 from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverRefused
 from strongroom.protect.check import quoted
+from strongroom.protect.scheme import Scheme, split_column
 
 SWAP_TRIES = 50
 
@@ -93,6 +94,19 @@ def is_under_way(connection: psycopg.Connection[Any]) -> bool:
     """Whether a changeover was begun in this database and has not come to its end."""
     database = Database(connection, Limits())
     return bool(record.read(database))
+
+
+def tenants_of(connection: psycopg.Connection[Any], scheme: Scheme) -> set[str]:
+    """The tenants to whom a column's plaintext belongs, as its table names them; scans the table."""
+    database = Database(connection, Limits())
+    database.settle_session()
+    schema, table, column = split_column(scheme.column)
+    name = quoted(str(scheme.tenant))
+    query = (
+        f"SELECT DISTINCT {name}::text FROM {quoted(schema)}.{quoted(table)}"
+        f" WHERE {quoted(column)} IS NOT NULL AND {name} IS NOT NULL"
+    )
+    return {str(one) for (one,) in database.rows(query)}
 
 
 def abandon(connection: psycopg.Connection[Any]) -> list[str]:
@@ -307,7 +321,7 @@ class _Job:
 
 
 def _same(row: record.Row, table: Table, direction: Direction) -> bool:
-    columns = {column.name: column.target.keyset.name for column in table.columns}
+    columns = {column.name: column.target.keyset_name for column in table.columns}
     return row.direction is direction and dict(row.columns) == columns
 
 

@@ -13,7 +13,7 @@ from strongroom.keys.model import Keyset
 from strongroom.protect.check import bounded_name, quoted
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme
-from strongroom.protect.tenants import TenantCodecs
+from strongroom.protect.tenants import TenantCodecs, TenantNames
 from strongroom.sql.schema import SHADOW
 
 
@@ -33,11 +33,32 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A column to change; its keyset must be kept beside the data already."""
+    """A column to change; its keyset, or its tenants', must be kept beside the data already."""
 
     scheme: Scheme
-    keyset: Keyset
+    keyset: Keyset | None
+    """None: each tenant has one."""
     codec: ColumnCodec | TenantCodecs
+    tenant: str | None = None
+    """Whose all values are that are plaintext still, where sessions say it of those to come."""
+
+    @property
+    def keyset_name(self) -> str:
+        """The name of its keyset, or what tenants' names of theirs have in common."""
+        return self.scheme.keyset
+
+    @property
+    def key_ids(self) -> frozenset[int] | None:
+        """The ids of the keys whose values it may hold; None: those of any tenant."""
+        return None if self.keyset is None else self.keyset.key_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The column of a table that names the tenants to which its rows belong."""
+
+    name: str
+    names: TenantNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,8 @@ class Column:
     comment: str | None
     grants: tuple[tuple[str, str, bool], ...]
     """(quoted grantee, privilege, grantable) of column privileges."""
+    naming: Naming | None = None
+    """What says by whose key a value is sealed, where the table does."""
 
     @property
     def shadow(self) -> str:

@@ -12,9 +12,11 @@ from strongroom.changeover import record
 from strongroom.changeover.database import Database
 from strongroom.changeover.model import Direction
 from strongroom.config import ColumnName
+from strongroom.keys.kek import tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import Obstacle
-from strongroom.protect.check import key_ids_in
+from strongroom.protect.check import key_ids_in, quoted
+from strongroom.protect.envelope import PREFIX_SIZE, prefix
 from strongroom.protect.scheme import Scheme, split_column
 
 _CHECKS = """\
@@ -46,10 +48,26 @@ class _Check:
 
 def needs(database: Database, keyset: Keyset, key_id: int, schemes: Iterable[Scheme]) -> list[Obstacle]:
     """What needs this key of the keyset; ``schemes`` are the configured columns that share it."""
+    if tenant_of(keyset.name) is not None:
+        columns = [keyset.name.partition("/")[2]]
+        return [*_of_tenant(database, columns[0], key_id), *_of_work(database, keyset.name, columns)]
     configured = [scheme.column for scheme in schemes]
     kept = [str(name) for (name,) in database.rows(_COLUMNS, keyset.name)]
     columns = list(dict.fromkeys([*configured, *kept]))
     return [*_of_values(database, columns, key_id), *_of_work(database, keyset.name, columns)]
+
+
+def _of_tenant(database: Database, column: str, key_id: int) -> list[Obstacle]:
+    """The values of a tenant's key: the CHECK of a column with tenants allows any, so they are looked for."""
+    if not _is_sealed(database, column):
+        return []
+    schema, table, name = split_column(column)
+    value = f'"strongroom".{quoted(name)}'
+    query = (
+        f'SELECT EXISTS (SELECT FROM {quoted(schema)}.{quoted(table)} AS "strongroom"'
+        f" WHERE substring({value}, 1, {PREFIX_SIZE}) = '\\x{prefix(key_id).hex()}'::bytea)"
+    )
+    return [_to_reencrypt(column, "holds values of it")] if database.value(query) else []
 
 
 def _of_values(database: Database, columns: Sequence[str], key_id: int) -> list[Obstacle]:

@@ -64,6 +64,8 @@ def check_keysets(database: Database, plan: Plan) -> None:
     """No value is sealed by a key that is not kept beside the data (design, what must be true, 5)."""
     there = database.value(_EXISTS, "strongroom_keys.keysets")
     for column in plan.columns:
+        if column.target.keyset is None:
+            continue  # a tenant's key is kept before it is used for the first time
         name = column.target.keyset.name
         if not there or not database.rows(_KEYSET, name):
             raise KeysetMissing(
@@ -94,7 +96,7 @@ def read(database: Database) -> dict[int, Row]:
 
 def begin(database: Database, table: Table, direction: Direction) -> None:
     """In the transaction that makes the shadows."""
-    columns = {column.name: column.target.keyset.name for column in table.columns}
+    columns = {column.name: column.target.keyset_name for column in table.columns}
     database.run(
         "INSERT INTO strongroom_keys.changeovers (relation, direction, columns) VALUES (%s, %s, %s::jsonb)",
         table.oid,
@@ -121,6 +123,8 @@ def swapped(database: Database, plan: Plan) -> None:
         finish(database, table.oid)
     for column in plan.columns:
         scheme = column.target.scheme
+        if scheme.tenant is not None:
+            continue  # no keyset of its own
         if plan.direction.seals:
             database.run(
                 "INSERT INTO strongroom_keys.columns (name, keyset) VALUES (%s, %s)"

@@ -5,7 +5,7 @@ sealed, opened once more and compared, and written back by (ctid, xmin), which n
 what a writer changed meanwhile is not found, and met in the next pass. Called by ``rotation.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from strongroom.changeover import places
@@ -23,7 +23,10 @@ from strongroom.protect.plan import BINARY_FORMAT, ColumnCodec, Sent
 
 @dataclass
 class Resealer:
-    """Seals one column's values anew; ``codec`` opens by all keys of the keyset and seals by its newest."""
+    """Seals one column's values anew; ``codec`` opens by all keys of the keyset and seals by its newest.
+
+    ``only`` are the keys whose values are met, where others in the column are none of ours: other tenants'.
+    """
 
     database: Database
     column: SealedColumn
@@ -31,6 +34,7 @@ class Resealer:
     newest: int
     tell: Tell
     throttle: Throttle
+    only: Collection[int] | None = None
     rows: int = 0
 
     def one_pass(self) -> int:
@@ -44,15 +48,21 @@ class Resealer:
 
     def _batch(self, condition: str) -> int:
         name = f"t.{quoted(self.column.name)}"
-        newest = f"'\\x{prefix(self.newest).hex()}'::bytea"
         rows = self.database.raw(
             f"SELECT {places.READ}, {name} FROM {self.column.sql} t"
-            f" WHERE {condition} AND substring({name}, 1, {PREFIX_SIZE}) <> {newest}",
+            f" WHERE {condition} AND {self._is_old(name)}",
             binary=True,
         )
         if rows:
             self.database.run(self._update(), *places.of(rows), self._resealed([row[2] for row in rows]))
         return len(rows)
+
+    def _is_old(self, name: str) -> str:
+        sealed_by = f"substring({name}, 1, {PREFIX_SIZE})"
+        if self.only is None:
+            return f"{sealed_by} <> '\\x{prefix(self.newest).hex()}'::bytea"
+        old = (f"'\\x{prefix(one).hex()}'::bytea" for one in sorted(self.only))
+        return f"{sealed_by} IN ({', '.join(old)})"
 
     def _resealed(self, values: Sequence[bytes | None]) -> list[bytes | None]:
         plain = self.codec.open_all(values, format_code=BINARY_FORMAT, style=STYLE)

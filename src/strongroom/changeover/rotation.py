@@ -34,7 +34,7 @@ from strongroom.changeover.survey import triggers
 from strongroom.changeover.throttle import Throttle
 from strongroom.errors import ChangeoverRefused
 from strongroom.keys.beside import look_up_type
-from strongroom.keys.kek import Keks, WrappedKeyset
+from strongroom.keys.kek import Keks, WrappedKeyset, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.rotation import next_version, promoted, settled
 from strongroom.protect.plan import ColumnCodec, Uses
@@ -171,7 +171,7 @@ class _Rotation:
         if not self.wanted(before):
             self.ledger.adopt(self._name)
             raise NotWanted
-        begun = next_version(before, datetime.now(UTC))
+        begun = next_version(before, datetime.now(UTC), self._taken())
         newest = begun.versions[-1].key_id
         with self.database.transaction():
             if begun is not before:
@@ -182,13 +182,28 @@ class _Rotation:
         self.ledger.adopt(self._name)
         return begun, newest
 
+    def _taken(self) -> list[int]:
+        """The ids of all tenants' keys in the column, which its values are told apart by."""
+        if not self._of_tenant:
+            return []
+        of_column = "substr(name, strpos(name, '/') + 1) = %s"
+        query = f"SELECT unnest(key_ids) FROM strongroom_keys.keysets WHERE {of_column}"
+        return [int(one) for (one,) in self.database.rows(query, self._name.partition("/")[2])]
+
     def _write(self, before: Keyset, after: Keyset) -> Keyset:
         if after is not before:
             self.ledger.write(before, after)
             self.ledger.adopt(self._name)
         return after
 
+    @property
+    def _of_tenant(self) -> bool:
+        """Whether it is one tenant's: the CHECK of its column allows any tenant's, and proves nothing."""
+        return tenant_of(self._name) is not None
+
     def _allow(self, columns: Sequence[SealedColumn], keyset: Keyset) -> None:
+        if self._of_tenant:
+            return
         for place, column in enumerate(columns):
             self.tell(Progress(Stage.PREPARE, column.scheme.column, place, len(columns)))
             checks.allow(self.database, column, keyset.algorithm, keyset.key_ids)
@@ -241,7 +256,7 @@ class _Rotation:
             self._wait()
             keyset = self._write(keyset, promoted(keyset))
         resealed = self._reseal(columns, keyset) if reencrypt else 0
-        for column in columns:
+        for column in columns if not self._of_tenant else ():
             checks.validate(self.database, column)
         self._longest = self.database.locks.longest
         return keyset, resealed
@@ -257,6 +272,7 @@ class _Rotation:
                 keyset.primary,
                 self.tell,
                 throttle,
+                keyset.key_ids - {keyset.primary} if self._of_tenant else None,
             )
             for column in columns
         ]
@@ -273,6 +289,8 @@ class _Rotation:
         for _ in range(PASSES):
             if resealer.one_pass():
                 continue
+            if self._of_tenant:
+                return
             checks.allow(self.database, resealer.column, keyset.algorithm, [keyset.primary])
             if checks.validate(self.database, resealer.column):
                 return

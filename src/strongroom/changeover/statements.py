@@ -45,8 +45,9 @@ def prepare(table: Table, direction: Direction) -> Iterator[str]:
         yield f"ALTER TABLE {table.sql} ADD COLUMN {quoted(column.shadow)} {column.form(direction)}"
         if direction is Direction.PROTECT:
             yield f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {quoted(guard_name(column.name))}"
-            yield _check(table, column, constraint_name(column.name), column.target.keyset.key_ids)
+            yield _check(table, column, constraint_name(column.name), column.target.key_ids)
         elif direction is Direction.REKEY:
+            assert column.target.keyset is not None  # tenants' keys are rotated in place
             yield _check(table, column, new_check_name(column.name), [column.target.keyset.primary])
     yield _function(table)
     yield (
@@ -56,9 +57,9 @@ def prepare(table: Table, direction: Direction) -> Iterator[str]:
     yield f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {quoted(TRIGGER)}"
 
 
-def _check(table: Table, column: Column, name: str, key_ids: Collection[int]) -> str:
+def _check(table: Table, column: Column, name: str, key_ids: Collection[int] | None) -> str:
     """It must be there before the first sealed value."""
-    shadow = check_expression(column.shadow, column.target.keyset.algorithm, key_ids)
+    shadow = check_expression(column.shadow, column.target.scheme.algorithm, key_ids)
     return f"ALTER TABLE {table.sql} ADD CONSTRAINT {quoted(name)} CHECK ({shadow}) NOT VALID"
 
 
@@ -70,12 +71,15 @@ def new_check_name(column: str) -> str:
 def _function(table: Table) -> str:
     """Empties a shadow when its original changes in any bit: record_image_ne compares bytes.
 
-    Equal values may differ in bytes (1.0 and 1.00, a case-insensitive collation), and json has no `=`.
+    Equal values may differ in bytes (1.0 and 1.00, a case-insensitive collation), and json has no `=`. A row
+    that goes to another tenant must not take what was sealed for the former along.
     """
     lines = []
     for column in table.columns:
-        name, shadow = quoted(column.name), quoted(column.shadow)
-        changed = f"pg_catalog.record_image_ne(ROW(NEW.{name}), ROW(OLD.{name}))"
+        shadow = quoted(column.shadow)
+        names = [quoted(column.name), *([quoted(column.naming.name)] if column.naming else [])]
+        new, old = (", ".join(f"{row}.{name}" for name in names) for row in ("NEW", "OLD"))
+        changed = f"pg_catalog.record_image_ne(ROW({new}), ROW({old}))"
         lines.append(
             f"  IF TG_OP = 'INSERT' THEN NEW.{shadow} := NULL;"
             f" ELSIF {changed} THEN NEW.{shadow} := NULL; END IF;"
@@ -193,8 +197,11 @@ def _guard(column: Column) -> str:
     PostgreSQL assigns bytea to any string type, as text in hexadecimal (manual, CREATE CAST: "automatic I/O
     conversion casts"), and to bytea itself; for all other types it is an error without our help.
     """
-    name, sealed = quoted(column.name), [prefix(one).hex() for one in sorted(column.target.keyset.key_ids)]
     kind = column.target.scheme.type.oid
+    if column.target.key_ids is None:  # any tenant's; text that looks so is no text, bytes may be
+        text = kind in {types.TEXT, types.VARCHAR, types.BPCHAR}
+        return f"pg_catalog.left({quoted(column.name)}::pg_catalog.text, 4) <> '\\x01'" if text else ""
+    name, sealed = quoted(column.name), [prefix(one).hex() for one in sorted(column.target.key_ids)]
     if kind == types.BYTEA:
         prefixes = ", ".join(f"'\\x{one}'::pg_catalog.bytea" for one in sealed)
         return f"pg_catalog.substring({name}, 1, {PREFIX_SIZE}) NOT IN ({prefixes})"

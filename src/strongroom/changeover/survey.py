@@ -14,6 +14,7 @@ from strongroom.changeover.model import (
     Direction,
     ForeignKey,
     Index,
+    Naming,
     Plan,
     Table,
     Target,
@@ -21,7 +22,8 @@ from strongroom.changeover.model import (
 from strongroom.changeover.statements import TRIGGER, guard_name, not_null_name, todo_name
 from strongroom.protect.check import constraint_name
 from strongroom.protect.scheme import split_column
-from strongroom.sql.schema import SHADOW, read_order
+from strongroom.protect.tenants import NAMING_TYPES, TenantNames
+from strongroom.sql.schema import SESSION, SHADOW, read_order
 from strongroom.wire.postgres import types
 
 _TABLE = """\
@@ -185,6 +187,7 @@ class _Survey:
                 "take the column out of it: its subscribers would get the other form",
             )
         self._dependents(oid, attnum, name, shown)
+        naming = self._naming(table, by_name, target)
         return Column(
             target,
             attnum,
@@ -192,7 +195,33 @@ class _Survey:
             bool(not_null),
             comment if isinstance(comment, str) else None,
             tuple((grantee, privilege, grantable == "true") for grantee, privilege, grantable in grants),
+            naming,
         )
+
+    def _naming(self, table: str, by_name: dict[str, tuple[object, ...]], target: Target) -> Naming | None:
+        """The column that names the tenants."""
+        name = target.scheme.tenant
+        if name is None or self._direction is not Direction.PROTECT:
+            return None
+        if name == SESSION:
+            if target.tenant is None:
+                self._refuse(
+                    f"nothing says whose values {target.scheme.column} holds already",
+                    "name the tenant of all of them: --tenant NAME",
+                )
+            return None
+        if name not in by_name:
+            self._refuse(f"there is no column {table}.{name}", "correct tenant: in the configuration")
+            return None
+        type_oid, collation = by_name[name][2], by_name[name][8]
+        if type_oid not in NAMING_TYPES or not collation:
+            self._refuse(
+                f"{table}.{name} cannot name tenants: equal values of its type need not look equal",
+                "name a column of type integer, uuid or text, with a deterministic collation",
+            )
+            return None
+        assert isinstance(type_oid, int)
+        return Naming(name, TenantNames(types.declared(type_oid)))
 
     def _dependents(self, oid: int, attnum: int, name: str, shown: str) -> None:
         ours = {constraint_name(name), not_null_name(name), guard_name(name)}

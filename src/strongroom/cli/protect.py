@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.console import Console
 
@@ -15,18 +14,19 @@ from strongroom.changeover import job
 from strongroom.changeover.model import Direction, Plan, Report, Target
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
-from strongroom.cli.worksite import bar, scheme_named, worksite
+from strongroom.cli.worksite import Worksite, bar, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, Settings, load
-from strongroom.gateway.kept import Place, retire_beside
+from strongroom.gateway.kept import retire_beside
+from strongroom.gateway.newcomers import Site, add
 from strongroom.gateway.protection import open_keks, prepare, read_schema, schemes_of
 from strongroom.keys.generate import new_keyset
-from strongroom.keys.keyring import KeyRing
+from strongroom.keys.keyring import KeyRing, tenants_keysets
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
 from strongroom.protect.scheme import Scheme
 from strongroom.session.snapshot import column_type, places_of
-from strongroom.state import State
+from strongroom.sql.schema import SESSION
 from strongroom.wire.postgres import types
 
 Columns = Annotated[
@@ -43,6 +43,14 @@ Abandon = Annotated[
     bool, typer.Option("--abandon", help="Take back what an interrupted run has made, and stop.")
 ]
 
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Whose all values are that columns with tenant: session hold already.",
+    ),
+]
+
 RELOAD = "gateways that run already: reload them now (SIGHUP), so that they expect the sealed columns"
 """Told when the job is on record: before, a gateway refuses to serve plaintext in a configured column."""
 
@@ -55,6 +63,7 @@ def protect(
     dry_run: DryRun = False,
     rewrite: Rewrite = False,
     abandon: Abandon = False,
+    tenant: Tenant = None,
     json: Json = False,
 ) -> None:
     """Seal what configured columns hold already, while applications go on reading and writing.
@@ -64,7 +73,7 @@ def protect(
     Examples: strongroom protect --dry-run · strongroom protect public.customers.email --rewrite
     """
     settings = load(config)
-    with _job(settings, database, columns or (), only_look=dry_run) as work:
+    with _job(settings, database, columns or (), only_look=dry_run, tenant=tenant) as work:
         if dry_run:
             _show_plan(work.plan(Direction.PROTECT), as_json=json)
             return
@@ -103,26 +112,21 @@ def unprotect(
 class _Job:
     """One changeover of one database."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        state: State,
-        place: Place,
-        schemes: Sequence[Scheme],
-        connection: psycopg.Connection[tuple[object, ...]],
-    ) -> None:
-        self._settings = settings
-        self._state = state
-        self._place = place
+    def __init__(self, site: Worksite, schemes: Sequence[Scheme], tenant: str | None) -> None:
+        self._settings = site.settings
+        self._state = site.state
+        self._place = site.place
+        self._connection = site.connection
         self._schemes = schemes
-        self._connection = connection
+        self._tenant = tenant
 
     def plan(self, direction: Direction) -> Plan:
         """What would be done; makes nothing: keysets that are thrown away stand in for those to come."""
         schemes = self._to_change(direction)
-        ring = KeyRing.of({one.keyset: new_keyset(one, datetime.now(UTC)) for one in schemes}.values())
+        own = {one.keyset: one for one in schemes if one.tenant is None}
+        ring = KeyRing.of(new_keyset(one, datetime.now(UTC)) for one in own.values())
         uses = Reservations(lambda *_: None)
-        targets = [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in schemes]
+        targets = [self._target(one, ring, uses) for one in schemes]
         return job.plan_of(self._connection, targets, direction, accepted=self._functions)
 
     def protect(self, rewrite: bool) -> Report | None:
@@ -139,6 +143,9 @@ class _Job:
         report = self._run(Direction.UNPROTECT, rewrite)
         ended = self._keysets_of_these_alone()
         keysets = self._store.load()
+        ended += [
+            name for scheme in self._schemes if scheme.tenant for name in tenants_keysets(scheme, keysets)
+        ]
         asyncio.run(retire_beside(self._place, [keysets[name] for name in ended if name in keysets]))
         self._store.retire(ended)
         return report
@@ -170,13 +177,36 @@ class _Job:
         return [scheme for scheme in self._schemes if scheme.column not in done]
 
     def _make_keys(self) -> None:
-        for line in asyncio.run(prepare(self._settings, self._state, [self._place], to_seal=True)).said:
-            Console(stderr=True, markup=False, soft_wrap=True).print(line)
+        asyncio.run(self._make_keys_ready())
+
+    async def _make_keys_ready(self) -> None:
+        """Those of tenants, too, whose values the columns hold."""
+        console = Console(stderr=True, markup=False, soft_wrap=True)
+        prepared = await prepare(self._settings, self._state, [self._place], to_seal=True)
+        for line in prepared.said:
+            console.print(line)
+        if tenants := self._tenants_there():
+            site = Site(self._settings, self._state, self._place, prepared.roots)
+            made = (await add(site, tenants)).made
+            if made:
+                console.print(f"keys were made for {len(made)} tenants, such as {made[0]}")
+
+    def _tenants_there(self) -> list[str]:
+        """The tenants to whom values belong that are plaintext still."""
+        named = {self._tenant} if self._tenant is not None else set()
+        for scheme in self._to_change(Direction.PROTECT):
+            if scheme.tenant not in {None, SESSION}:
+                named |= job.tenants_of(self._connection, scheme)
+        return sorted(named)
 
     def _targets(self, schemes: Sequence[Scheme]) -> list[Target]:
         ring = KeyRing.of(self._store.load().values())
         uses = Reservations(self._store.reserve)
-        return [Target(one, ring.keyset(one.keyset), ring.codec(one, uses)) for one in schemes]
+        return [self._target(one, ring, uses) for one in schemes]
+
+    def _target(self, scheme: Scheme, ring: KeyRing, uses: Reservations) -> Target:
+        keyset = ring.keyset(scheme.keyset) if scheme.tenant is None else None
+        return Target(scheme, keyset, ring.codec(scheme, uses), self._tenant)
 
     @cached_property
     def _store(self) -> KeyStore:
@@ -201,11 +231,16 @@ class _Job:
 
 @contextmanager
 def _job(
-    settings: Settings, database: str | None, columns: Collection[str], *, only_look: bool
+    settings: Settings,
+    database: str | None,
+    columns: Collection[str],
+    *,
+    only_look: bool,
+    tenant: str | None = None,
 ) -> Iterator[_Job]:
     with worksite(settings, database, "strongroom protect", only_look=only_look) as site:
         chosen = [scheme_named(site.schemes, column) for column in columns] or list(site.schemes.values())
-        yield _Job(settings, site.state, site.place, chosen, site.connection)
+        yield _Job(site, chosen, tenant)
 
 
 # -------------------------------------------------------------------------------------------- what is shown

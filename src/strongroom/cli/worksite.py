@@ -87,7 +87,13 @@ def chosen_database(settings: Settings, wanted: str | None) -> str:
 
 
 def scheme_named(schemes: Mapping[str, Scheme], column: str) -> Scheme:
-    """The scheme of a configured column; raises ``ColumnUnknown``."""
+    """The scheme of a configured column, or of its values of one tenant (`COLUMN@TENANT`).
+
+    Raises ``ColumnUnknown``.
+    """
+    of, sign, tenant = column.rpartition("@")
+    if column not in schemes and sign and of in schemes and schemes[of].tenant is not None:
+        return schemes[of].of_tenant(tenant)
     if column not in schemes:
         raise ColumnUnknown(
             f"{column} is not a configured column",

@@ -144,8 +144,11 @@ class Tenants(_Frozen):
     """`DATABASE@TENANT`: the provider in which the tenant holds its own key."""
     add: Literal["by_hand", "automatic"] = "by_hand"
     """Whether a tenant's key is made when a client first writes for a tenant of this name."""
-    limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    limit: int = Field(default=10_000, ge=1, le=100_000)
     """So many tenants of a database are made automatically, and no more."""
+
+    destroy_delay_days: int | None = Field(default=None, ge=0, le=365)
+    """Between the decision to destroy a tenant's key and the deed; else as for other keys."""
 
     @model_validator(mode="after")
     def _nobody_is_asked(self) -> Self:

@@ -1,7 +1,8 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, ready
-    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, reload, drain
+    worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, tenant, ready
+    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, tenants, tenant, reload,
+                           drain
 
 The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line
 breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.
@@ -16,8 +17,9 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-LINE_BYTES = 8 << 20
-"""More than any message needs: the longest carries a configuration, each octet written as six at most."""
+LINE_BYTES = 256 << 20
+"""More than any message needs: the longest carries a configuration, each octet written as six at most, and
+the key-encryption keys of up to 100,000 tenants, a kilobyte each."""
 
 
 class Line:

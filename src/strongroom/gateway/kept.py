@@ -6,7 +6,7 @@ Called by `protection`, `snapshots`, and the commands that look at keys or chang
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg import sql
 
@@ -108,8 +108,12 @@ async def ids_beside(connector: Connector) -> dict[str, frozenset[int]]:
 
 
 async def all_beside(connector: Connector) -> Beside:
-    """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`."""
+    """Everything that stands beside the data, to bring keys back from; raises `UpstreamError`.
+
+    But for keysets of tenants: the next start takes them over, where their KEKs are.
+    """
     kept = await kept_beside(connector)
+    kept = replace(kept, keysets=tuple(one for one in kept.keysets if tenant_of(one.name) is None))
     seen = await key_ids_seen(connector)
     retired = await retired_beside(connector)
     if not kept.keysets:

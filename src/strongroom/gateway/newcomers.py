@@ -65,7 +65,7 @@ async def add(at: Site, tenants: Iterable[str], *, again: bool = False) -> Newco
     names = {kek_name(f"{place.name}@{_checked(tenant)}"): tenant for tenant in tenants}
     keks, made = [], []
     for name in names:
-        standing = await _standing(at, name)
+        standing = await standing_of(at, name)
         if standing.kek is None:
             standing = await _made(at, standing, again=again)
             made.append(scope_of(name))
@@ -96,7 +96,7 @@ def _checked(tenant: str) -> str:
     return tenant
 
 
-async def _standing(at: Site, name: str) -> Standing:
+async def standing_of(at: Site, name: str) -> Standing:
     """How the KEK of one tenant stands, of which other tenants' are not read."""
     settings, state, place = at.settings, at.state, at.place
     copies = copies_of(settings)
@@ -133,7 +133,7 @@ async def _made(at: Site, before: Standing, *, again: bool) -> Standing:
             raise TenantPlaceRefused(f"there is no folder for the second copy of {name!r}")
         copies.write(row)
     # What the second place has now is what counts: another gateway may have come first.
-    standing = await _standing(at, name)
+    standing = await standing_of(at, name)
     if standing.kek is None or standing.row is None:
         raise KeysetsNotKept(f"{name} does not open from where it was just written")
     adopt_keks(at.state.engine, [standing.row])

@@ -292,6 +292,13 @@ def _column_of(keyset: str) -> str:
     return keyset.partition("/")[2]
 
 
+def opened_roots(settings: Settings, state: State, entered: Entered | None = None) -> Roots:
+    """The configured roots, once there are keys; raises a `RootError`."""
+    assert settings.keys is not None  # config: protected columns have a root
+    kept = kept_keks(state.engine).values()
+    return open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
+
+
 def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:
     """Without those that are older than ours: what wrapped them there may have been destroyed since."""
     return keks.unwrap_all(

@@ -16,6 +16,7 @@ from strongroom.keys import custody
 from strongroom.keys.backup import Contents
 from strongroom.keys.backups import Backup, Backups
 from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import Keks, WrappedKek, database_of, kek_name
 from strongroom.keys.model import Keyset
@@ -134,6 +135,7 @@ def _filled(state: State, contents: Contents | None, back: Mapping[str, BroughtB
         take_over(state.engine, contents.sealed)
         custody.note(state.engine, contents.custody)
         Journal(state.engine).take_over(contents.events)
+        Holds(state.engine).take_over(contents.legal_holds)
         for entry in contents.backups:
             Backups(state.engine).register(entry)
     by_name = Keks.of(keks)

@@ -11,8 +11,10 @@ import contextlib
 import itertools
 import socket
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -35,7 +37,8 @@ from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
-from strongroom.keys.kek import Keks
+from strongroom.keys.kek import Keks, danger_read
+from strongroom.keys.model import Keyset
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
@@ -56,6 +59,9 @@ RETRY_SECONDS = 1.0
 
 CANCEL_SECONDS = 10.0
 """How long the connection of a CancelRequest stays open for the database to be told."""
+
+MAKING_SECONDS = 30.0
+"""For the keys of a new tenant: some questions to the database, and one to its provider or the root."""
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
@@ -131,6 +137,7 @@ class Server:
 
     def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
+        self._readying: Snapshots | None = None  # while settings are taken
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
@@ -140,6 +147,7 @@ class Server:
         self._admissions: dict[int, asyncio.Future[str | None]] = {}
         self._admitted: dict[Driver, str] = {}
         self._cancels: dict[int, asyncio.Future[None]] = {}
+        self._making: dict[int, asyncio.Future[str | None]] = {}
         self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
@@ -185,9 +193,14 @@ class Server:
         protected before end as soon as they are idle, since they do not look into statements.
         """
         gates = self._open_gates(settings)
-        snapshots = Snapshots(settings, self._state, keks, due=partial(self._line.tell, "due"))
-        for name, gate in gates.items():
-            await snapshots.read(name, gate.connector)
+        self._readying = snapshots = Snapshots(
+            settings, self._state, keks, due=partial(self._line.tell, "due")
+        )
+        try:
+            for name, gate in gates.items():
+                await snapshots.read(name, gate.connector)
+        finally:
+            self._readying = None
         self._settings, self._gates, self._snapshots = settings, gates, snapshots
         for driver in list(self._drivers):
             snapshot = snapshots.find(driver.database)
@@ -196,6 +209,13 @@ class Server:
             elif snapshot is not None:
                 driver.drain()
         self._start_learning()
+
+    def take_tenants(self, came: Collection[Keyset], gone: Collection[str]) -> None:
+        """Use the key-encryption keys of tenants that came, and no more those that went; in all sessions."""
+        if self._readying is not None:
+            self._readying.rekey(came, gone)
+        for database, snapshot in self._snapshots.rekey(came, gone).items():
+            self._tell(database, ev.SnapshotChanged(snapshot))
 
     async def drain(self, seconds: float) -> None:
         """Let sessions end when they are idle; end what is left after ``seconds``."""
@@ -212,7 +232,7 @@ class Server:
         await self.tasks.cancel_all()
         await self._analyst.end()
 
-    def heard(self, message: dict[str, object]) -> None:
+    def heard(self, message: dict[str, Any]) -> None:
         """Take a message of the supervisor's that concerns connections."""
         if message["what"] == "admitted":
             waiting = self._admissions.pop(int(str(message["number"])), None)
@@ -227,6 +247,12 @@ class Server:
                 answered.set_result(None)
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
+        elif message["what"] == "tenants":
+            self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
+        elif message["what"] == "tenant":
+            made = self._making.get(int(message["number"]))
+            if made is not None and not made.done():
+                made.set_result(message["refusal"])
 
     def _open_gates(self, settings: Settings) -> dict[str, Gate]:
         secret = self._state.installation_secret
@@ -395,6 +421,20 @@ class Server:
     async def analyse(self, question: Question) -> Analysis | StrongroomError | None:
         """Ask this worker's analyst."""
         return await self._analyst.analyse(question)
+
+    async def make_tenant(self, database: str, tenant: str) -> str | None:
+        """Ask the supervisor for the keys of a new tenant; returns None once they are here, or why not."""
+        number = next(self._numbers)
+        made: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._making[number] = made
+        try:
+            self._line.tell("tenant", number=number, database=database, tenant=tenant)
+            async with asyncio.timeout(MAKING_SECONDS):
+                return await made
+        except TimeoutError:
+            return "its keys could not be made in time"
+        finally:
+            del self._making[number]
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""

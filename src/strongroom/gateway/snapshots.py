@@ -9,16 +9,17 @@ Called by `server`.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from strongroom.config import Settings
 from strongroom.errors import KeysUnread
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.kept import kept_beside
+from strongroom.gateway.kept import newer_beside
 from strongroom.gateway.protection import changing, check_columns, read_catalog, schemes_of
-from strongroom.keys.kek import Keks, WrappedKeyset
+from strongroom.keys.kek import Keks, scope_of, tenant_of
 from strongroom.keys.keyring import KeyRing
+from strongroom.keys.model import Keyset
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
@@ -67,6 +68,7 @@ class Snapshots:
         if not any(one.columns for one in settings.databases.values()):
             return
         self._keks = keks
+        self._engine = state.engine
         self._store = KeyStore(state.engine, keks)
         self._keysets = self._store.load()
         self._uses = Reservations(self._reserve)
@@ -120,6 +122,23 @@ class Snapshots:
         self._read_at[database] = self._turned_at[database] = begun
         return snapshot
 
+    def rekey(self, came: Collection[Keyset], gone: Collection[str]) -> dict[str, Snapshot]:
+        """Key-encryption keys of tenants came, or went, by their names; returns what each database is now.
+
+        The catalog is as it was, and the database is not asked: what went is gone when this returns.
+        """
+        self._keks = self._keks.changed(came, gone)
+        self._store = KeyStore(self._engine, self._keks)
+        kept = {name: one for name, one in self._keysets.items() if self._keks.has(name)}
+        for kek in came:
+            kept |= self._store.load(scope=scope_of(kek.name))
+        self._keysets = kept
+        ring = KeyRing.of(kept.values())
+        for database, known in self._known.items():
+            codecs = ring.codecs(known.schemes.values(), self._uses)
+            self._known[database] = replace(known, codecs=codecs).with_schema(known.schema)
+        return dict(self._known)
+
     def _turn(self, database: str, known: Snapshot) -> None:
         """Once in a while texts with literals that nobody sends any more are forgotten."""
         if self._clock() - self._turned_at[database] >= TEXTS_SECONDS:
@@ -136,17 +155,18 @@ class Snapshots:
 
     async def _take_over(self, connector: Connector) -> bool:
         """Take over keysets that are newer beside the data; whether there were any."""
-        newer = [kept for kept in (await kept_beside(connector)).keysets if self._is_newer(kept)]
-        if not newer:
+        opened = self._keks.unwrap_all(newer := await newer_beside(connector, self._is_newer))
+        if not opened:
             return False
-        opened = {kept.name: self._keks.unwrap(kept) for kept in newer}
-        self._store.adopt(newer)
+        self._store.adopt(one for one in newer if one.name in opened)
         self._keysets = {**self._keysets, **opened}
         return True
 
-    def _is_newer(self, kept: WrappedKeyset) -> bool:
-        known = self._keysets.get(kept.name)
-        return known is None or known.revision < kept.revision
+    def _is_newer(self, name: str, revision: int) -> bool:
+        """Whether a keyset beside the data is to be read: not those of tenants whose KEKs are not here."""
+        known = self._keysets.get(name)
+        is_wanted = tenant_of(name) is None or self._keks.has(name)
+        return is_wanted and (known is None or known.revision < revision)
 
 
 def _understood(catalog: bytes) -> Schema:

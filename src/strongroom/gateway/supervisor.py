@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,15 @@ from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
+from strongroom.gateway.keeper import Keeper
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
-from strongroom.gateway.protection import prepare
+from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
+from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.state import State, open_state
 
@@ -61,24 +64,36 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, entered: Entered) -> None:
-    await Supervisor(settings, await _agree(settings, entered), entered).run()
-
-
-async def _agree(settings: Settings, entered: Entered) -> Keks:
-    """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once.
-
-    Returns the key-encryption keys, for the workers: only the supervisor opens roots.
-    """
     state = open_state(settings.state)
     try:
-        for name in settings.databases:
-            gate_of(name, settings, state.installation_secret)
-        prepared = await prepare(settings, state, _places(settings, state), entered=entered)
-        for line in prepared.said:
-            _log.warning(line)
-        return prepared.keks
+        await Supervisor(settings, await _agree(settings, state, entered, {}), state, entered).run()
     finally:
         state.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """What may be served, and since when that is known."""
+
+    prepared: Prepared
+    places: Sequence[Place]
+    began: float
+
+
+async def _agree(settings: Settings, state: State, entered: Entered, held: Mapping[str, Keyset]) -> _Agreed:
+    """Read what the workers will read, and make keys and databases agree: a mistake shows here, at once.
+
+    Returns the key-encryption keys, for the workers: only the supervisor opens roots. ``held`` are those of
+    tenants that count still, though their providers may not answer now.
+    """
+    began = asyncio.get_running_loop().time()
+    for name in settings.databases:
+        gate_of(name, settings, state.installation_secret)
+    places = _places(settings, state)
+    prepared = await prepare(settings, state, places, entered=entered, held=held)
+    for line in prepared.said:
+        _log.warning(line)
+    return _Agreed(prepared, places, began)
 
 
 def _places(settings: Settings, state: State) -> list[Place]:
@@ -112,9 +127,10 @@ class _Cancel:
 class Supervisor:
     """Runs the workers of one gateway."""
 
-    def __init__(self, settings: Settings, keks: Keks, entered: Entered) -> None:
+    def __init__(self, settings: Settings, agreed: _Agreed, state: State, entered: Entered) -> None:
         self._settings = settings
-        self._keks = keks
+        self._state = state
+        self._keks = agreed.prepared.keks
         self._entered = entered  # a reload asks nobody
         self._config: Path = settings.file
         self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
@@ -127,6 +143,8 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._rereading = False  # a worker has met a key that only a root opens
         self._failure: StrongroomError | None = None
+        self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
+        self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
@@ -141,6 +159,7 @@ class Supervisor:
             loop.add_signal_handler(stop, self._stop.set)
         for number in range(self._settings.workers):
             await self._start(number)
+        self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
@@ -239,6 +258,8 @@ class Supervisor:
         elif what == "catalog":
             for other in self._workers.values():
                 other.line.tell("catalog", database=message["database"])
+        elif what == "tenant":
+            self._tasks.start("tenant", self._make_tenant(worker, message))
         elif what == "keys":
             self._read_keys()
         elif what == "due":
@@ -247,6 +268,22 @@ class Supervisor:
             self._pass_on(worker, message)
         elif what == "cancelled":
             self._has_cancelled(worker, message["number"])
+
+    async def _make_tenant(self, worker: _Worker, message: dict[str, Any]) -> None:
+        """Make the keys of a tenant that a client writes for; they are with all workers before the answer."""
+        refusal = None
+        try:
+            await self._keeper.make(message["database"], message["tenant"])
+        except StrongroomError as error:
+            refusal = error.message
+            _log.warning("a tenant was not added", code=error.code, why=error.message)
+        worker.line.tell("tenant", number=message["number"], refusal=refusal)
+
+    def _tenants_changed(self, came: Sequence[Keyset], gone: Sequence[str]) -> None:
+        self._keks = self._keks.changed(came, gone)
+        written = danger_written(Keks.of(came))
+        for worker in self._workers.values():
+            worker.line.tell("tenants", keks=written, gone=list(gone))
 
     def _pass_on(self, worker: _Worker, message: dict[str, Any]) -> None:
         """Ask the other workers to cancel; who has no session with this key answers at once."""
@@ -306,7 +343,7 @@ class Supervisor:
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
-            keks = await _agree(settings, self._entered)
+            agreed = await _agree(settings, self._state, self._entered, self._keeper.held)
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
             return
@@ -314,11 +351,13 @@ class Supervisor:
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
-        self._settings, self._accepted, self._keks = settings, content, keks
+        self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
+        self._settings, self._accepted, self._keks = settings, content, agreed.prepared.keks
+        written = danger_written(self._keks)
         _log.info("configuration accepted")
         for worker in self._workers.values():
             # The file may be another by the time it is read.
-            worker.line.tell("reload", content=content, keks=danger_written(keks))
+            worker.line.tell("reload", content=content, keks=written)
 
     async def _drain(self) -> None:
         _log.info("draining", connections=self._health().connections)

@@ -37,6 +37,8 @@ class Tenancy:
     """The tenants of one database: how the KEK of each stands, by the KEK's name."""
 
     standings: Mapping[str, Standing] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    """Of the rows in the state, as they were read."""
 
     @property
     def keks(self) -> list[Keyset]:
@@ -51,7 +53,9 @@ class Tenancy:
     @property
     def said(self) -> list[str]:
         """Whose are not, and why."""
-        failures = [(one.name, one.failure) for one in self.standings.values() if one.failure is not None]
+        failures = [
+            (one.name, one.failure) for one in self.standings.values() if one.kek is None and one.failure
+        ]
         lines = [f"{name} is not here: {failure.message}" for name, failure in failures[:SAID_AT_MOST]]
         if len(failures) > SAID_AT_MOST:
             lines.append(f"and so it is with {len(failures) - SAID_AT_MOST} more tenants")
@@ -139,7 +143,7 @@ async def tenancy_of(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Te
         if name not in standings:
             standings[name] = Standing(name, failure=RootUnreachable("its provider does not answer in time"))
         standings[name] = _or_held(standings[name], held, rows.kept.get(name))
-    tenancy = Tenancy(standings)
+    tenancy = Tenancy(standings, {name: row.revision for name, row in rows.kept.items()})
     await _keep(rows, tenancy)
     return tenancy
 
@@ -158,7 +162,7 @@ def _or_held(standing: Standing, held: Mapping[str, Keyset], row: WrappedKek | N
     kek = held.get(standing.name)
     if standing.failure is None or kek is None:
         return standing
-    return Standing(standing.name, kek, row)
+    return Standing(standing.name, kek, row, standing.failure)
 
 
 async def _keep(rows: Rows, tenancy: Tenancy) -> None:

@@ -110,7 +110,8 @@ async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
 async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        await server.reload(load(config, content=message["content"]), danger_read(message["keks"]))
+        keks = danger_read(message["keks"])
+        await server.reload(load(config, content=message["content"]), keks)
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

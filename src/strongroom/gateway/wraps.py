@@ -12,8 +12,9 @@ from strongroom.config import Settings
 from strongroom.errors import KeysChanged, RootError, RootRemovalRefused
 from strongroom.gateway.kept import Place, kept_beside, publish_kek
 from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.keys.copies import Copies
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, rewrapped, settle
-from strongroom.keys.kek import WrappedKek, kek_name
+from strongroom.keys.kek import WrappedKek, kek_name, tenant_of
 from strongroom.keys.store import adopt_keks, kept_keks
 from strongroom.state import State
 
@@ -44,23 +45,40 @@ async def find(state: State, places: Mapping[str, Place], roots: Roots) -> list[
     for name in sorted({*kept, *places}):
         place = places.get(name)
         beside = (await kept_beside(place.connector)).kek if place else None
-        settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
+        if tenant_of(name) is not None:
+            settled = await asyncio.to_thread(_settled_ours, roots, kept[name])
+        else:
+            settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
         if settled is not None:
             found.append(KekAt(place, settled))
     return found
 
 
-async def rewrap(state: State, places: Mapping[str, Place], roots: Roots, onto: Roots) -> list[WrappedKek]:
+def _settled_ours(roots: Roots, row: WrappedKek) -> Settled | None:
+    """The KEK of a tenant that our roots wrap; None where it was destroyed, or the tenant holds its own."""
+    try:
+        return None if row.is_destroyed else settle(roots, row, None)
+    except RootError:
+        return None
+
+
+async def rewrap(
+    state: State,
+    places: Mapping[str, Place],
+    roots: Roots,
+    onto: Roots,
+    copies: Copies | None = None,
+) -> list[WrappedKek]:
     """Wraps every KEK anew under each of ``onto``; what others wrapped stays. Raises a ``RootError``.
 
-    ``roots`` open them. All are wrapped before the first is written.
+    ``roots`` open them. All are wrapped before the first is written. ``copies`` has those of tenants.
     """
     changes = []
     for one in await find(state, places, roots):
         row = await asyncio.to_thread(rewrapped, one.settled.row, one.settled.kek, onto)
         changes.append((one.place, row))
     for place, row in changes:
-        await _put(state, place, row)
+        await _put(state, place, row, copies)
     return [row for _, row in changes]
 
 
@@ -78,7 +96,15 @@ class Removal:
 
 async def without(state: State, places: Mapping[str, Place], roots: Roots, name: str) -> Removal:
     """What would be left without this root; raises ``RootRemovalRefused`` where that would open no more."""
-    changes = tuple(_without(await find(state, places, roots), roots, name))
+    found = await find(state, places, roots)
+    changes = tuple(_without(found, roots, name))
+    opened = {one.settled.row.name for one in found}
+    for row in kept_keks(state.engine).values():
+        if name in row.wraps and row.name not in opened:
+            raise RootRemovalRefused(
+                f"{row.name!r} opens by no configured root, and {name!r} wraps it",
+                hint="configure the root again, run `strongroom keys root rewrap`, then try again",
+            )
     if not changes:
         raise RootRemovalRefused(
             f"the root {name!r} wraps nothing here", hint="`strongroom keys root list` shows those that do"
@@ -102,13 +128,15 @@ def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Plac
             yield one.place, rest
 
 
-async def carry_out(state: State, removal: Removal) -> None:
+async def carry_out(state: State, removal: Removal, copies: Copies | None = None) -> None:
     """Writes what is left."""
     for place, row in removal.changes:
-        await _put(state, place, row)
+        await _put(state, place, row, copies)
 
 
-async def _put(state: State, place: Place | None, row: WrappedKek) -> None:
+async def _put(state: State, place: Place | None, row: WrappedKek, copies: Copies | None) -> None:
+    if tenant_of(row.name) is not None and copies is not None:
+        copies.write(row)
     if place is not None:
         await publish_kek(place, row)
         there = (await kept_beside(place.connector)).kek

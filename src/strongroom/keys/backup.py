@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from strongroom.errors import BackupDamaged, BackupFormatUnknown, BackupNotWritt
 from strongroom.keys import age, document
 from strongroom.keys.backups import Backup, Backups, Held, held
 from strongroom.keys.custody import Custody, noted
+from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.journal import Journal, KeyEvent
-from strongroom.keys.kek import Keks, kek_name
+from strongroom.keys.kek import Keks, WrappedKeyset, kek_name, tenant_of
 from strongroom.keys.model import ExportCapability, Keyset
 from strongroom.keys.new_file import write_new
 from strongroom.keys.sealed import SealedColumn, sealed_columns
@@ -47,6 +48,7 @@ class Contents:
     """Those made before."""
     events: tuple[KeyEvent, ...]
     """What was done to keys."""
+    legal_holds: tuple[Hold, ...] = ()
 
     @property
     def holds(self) -> Mapping[str, Held]:
@@ -59,11 +61,15 @@ class Contents:
 
 
 def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
-    """All that a state knows of its keys; raises ``KekMissing`` where one of them cannot be opened."""
+    """All that a state knows of its keys; raises ``KekMissing`` where one of them cannot be opened.
+
+    But for those of tenants, which must be destroyed in backups too: they have backups of their own.
+    """
+    keks = Keks.of(kek for name, kek in keks.by_name.items() if tenant_of(name) is None)
     store = KeyStore(engine, keks)
-    kept, retired = kept_keysets(engine), kept_retired(engine)
+    kept, retired = _of_databases(kept_keysets(engine)), _of_databases(kept_retired(engine))
     strange = [one.name for one in (*kept, *retired) if not keks.has(one.name)]
-    if strange or kept_keks(engine).keys() - keks.by_name.keys():
+    if strange or {name for name in kept_keks(engine) if tenant_of(name) is None} - keks.by_name.keys():
         raise KekMissing(
             f"the state holds keys that none of the roots opens: {', '.join(strange) or 'a KEK'}",
             hint="a backup without them would not bring everything back: configure their root",
@@ -74,12 +80,17 @@ def contents(engine: Engine, keks: Keks, made: datetime) -> Contents:
         keks=tuple(keks.by_name.values()),
         keysets=tuple(store.load().values()),
         retired=tuple(keks.unwrap(one) for one in retired),
-        uses=store.uses(),
+        uses={key: count for key, count in store.uses().items() if tenant_of(key[0]) is None},
         sealed=tuple(sealed_columns(engine)),
         custody=tuple(noted(engine)),
         backups=tuple(Backups(engine).all()),
         events=tuple(Journal(engine).events()),
+        legal_holds=tuple(Holds(engine).all()),
     )
+
+
+def _of_databases(kept: Iterable[WrappedKeyset]) -> list[WrappedKeyset]:
+    return [one for one in kept if tenant_of(one.name) is None]
 
 
 def make(engine: Engine, what: Contents, path: Path, to: age.To) -> age.Encrypted:
@@ -166,6 +177,7 @@ def danger_written(what: Contents, capability: ExportCapability) -> bytes:
             }
             for one in what.events
         ],
+        "legalHolds": [_written_hold(one) for one in what.legal_holds],
     }
     return json.dumps(written, indent=1, ensure_ascii=False).encode()
 
@@ -203,6 +215,7 @@ def _read(found: Mapping[str, Any]) -> Contents:
         custody=tuple(_custody(one) for one in found["custody"]),
         backups=tuple(_backup(one) for one in found["backups"]),
         events=tuple(_event(one) for one in found["events"]),
+        legal_holds=tuple(_hold(one) for one in found.get("legalHolds", ())),  # not in those made before it
     )
 
 
@@ -239,6 +252,33 @@ def _backup(found: Mapping[str, Any]) -> Backup:
 def _event(found: Mapping[str, Any]) -> KeyEvent:
     what, subject = str(found["what"]), str(found["subject"])
     return KeyEvent(int(found["number"]), _time(found["at"]), what, subject, dict(found["details"]))
+
+
+def _written_hold(one: Hold) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "version": one.version,
+        "reason": one.reason,
+        "since": one.since.isoformat(),
+        "until": None if one.until is None else one.until.isoformat(),
+        "released": _written_time(one.released),
+        "releasedFor": one.released_for,
+    }
+
+
+def _hold(found: Mapping[str, Any]) -> Hold:
+    version, until, released_for = found["version"], found["until"], found["releasedFor"]
+    return Hold(
+        str(found["id"]),
+        str(found["name"]),
+        None if version is None else int(version),
+        str(found["reason"]),
+        _time(found["since"]),
+        None if until is None else date.fromisoformat(until),
+        _optional_time(found["released"]),
+        None if released_for is None else str(released_for),
+    )
 
 
 def _time(found: str) -> datetime:

@@ -118,6 +118,12 @@ SET number = excluded.number, mark = excluded.mark, proof = excluded.proof, writ
 """Parameters: the fields of ``generation.Generation``. Of two processes of one state that write at once the
 one before may come last: too low a number says nothing."""
 
+DELETE_OF_SCOPE = "DELETE FROM strongroom_keys.keysets WHERE pg_catalog.starts_with(name, $1)"
+"""Parameter: `DATABASE@TENANT/`, whose KEK was destroyed."""
+
+DELETE_RETIRED_OF_SCOPE = "DELETE FROM strongroom_keys.retired_keysets WHERE pg_catalog.starts_with(name, $1)"
+"""As DELETE_OF_SCOPE, where there is the table."""
+
 READ_TYPES = """\
 SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname = 'strongroom_keys' AND t.typtype = 'd'"""

@@ -92,15 +92,20 @@ class Copies:
         """Overwrites and removes the copy of a KEK; whether there was one."""
         path = self.path(name)
         try:
-            with path.open("r+b") as file:
-                _wipe(file)
-            path.unlink()
-            sync_folder(self._folder)
+            wipe(path)
         except FileNotFoundError:
             return False
         except OSError as error:
             raise TenantPlaceRefused(f"{path}: the copy cannot be removed: {error.strerror}") from None
         return True
+
+
+def wipe(path: Path) -> None:
+    """Overwrites a file and removes it; raises ``OSError``."""
+    with path.open("r+b") as file:
+        _zero(file)
+    path.unlink()
+    sync_folder(path.parent)
 
 
 def _read(path: Path) -> WrappedKek:
@@ -144,10 +149,10 @@ def _replace(passing: Path, path: Path) -> None:
     """What has the name now is overwritten once the new file has it."""
     with path.open("r+b") as former:
         passing.replace(path)
-        _wipe(former)
+        _zero(former)
 
 
-def _wipe(file: Any) -> None:
+def _zero(file: Any) -> None:
     """Zeroes in place of the content, on the disk when this returns."""
     length = os.fstat(file.fileno()).st_size
     file.seek(0)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from strongroom.errors import DumpUnreadable, InvalidKeyset
-from strongroom.keys.kek import WrappedKek, WrappedKeyset, wraps_of
+from strongroom.keys.kek import WrappedKek, WrappedKeyset, tenant_of, wraps_of
 from strongroom.keys.restore import Beside
 
 MAX_LINE = 1 << 20
@@ -70,6 +70,7 @@ def _fields(columns: list[str], line: bytes) -> Row:
 
 
 def _beside(tables: Mapping[str, list[Row]]) -> tuple[str, Beside]:
+    tables = {table: [row for row in rows if not _is_tenants(table, row)] for table, rows in tables.items()}
     keks = [WrappedKek(_text(row, "name"), int(row["revision"]), _wraps(row)) for row in tables["keks"]]
     if len(keks) != 1:
         raise DumpUnreadable(f"the dump holds {len(keks)} key-encryption keys, and a database has one")
@@ -80,6 +81,11 @@ def _beside(tables: Mapping[str, list[Row]]) -> tuple[str, Beside]:
         {_text(row, "name"): _ids(row) for row in tables["keysets"]},
         {_text(row, "name"): _text(row, "keyset") for row in tables.get("columns", ())},
     )
+
+
+def _is_tenants(table: str, row: Row) -> bool:
+    """Keys of tenants are not recovered from a dump: the database and the folder of copies have them."""
+    return table != "columns" and "name" in row and tenant_of(_text(row, "name")) is not None
 
 
 def _keyset(row: Row) -> WrappedKeyset:

@@ -73,6 +73,12 @@ def tenant_of(name: str, database: str | None = None) -> str | None:
     return tenant if sign and database in (None, of) else None
 
 
+def family_of(keyset_name: str) -> str:
+    """The name that the keysets of a column's tenants have in common (``Scheme.keyset``)."""
+    database, slash, column = keyset_name.partition("/")
+    return f"{database.partition('@')[0]}{slash}{column}"
+
+
 def belongs_to(name: str, database: str) -> bool:
     """Whether a keyset or a KEK is this database's, or one of its tenants'."""
     return scope_of(name).partition("@")[0] == database
@@ -123,6 +129,13 @@ class Keks:
     def of(cls, keks: Iterable[Keyset]) -> "Keks":
         """A snapshot of these."""
         return cls(MappingProxyType({kek.name: kek for kek in keks}))
+
+    def changed(self, came: Iterable[Keyset], gone: Iterable[str]) -> "Keks":
+        """A snapshot after some came, in place of others of their names, and those of other names went."""
+        now = {**self.by_name, **{kek.name: kek for kek in came}}
+        for name in gone:
+            now.pop(name, None)
+        return Keks.of(now.values())
 
     def has(self, keyset_name: str) -> bool:
         """Whether the KEK of this keyset's database is here."""

@@ -50,13 +50,16 @@ class KeyRing:
 
     def by_tenant(self, scheme: Scheme) -> dict[str, Keyset]:
         """The keysets that tenants have for a column, by tenant."""
-        before, after = f"{scheme.database}@", f"/{scheme.key}"
-        return {
-            name.removeprefix(before).removesuffix(after): keyset
-            for name, keyset in self.keysets.items()
-            if name.startswith(before) and name.endswith(after)
-        }
+        names = tenants_keysets(scheme, self.keysets)
+        return {tenant: self.keysets[name] for name, tenant in names.items()}
 
     def codecs(self, schemes: Iterable[Scheme], uses: Uses) -> Mapping[str, ColumnCodec | TenantCodecs]:
         """The codecs of several columns by their configured names."""
         return MappingProxyType({scheme.column: self.codec(scheme, uses) for scheme in schemes})
+
+
+def tenants_keysets(scheme: Scheme, names: Iterable[str]) -> dict[str, str]:
+    """Of the names of keysets those that tenants have for a column, and whose each is."""
+    before, after = f"{scheme.database}@", f"/{scheme.key}"
+    found = (name for name in names if name.startswith(before) and name.endswith(after))
+    return {name: name.removeprefix(before).removesuffix(after) for name in found}

@@ -10,7 +10,7 @@ the next. A rotation that was interrupted is taken up where its keyset stands:
 Dates and limits follow NIST SP 800-57 part 1, section 5.3, and SP 800-38D, section 8.3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,11 +28,14 @@ class Period:
     """Of the uses that are safe (``Algorithm.max_uses``), which themselves are half of SP 800-38D's 2^32."""
 
 
-def next_version(keyset: Keyset, created: datetime) -> Keyset:
-    """The keyset with a pre-active version: its own, where an interrupted rotation left one, or a new one."""
+def next_version(keyset: Keyset, created: datetime, others: Collection[int] = ()) -> Keyset:
+    """The keyset with a pre-active version: its own, where an interrupted rotation left one, or a new one.
+
+    ``others`` are key ids that its own must not be, either.
+    """
     if waiting(keyset) is not None:
         return keyset
-    taken = [version.key_id for version in keyset.versions]
+    taken = [*others, *(version.key_id for version in keyset.versions)]
     return keyset.with_key(new_version(keyset.algorithm, taken, KeyState.PRE_ACTIVE, created))
 
 

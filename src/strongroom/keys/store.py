@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     delete,
+    func,
     select,
     update,
 )
@@ -95,14 +96,14 @@ class KeyStore:
         self._keks = keks
         metadata.create_all(engine, tables=_TABLES)
 
-    def load(self, beside: Iterable[WrappedKeyset] = ()) -> dict[str, Keyset]:
+    def load(self, beside: Iterable[WrappedKeyset] = (), *, scope: str | None = None) -> dict[str, Keyset]:
         """The keysets of the databases whose KEKs are here; raises ``KekMissing`` or ``WrongKek``.
 
         Without those that are newer ``beside`` the data: the version of the KEK that wrapped them here may
-        have been destroyed since.
+        have been destroyed since. With a ``scope``, those of one database or one tenant: `DATABASE@TENANT`.
         """
         newer = {one.name: one.revision for one in beside}
-        kept = (one for one in kept_keysets(self._engine) if self._keks.has(one.name))
+        kept = (one for one in kept_keysets(self._engine, scope) if self._keks.has(one.name))
         return self._keks.unwrap_all(one for one in kept if one.revision >= newer.get(one.name, 0))
 
     def adopt(self, kept: Iterable[WrappedKeyset]) -> None:
@@ -219,10 +220,12 @@ def assume_used(connection: Connection, keysets: Iterable[Keyset]) -> None:
                 )
 
 
-def kept_keysets(engine: Engine) -> list[WrappedKeyset]:
+def kept_keysets(engine: Engine, scope: str | None = None) -> list[WrappedKeyset]:
     """The keysets of a state as they are kept, by name: without their KEKs, to be copied or counted."""
     metadata.create_all(engine, tables=_TABLES)
     query = select(_keysets.c.name, _keysets.c.revision, _keysets.c.wrapped).order_by(_keysets.c.name)
+    if scope is not None:
+        query = query.where(_keysets.c.name.startswith(f"{scope}/", autoescape=True))
     with engine.begin() as connection:
         return [WrappedKeyset(*row) for row in connection.execute(query)]
 
@@ -248,6 +251,15 @@ def kept_keks(engine: Engine, name: str | None = None) -> dict[str, WrappedKek]:
         query = query.where(_keks.c.name == name)
     with engine.begin() as connection:
         return {name: WrappedKek(name, *rest) for name, *rest in connection.execute(query)}
+
+
+def tenants_mark(engine: Engine) -> tuple[int, int]:
+    """Another pair whenever a KEK of a tenant was made, changed or destroyed: cheap to ask for."""
+    metadata.create_all(engine, tables=_TABLES)
+    theirs = _keks.c.name.contains("@")
+    with engine.begin() as connection:
+        row = connection.execute(select(func.count(), func.sum(_keks.c.revision)).where(theirs)).one()
+    return int(row[0]), int(row[1] or 0)
 
 
 def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:

@@ -28,7 +28,7 @@ class Standing:
     row: WrappedKek | None = None
     """How both places must keep it, where it is here or destroyed."""
     failure: StrongroomError | None = None
-    """Why it is not here."""
+    """Why it is not here, or why only what was held before is."""
     forged: bool = False
     """Whether a row says that it was destroyed, and was not made by it."""
 

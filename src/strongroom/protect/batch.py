@@ -41,10 +41,14 @@ class ColumnOpener:
 class RowPlan:
     """What to do with each column of a row: its opener, or None where the bytes pass as they are."""
 
-    __slots__ = ("_columns", "rows")
+    __slots__ = ("_columns", "again", "rows")
 
-    def __init__(self, columns: tuple[Opener | None, ...]) -> None:
+    def __init__(
+        self, columns: tuple[Opener | None, ...], again: "Callable[[], RowPlan | None] | None" = None
+    ) -> None:
+        """``again`` makes the same plan with the keys that there are then."""
         self._columns = columns
+        self.again = again
         self.rows = kernel.Rows([_fastest(opener) for opener in columns])
 
     @property

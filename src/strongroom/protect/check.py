@@ -30,10 +30,16 @@ def bounded_name(beginning: str, column: str) -> str:
     return beginning + sha256(column.encode()).hexdigest()[:32]
 
 
-def check_expression(column: str, algorithm: Algorithm, key_ids: Collection[int]) -> str:
-    """The condition, for a column by its bare name; NULL passes."""
+def check_expression(column: str, algorithm: Algorithm, key_ids: Collection[int] | None) -> str:
+    """The condition, for a column by its bare name; NULL passes.
+
+    Without ``key_ids`` it allows those of any key: where each tenant has one, they come and go.
+    """
     shortest = MIN_RANDOMIZED if algorithm is Algorithm.AES256_GCM else MIN_DETERMINISTIC
     name = quoted(column)
+    if key_ids is None:
+        first = f"pg_catalog.substring({name}, 1, 1) = '\\x{VERSION:02x}'::pg_catalog.bytea"
+        return f"pg_catalog.octet_length({name}) >= {shortest} AND {first}"
     prefixes = ", ".join(f"'\\x{prefix(key_id).hex()}'::pg_catalog.bytea" for key_id in sorted(key_ids))
     return (
         f"pg_catalog.octet_length({name}) >= {shortest}"

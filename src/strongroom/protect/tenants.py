@@ -6,7 +6,7 @@ and no two tenants have keys of one id. To be sealed it does. Called by ``sessio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from strongroom.errors import InvalidValue, KeysetMismatch, TenantUnknown
@@ -58,6 +58,23 @@ class TenantCodecs(ColumnOpening):
             raise TenantUnknown(
                 f"the column {self.scheme.column} has no key for this tenant", tenant=tenant
             ) from None
+
+    def seal_all(
+        self, values: Sequence[bytes | None], whose: Sequence[str | None], sent: Sent
+    ) -> list[bytes | None]:
+        """A batch of values, each for the tenant at its place; raises ``TenantUnknown``."""
+        sealed: list[bytes | None] = [None] * len(values)
+        places: dict[str | None, list[int]] = {}
+        for place, (value, tenant) in enumerate(zip(values, whose, strict=True)):
+            if value is not None:
+                places.setdefault(tenant, []).append(place)
+        for tenant, at in places.items():
+            if tenant is None:
+                raise TenantUnknown(f"a row with a value of {self.scheme.column} belongs to no tenant")
+            found = self.of(tenant).seal_all([values[place] for place in at], sent)
+            for place, value in zip(at, found, strict=True):
+                sealed[place] = value
+        return sealed
 
     def only(self, tenant: str) -> ColumnOpening:
         """What opens this tenant's values and no others; nothing, where it has no key."""

@@ -366,12 +366,15 @@ class Guard:
     def copy_opener(self, copy: Copy, row_bytes: int) -> CopyOpener:
         """What upstream's COPY data goes through."""
         opens = [
-            None
-            if one.protection is None
-            else self.opening(one.protection).opener(_copy_format(copy), self.style)
+            None if one.protection is None else _Current(self, one.protection, _copy_format(copy))
             for one in copy.columns
         ]
         return CopyOpener(copy, opens, row_bytes=row_bytes)
+
+    @property
+    def codecs(self) -> object:
+        """The same object for as long as the same keys open."""
+        return self._snapshot.codecs
 
     def _copy_seal(
         self, copy: Copy, column: CopyColumn, row: RowTenant | None
@@ -457,6 +460,22 @@ def _goes_on(statements: Sequence[Resolved]) -> bool:
     """Whether something follows what may take the transaction's changes back."""
     ends = [index for index, one in enumerate(statements) if one.takes_back]
     return bool(ends) and any(one.kind is not Kind.TRANSACTION for one in statements[ends[0] :])
+
+
+class _Current:
+    """Opens a column's values in COPY by the keys that there are when each comes."""
+
+    __slots__ = ("_codecs", "_format", "_guard", "_open", "_protection")
+
+    def __init__(self, guard: Guard, protection: Protection, format_code: int) -> None:
+        self._guard, self._protection, self._format = guard, protection, format_code
+        self._codecs: object = None
+
+    def __call__(self, sealed: bytes) -> bytes:
+        if self._codecs is not self._guard.codecs:
+            self._codecs = self._guard.codecs
+            self._open = self._guard.opening(self._protection).opener(self._format, self._guard.style)
+        return self._open(sealed)
 
 
 def _copy_format(copy: Copy) -> int:

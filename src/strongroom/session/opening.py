@@ -10,7 +10,7 @@ gateway's own questions are taken out.
 from collections.abc import Iterator, Sequence
 
 from strongroom._kernel import Answer
-from strongroom.errors import OriginMismatch, PlanOutdated, UnknownKey
+from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
@@ -59,18 +59,16 @@ class OpeningRelay(Relay):
         self.catalog_changed = False
 
     def share(self, snapshot: Snapshot) -> None:
-        """Take a new snapshot; raises `UnknownKey` where rows are on their way under a key that is withdrawn.
+        """Take a new snapshot. Rows that are on their way go on with the keys that it has.
 
-        They would go on to open by it, for as long as a client takes to read them.
+        They would open by one that is withdrawn, for as long as a client takes to read them.
         """
         self._unfold()  # what needed no thought before may need it now
         self._forget_settled()
         withdrawn = self._guard.share(snapshot)
-        if withdrawn and any(_opened_by(run) & withdrawn for run in self._under_way()):
-            raise UnknownKey(
-                "a key was suspended, or is trusted no more, while values were read with it",
-                hint="Connect again; who looks after the keys knows whether it will open again.",
-            )
+        for run in self._under_way() if withdrawn else ():
+            if run.rows is not None and run.rows.again is not None:
+                run.rows = run.rows.again()
 
     def _under_way(self) -> Iterator[Run]:
         """What upstream carries out, or may still be asked to."""
@@ -307,15 +305,6 @@ def _each_copy_message(opener: CopyOpener, run: bytes) -> bytes:
         out.append(copy_message(opener.feed(run[at + HEADER : end])))
         at = end
     return b"".join(out)
-
-
-def _opened_by(run: Run) -> frozenset[str]:
-    """The columns whose values open as their rows come."""
-    if run.rows is None and run.opener is None:
-        return frozenset()
-    shown = [one.protection for each in run.statements for one in each.outputs or ()]
-    copied = [one.protection for each in run.statements if each.copy for one in each.copy.columns]
-    return frozenset(one.column for one in (*shown, *copied) if one is not None)
 
 
 def near(subject: object) -> bool:

@@ -8,6 +8,7 @@ Used by `guarded`; pure.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from strongroom.errors import OriginMismatch
 from strongroom.protect.batch import RowPlan, column_opener
@@ -60,7 +61,10 @@ def plan(
     codec: Callable[[Protection], ColumnOpening],
     style: TextStyle,
 ) -> RowPlan | None:
-    """The plan for rows of these outputs; None where there is nothing to open."""
+    """The plan for rows of these outputs; None where there is nothing to open.
+
+    ``codec`` finds what opens a column now, and is asked again where the plan is made again.
+    """
     if all(output.protection is None for output in outputs):
         return None
     return RowPlan(
@@ -75,7 +79,8 @@ def plan(
                 is_array=output.is_array,
             )
             for i, output in enumerate(outputs)
-        )
+        ),
+        partial(plan, outputs, upstream_formats, client_formats, codec, style),
     )
 
 

@@ -5,15 +5,15 @@ of key id and encryption context; it has no policies, no signatures that are ver
 encrypts with a key of its own making. Needs moto and flask (``pip install strongroom[dev]``).
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from strongroom.testing.loopback import Loopback
 
 REGION = "eu-central-1"
 CREDENTIALS = {
@@ -24,31 +24,14 @@ CREDENTIALS = {
 """What the environment of its clients needs; any will do."""
 
 
-class Kms:
+class Kms(Loopback):
     """The server, and its administrator."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         """Operations so far, by KMS's names for them."""
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._counted, threaded=True, request_handler=_Silent)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(make_server("127.0.0.1", 0, self._counted, threaded=True, request_handler=_Silent))
 
     def make_key(self, **properties: str) -> str:
         """The ARN of a new key, for encryption unless said otherwise."""

@@ -1,5 +1,6 @@
 """A protected database with everything around it on this machine, to be lost and brought back."""
 
+import asyncio
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,9 +15,15 @@ import pytest
 import yaml
 from tests.cli.conftest import Run
 from tests.cli.keys.signing import People
+from tests.protect.samples import Counted
 
-from strongroom.config import StateAddress
+from strongroom.config import StateAddress, load
+from strongroom.gateway.protection import prepare, schemes_of
+from strongroom.gateway.restoring import places_of_keys
 from strongroom.keys import age
+from strongroom.keys.store import KeyStore
+from strongroom.protect.plan import TEXT_FORMAT, ColumnCodec
+from strongroom.protect.style import TextStyle
 from strongroom.state import State, open_state
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
@@ -93,6 +100,23 @@ class House:
         with self.server.connect(self.database) as direct:
             return direct.execute(query.encode()).fetchall()
 
+    def opened(self, state_folder: Path | None = None) -> list[tuple[Any, ...]]:
+        """All rows, opened by the keys that a start finds with this state, or with another gateway's."""
+        settings = load(self.folder / "strongroom.yaml")
+        folder = state_folder or settings.state.path.parent
+        state = open_state(StateAddress(folder / "state.db"))
+        try:
+            prepared = asyncio.run(prepare(settings, state, places_of_keys(settings)))
+            keysets = KeyStore(state.engine, prepared.keks).load()
+        finally:
+            state.close()
+        schemes = schemes_of(settings, self.database)
+        codecs = [ColumnCodec(schemes[one], keysets[schemes[one].keyset], Counted()) for one in COLUMNS]
+        return [
+            (number, *(opened_text(codec, value) for codec, value in zip(codecs, values, strict=True)))
+            for number, *values in self.rows("SELECT id, email, note FROM people ORDER BY id")
+        ]
+
     def served(self) -> list[tuple[Any, ...]]:
         """What an application reads through a gateway that is started on all this."""
         user = ("postgres", self.server.password)
@@ -110,6 +134,13 @@ class House:
             shutil.rmtree(gateway.folder / name)
             shutil.copytree(self.folder / name, gateway.folder / name)
         (gateway.folder / "state").chmod(0o700)
+
+
+def opened_text(codec: ColumnCodec, value: bytes) -> str:
+    """A value as an application would see it."""
+    opened = codec.open(value, format_code=TEXT_FORMAT, style=TextStyle())
+    assert opened is not None
+    return opened.decode()
 
 
 EVERYONE = [(g, f"person{g}@example.org", f"note {g}") for g in range(1, ROWS + 1)]

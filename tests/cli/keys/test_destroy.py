@@ -1,6 +1,5 @@
 """``strongroom keys destroy``: a version ends for ever, in two steps, and what wrapped it with it."""
 
-import asyncio
 import json
 import shutil
 import sqlite3
@@ -11,22 +10,16 @@ from typing import Any
 import psycopg
 import pytest
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.keys.people import Signer
 
 from strongroom.config import load
 from strongroom.errors import KekMissing, WrongKek
-from strongroom.gateway.protection import prepare, schemes_of
-from strongroom.gateway.restoring import places_of_keys
 from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import open_roots
-from strongroom.keys.store import KeyStore
-from strongroom.protect.plan import TEXT_FORMAT, ColumnCodec
-from strongroom.protect.style import TextStyle
-from strongroom.state import open_state
 
 NOTE = "public.people.note"
-EMAIL = "public.people.email"
 
 
 def keys(house: House, *words: str, status: int = 0) -> Any:
@@ -45,38 +38,6 @@ def pass_days(house: House) -> None:
 def rotated(house: House) -> None:
     """The note's first version is deactivated, and seals nothing that is there."""
     assert house("keys", "rotate", NOTE, "--reencrypt", "--no-wait").status == 0
-
-
-def everything(house: House, state_folder: Path | None = None) -> list[tuple[Any, ...]]:
-    """All rows, opened by the keys that a start with this state finds."""
-    settings = load(house.folder / "strongroom.yaml")
-    folder = state_folder or settings.state.path.parent
-    state = open_state(type(settings.state)(folder / "state.db"))
-    try:
-        prepared = asyncio.run(prepare(settings, state, places_of_keys(settings)))
-        keysets = KeyStore(state.engine, prepared.keks).load()
-    finally:
-        state.close()
-    schemes = schemes_of(settings, house.database)
-    codecs = [ColumnCodec(schemes[one], keysets[schemes[one].keyset], _Uncounted()) for one in (EMAIL, NOTE)]
-    rows = house.rows("SELECT id, email, note FROM people ORDER BY id")
-    return [
-        (number, *(_opened(codec, value) for codec, value in zip(codecs, values, strict=True)))
-        for number, *values in rows
-    ]
-
-
-def _opened(codec: ColumnCodec, value: bytes) -> str:
-    opened = codec.open(value, format_code=TEXT_FORMAT, style=TextStyle())
-    assert opened is not None
-    return opened.decode()
-
-
-class _Uncounted:
-    """Nothing is sealed here."""
-
-    def take(self, *_: object) -> None:
-        raise AssertionError
 
 
 def test_the_list_of_what_needs_it(house: House) -> None:
@@ -114,7 +75,7 @@ def test_a_version_ends_in_two_steps(house: House) -> None:
     assert [row["state"] for row in keys(house, "show", NOTE)] == ["destroyed", "active"]
     kek = f"kek {house.database}"
     assert [row["state"] for row in keys(house, "show", kek)] == ["destroyed", "active"]
-    assert everything(house) == EVERYONE
+    assert house.opened() == EVERYONE
     assert house.served() == EVERYONE
     events = [one["what"] for one in keys(house, "events")]
     assert events[-3:] == ["destruction scheduled", "destruction begun", "destroyed"]
@@ -271,7 +232,7 @@ def test_a_copy_from_before_ends_with_its_root(ended: tuple[House, Path, list[An
         open_kek(row, _roots(house))
     current = Keks.of([open_kek(_beside(house), _roots(house))])
     assert _open_all(current, keysets) == [False, False]
-    assert everything(house) == EVERYONE
+    assert house.opened() == EVERYONE
 
 
 def _roots(house: House) -> Any:
@@ -300,7 +261,7 @@ def _open_all(keks: Keks, rows: list[Any]) -> list[bool]:
 def test_a_gateway_with_a_state_of_its_own_starts(ended: tuple[House, Path, list[Any]]) -> None:
     """All that it has is wrapped by what was destroyed: it takes the newer rows from beside the data."""
     house, before, _ = ended
-    assert everything(house, before) == EVERYONE
+    assert house.opened(before) == EVERYONE
 
 
 def test_a_database_that_was_set_back(ended: tuple[House, Path, list[Any]]) -> None:
@@ -315,7 +276,7 @@ def test_a_database_that_was_set_back(ended: tuple[House, Path, list[Any]]) -> N
                     ).format(psycopg.sql.Identifier(table), psycopg.sql.Identifier(last)),
                     (revision, value, name),
                 )
-    assert everything(house) == EVERYONE
+    assert house.opened() == EVERYONE
     assert _beside(house).revision > keks[0][1]
 
 
@@ -328,3 +289,21 @@ def test_exports_are_told(house: House) -> None:
     keys(house, "destroy", NOTE, "1")
     pass_days(house)
     assert keys(house, "destroy", NOTE, "1")["exports"] == [str(file)]
+
+
+def test_a_second_person(house: House, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Scheduled by one; done when two have signed for exactly this version."""
+    anna, ben = (Signer.make(tmp_path_factory.mktemp(name), name) for name in ("anna", "ben"))
+    by = {one.name: one.public for one in (anna, ben)}
+    house.configure(keys={"root": "file:keys/root.key", "approvals": {"needed": 2, "by": by}})
+    rotated(house)
+    assert keys(house, "destroy", NOTE, "1")["outcome"] == "scheduled"
+    pass_days(house)
+    request = house.safe / "request.json"
+    asked = house("keys", "destroy", NOTE, "1", "--approval", str(request))
+    assert (asked.status, "approval-needed" in asked.stderr) == (2, True)
+    assert [row["state"] for row in keys(house, "show", NOTE)] == ["deactivated", "active"]
+    for one in (anna, ben):
+        one.sign(request)
+    assert keys(house, "destroy", NOTE, "1", "--approval", str(request))["outcome"] == "destroyed"
+    assert house.opened() == EVERYONE

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.keys.approving import Approval, Signature, approved
-from strongroom.cli.keys.asking import say, to_whom
+from strongroom.cli.keys.asking import PassphraseFrom, say, to_whom
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, load
@@ -32,10 +32,6 @@ RecipientsFile = Annotated[
 ]
 Shares = Annotated[
     str | None, typer.Option("--shares", metavar="K/N", help="N shares, any K of which open it.")
-]
-PassphraseFrom = Annotated[
-    Path | None,
-    typer.Option("--passphrase-from", metavar="FILE", help="Its first line; - is standard input."),
 ]
 Forget = Annotated[
     str | None, typer.Option("--forget", metavar="ID", help="Note that this one was destroyed.")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +16,10 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import Worksite, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, load
+from strongroom.errors import DestructionRefused
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Ending, Endings, of_version
-from strongroom.keys.kek import database_of, kek_name
+from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset, KeyState
 from strongroom.keys.obstacles import Obstacle
 
@@ -53,8 +53,9 @@ def destroy(
     place = database or (database_of(key) if "/" in key else None)
     with worksite(settings, place, "strongroom keys destroy") as site:
         assert settings.keys is not None  # config: protected columns have a root
-        step = _Step(site, key, version, approval, signature)
-        done = step.cancel() if cancel else step.take(timedelta(days=settings.keys.destroy_delay_days))
+        step = _Step(site, key, version)
+        delay = timedelta(days=settings.keys.destroy_delay_days)
+        done = step.cancel() if cancel else step.take(delay, approval, signature)
     _show(done, as_json=json)
     if done.what in {"refused", "waiting"}:
         raise typer.Exit(1)
@@ -82,11 +83,8 @@ class _Done:
 class _Step:
     """One call of the command, for one version."""
 
-    def __init__(
-        self, site: Worksite, key: str, number: int, approval: Path | None, signatures: list[Path] | None
-    ) -> None:
-        self._approved = partial(approved, site.settings, site.state)
-        self._approval, self._signatures = approval, signatures
+    def __init__(self, site: Worksite, key: str, number: int) -> None:
+        self._site = site
         self._work = KeyWork(site, wait=False)
         self._endings = Endings(site.state.engine)
         self._keyset = self._work.keyset(_named(site, key))
@@ -107,8 +105,11 @@ class _Step:
         self._note("destruction cancelled")
         return self._done("cancelled")
 
-    def take(self, delay: timedelta) -> _Done:
-        """Schedules it, or carries it out; or says what stands in the way."""
+    def take(self, delay: timedelta, approval: Path | None, signatures: list[Path] | None) -> _Done:
+        """Schedules it, or carries it out; or says what stands in the way.
+
+        Carrying it out may need several people: raises an ``ApprovalError``.
+        """
         due, now = self._endings.due(self._ending), datetime.now(UTC)
         if self._destroyed and due is None:
             return self._gone()
@@ -120,14 +121,17 @@ class _Step:
             return self._done("scheduled", due=due, roots=self._work.roots_of(self._keyset))
         if now < due:
             return self._done("waiting", due=due)
-        with self._approved(self._act, self._approval, self._signatures, resumable=True):
+        with approved(self._site.settings, self._site.state, self._act, approval, signatures, resumable=True):
             return self._carry_out()
 
     @property
     def _act(self) -> Act:
-        name, number, key_id = self._keyset.name, self._number, f"{self._key_id:08x}"
-        words = f"destroy version {number} of {name} ({key_id}), for ever"
-        return Act("destroy", words, {"keyset": name, "version": str(number), "key_id": key_id})
+        fields = {
+            "keyset": self._keyset.name,
+            "version": str(self._number),
+            "key_id": f"{self._key_id:08x}",
+        }
+        return Act("destroy", f"destroy version {self._number} of {self._keyset.name} for ever", fields)
 
     def _carry_out(self) -> _Done:
         roots = self._work.roots_of(self._keyset)
@@ -155,7 +159,12 @@ class _Step:
 
 
 def _named(site: Worksite, key: str) -> str:
-    """The keyset of a column, or of this name."""
+    """The keyset of a column, or of this name; raises ``DestructionRefused`` for a tenant's."""
+    if tenant_of(key if "/" in key else scheme_named(site.schemes, key).keyset) is not None:
+        raise DestructionRefused(
+            "a version of a tenant's key cannot be destroyed by itself",
+            hint="suspend or compromise it; all keys of the tenant end by: strongroom keys tenants destroy",
+        )
     if any(scheme.keyset == key for scheme in site.schemes.values()):
         return key
     return scheme_named(site.schemes, key).keyset

@@ -15,7 +15,7 @@ from strongroom.errors import KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys.custody import Overdue, overdue
 from strongroom.keys.generation import Rollback, rollbacks
-from strongroom.keys.kek import Keks
+from strongroom.keys.kek import Keks, family_of
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
 from strongroom.keys.store import KeyStore
@@ -86,7 +86,7 @@ class _Kept:
         assert self.settings.keys is not None
         return {
             "key": keyset.name,
-            "columns": ", ".join(self.columns.get(keyset.name, ())),
+            "columns": ", ".join(self.columns.get(family_of(keyset.name), ())),
             "versions": len(keyset.versions),
             "newest": f"{keyset.primary:08x}",
             "age": f"{(self.now - primary.created).days} days",

@@ -18,11 +18,14 @@ from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
+from strongroom.gateway.tenants import copies_of
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
+from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
+from strongroom.keys.obstacles import of_holds, refuse_obstacles
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
@@ -112,7 +115,8 @@ def rewrap(
         act = _rewrapping(settings, state, roots, new_passphrase=new_passphrase)
         with approved(settings, state, act, approval, signature, resumable=True):
             onto = _with_new_passphrase(roots) if new_passphrase else roots
-            rows = asyncio.run(wraps.rewrap(state, wraps.places_of(settings, state), roots, onto))
+            places, copies = wraps.places_of(settings, state), copies_of(settings)
+            rows = asyncio.run(wraps.rewrap(state, places, roots, onto, copies))
             names = ", ".join(row.name for row in rows)
             Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
@@ -154,7 +158,8 @@ def remove(
 ) -> None:
     """Take off what a root wrapped: the first call schedules it, a later one with --now-due does it.
 
-    Refused while the root is configured, or while a key-encryption key opens by no other. Dumps of the
+    Refused while the root is configured, while a key-encryption key opens by no other, or while a legal hold
+    is on the root or on such a key. Dumps of the
     database and backups of the state from before still hold what it wrapped.
 
     Examples: strongroom keys root remove "file 1f2e3d4c" · strongroom keys root remove "file 1f2e3d4c"
@@ -201,7 +206,7 @@ def _carry_out(
     keks = ", ".join(removal.names)
     act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
     with approved(settings, state, act, approval, signatures, resumable=True):
-        asyncio.run(wraps.carry_out(state, removal))
+        asyncio.run(wraps.carry_out(state, removal, copies_of(settings)))
         Journal(state.engine).add("root removed", name, keks=keks)
         endings.forget(of_root(name))
     print(f"the root {name} wraps nothing here any more")
@@ -217,7 +222,9 @@ def _without(settings: Settings, state: State, name: str) -> wraps.Removal:
             f"the root {name!r} is configured, or cannot be told from one that is",
             hint="take it out of `keys:`; a configured root that cannot be used now must be usable first",
         )
-    return asyncio.run(wraps.without(state, wraps.places_of(settings, state), roots, name))
+    removal = asyncio.run(wraps.without(state, wraps.places_of(settings, state), roots, name))
+    refuse_obstacles(of_root(name), of_holds(Holds(state.engine), name, also=removal.names))
+    return removal
 
 
 def _may_be(address: RootAddress, name: str, roots: Roots) -> bool:

@@ -36,7 +36,8 @@ def rotate(
     Without --reencrypt the new key seals from now on, and the old one goes on opening.
 
     Examples: strongroom keys rotate public.customers.iban · strongroom keys rotate --due ·
-    strongroom keys rotate public.customers.email --reencrypt · strongroom keys rotate --kek
+    strongroom keys rotate public.customers.email --reencrypt · strongroom keys rotate --kek ·
+    strongroom keys rotate public.invoices.iban@acme (one tenant's)
     """
     if [bool(columns), every_due, kek].count(True) != 1:
         raise typer.BadParameter("name columns, or give --due or --kek alone")
@@ -47,6 +48,7 @@ def rotate(
             return
         if every_due:
             done = [one for due in work.due() if (one := work.rotate_due(due, reencrypt=reencrypt))]
+            done += [work.rotate(work.sharing(name), reencrypt=reencrypt) for name in work.due_of_tenants()]
         else:
             done = [work.rotate(group, reencrypt=reencrypt) for group in work.groups(columns or ())]
     show_rotated(done, as_json=json)

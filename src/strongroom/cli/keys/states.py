@@ -11,7 +11,7 @@ from rich.console import Console
 from strongroom.cli.keys.rotate import show_rotated
 from strongroom.cli.keys.work import Columns, DatabaseName, KeyWork, Wait
 from strongroom.cli.options import Config, Json
-from strongroom.cli.worksite import scheme_named, worksite
+from strongroom.cli.worksite import worksite
 from strongroom.config import DEFAULT_FILE, load
 from strongroom.errors import InvalidKeyset
 from strongroom.keys.model import Keyset, KeyState
@@ -70,7 +70,7 @@ def floor(
     """
     with worksite(load(config), database, "strongroom keys floor") as site:
         work = KeyWork(site)
-        name = scheme_named(site.schemes, column).keyset
+        name = work.keyset_name(column)
         keyset = work.change(name, lambda before: before.with_floors(opening, sealing))
         work.journal.add("floors set", keyset.name, opening=opening, sealing=sealing)
     print(f"{keyset.name}: versions from {opening} on open, from {sealing} on seal")
@@ -127,7 +127,7 @@ def _tell(keyset: Keyset, details: dict[str, object]) -> None:
 def _set(column: str, number: int, state: KeyState, config: object, database: str | None) -> None:
     with worksite(load(config), database, "strongroom keys") as site:  # type: ignore[arg-type]  # typer's path
         work = KeyWork(site)
-        name = scheme_named(site.schemes, column).keyset
+        name = work.keyset_name(column)
         keyset = work.change(name, lambda before: before.with_state(key_id_of(before, number), state))
         key_id = key_id_of(keyset, number)
         work.journal.add(state.value, keyset.name, version=number, key_id=f"{key_id:08x}")

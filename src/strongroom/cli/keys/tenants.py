@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys import shred
 from strongroom.cli.keys.asking import say
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
@@ -37,6 +38,9 @@ tenants = typer.Typer(
     epilog="docs/guides/tenants.md walks through bringing one's own key, withdrawing it, and shredding.",
     no_args_is_help=True,
 )
+
+
+tenants.command("destroy")(shred.destroy)
 
 
 @tenants.command("add")

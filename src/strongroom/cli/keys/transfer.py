@@ -60,7 +60,7 @@ def import_key(
         raise typer.BadParameter("give either --begin or --key-file")
     with worksite(load(config), database, "strongroom keys import") as site:
         work = KeyWork(site)
-        keyset = scheme_named(site.schemes, column).keyset
+        keyset = work.keyset_name(column)
         if key_file is None:
             _begin(work, keyset)
         else:

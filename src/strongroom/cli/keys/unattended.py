@@ -75,6 +75,7 @@ def _look(settings: Settings, database: str, keks: Keks, *, wait: bool) -> Itera
             work = KeyWork(site, wait=wait, prepared=_taken_over(site, keks), said=_silently)
             for one in work.due():
                 yield from _deal_with(work, one) if one.by_itself else [_due(one)]
+            yield from _of_tenants(work, database)
             yield from _kek(work, keks, database)
     except StrongroomError as error:
         yield {"what": "failed", "database": database, "code": error.code, "why": error.message}
@@ -86,9 +87,8 @@ def _look(settings: Settings, database: str, keks: Keks, *, wait: bool) -> Itera
 def _taken_over(site: Worksite, keks: Keks) -> Prepared:
     """The keys as they stand beside the data now; raises ``KekMissing`` where a newer KEK wraps them."""
     kept = asyncio.run(kept_beside(site.place.connector)).keysets
-    for one in kept:
-        keks.unwrap(one)
-    KeyStore(site.state.engine, keks).adopt(kept)
+    opened = keks.unwrap_all(kept)
+    KeyStore(site.state.engine, keks).adopt(one for one in kept if one.name in opened)
     return Prepared(keks, Roots(()))
 
 
@@ -103,6 +103,13 @@ def _due(one: Due) -> Finding:
     columns = " ".join(scheme.column for scheme in one.schemes)
     remedy = f"strongroom keys rotate {columns} --reencrypt"
     return {"what": "due", "key": one.schemes[0].keyset, "why": one.why, "remedy": remedy}
+
+
+def _of_tenants(work: KeyWork, database: str) -> Iterator[Finding]:
+    names = work.due_of_tenants()
+    if names:
+        why = f"{len(names)} are due, such as {names[0]}"
+        yield {"what": "due", "key": f"tenants of {database}", "why": why, "remedy": "strongroom keys list"}
 
 
 def _kek(work: KeyWork, keks: Keks, database: str) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from strongroom.changeover.rotation import NotWanted, Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
 from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
-from strongroom.errors import ChangeoverBusy, KeysetMissing
+from strongroom.errors import ChangeoverBusy, ColumnUnknown, KeysetMissing
 from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
 from strongroom.keys.backups import Backups
@@ -32,7 +32,7 @@ from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import database_of, kek_name
+from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
 from strongroom.keys.rotation import due, settled
@@ -91,13 +91,31 @@ class KeyWork:
 
     def groups(self, columns: Sequence[str]) -> list[list[Scheme]]:
         """The columns of each keyset that one of these names has, all that share it."""
-        wanted = {scheme_named(self._site.schemes, column).keyset: None for column in columns}
-        return [self._sharing(keyset) for keyset in wanted]
+        return [self.sharing(keyset) for keyset in dict.fromkeys(self.keyset_name(one) for one in columns)]
+
+    def keyset_name(self, column: str) -> str:
+        """The name of the keyset of a column, or of a tenant's in it; raises ``ColumnUnknown``."""
+        scheme = scheme_named(self._site.schemes, column)
+        if scheme.tenant is not None:
+            raise ColumnUnknown(
+                f"each tenant has a key of its own in {column}",
+                hint=f"Name one, as {column}@TENANT; `strongroom keys tenants list` shows them.",
+            )
+        return scheme.keyset
 
     def due(self) -> list[Due]:
-        """The keysets that are due."""
+        """The keysets that are due, but for those of tenants."""
         found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
-        return [Due(self._sharing(keyset.name), why) for keyset, why in found if why]
+        return [
+            Due(self.sharing(keyset.name), why)
+            for keyset, why in found
+            if why and tenant_of(keyset.name) is None
+        ]
+
+    def due_of_tenants(self) -> list[str]:
+        """The names of the keysets of tenants that are due."""
+        found = (keyset for keyset in self._store.load().values() if tenant_of(keyset.name) is not None)
+        return sorted(keyset.name for keyset in found if self.why_due(keyset))
 
     def why_due(self, keyset: Keyset) -> str | None:
         """Why a keyset, or a KEK, should be rotated; None while it need not be."""
@@ -251,8 +269,12 @@ class KeyWork:
     def _ledger(self, database: Database) -> Ledger:
         return Ledger(database, self._prepared.keks, self._store.adopt)
 
-    def _sharing(self, keyset: str) -> list[Scheme]:
-        found = [scheme for scheme in self._site.schemes.values() if scheme.keyset == keyset]
+    def sharing(self, keyset: str) -> list[Scheme]:
+        """The columns that share a keyset; of a tenant's, the one column of which it seals values."""
+        tenant, schemes = tenant_of(keyset), list(self._site.schemes.values())
+        if tenant is not None:
+            schemes = [scheme.of_tenant(tenant) for scheme in schemes if scheme.tenant is not None]
+        found = [scheme for scheme in schemes if scheme.keyset == keyset]
         if not found:
             raise KeysetMissing(
                 f"no configured column has the keyset {keyset!r}", hint="`strongroom keys list` shows them"

@@ -11,7 +11,7 @@ import importlib.util
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from strongroom.errors import RootError, RootLibraryMissing, RootUnreachable
@@ -36,7 +36,7 @@ class Errand:
     pin: Secret
     name: str
     """All of that, for people."""
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     """What to wrap or to unwrap."""
     associated_data: bytes = b""
 

@@ -9,7 +9,7 @@ Used by ``kmip_messages`` and ``kmip``.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from strongroom.errors import RootRefused
@@ -38,7 +38,7 @@ class Item:
 
     tag: int
     kind: int
-    value: Value
+    value: Value = field(repr=False)
 
     def __getitem__(self, tag: int) -> "Item":
         """The first item with this tag; raises ``RootRefused`` where there is none."""

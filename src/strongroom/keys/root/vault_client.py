@@ -10,7 +10,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import httpx2
@@ -47,7 +47,7 @@ class Answer:
     """An answer that is Vault's: the data of a good one, the errors of one that says no."""
 
     status: int
-    data: Mapping[str, object]
+    data: Mapping[str, object] = field(repr=False)
     errors: str
 
     @property

@@ -1,0 +1,256 @@
+"""gateway/keeper.py: in a gateway that runs, a tenant's key goes when it is withdrawn, and comes back."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from tests.conftest import missing
+from tests.gateway.serving import logged
+from tests.gateway.tenants import IBAN, TABLE
+
+from strongroom.config import Settings, load
+from strongroom.gateway.kept import Place
+from strongroom.gateway.newcomers import Site, add
+from strongroom.gateway.protection import open_keks, prepare
+from strongroom.gateway.server import upstream_of
+from strongroom.keys.root.file import FileRoot
+from strongroom.keys.store import KeyStore
+from strongroom.keys.uses import Reservations
+from strongroom.protect.canonical import Sent
+from strongroom.protect.plan import ColumnCodec
+from strongroom.protect.scheme import Scheme
+from strongroom.protect.style import TextStyle
+from strongroom.state import open_state
+from strongroom.testing.certificates import Authority
+from strongroom.testing.gateway import Gateway
+from strongroom.testing.installations import openbao as find_openbao
+from strongroom.testing.openbao import OpenBao
+from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
+
+pytestmark = pytest.mark.xdist_group("openbao")
+
+COLUMN = "public.people.iban"
+CACHE_SECONDS = 2
+NUMBERS = {"acme": "AC12", "globex": "GL34"}
+
+
+@dataclass
+class Served:
+    """A gateway of two workers before rows of two tenants, of which acme may hold its own key."""
+
+    gateway: Gateway
+    server: PostgresServer
+    tenants: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return load(self.gateway.configuration, dict(self.gateway.environment))
+
+    def add(self, *names: str) -> None:
+        """As `strongroom keys tenants add` does it."""
+
+        async def work() -> None:
+            upstream = upstream_of(self.gateway.database, self.settings)
+            place = Place(self.gateway.database, upstream, upstream)
+            prepared = await prepare(self.settings, state, [place], to_seal=True)
+            await add(Site(self.settings, state, place, prepared.roots), names)
+
+        state = open_state(self.settings.state)
+        try:
+            asyncio.run(work())
+        finally:
+            state.close()
+
+    def store(self, number: int, tenant: str) -> None:
+        """Puts a sealed value of a tenant into the table, past the gateway."""
+        state = open_state(self.settings.state)
+        try:
+            store = KeyStore(state.engine, open_keks(self.settings, state))
+            scheme = Scheme.parse(self.gateway.database, COLUMN, type="text", encryption="randomized")
+            one = scheme.of_tenant(tenant)
+            codec = ColumnCodec(one, store.load()[one.keyset], Reservations(store.reserve))
+            sealed = codec.seal(NUMBERS[tenant].encode(), Sent(TextStyle()))
+        finally:
+            state.close()
+        with self.server.connect(self.gateway.database) as direct:
+            direct.execute("INSERT INTO people VALUES (%s, %s, %s)", [number, tenant, sealed])
+
+    def session(self) -> psycopg.Connection[Any]:
+        """A session of an application."""
+        return psycopg.connect(self.gateway.uri(), autocommit=True)
+
+
+def read(session: psycopg.Connection[Any], tenant: str) -> str:
+    """The tenant's number, or the SQLSTATE of the error that comes in its place."""
+    try:
+        found = session.execute("SELECT iban FROM people WHERE tenant = %s", [tenant]).fetchone()
+    except psycopg.Error as error:
+        return error.sqlstate or str(error)
+    assert found is not None
+    return str(found[0])
+
+
+def opens(served: Served, tenant: str) -> bool:
+    """Whether a new session gets the tenant's number."""
+    with served.session() as one:
+        return read(one, tenant) == NUMBERS[tenant]
+
+
+@contextmanager
+def serving(server: PostgresServer, own: dict[str, str], **variables: str) -> Iterator[Served]:
+    """A gateway of a new database; ``own`` are providers by tenant."""
+    database = server.create_database(f"db{secrets.token_hex(4)}")
+    server.run(TABLE, database)
+
+    def first(gateway: Gateway) -> None:
+        (gateway.folder / "copies").mkdir(mode=0o700)
+        configure(gateway, own)
+        served = Served(gateway, server)
+        served.add(*NUMBERS)
+        for number, tenant in enumerate(NUMBERS):
+            served.store(number, tenant)
+
+    columns = {"columns": {COLUMN: IBAN}}
+    with Gateway.start(
+        server, database, workers=2, more=columns, first=first, variables=variables
+    ) as gateway:
+        yield Served(gateway, server)
+
+
+def configure(gateway: Gateway, own: dict[str, str]) -> None:
+    """Writes where the keys of tenants are."""
+    written = yaml.safe_load(gateway.configuration.read_text())
+    written["keys"]["tenants"] = {
+        "copies": "copies",
+        "cache_seconds": CACHE_SECONDS,
+        "own": {f"{gateway.database}@{tenant}": address for tenant, address in own.items()},
+    }
+    gateway.configure(written)
+
+
+@pytest.fixture(scope="module")
+def own_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that stands for acme's provider."""
+    folder = tmp_path_factory.mktemp("acme")
+    FileRoot.create(folder / "own.key", None)
+    return folder / "own.key"
+
+
+@pytest.fixture(scope="module")
+def served(shop: PostgresServer, own_key: Path) -> Iterator[Served]:
+    """A gateway of which acme holds its own key."""
+    with serving(shop, {"acme": f"file:{own_key}"}) as one:
+        yield one
+
+
+@contextmanager
+def withdrawn(key: Path) -> Iterator[None]:
+    """While the provider has not got the key."""
+    key.rename(key.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        key.with_suffix(".away").rename(key)
+
+
+def test_a_withdrawn_key_opens_nothing_in_any_session(served: Served, own_key: Path) -> None:
+    """Of sessions that are new, idle, and in a transaction; others' values open all the time."""
+    with served.session() as idle, served.session() as busy:
+        assert read(idle, "acme") == read(busy, "acme") == NUMBERS["acme"]
+        busy.execute("BEGIN")
+        with withdrawn(own_key):
+            wait_until(lambda: read(idle, "acme") != NUMBERS["acme"], "the key is taken away")
+            assert read(busy, "acme") != NUMBERS["acme"]
+            assert not opens(served, "acme")
+            assert all(opens(served, "globex") for _ in range(4))
+        wait_until(lambda: opens(served, "acme"), "the key is given again")
+    (line,) = logged(served.gateway, "the key of a tenant was taken away")
+    assert line["tenant"] == f"{served.gateway.database}@acme"
+    assert len(logged(served.gateway, "the key of a tenant is here again")) == 1
+
+
+def test_rows_on_their_way(served: Served, own_key: Path) -> None:
+    """A cursor that was opened before gives others' values, and no longer those of the tenant."""
+    query = "SELECT iban FROM people WHERE tenant = %s"
+    with served.session() as theirs, served.session() as acmes, served.session() as watch:
+        cursors = {}
+        for session, tenant in ((theirs, "globex"), (acmes, "acme")):
+            session.execute("BEGIN")
+            cursors[tenant] = session.cursor("rows")
+            cursors[tenant].execute(query, [tenant])
+        with withdrawn(own_key):
+            wait_until(lambda: read(watch, "acme") != NUMBERS["acme"], "the key is taken away")
+            assert cursors["globex"].fetchone() == (NUMBERS["globex"],)
+            with pytest.raises(psycopg.Error):
+                cursors["acme"].fetchone()
+    wait_until(lambda: opens(served, "acme"), "the key is given again")
+
+
+def test_others_work_while_it_goes(served: Served, own_key: Path) -> None:
+    """Not one of their queries fails, in the sessions that they have."""
+    with served.session() as theirs, served.session() as acmes, withdrawn(own_key):
+        wrong = 0
+        while read(acmes, "acme") == NUMBERS["acme"]:
+            wrong += read(theirs, "globex") != NUMBERS["globex"]
+        assert read(theirs, "globex") == NUMBERS["globex"]
+        assert wrong == 0
+    wait_until(lambda: opens(served, "acme"), "the key is given again")
+
+
+def test_a_worker_that_starts_later_does_not_have_it(served: Served, own_key: Path) -> None:
+    """What was withdrawn is not handed down; nor does a reload bring it back."""
+    with withdrawn(own_key):
+        wait_until(lambda: not opens(served, "acme"), "the key is taken away")
+        count = len(logged(served.gateway, "configuration reloaded"))
+        served.gateway.signal(signal.SIGHUP)
+        wait_until(lambda: len(logged(served.gateway, "configuration reloaded")) >= count + 2, "reloaded")
+        assert not opens(served, "acme")
+        assert opens(served, "globex")
+    wait_until(lambda: opens(served, "acme"), "the key is given again")
+
+
+def test_a_start_without_the_provider(served: Served, own_key: Path) -> None:
+    """The gateway serves everyone else, and the tenant as soon as its provider is there."""
+    served.gateway.shut_down()
+    with withdrawn(own_key):
+        served.gateway.launch()
+        assert not opens(served, "acme")
+        assert opens(served, "globex")
+    wait_until(lambda: opens(served, "acme"), "the key is given again")
+
+
+def test_a_tenant_that_a_command_makes_is_soon_known(served: Served) -> None:
+    """Without a reload, whoever wraps its key."""
+    NUMBERS["initech"] = "IN56"
+    served.add("initech")
+    served.store(7, "initech")
+    wait_until(lambda: opens(served, "initech"), "the new tenant's key is there")
+
+
+def test_a_customer_who_deletes_the_key_in_openbao(shop: PostgresServer, authority: Authority) -> None:
+    """Its values stop opening within the cache's time; everyone else's keep working."""
+    program = find_openbao()
+    if program is None:
+        missing("OpenBao")
+    with OpenBao.start(program, authority) as bao:
+        token = bao.make_root()
+        address = f"vault:{bao.url}/transit/strongroom?token=${{ACME_TOKEN}}&ca={bao.certificate_authority}"
+        with serving(shop, {"acme": address}, ACME_TOKEN=token) as one:
+            assert opens(one, "acme")
+            bao.call("POST", "transit/keys/strongroom/config", {"deletion_allowed": True})
+            with one.session() as session:
+                bao.call("DELETE", "transit/keys/strongroom")
+                wait_until(lambda: read(session, "acme") != NUMBERS["acme"], "the key is taken away")
+                assert opens(one, "globex")
+            assert len(logged(one.gateway, "the key of a tenant was taken away")) == 1
+            assert token not in one.gateway.log.read_text()
