@@ -12,7 +12,6 @@ import pytest
 from strongroom.config import load
 from strongroom.gateway import supervisor
 from strongroom.gateway.generations import look_again
-from strongroom.gateway.protection import open_keks
 from strongroom.gateway.supervisor import Supervisor
 from strongroom.keys.root.entering import Entered
 from strongroom.state import open_state
@@ -59,8 +58,6 @@ def test_a_gateway_that_runs_looks_again(
         _stop(gateway)
         settings = load(gateway.configuration, gateway.environment)
         state = open_state(settings.state)
-        keks = open_keks(settings, state)
-        state.close()
         numbers: list[tuple[Any, ...]] = []
 
         async def looked(*arguments: Any) -> list[str]:
@@ -75,10 +72,12 @@ def test_a_gateway_that_runs_looks_again(
         monkeypatch.setattr(supervisor, "look_again", looked)
 
         async def watch() -> None:
+            agreed = await supervisor._agree(settings, state, Entered(), {})
             with contextlib.suppress(asyncio.CancelledError):
-                await Supervisor(settings, keks, Entered())._watch()
+                await Supervisor(settings, agreed, state, Entered())._watch()
 
         asyncio.run(watch())
+        state.close()
     first = numbers[0][0]
     assert [one[0] for one in numbers] == [first, first + 1, first + 2]
 
