@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,13 +128,14 @@ def serving(server: PostgresServer, own: dict[str, str], **variables: str) -> It
         yield Served(gateway, server)
 
 
-def configure(gateway: Gateway, own: dict[str, str]) -> None:
+def configure(gateway: Gateway, own: dict[str, str], **more: object) -> None:
     """Writes where the keys of tenants are."""
     written = yaml.safe_load(gateway.configuration.read_text())
     written["keys"]["tenants"] = {
         "copies": "copies",
         "cache_seconds": CACHE_SECONDS,
         "own": {f"{gateway.database}@{tenant}": address for tenant, address in own.items()},
+        **more,
     }
     gateway.configure(written)
 
@@ -253,3 +255,57 @@ def test_a_customer_who_deletes_the_key_in_openbao(shop: PostgresServer, authori
                 assert opens(one, "globex")
             assert len(logged(one.gateway, "the key of a tenant was taken away")) == 1
             assert token not in one.gateway.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def automatic(shop: PostgresServer) -> Iterator[Gateway]:
+    """A gateway of two workers that makes the keys of up to four tenants by itself."""
+    database = shop.create_database(f"db{secrets.token_hex(4)}")
+    shop.run(TABLE, database)
+
+    def first(gateway: Gateway) -> None:
+        (gateway.folder / "copies").mkdir(mode=0o700)
+        configure(gateway, {}, add="automatic", limit=4)
+
+    with Gateway.start(shop, database, workers=2, more={"columns": {COLUMN: IBAN}}, first=first) as gateway:
+        yield gateway
+
+
+INSERT = "INSERT INTO people (id, tenant, iban) VALUES (%s, %s, %s)"
+
+
+def test_who_writes_first_waits_for_the_keys(automatic: Gateway) -> None:
+    """By parameters and by literals, in sessions of any worker; the statement then does what it says."""
+    with psycopg.connect(automatic.uri(), autocommit=True) as one:
+        one.execute(INSERT, (1, "acme", "AC1"))
+        one.execute("INSERT INTO people (id, tenant, iban) VALUES (2, 'globex', 'GL2')")
+    for _ in range(4):
+        with psycopg.connect(automatic.uri(), autocommit=True) as another:
+            found = another.execute("SELECT tenant, iban FROM people ORDER BY id").fetchall()
+            assert found == [("acme", "AC1"), ("globex", "GL2")]
+
+
+def test_two_at_once_make_one(automatic: Gateway) -> None:
+    """Sessions that write for the same new tenant all get through, and it has one key."""
+
+    def write(number: int) -> None:
+        with psycopg.connect(automatic.uri(), autocommit=True) as one:
+            one.execute(INSERT, (number, "initech", f"IN{number}"))
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(write, range(10, 16)))
+    with psycopg.connect(automatic.uri(), autocommit=True) as one:
+        rows = one.execute("SELECT iban FROM people WHERE tenant = 'initech' ORDER BY id").fetchall()
+    assert rows == [(f"IN{number}",) for number in range(10, 16)]
+    made = logged(automatic, "the key of a tenant was made")
+    assert [one["tenant"].partition("@")[2] for one in made].count("initech") == 1
+
+
+def test_no_more_than_the_limit(automatic: Gateway) -> None:
+    """Whoever writes names without end is refused; the session and the others go on."""
+    with psycopg.connect(automatic.uri(), autocommit=True) as one:
+        one.execute(INSERT, (20, "umbrella", "UM"))
+        for number in range(2):
+            with pytest.raises(psycopg.Error, match="tenant-unknown"):
+                one.execute(INSERT, (21 + number, f"more{number}", "X"))
+        one.execute(INSERT, (30, "umbrella", "UM2"))

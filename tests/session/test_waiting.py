@@ -1,16 +1,24 @@
 """session/waiting.py: a session waits for a long text, and keeps in order what comes meanwhile."""
 
+import pytest
+from tests.protect.samples import CREATED, Counted
 from tests.session.conversation import BOUND, DONE, IDLE, LIMITS, PARSED
+from tests.session.guarding import Guarded
 from tests.session.test_rounds import data_row
 from tests.session.test_series import CLOSED, snapshot
 
 from strongroom.errors import StatementTooComplex
+from strongroom.keys.generate import new_keyset
+from strongroom.protect.scheme import Scheme
+from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Question
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
+from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.sql.statement import Analysis, Context
 from strongroom.wire.postgres import messages as m
+from strongroom.wire.postgres import types
 
 PATH = b'{"path": ["pg_catalog", "public"]}'
 LOOKED = PARSED + BOUND + data_row(PATH, b"{}") + DONE + CLOSED + CLOSED + IDLE
@@ -108,3 +116,62 @@ def test_no_literal_stays_behind() -> None:
     relay.upstream(DONE + IDLE)
     relay.client(LONG.serialise())
     assert relay.take_question() is not None
+
+
+OWNED = Relation(
+    16600,
+    "public",
+    "owned",
+    "r",
+    (Column(1, "tenant", types.TEXT, -1), Column(2, "iban", types.BYTEA, -1)),
+)
+SCHEME = Scheme.parse("shop", "public.owned.iban", type="text", encryption="randomized", tenant="tenant")
+
+
+def of_tenants(*names: str, automatic: bool = True) -> Snapshot:
+    """A table whose rows belong to tenants, of which these have keys."""
+    keysets = {name: new_keyset(SCHEME.of_tenant(name), CREATED) for name in names}
+    codecs = {SCHEME.column: TenantCodecs(SCHEME, keysets, Counted())}
+    empty = Snapshot(Schema({}), {SCHEME.column: SCHEME}, {}, codecs, makes_tenants=automatic)
+    return empty.with_schema(Schema({OWNED.oid: OWNED}))
+
+
+WRITTEN = m.Query("INSERT INTO owned (tenant, iban) VALUES ('acme', 'AC12')").serialise()
+BOUND_TO_IT = (
+    m.Parse("", "INSERT INTO owned (tenant, iban) VALUES ($1, $2)").serialise()
+    + m.Bind("", "", (), (b"acme", b"AC12")).serialise() + m.Execute("").serialise() + m.SYNC
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [WRITTEN, BOUND_TO_IT])
+def test_what_is_first_written_for_a_tenant_waits_for_its_keys(text: bytes) -> None:
+    """It is asked for once; then the statement goes upstream, sealed, and what follows it after it."""
+    talk = Guarded(of_tenants())
+    sent, _ = talk.client(text + NEXT)
+    assert b"AC12" not in sent
+    assert b"SELECT 1" not in sent
+    assert talk.relay.take_tenant() == "acme"
+    assert talk.relay.take_tenant() is None
+    talk.relay.share(of_tenants("acme"))
+    talk.relay.tenant_made()
+    sent = b"".join(talk.relay.to_upstream)
+    assert b"AC12" not in sent
+    assert b"acme" in sent
+    if text is WRITTEN:
+        assert sent.endswith(NEXT)
+
+
+@pytest.mark.parametrize("text", [WRITTEN, BOUND_TO_IT])
+def test_a_tenant_that_is_not_made_is_refused(text: bytes) -> None:
+    """Once the keys were refused; the next statement asks again, where it may."""
+    talk = Guarded(of_tenants())
+    for _ in range(2):
+        talk.client(text)
+        assert talk.relay.take_tenant() == "acme"
+        talk.relay.tenant_made()
+        assert b"strongroom refused" in b"".join(talk.relay.to_upstream)
+        assert b"AC12" not in b"".join(talk.relay.to_upstream)
+        talk.relay.to_upstream.clear()
+    by_hand = Guarded(of_tenants(automatic=False))
+    assert b"strongroom refused" in by_hand.client(text)[0]
+    assert by_hand.relay.take_tenant() is None

@@ -12,6 +12,7 @@ Used by `worker` and `supervisor`.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -48,3 +49,28 @@ class Line:
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
+
+
+class Questions:
+    """What one end asks over the line, each under a number that its answer bears."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+
+    async def ask(self, what: str, **fields: Any) -> Any:
+        """Send a question and wait for what `answered` is called with."""
+        number = next(self._numbers)
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._line.tell(what, number=number, **fields)
+            return await answer
+        finally:
+            del self._asked[number]
+
+    def answered(self, number: int, answer: Any) -> None:
+        """Take an answer; nobody may wait for it any more."""
+        asked = self._asked.get(number)
+        if asked is not None and not asked.done():
+            asked.set_result(answer)

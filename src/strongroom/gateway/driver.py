@@ -71,6 +71,9 @@ class House(Protocol):
     async def analyse(self, question: Question) -> Analysis | StrongroomError | None:
         """What a long text touches, or why it may not pass; None where it must be analysed here."""
 
+    async def make_tenant(self, database: str, tenant: str) -> str | None:
+        """Have the keys of a new tenant made; None once they are in the snapshot, or why they are not."""
+
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
 
@@ -275,6 +278,13 @@ class Driver:
     async def _analysing(self, question: Question) -> None:
         self.dispatch(ev.Analysed(question, await self._house.analyse(question)))
 
+    def _make_tenant(self, effect: do.MakeTenant) -> None:
+        self._begin("tenant", self._making_tenant(effect.tenant))
+
+    async def _making_tenant(self, tenant: str) -> None:
+        await self._house.make_tenant(self._rules.database, tenant)
+        self.dispatch(ev.TenantMade())
+
     def _yield(self, _effect: do.Yield) -> None:
         asyncio.get_running_loop().call_soon(self.dispatch, ev.GoOn())
 
@@ -453,6 +463,7 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.LoggedIn: Driver._logged_in,
     do.CatalogChanged: Driver._catalog_changed,
     do.Analyse: Driver._analyse,
+    do.MakeTenant: Driver._make_tenant,
     do.Yield: Driver._yield,
     do.Log: Driver._write_log,
     do.Close: Driver._close,

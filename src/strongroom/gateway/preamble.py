@@ -9,10 +9,14 @@ Called by `server` for each accepted socket.
 """
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass
 
-from strongroom.errors import MalformedMessage
+from strongroom.errors import MalformedMessage, StrongroomError
+from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer
+from strongroom.session.login import Peer
+from strongroom.session.refusals import to_wire
 from strongroom.session.startup import SMALLEST_PACKET, Encryption, first_packet
 
 TLS_HANDSHAKE = b"\x16"
@@ -93,3 +97,20 @@ def _more_came(sock: socket.socket) -> bool:
         return bool(sock.recv(1, socket.MSG_PEEK))
     except BlockingIOError:
         return False
+
+
+def turn_away(sock: socket.socket, error: StrongroomError) -> None:
+    """Say why, as PostgreSQL does before anything is agreed; who asked for TLS first may not show it."""
+    with sock, contextlib.suppress(OSError):
+        sock.send(to_wire(error, "FATAL").serialise())
+
+
+def peer_of(
+    transport: asyncio.BaseTransport, tls: ServerTls | None, binding: bytes | None, preamble: Preamble
+) -> Peer:
+    """Who came through TLS, if anybody did; raises `LoginMalformed` for a handshake that is not for us."""
+    if tls is None or not preamble.tls:
+        return Peer()
+    connection = transport.get_extra_info("ssl_object")
+    check_client_alpn(connection.selected_alpn_protocol(), direct=preamble.direct)
+    return client_peer(connection, tls, binding)

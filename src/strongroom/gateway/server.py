@@ -30,20 +30,19 @@ from strongroom.errors import (
 from strongroom.gateway.analyst import Analyst
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.control import Line
+from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
-from strongroom.gateway.preamble import Preamble, read_preamble
+from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
-from strongroom.gateway.tls import ServerTls, check_client_alpn, client_peer, server_binding, server_context
+from strongroom.gateway.tls import ServerTls, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.keys.model import Keyset
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
-from strongroom.session.login import Credentials, Peer
+from strongroom.session.login import Credentials
 from strongroom.session.postgres import Rules
-from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
@@ -144,10 +143,8 @@ class Server:
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
-        self._admissions: dict[int, asyncio.Future[str | None]] = {}
+        self._questions = Questions(line)
         self._admitted: dict[Driver, str] = {}
-        self._cancels: dict[int, asyncio.Future[None]] = {}
-        self._making: dict[int, asyncio.Future[str | None]] = {}
         self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
@@ -234,25 +231,14 @@ class Server:
 
     def heard(self, message: dict[str, Any]) -> None:
         """Take a message of the supervisor's that concerns connections."""
-        if message["what"] == "admitted":
-            waiting = self._admissions.pop(int(str(message["number"])), None)
-            if waiting is not None and not waiting.done():
-                refusal = message["refusal"]
-                waiting.set_result(None if refusal is None else str(refusal))
+        if message["what"] in {"admitted", "cancelled", "tenant"}:
+            self._questions.answered(message["number"], message.get("refusal"))
         elif message["what"] == "cancel":
             self.tasks.start("cancel for another worker", self._cancel_for_another(message))
-        elif message["what"] == "cancelled":
-            answered = self._cancels.get(int(str(message["number"])))
-            if answered is not None and not answered.done():
-                answered.set_result(None)
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
-        elif message["what"] == "tenant":
-            made = self._making.get(int(message["number"]))
-            if made is not None and not made.done():
-                made.set_result(message["refusal"])
 
     def _open_gates(self, settings: Settings) -> dict[str, Gate]:
         secret = self._state.installation_secret
@@ -282,7 +268,7 @@ class Server:
             return
         refusal = self._no_entry(name)
         if refusal is not None:
-            _turn_away(sock, refusal)
+            turn_away(sock, refusal)
             return
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -349,7 +335,7 @@ class Server:
         self, driver: Driver, gate: Gate, preamble: Preamble, transport: asyncio.Transport
     ) -> None:
         try:
-            peer = _peer(transport, gate, preamble)
+            peer = peer_of(transport, gate.tls, gate.binding, preamble)
         except StrongroomError as error:
             _log.info("connection ended before its session", session=driver.name, code=error.code)
             transport.abort()
@@ -377,11 +363,7 @@ class Server:
 
     async def admit(self, driver: Driver, account: str) -> str | None:
         """Ask the supervisor for a place."""
-        number = next(self._numbers)
-        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._admissions[number] = answer
-        self._line.tell("admit", number=number, account=account)
-        refusal = await answer
+        refusal: str | None = await self._questions.ask("admit", account=account)
         if refusal is None:
             self._admitted[driver] = account
             if driver not in self._drivers:  # gone meanwhile
@@ -404,13 +386,7 @@ class Server:
                     await self._cancel_elsewhere(process_id, secret_key)
 
     async def _cancel_elsewhere(self, process_id: int, secret_key: bytes) -> None:
-        number = next(self._numbers)
-        self._cancels[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._line.tell("cancel", number=number, process_id=process_id, key=secret_key.hex())
-            await self._cancels[number]
-        finally:
-            del self._cancels[number]
+        await self._questions.ask("cancel", process_id=process_id, key=secret_key.hex())
 
     async def _cancel_for_another(self, message: dict[str, object]) -> None:
         try:
@@ -424,17 +400,12 @@ class Server:
 
     async def make_tenant(self, database: str, tenant: str) -> str | None:
         """Ask the supervisor for the keys of a new tenant; returns None once they are here, or why not."""
-        number = next(self._numbers)
-        made: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._making[number] = made
         try:
-            self._line.tell("tenant", number=number, database=database, tenant=tenant)
             async with asyncio.timeout(MAKING_SECONDS):
-                return await made
+                refusal: str | None = await self._questions.ask("tenant", database=database, tenant=tenant)
         except TimeoutError:
             return "its keys could not be made in time"
-        finally:
-            del self._making[number]
+        return refusal
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
@@ -508,17 +479,3 @@ class Server:
                 driver.client.end_if_reset()
                 if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:
                     driver.time_out("idle_seconds")
-
-
-def _turn_away(sock: socket.socket, error: StrongroomError) -> None:
-    """Say why, as PostgreSQL does before anything is agreed; who asked for TLS first may not show it."""
-    with sock, contextlib.suppress(OSError):
-        sock.send(to_wire(error, "FATAL").serialise())
-
-
-def _peer(transport: asyncio.BaseTransport, gate: Gate, preamble: Preamble) -> Peer:
-    if gate.tls is None or not preamble.tls:
-        return Peer()
-    connection = transport.get_extra_info("ssl_object")
-    check_client_alpn(connection.selected_alpn_protocol(), direct=preamble.direct)
-    return client_peer(connection, gate.tls, gate.binding)

@@ -114,7 +114,8 @@ class Snapshots:
         codecs = KeyRing.of(self._keysets.values()).codecs(schemes.values(), self._uses)
         functions = dict(self._settings.databases[database].functions)
         snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
-        snapshot = replace(snapshot, logins=self._logins(connector))
+        automatic = self._settings.keys is not None and self._settings.keys.tenants.add == "automatic"
+        snapshot = replace(snapshot, logins=self._logins(connector), makes_tenants=automatic)
         holding = frozenset(protection.column for protection in snapshot.protections.values())
         self._sealed.add(database, holding - sealed - in_motion)
         snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))

@@ -83,6 +83,13 @@ class Analyse:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeTenant:
+    """Have the keys of a new tenant made; answered by `TenantMade`."""
+
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
 class Yield:
     """Let other sessions have a turn in the middle of long work; answered by `GoOn`."""
 
@@ -111,6 +118,7 @@ Effect = (
     | LoggedIn
     | CatalogChanged
     | Analyse
+    | MakeTenant
     | Yield
     | Log
     | Close

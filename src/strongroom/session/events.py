@@ -87,6 +87,11 @@ class Analysed:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantMade:
+    """Answers `MakeTenant`: the tenant's keys are in the snapshot, or were refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class GoOn:
     """Answers `Yield`."""
 
@@ -134,6 +139,7 @@ Event = (
     | UpstreamFailed
     | Cancelled
     | Analysed
+    | TenantMade
     | GoOn
     | TimedOut
     | SnapshotChanged

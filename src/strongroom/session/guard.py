@@ -359,6 +359,11 @@ class Guard:
             return lambda value: codec.seal_each(value, sent) or b""
         return column_sealer(codec, sent)
 
+    @property
+    def makes_tenants(self) -> bool:
+        """Whether keys are made for a tenant when something is first written for it."""
+        return self._snapshot.makes_tenants
+
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
         """What the client's COPY data goes through; raises as `codec` does."""
         named = next((one.tenant for one in copy.columns if one.tenant and one.tenant.column_oid), None)

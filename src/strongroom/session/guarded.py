@@ -68,7 +68,7 @@ class GuardedRelay(PipelinedRelay):
         except Unfinished:
             return self._hold()
         except (Denied, InvalidValue) as error:
-            return self._refuse_query(error)
+            return self._hold() if self._awaits(error) else self._refuse_query(error)
         if text is not None and self._is_read(analysis, query.text):
             return self._read(analysis.statements[0], text)
         self._segment_open = False
@@ -131,7 +131,7 @@ class GuardedRelay(PipelinedRelay):
         except Unfinished:
             return self._hold()
         except (Denied, InvalidValue) as error:
-            return self._refuse_parse(parse, error)
+            return self._hold() if may_wait and self._awaits(error) else self._refuse_parse(parse, error)
         undo = self._put_statement(parse.name, statement)
         self._replies.ask(Owed(Request.PARSE, statement, undo=undo))
         if sent is None:
@@ -181,6 +181,8 @@ class GuardedRelay(PipelinedRelay):
             try:
                 run, sent = binding.sealed_bind(self._guard, resolved, m.Bind.parse(body))
             except (Denied, InvalidValue, ParameterCount) as error:
+                if not before and self._awaits(error):
+                    return self._hold()
                 return before + self._refuse_bind(name, error)
         portal = Portal(name, statement, run)
         undo = self._put_portal(name, portal)

@@ -343,6 +343,9 @@ class Session:
         question = relay.take_question()
         if question is not None:
             self._effects.append(do.Analyse(question))
+        tenant = relay.take_tenant()
+        if tenant is not None:
+            self._effects.append(do.MakeTenant(tenant))
         if relay.wants_turn and not self._yielded:
             self._yielded = True
             self._effects.append(do.Yield())
@@ -350,6 +353,11 @@ class Session:
     def _on_analysed(self, event: ev.Analysed) -> None:
         if isinstance(self._relay, GuardedRelay):
             self._relay.answered(event.question, event.outcome)
+            self._flush()
+
+    def _on_tenant_made(self, _event: ev.TenantMade) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.tenant_made()
             self._flush()
 
     def _on_turn(self, _event: ev.GoOn) -> None:
@@ -456,6 +464,7 @@ STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.OPEN, ev.UpstreamData): Session._on_upstream_data,
     (Phase.OPEN, ev.UpstreamClosed): Session._on_upstream_closed,
     (Phase.OPEN, ev.Analysed): Session._on_analysed,
+    (Phase.OPEN, ev.TenantMade): Session._on_tenant_made,
     (Phase.OPEN, ev.GoOn): Session._on_turn,
     (Phase.OPEN, ev.TimedOut): Session._on_idle_timeout,
 }

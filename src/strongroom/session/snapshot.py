@@ -36,6 +36,8 @@ class Snapshot:
     lost: frozenset[ColumnId] = frozenset()
     outdated: frozenset[ColumnId] = frozenset()
     logins: frozenset[str] = frozenset()
+    makes_tenants: bool = False
+    """Whether keys are made for a tenant when something is first written for it."""
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":

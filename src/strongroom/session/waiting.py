@@ -8,11 +8,13 @@ sees it. A long text waits for its analysis elsewhere, and for its turns (`analy
 `pipelined` and `guarded` add the client's messages; pure.
 """
 
-from strongroom.errors import StrongroomError
+from strongroom.errors import StrongroomError, TenantUnknown
 from strongroom.session import refresh
 from strongroom.session.analyses import LongText, Question
 from strongroom.session.opening import OpeningRelay
+from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
+from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Analysis, Barrier
 from strongroom.wire.postgres import messages as m
@@ -20,6 +22,12 @@ from strongroom.wire.postgres import messages as m
 
 class WaitingRelay(OpeningRelay):
     """An open session with something to protect: when it may go ahead."""
+
+    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
+        super().__init__(limits, snapshot)
+        self._making: str | None = None  # the tenant whose keys are made now
+        self._to_make: str | None = None
+        self._refused_tenant: str | None = None  # asked for before, and not to be had
 
     # ---------------------------------------------------------------- long texts
 
@@ -44,11 +52,35 @@ class WaitingRelay(OpeningRelay):
         self._resume()
 
     def _resume(self) -> None:
-        if self._guard.long.busy:
+        if self._guard.long.busy or self._making is not None:
             return
         super()._resume()
         if not self.waiting:
             self._guard.long = LongText()  # the literals of the last one need not stay in memory
+
+    # ---------------------------------------------------------------- new tenants
+
+    def take_tenant(self) -> str | None:
+        """The tenant whose keys are to be made, once."""
+        tenant, self._to_make = self._to_make, None
+        return tenant
+
+    def tenant_made(self) -> None:
+        """Its keys are there, or were refused: what waits for them is looked at again."""
+        self._refused_tenant, self._making = self._making, None
+        self._resume()
+
+    def _awaits(self, error: StrongroomError) -> bool:
+        """Whether a message waits for the keys of a new tenant, instead of being refused."""
+        tenant = error.tenant if isinstance(error, TenantUnknown) else ""
+        if not tenant or not self._guard.makes_tenants:
+            return False
+        if self._making is None and tenant != self._refused_tenant:
+            self._making = self._to_make = tenant
+        if tenant == self._making:
+            return True
+        self._refused_tenant = None  # the next statement may ask again
+        return False
 
     # ---------------------------------------------------------------- keeping up to date
 
