@@ -181,18 +181,17 @@ def test_a_withdrawn_key_opens_nothing_in_any_session(served: Served, own_key: P
 
 def test_rows_on_their_way(served: Served, own_key: Path) -> None:
     """A cursor that was opened before gives others' values, and no longer those of the tenant."""
-    query = "SELECT iban FROM people WHERE tenant = %s"
     with served.session() as theirs, served.session() as acmes, served.session() as watch:
-        cursors = {}
         for session, tenant in ((theirs, "globex"), (acmes, "acme")):
             session.execute("BEGIN")
-            cursors[tenant] = session.cursor("rows")
-            cursors[tenant].execute(query, [tenant])
+            session.execute(
+                f"DECLARE rows CURSOR FOR SELECT iban FROM people WHERE tenant = '{tenant}'".encode()
+            )
         with withdrawn(own_key):
             wait_until(lambda: read(watch, "acme") != NUMBERS["acme"], "the key is taken away")
-            assert cursors["globex"].fetchone() == (NUMBERS["globex"],)
+            assert theirs.execute("FETCH rows").fetchone() == (NUMBERS["globex"],)
             with pytest.raises(psycopg.Error):
-                cursors["acme"].fetchone()
+                acmes.execute("FETCH rows")
     wait_until(lambda: opens(served, "acme"), "the key is given again")
 
 

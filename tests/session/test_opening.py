@@ -264,25 +264,30 @@ NOTHING = m.ParameterDescription(()).serialise() + described(FIELDS[0])
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"),
+    ("text", "begun", "row"),
     [
-        (READ, BEGUN + described(*FIELDS) + data_row(ANNA, b"1")),
-        (RETURNED, described(*FIELDS) + data_row(HEX, b"1")),
-        (PORTAL, PARSED + NOTHING + BOUND + data_row(ANNA) + message(b"s", b"")),
-        (COPY, message(b"H", b"\0\0\2\0\0\0\0") + message(b"d", b"\\" + HEX + b"\t1\n")),
+        (READ, BEGUN + described(*FIELDS), data_row(ANNA, b"1")),
+        (RETURNED, described(*FIELDS), data_row(HEX, b"1")),
+        (PORTAL, PARSED + NOTHING + BOUND, data_row(ANNA)),
+        (COPY, message(b"H", b"\0\0\2\0\0\0\0"), message(b"d", b"\\" + HEX + b"\t1\n")),
     ],
 )
-def test_rows_on_their_way_end_with_their_key(text: bytes, answer: bytes) -> None:
-    """However slowly a client reads, or keeps a portal; a key that goes on opening ends nothing."""
+def test_rows_on_their_way_end_with_their_key(text: bytes, begun: bytes, row: bytes) -> None:
+    """However slowly a client reads, or keeps a portal: the next value of the key ends it, and no other."""
     for state in (KeyState.DEACTIVATED, KeyState.SUSPENDED):
         talk = Guarded()
         talk.client(text)
-        assert b"anna" in talk.upstream(answer)[1]
+        assert b"anna" in talk.upstream(begun + row)[1]
+        if text is PORTAL:
+            talk.upstream(message(b"s", b""))
+            talk.client(m.Execute("p", 1).serialise() + m.FLUSH)
+        talk.relay.share(rotated(state))
+        assert state is KeyState.DEACTIVATED or not any(one is EMAIL for one in reachable(talk))
         if state is KeyState.DEACTIVATED:
-            talk.relay.share(rotated(state))
+            assert b"anna" in talk.upstream(row)[1]
         else:
             with pytest.raises(UnknownKey):
-                talk.relay.share(rotated(state))
+                talk.upstream(row)
 
 
 def test_between_statements_a_key_may_go() -> None:

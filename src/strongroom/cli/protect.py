@@ -177,15 +177,15 @@ class _Job:
         return [scheme for scheme in self._schemes if scheme.column not in done]
 
     def _make_keys(self) -> None:
-        asyncio.run(self._make_keys_ready())
+        asyncio.run(self._keys_made(self._tenants_there()))
 
-    async def _make_keys_ready(self) -> None:
-        """Those of tenants, too, whose values the columns hold."""
+    async def _keys_made(self, tenants: Sequence[str]) -> None:
+        """Makes what is missing; ``tenants`` are those whose values the columns hold."""
         console = Console(stderr=True, markup=False, soft_wrap=True)
         prepared = await prepare(self._settings, self._state, [self._place], to_seal=True)
         for line in prepared.said:
             console.print(line)
-        if tenants := self._tenants_there():
+        if tenants:
             site = Site(self._settings, self._state, self._place, prepared.roots)
             made = (await add(site, tenants)).made
             if made:

@@ -19,6 +19,9 @@ MIN_DETERMINISTIC = PREFIX_SIZE + TAG_SIZE
 
 PLAINTEXT_HINT = "the column holds bytes that Strongroom did not write; look for writers that go around it"
 WRONG_TAG_HINT = "it was changed in the database, or copied from another column; restore it from a backup"
+TENANT_HINT = (
+    "the tenant's key was withdrawn or destroyed: `strongroom keys tenants list` says which are here"
+)
 UNKNOWN_KEY_HINT = "was the value copied from another column, or the state restored from an older backup?"
 
 _PREFIX = struct.Struct(">BI")
@@ -40,8 +43,13 @@ def key_id_of(sealed: bytes) -> int:
     return int(key_id)
 
 
-def unknown_key(keyset: str, key_id: int) -> UnknownKey:
+def unknown_key(keyset: str, key_id: int, *, of_tenants: bool = False) -> UnknownKey:
     """The error for a value that names a key which its column's keyset does not have, or may not use."""
+    if of_tenants:
+        return UnknownKey(
+            f"a stored value of {keyset!r} is another tenant's, or its tenant's key is not here ({key_id:08x})",
+            hint=TENANT_HINT,
+        )
     return UnknownKey(
         f"a stored value names key {key_id:08x}, which keyset {keyset!r} cannot use", hint=UNKNOWN_KEY_HINT
     )

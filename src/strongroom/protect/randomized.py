@@ -33,10 +33,11 @@ class Randomized:
     Several are those of tenants: their keys have ids of their own. The ciphers are made once.
     """
 
-    __slots__ = ("_by_prefix", "_keysets", "_name")
+    __slots__ = ("_by_prefix", "_keysets", "_name", "_of_tenants")
 
-    def __init__(self, *keysets: Keyset, name: str = "") -> None:
+    def __init__(self, *keysets: Keyset, name: str = "", of_tenants: bool = False) -> None:
         self._keysets = keysets
+        self._of_tenants = of_tenants
         self._name = name or keysets[0].name
         self._by_prefix: Mapping[bytes, tuple[AESGCM, bytes]] = {
             prefix(version.key_id): (version.dek.aead(), associated_data(keyset.context))
@@ -53,7 +54,7 @@ class Randomized:
         """The plaintext; raises a subclass of ``InvalidCiphertext``."""
         known = self._by_prefix.get(sealed[:PREFIX_SIZE])
         if known is None:
-            raise unknown_key(self._name, key_id_of(sealed))
+            raise unknown_key(self._name, key_id_of(sealed), of_tenants=self._of_tenants)
         if len(sealed) < MIN_RANDOMIZED:
             raise TruncatedCiphertext("a stored value is shorter than any sealed one", hint=PLAINTEXT_HINT)
         try:

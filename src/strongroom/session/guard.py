@@ -135,6 +135,7 @@ class Guard:
         self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
+        self._copying: list[_Current] = []
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
@@ -192,6 +193,8 @@ class Guard:
         if before.codecs is snapshot.codecs:
             return frozenset()
         self._plans.clear()
+        for one in self._copying:
+            one.forget()
         return before.withdrawn(snapshot)
 
     def analyse(
@@ -369,12 +372,8 @@ class Guard:
             None if one.protection is None else _Current(self, one.protection, _copy_format(copy))
             for one in copy.columns
         ]
+        self._copying = [one for one in opens if one is not None]
         return CopyOpener(copy, opens, row_bytes=row_bytes)
-
-    @property
-    def codecs(self) -> object:
-        """The same object for as long as the same keys open."""
-        return self._snapshot.codecs
 
     def _copy_seal(
         self, copy: Copy, column: CopyColumn, row: RowTenant | None
@@ -465,17 +464,21 @@ def _goes_on(statements: Sequence[Resolved]) -> bool:
 class _Current:
     """Opens a column's values in COPY by the keys that there are when each comes."""
 
-    __slots__ = ("_codecs", "_format", "_guard", "_open", "_protection")
+    __slots__ = ("_format", "_guard", "_open", "_protection", "_style")
 
     def __init__(self, guard: Guard, protection: Protection, format_code: int) -> None:
         self._guard, self._protection, self._format = guard, protection, format_code
-        self._codecs: object = None
+        self._style = guard.style
+        self._open: Callable[[bytes], bytes] | None = None
 
     def __call__(self, sealed: bytes) -> bytes:
-        if self._codecs is not self._guard.codecs:
-            self._codecs = self._guard.codecs
-            self._open = self._guard.opening(self._protection).opener(self._format, self._guard.style)
+        if self._open is None:
+            self._open = self._guard.opening(self._protection).opener(self._format, self._style)
         return self._open(sealed)
+
+    def forget(self) -> None:
+        """Ask for the keys again."""
+        self._open = None
 
 
 def _copy_format(copy: Copy) -> int:

@@ -11,12 +11,14 @@ from strongroom.cli.keys.asking import File, Identity, PassphraseFrom, Shares, k
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.errors import BackupFormatUnknown
 from strongroom.gateway.restoring import Came
 from strongroom.gateway.restoring import restore as restore_keys
 from strongroom.keys import age
 from strongroom.keys.approvals import Act
 from strongroom.keys.backup import Contents, opened
 from strongroom.keys.journal import Journal
+from strongroom.keys.kek import tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.store import refuse_filled
 from strongroom.secret import Secret
@@ -51,6 +53,10 @@ def restore(
         content = read_file(file)
         key = key_for(content, identity, shares, passphrase_from)
         contents = opened(content, key)
+        if any(tenant_of(kek.name) for kek in contents.keks):
+            raise BackupFormatUnknown(
+                "this is a backup of one tenant's keys", hint="bring it back with `keys tenants restore`"
+            )
         with approved(
             settings, state, _act(settings, contents, content), approval, signature, resumable=True
         ):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli.keys import shred
+from strongroom.cli.keys import shred, tenant_backup
 from strongroom.cli.keys.asking import say
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
@@ -41,6 +41,8 @@ tenants = typer.Typer(
 
 
 tenants.command("destroy")(shred.destroy)
+tenants.command("backup")(tenant_backup.backup)
+tenants.command("restore")(tenant_backup.restore)
 
 
 @tenants.command("add")

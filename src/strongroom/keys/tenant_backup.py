@@ -1,0 +1,75 @@
+"""Backups of tenants' keys: a file for each tenant, apart from all others, so that it can be destroyed.
+
+Of the same form as a backup of all keys (``backup.py``), with one tenant's key-encryption key, its keysets
+and their uses, and nothing else. Not of tenants who hold their own keys: a copy that opens without their
+provider would take the withdrawal from them. Called by ``strongroom keys tenants backup`` and ``restore``.
+"""
+
+import contextlib
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from strongroom.errors import BackupFormatUnknown, KekMissing
+from strongroom.keys import age
+from strongroom.keys.backup import Contents, make, opened
+from strongroom.keys.backups import Backup, Backups
+from strongroom.keys.copies import wipe
+from strongroom.keys.kek import Keks, database_of, kek_name, scope_of, tenant_of
+from strongroom.keys.model import Keyset
+from strongroom.keys.store import KeyStore
+
+SUFFIX = ".age"
+
+
+def contents_of(engine: Engine, keks: Keks, scope: str, made: datetime) -> Contents:
+    """What the backup of one tenant holds: `DATABASE@TENANT`; raises ``KekMissing``."""
+    kek = keks.by_name.get(kek_name(scope))
+    if kek is None:
+        raise KekMissing(f"the key of {scope!r} is not here")
+    store = KeyStore(engine, keks)
+    uses = {key: count for key, count in store.uses().items() if database_of(key[0]) == scope}
+    keysets = tuple(store.load(scope=scope).values())
+    return Contents(secrets.token_hex(8), made, (kek,), keysets, (), uses, (), (), (), ())
+
+
+def unchanged(engine: Engine, what: Contents, folder: Path) -> Backup | None:
+    """The backup in this folder that holds the very same, where its file is there."""
+    for one in reversed(_in(engine, what.keks[0].name, folder)):
+        if dict(one.holds) == dict(what.holds) and Path(one.place).is_file():
+            return one
+    return None
+
+
+def write(engine: Engine, what: Contents, folder: Path, to: age.To) -> Path:
+    """A new file in the folder, in place of the tenant's older ones there; raises a ``BackupError``."""
+    name = what.keks[0].name
+    former = _in(engine, name, folder)
+    path = folder / f"{scope_of(name)}-{what.id[:8]}{SUFFIX}"
+    make(engine, what, path, to)
+    for one in former:
+        with contextlib.suppress(OSError):
+            wipe(Path(one.place))
+            Backups(engine).forget(one.id, datetime.now(UTC))
+    return path
+
+
+def read(content: bytes, key: age.Key) -> tuple[Contents, Keyset]:
+    """What a file holds, and the key-encryption key; raises a ``BackupError``."""
+    what = opened(content, key)
+    if len(what.keks) != 1 or tenant_of(what.keks[0].name) is None:
+        raise BackupFormatUnknown(
+            "this is a backup of all keys, and not of one tenant's", hint="bring it back with `keys restore`"
+        )
+    return what, what.keks[0]
+
+
+def _in(engine: Engine, name: str, folder: Path) -> list[Backup]:
+    """The tenant's own backups that were written into a folder, oldest first."""
+    return [
+        one
+        for one in Backups(engine).holding(name)
+        if Path(one.place).parent == folder.resolve() and all(map(tenant_of, one.holds))
+    ]

@@ -1,0 +1,148 @@
+"""``strongroom keys tenants backup`` and ``restore``: apart from all other keys, and back again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+from tests.cli.conftest import Run
+from tests.gateway.tenants import Shop
+
+from strongroom.testing.servers import PostgresServer
+
+BOTH = ["acme iban", "acme phone", "globex iban", "globex phone"]
+
+
+class Desk:
+    """The commands, on a shop of two tenants, with a safe for backups and an identity that opens them."""
+
+    def __init__(self, shop: Shop, run: Callable[..., Run]) -> None:
+        self.shop, self._run = shop, run
+        self.safe = shop.folder / "safe"
+        self.safe.mkdir()
+        identity = pyrage.x25519.Identity.generate()
+        (shop.folder / "identity").write_text(f"{identity}\n")
+        self._recipient = str(identity.to_public())
+
+    def __call__(self, *words: str) -> Run:
+        self.shop.settings()
+        return self._run("keys", *words, "--config", str(self.shop.folder / "strongroom.yaml"))
+
+    def backup(self) -> list[dict[str, Any]]:
+        """What was written."""
+        run = self("tenants", "backup", self.shop.database, str(self.safe), "-r", self._recipient, "--json")
+        assert run.status == 0, run.stderr
+        rows: list[dict[str, Any]] = json.loads(run.stdout)
+        return rows
+
+    def restore(self) -> dict[str, str]:
+        """What came of each tenant."""
+        identity = str(self.shop.folder / "identity")
+        run = self("tenants", "restore", self.shop.database, str(self.safe), "--identity", identity, "--json")
+        assert run.status == 0, run.stderr
+        return {row["tenant"]: row["outcome"] for row in json.loads(run.stdout)}
+
+    def backup_of_all(self) -> Path:
+        """The backup of all other keys."""
+        file = self.shop.folder / "keys.age"
+        run = self("backup", str(file), "-r", self._recipient, "--json")
+        assert run.status == 0, run.stderr
+        assert not [name for name in json.loads(run.stdout)["names"] if "@" in name]
+        return file
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    strongroom: Callable[..., Run],
+) -> Desk:
+    """A shop of two tenants whose keys are wrapped by the root."""
+    monkeypatch.setenv("PASSWORD", postgres.password)
+    shop = Shop.make(tmp_path, postgres)
+    shop.more["destroy_delay_days"] = 0
+    shop.add("acme", "globex")
+    return Desk(shop, strongroom)
+
+
+def lose_everything(shop: Shop) -> None:
+    """The state, the copies, and what stands beside the data."""
+    shop.lose_state()
+    for copy in (shop.folder / "copies").iterdir():
+        copy.unlink()
+    shop.server.run("TRUNCATE strongroom_keys.keysets CASCADE", shop.database)
+
+
+def test_a_file_for_each_tenant(desk: Desk) -> None:
+    """For its owner alone, and written again only once the keys have changed."""
+    first = desk.backup()
+    assert [(row["tenant"], row["written"]) for row in first] == [("acme", True), ("globex", True)]
+    files = sorted(desk.safe.iterdir())
+    assert sorted(row["file"] for row in first) == [str(file) for file in files]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+    assert [row["written"] for row in desk.backup()] == [False, False]
+    desk.shop.columns["public.people.extra"] = desk.shop.columns["public.people.iban"]
+    desk.shop.server.run("ALTER TABLE people ADD extra bytea", desk.shop.database)
+    desk.shop.prepared()
+    assert [row["written"] for row in desk.backup()] == [True, True]
+    assert len(list(desk.safe.iterdir())) == 2  # the older ones are gone
+
+
+def test_tenants_who_hold_their_keys_are_not_in_it(desk: Desk) -> None:
+    """A copy that opens without their provider would take the withdrawal from them."""
+    desk.shop.hold("initech")
+    desk.shop.add("initech")
+    assert [row["tenant"] for row in desk.backup()] == ["acme", "globex"]
+
+
+def test_back_from_the_loss_of_everything(desk: Desk) -> None:
+    """State, copies and what stood beside the data: the files alone bring the tenants back."""
+    desk.backup()
+    before = {one.name: one.primary for one in desk.shop.prepared().keks.by_name.values()}
+    lose_everything(desk.shop)
+    assert desk.restore() == {"acme": "brought back", "globex": "brought back"}
+    prepared = desk.shop.prepared()
+    assert desk.shop.keysets(prepared) == BOTH
+    for tenant in ("acme", "globex"):
+        name = f"kek {desk.shop.database}@{tenant}"
+        assert prepared.keks.by_name[name].primary == before[name]
+    assert desk.restore() == {"acme": "was there", "globex": "was there"}
+
+
+def test_beside_the_backup_of_all_other_keys(desk: Desk) -> None:
+    """That holds nothing of tenants; restored first, it needs no more than the copies or these files."""
+    file = desk.backup_of_all()
+    desk.backup()
+    lose_everything(desk.shop)
+    identity = ("--identity", str(desk.shop.folder / "identity"))
+    assert desk("restore", str(next(desk.safe.iterdir())), *identity).status == 2
+    run = desk("restore", str(file), *identity)
+    assert run.status == 0, run.stderr
+    assert desk.shop.keysets(desk.shop.prepared()) == []
+    assert desk.restore() == {"acme": "brought back", "globex": "brought back"}
+    assert desk.shop.keysets(desk.shop.prepared()) == BOTH
+
+
+def test_a_destroyed_tenants_backup_is_destroyed(desk: Desk) -> None:
+    """Where it was written; a copy of it from elsewhere brings nothing back."""
+    desk.backup()
+    elsewhere = {file.name: file.read_bytes() for file in desk.safe.iterdir()}
+    for _ in range(2):
+        done = desk("tenants", "destroy", desk.shop.database, "acme", "--json")
+        assert done.status == 0, done.stderr
+    assert len(json.loads(done.stdout)["backups_removed"]) == 1
+    assert len(list(desk.safe.iterdir())) == 1
+    for name, content in elsewhere.items():
+        (desk.safe / name).write_bytes(content)
+    assert desk.restore() == {"acme": "was destroyed", "globex": "was there"}
+    assert desk.shop.keysets(desk.shop.prepared()) == ["globex iban", "globex phone"]
+
+
+def test_places_that_are_refused(desk: Desk) -> None:
+    """A folder that is not there, or that of the state."""
+    for folder in (desk.shop.folder / "nowhere", desk.shop.folder / "state"):
+        assert desk("tenants", "backup", desk.shop.database, str(folder), "-r", "age1").status == 2
+    assert desk("tenants", "restore", desk.shop.database, str(desk.safe)).status == 2
