@@ -3,17 +3,27 @@
 import re
 import subprocess
 import threading
+from dataclasses import replace
+from types import MappingProxyType
 
 import psycopg
 import pytest
 from tests.changeover.killing import Killed, killing, mortal_connection
 from tests.changeover.shop import EMAIL, HASTY, IBAN, ORDER_EMAIL, STYLE, Shop, codec_of, target
+from tests.protect.samples import Counted, keyset_for
 
 from strongroom.changeover import job
-from strongroom.changeover.model import Direction, Limits, Progress, Stage
-from strongroom.errors import ChangeoverBusy, ChangeoverLocked, ChangeoverRefused, KeysetMissing
+from strongroom.changeover.model import Direction, Limits, Progress, Stage, Target
+from strongroom.errors import (
+    ChangeoverBusy,
+    ChangeoverLocked,
+    ChangeoverRefused,
+    KeysetMissing,
+    TenantUnknown,
+)
 from strongroom.protect.plan import Sent
 from strongroom.protect.scheme import Scheme
+from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.snapshot import protections_in
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import CATALOG_QUERY, Schema
@@ -470,3 +480,76 @@ def test_a_rewrite_leaves_no_plaintext_in_the_files(shop: Shop) -> None:
     assert b"COPY public.customers" in dump.stdout
     assert b"@example.org" not in dump.stdout
     assert not any("--rewrite" in leftover for leftover in report.leftovers)
+
+
+class TestTenants:
+    """Columns whose values belong to tenants."""
+
+    SCHEME = Scheme.parse(
+        "shop", "public.customers.iban", type="varchar(40)", encryption="randomized", tenant="tenant_id"
+    )
+    IDS = MappingProxyType({"1": 0x111, "2": 0x222})
+
+    def target(self, scheme: Scheme = SCHEME, tenant: str | None = None) -> Target:
+        """The column, with keys for tenants 1 and 2."""
+        keysets = {name: keyset_for(scheme.of_tenant(name), key_id) for name, key_id in self.IDS.items()}
+        return Target(scheme, None, TenantCodecs(scheme, keysets, Counted()), tenant)
+
+    def test_each_row_is_sealed_for_its_tenant(self, shop: Shop) -> None:
+        """Also one that goes to another tenant while it runs; and the way back is open."""
+        shop.run("ALTER TABLE customers ADD tenant_id int", "UPDATE customers SET tenant_id = 1 + id % 2")
+        before = shop.table("customers")
+
+        def move(step: Progress) -> None:
+            if step.stage is Stage.INDEX:  # all rows are filled, none is swapped
+                shop.run("UPDATE customers SET tenant_id = 2 WHERE id = 2")
+
+        with shop.connect() as connection:
+            job.run(connection, [self.target()], Direction.PROTECT, limits=HASTY, tell=move)
+        sealed = shop.rows("SELECT tenant_id, substring(iban, 1, 5), count(*) FROM customers GROUP BY 1, 2")
+        assert {(tenant, int.from_bytes(prefix[1:])) for tenant, prefix, _ in sealed if prefix} == {
+            (int(name), key_id) for name, key_id in self.IDS.items()
+        }
+        with pytest.raises(psycopg.errors.CheckViolation):
+            shop.run("UPDATE customers SET iban = '\\x02" + "00" * 40 + "' WHERE id = 1")
+        with shop.connect() as connection:
+            job.run(connection, [self.target()], Direction.UNPROTECT, limits=HASTY)
+        shop.run("UPDATE customers SET tenant_id = 1 WHERE id = 2")
+        assert shop.table("customers") == before
+
+    def test_what_has_no_tenant_stops_it(self, shop: Shop) -> None:
+        """Before anything is swapped; a tenant without a key does, too."""
+        shop.run("ALTER TABLE customers ADD tenant_id int", "UPDATE customers SET tenant_id = 1")
+        for wrong in ("NULL", "3"):
+            shop.run(f"UPDATE customers SET tenant_id = {wrong} WHERE iban IS NOT NULL AND id < 20")
+            with shop.connect() as connection, pytest.raises(TenantUnknown):
+                job.run(connection, [self.target()], Direction.PROTECT, limits=HASTY)
+        shop.run("UPDATE customers SET tenant_id = 1")
+        with shop.connect() as connection:
+            job.run(connection, [self.target()], Direction.PROTECT, limits=HASTY)
+
+    @pytest.mark.parametrize("shop", ["15"], indirect=True)  # the embedded one knows no such collations
+    def test_a_column_that_cannot_name_tenants_is_refused(self, shop: Shop) -> None:
+        """By its type, its collation or its absence; a session must be told whose the values are."""
+        shop.run(
+            "CREATE COLLATION anycase (provider = icu, locale = 'und', deterministic = false)",
+            "ALTER TABLE customers ADD price numeric, ADD alias text COLLATE anycase",
+        )
+        for column, why in (
+            ("price", "cannot name tenants"),
+            ("alias", "cannot name tenants"),
+            ("absent", "there is no column"),
+            ("session", "--tenant"),
+        ):
+            scheme = replace(self.SCHEME, tenant=column)
+            with shop.connect() as connection:
+                plan = job.plan_of(connection, [self.target(scheme)], Direction.PROTECT)
+            assert [refusal for refusal in plan.refusals if why in refusal]
+
+    def test_a_session_is_told_whose_all_are(self, shop: Shop) -> None:
+        """Then every value is sealed for that tenant."""
+        scheme = replace(self.SCHEME, tenant="session")
+        with shop.connect() as connection:
+            job.run(connection, [self.target(scheme, "2")], Direction.PROTECT, limits=HASTY)
+        found = shop.rows("SELECT DISTINCT substring(iban, 1, 5) FROM customers WHERE iban IS NOT NULL")
+        assert [int.from_bytes(prefix[1:]) for (prefix,) in found] == [self.IDS["2"]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import signal
 import threading
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+from tests.gateway.serving import workers
 
 from strongroom.changeover.rotation import Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
@@ -258,3 +260,25 @@ def test_prepared_statements_of_sql(gateway: Gateway) -> None:
         one.execute("DEALLOCATE seek")
         one.execute("PREPARE seek AS SELECT id FROM people WHERE email = 'p5@example.org'")
         assert one.execute("EXECUTE seek").fetchall() == [(5,)]
+
+
+def test_a_worker_that_dies_after_the_kek_was_rotated_is_replaced(
+    postgres: PostgresServer, database: str
+) -> None:
+    """The new one cannot open the keysets until the supervisor has fetched the new KEK: it asks for that."""
+    with Gateway.start(postgres, database, more={"columns": COLUMNS}) as gateway:
+        with session(gateway) as one:
+            one.execute("INSERT INTO people VALUES (1, 'a@example.org', 'n')")
+        gateway.command("keys", "rotate", "--kek")
+        (first,) = workers(gateway)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: attempt(gateway) == ("a@example.org", "n"), "a worker serves", 60)
+        assert gateway.log.read_text().count("worker died") <= 2
+
+
+def attempt(gateway: Gateway) -> object:
+    try:
+        with session(gateway) as one:
+            return one.execute("SELECT email, note FROM people").fetchone()
+    except psycopg.Error:
+        return None

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from strongroom.changeover.database import Database
 from strongroom.changeover.ledger import Ledger, end_kek_versions, kept_kek, kept_of, rotate_kek
+from strongroom.errors import KeysChanged
 from strongroom.keys.beside import HAS_RETIRED
 from strongroom.keys.endings import Ending, Endings
 from strongroom.keys.hierarchy import Roots, open_kek
@@ -27,6 +28,7 @@ from strongroom.keys.taking import refuse_behind, take_over
 from strongroom.state import State
 
 TABLES = ("keks", "keysets", "retired_keysets")
+_FILE = "SELECT pg_relation_filenode(%s::regclass)"  # VACUUM of another owner's table is but a warning
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +53,11 @@ class Destruction:
         row, kek = self._renew(row, kek)
         self._end_versions(row, kek)
         held = tuple(one for one in TABLES if not self._rewritten(one))
-        self.state.wipe()
+        if not self.state.wipe():
+            raise KeysChanged(
+                "another process reads the state, whose write-ahead log still has what was destroyed",
+                hint="run it again: all else is done",
+            )
         return held
 
     def _kek(self, name: str) -> tuple[WrappedKek, Keyset]:
@@ -90,4 +96,6 @@ class Destruction:
         """Dead rows of the table are gone from its files; they stay in the write-ahead log until it is."""
         if table == "retired_keysets" and not self.database.value(HAS_RETIRED):
             return True
-        return self.database.if_free(f"VACUUM (FULL) strongroom_keys.{table}")
+        before = self.database.value(_FILE, f"strongroom_keys.{table}")
+        self.database.if_free(f"VACUUM (FULL) strongroom_keys.{table}")
+        return bool(self.database.value(_FILE, f"strongroom_keys.{table}") != before)

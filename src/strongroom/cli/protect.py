@@ -177,10 +177,10 @@ class _Job:
         return [scheme for scheme in self._schemes if scheme.column not in done]
 
     def _make_keys(self) -> None:
-        asyncio.run(self._make_keys_ready(self._tenants_there()))
+        asyncio.run(self._keys_made(self._tenants_there()))
 
-    async def _make_keys_ready(self, tenants: Sequence[str]) -> None:
-        """Those of tenants, too, whose values the columns hold."""
+    async def _keys_made(self, tenants: Sequence[str]) -> None:
+        """Makes what is missing; ``tenants`` are those whose values the columns hold."""
         console = Console(stderr=True, markup=False, soft_wrap=True)
         prepared = await prepare(self._settings, self._state, [self._place], to_seal=True)
         for line in prepared.said:

@@ -10,7 +10,7 @@ Called by `supervisor` and by the commands that need keys.
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -146,12 +146,22 @@ async def _roots(
         said += make_missing(settings.keys.roots, folder)
     entered = entered or Entered.ask(settings.keys.roots)  # here, so that Ctrl-C ends it
     roots = await asyncio.to_thread(open_roots, settings.keys.roots, folder, kept, entered)
-    if "root" in _acts_to_approve(settings, state, said):
-        # Those of the state count, where there are some; tenants' are under the same roots, and may be many.
-        rows = {row.name: row for row in reversed(kept) if tenant_of(row.name) is None}
-        roots = await asyncio.to_thread(only_known, roots, rows.values())
+    roots = await asyncio.to_thread(_only_approved, settings, state, roots, kept, said)
     said += [f"one of two roots cannot be used: {error.message}" for error in roots.failures]
     return roots
+
+
+def _only_approved(
+    settings: Settings, state: State, roots: Roots, kept: Sequence[WrappedKek], said: list[str]
+) -> Roots:
+    """Without those that are only configured, where a change of root needs approval.
+
+    KEKs as the state has them count, where it has some; those of tenants are under the same roots.
+    """
+    if "root" not in _acts_to_approve(settings, state, said):
+        return roots
+    rows = {row.name: row for row in reversed(kept) if tenant_of(row.name) is None}
+    return only_known(roots, rows.values())
 
 
 def _acts_to_approve(settings: Settings, state: State, said: list[str]) -> frozenset[str]:
@@ -293,10 +303,11 @@ def _column_of(keyset: str) -> str:
 
 
 def opened_roots(settings: Settings, state: State, entered: Entered | None = None) -> Roots:
-    """The configured roots, once there are keys; raises a `RootError`."""
+    """The configured roots, once there are keys, that may wrap; raises a `RootError`."""
     assert settings.keys is not None  # config: protected columns have a root
-    kept = kept_keks(state.engine).values()
-    return open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
+    kept = list(kept_keks(state.engine).values())
+    roots = open_roots(settings.keys.roots, settings.state.path.parent, kept, entered)
+    return _only_approved(settings, state, roots, kept, [])
 
 
 def _opened(found: Kept, keks: Keks, ours: Mapping[str, Keyset]) -> dict[str, Keyset]:

@@ -6,6 +6,7 @@ line to the supervisor breaks: nobody would count its connections any more.
 """
 
 import argparse
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -19,13 +20,17 @@ import structlog
 import uvloop
 
 from strongroom.config import Settings, core_dumps_allowed, load
-from strongroom.errors import StrongroomError
+from strongroom.errors import KekMissing, StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.server import Server
 from strongroom.keys.core_dumps import forbid_core_dumps
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.state import open_state
+
+FETCH_SECONDS = 10.0
+"""So few workers end in vain while a key service is slow that the gateway does not give up
+(`supervisor.RESTARTS_AT_MOST`)."""
 
 _log = structlog.get_logger("strongroom.worker")
 
@@ -79,6 +84,8 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
+        if isinstance(error, KekMissing):
+            await _fetched(line, messages)
         return 2
     for listener in arguments.listener:
         name, _, descriptor = listener.rpartition("=")
@@ -105,6 +112,19 @@ async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
     async for message in messages:
         return danger_read(message["keks"])
     return Keks.of(())  # the supervisor is gone already: so will the worker be
+
+
+async def _fetched(line: Line, messages: AsyncIterator[dict[str, Any]]) -> None:
+    """A KEK was rotated since the supervisor opened it: it does so now, and then starts another worker.
+
+    Who ended at once would be started with the former KEK again and again, until the gateway gives up.
+    """
+    line.tell("keys")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FETCH_SECONDS):
+            async for message in messages:
+                if message["what"] in {"reload", "drain"}:
+                    return
 
 
 async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def unknown_key(keyset: str, key_id: int, *, of_tenants: bool = False) -> Unknow
     """The error for a value that names a key which its column's keyset does not have, or may not use."""
     if of_tenants:
         return UnknownKey(
-            f"a stored value of column {keyset!r} is of a tenant whose key is not here (key {key_id:08x})",
+            f"a stored value of {keyset!r} is another tenant's, or its key is not here ({key_id:08x})",
             hint=TENANT_HINT,
         )
     return UnknownKey(

@@ -59,7 +59,7 @@ class ColumnOpening:
                 raise KeysetMismatch(f"{scheme.database}: column {scheme.column}: {mismatch}")
         randomized = scheme.algorithm is Algorithm.AES256_GCM
         self._aead: Randomized | Deterministic = (
-            Randomized(*keysets, name=scheme.keyset, of_tenants=scheme.tenant is not None)
+            Randomized(*keysets, name=scheme.keyset, of_tenants=scheme.is_of_tenants)
             if randomized
             else Deterministic(keysets[0])
         )

@@ -91,6 +91,11 @@ class Scheme:
         return replace(self, database=f"{self.database}@{name}", tenant=None)
 
     @property
+    def is_of_tenants(self) -> bool:
+        """Whether its keys are those of tenants, or of one."""
+        return self.tenant is not None or "@" in self.database
+
+    @property
     def comparable(self) -> bool:
         """Whether equal values have equal bytes in the database."""
         return self.algorithm is Algorithm.AES256_SIV

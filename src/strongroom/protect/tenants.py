@@ -7,6 +7,7 @@ and no two tenants have keys of one id. To be sealed it does. Called by ``sessio
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from strongroom.errors import InvalidValue, KeysetMismatch, TenantUnknown
@@ -83,23 +84,21 @@ class TenantCodecs(ColumnOpening):
         return self.of(tenant) if tenant in self._of_tenants else self._of_none
 
 
+@dataclass(frozen=True, slots=True)
 class TenantNames:
     """From values of the column that names the tenant to names; a uuid in lower case, a number in digits."""
 
-    __slots__ = ("_type",)
-
-    def __init__(self, type_: DeclaredType) -> None:
-        self._type = type_
+    type: DeclaredType
 
     def of(self, value: bytes | None, sent: Sent) -> str:
         """The name in a client's value; raises ``InvalidValue``."""
         if value is None:
             raise InvalidValue("a row of no tenant cannot hold sealed values")
-        return self.stored(canonical.encoder(self._type, sent)(value))
+        return self.stored(canonical.encoder(self.type, sent)(value))
 
     def stored(self, plaintext: bytes) -> str:
         """The name in a value as the database has it, in binary."""
-        match self._type.oid:
+        match self.type.oid:
             case types.UUID:
                 name = str(UUID(bytes=plaintext))
             case types.TEXT | types.VARCHAR:

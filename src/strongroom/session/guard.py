@@ -3,12 +3,12 @@
 A `Snapshot` (`snapshot.py`) is shared by all sessions of a database. A session looks at it
 through its own `Guard`: under its search path, with what it prepared and declared itself, and, inside a
 transaction that changes the catalog, at a catalog of its own. The guard says what a statement touches
-(`analyse`), seals what goes upstream, and knows when what it knows has grown old (`stale`).
+(`analyse`), seals what goes upstream (`seals.py`), and knows when what it knows has grown old (`stale`).
 
 Used by `guarded`; pure.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from strongroom.errors import (
     BarrierInBatch,
@@ -17,50 +17,29 @@ from strongroom.errors import (
     FormLost,
     KeysRotated,
     PreparedStatementOutdated,
-    TenantUnclear,
     TransactionFailed,
     UndefinedColumn,
     UndefinedTable,
 )
-from strongroom.protect.batch import RowPlan
-from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
-from strongroom.protect.copy.fields import RowTenant
-from strongroom.protect.copy.stream import CopyOpener, CopySealer
-from strongroom.protect.forms import arrays
-from strongroom.protect.plan import ColumnCodec, ColumnOpening
-from strongroom.protect.sealing import column_sealer
-from strongroom.protect.style import TextStyle
-from strongroom.protect.tenants import TenantCodecs, TenantNames
-from strongroom.session import rows
 from strongroom.session.analyses import (
     ANALYSES_KEPT,
     LENGTH_KEPT,
-    LongText,
     Question,
 )
+from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
-from strongroom.sql.schema import SESSION, ColumnId, Protection, Schema
+from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import (
     Analysis,
     Barrier,
     Context,
-    Copy,
-    CopyColumn,
     Kind,
     Output,
-    Parameter,
-    Piece,
     Resolved,
     SealedLiteral,
-    Tenant,
 )
-from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres import types
-
-PLANS_KEPT = 500
-"""Plans for rows that a session remembers, before it forgets them all."""
 
 
 class _Prepared(Mapping[str, Resolved]):
@@ -127,23 +106,17 @@ class OutOfDate(Exception):
     """A statement names what the catalog, as it was last read, does not know."""
 
 
-class Guard:
+class Guard(Seals):
     """One session's view."""
 
     def __init__(self, snapshot: Snapshot, statements: Names[Statement], portals: Names[Portal]) -> None:
+        super().__init__(snapshot)
         self._shared = snapshot
-        self._snapshot = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
-        self._copying: list[_Current] = []
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
-        self.long = LongText()
-        self.style = TextStyle()
-        self._plans: dict[tuple[object, ...], tuple[object, RowPlan | None]] = {}
-        self.tenant = ""
-        """Whose values the session says that it reads and writes (`tenant: session`)."""
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 
@@ -328,131 +301,6 @@ class Guard:
         self.stale |= changed
         return bool(changed & Barrier.CATALOG)
 
-    # ---------------------------------------------------------------- sealing
-
-    def text(self, pieces: tuple[Piece, ...], *, may_wait: bool = False) -> str:
-        """The text to send, its holes filled with sealed literals.
-
-        Where they are many, and ``may_wait``, raises `Unfinished` until all are.
-        """
-        if may_wait and self.long.holds(pieces):
-            return self.long.sealed(pieces, self._literal)
-        return "".join(piece if isinstance(piece, str) else self._literal(piece) for piece in pieces)
-
-    def seal(self, parameter: Parameter, value: bytes | None, format_code: int, bind: m.Bind) -> bytes | None:
-        """A parameter's value as it goes upstream, in binary; ``bind`` may name its tenant."""
-        if value is None:
-            return None
-        seal = self.sealer(parameter, format_code, self._tenant(parameter.tenant, bind))
-        return None if seal is None else seal(value)
-
-    def sealer(
-        self, parameter: Parameter, format_code: int, tenant: str | None = None
-    ) -> Callable[[bytes], bytes] | None:
-        """What seals a parameter's values that come in one format; None where they pass as they are."""
-        if parameter.protection is None:
-            return None
-        use = Use.COMPARE if parameter.compared else Use.STORE
-        codec = self.codec(parameter.protection, self._tenant(parameter.tenant) if tenant is None else tenant)
-        sent = Sent(self.style, parameter.type_oid, format_code, use, parameter.cut)
-        if parameter.is_array:
-            return lambda value: codec.seal_each(value, sent) or b""
-        return column_sealer(codec, sent)
-
-    @property
-    def makes_tenants(self) -> bool:
-        """Whether keys are made for a tenant when something is first written for it."""
-        return self._snapshot.makes_tenants
-
-    def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
-        """What the client's COPY data goes through; raises as `codec` does."""
-        named = next((one.tenant for one in copy.columns if one.tenant and one.tenant.column_oid), None)
-        row = None if named is None else RowTenant(named.client - 1)
-        seals = [self._copy_seal(copy, one, row) for one in copy.columns]
-        return CopySealer(copy, seals, row_bytes=row_bytes, tenant=row)
-
-    def copy_opener(self, copy: Copy, row_bytes: int) -> CopyOpener:
-        """What upstream's COPY data goes through."""
-        opens = [
-            None if one.protection is None else _Current(self, one.protection, _copy_format(copy))
-            for one in copy.columns
-        ]
-        self._copying = [one for one in opens if one is not None]
-        return CopyOpener(copy, opens, row_bytes=row_bytes)
-
-    def _copy_seal(
-        self, copy: Copy, column: CopyColumn, row: RowTenant | None
-    ) -> Callable[[bytes], bytes] | None:
-        protection, tenant, code = column.protection, column.tenant, _copy_format(copy)
-        if protection is None:
-            return None
-        sent = Sent(self.style, protection.type_oid if copy.format == "binary" else 0, code)
-        if tenant is None or not tenant.column_oid or row is None:
-            return column_sealer(self.codec(protection, self._tenant(tenant)), sent)
-        names = TenantNames(types.declared(tenant.column_oid))
-
-        def of_row(value: bytes) -> bytes:
-            tenant_of_row = names.of(row.value, Sent(self.style, 0, code))
-            return self.codec(protection, tenant_of_row).sealer(sent)(value)
-
-        return of_row
-
-    def codec(self, protection: Protection, tenant: str = "") -> ColumnCodec:
-        """What seals the column's values, those of a tenant where it has tenants; raises `TenantUnknown`."""
-        codec = self._snapshot.codecs[protection.column]
-        return codec if isinstance(codec, ColumnCodec) else codec.of(tenant)
-
-    def opening(self, protection: Protection) -> ColumnOpening:
-        """What opens the column's values: where the session says whose it reads, no others."""
-        codec = self._snapshot.codecs[protection.column]
-        if protection.tenant == SESSION and isinstance(codec, TenantCodecs):
-            return codec.only(self.tenant)
-        return codec
-
-    def _tenant(self, tenant: Tenant | None, bind: m.Bind | None = None) -> str:
-        """The tenant by whose key something is sealed; empty where it has none."""
-        if tenant is None:
-            return ""
-        if not tenant.column_oid:
-            if not self.tenant:
-                raise TenantUnclear(
-                    "the session does not say whose values it writes",
-                    hint="Say it: SET strongroom.tenant = '...'.",
-                )
-            return self.tenant
-        names = TenantNames(types.declared(tenant.column_oid))
-        if not tenant.client:
-            return names.of(tenant.literal.encode(), Sent(self.style, 0, TEXT_FORMAT))
-        if bind is None:
-            raise Bug("a parameter names the tenant, and there is no Bind")
-        place = tenant.client - 1
-        return names.of(bind.values[place], Sent(self.style, tenant.type_oid, bind.format(place)))
-
-    def plan(
-        self, outputs: tuple[Output, ...], came: tuple[int, ...], wanted: tuple[int, ...]
-    ) -> RowPlan | None:
-        """The plan for rows that come in these formats and go out in those; remembered, statements repeat."""
-        key = (id(outputs), came, wanted, self.style, self.tenant)
-        known = self._plans.get(key)
-        if known is None:
-            if len(self._plans) >= PLANS_KEPT:
-                self._plans.clear()
-            # The outputs are kept beside their plan, so that no others can have their identity.
-            known = outputs, rows.plan(outputs, came, wanted, self.opening, self.style)
-            self._plans[key] = known
-        return known[1]
-
-    def _literal(self, piece: SealedLiteral) -> str:
-        codec = self.codec(piece.protection, self._tenant(piece.tenant))
-        use = Use.COMPARE if piece.compared else Use.STORE
-        sent = Sent(self.style, piece.type_oid, TEXT_FORMAT, use, piece.cut)
-        if not piece.is_array:
-            sealed = codec.seal(piece.value.encode(), sent)
-            return f"'\\x{(sealed or b'').hex()}'::pg_catalog.bytea"
-        sealed = codec.seal_each(piece.value.encode(), sent)
-        each = arrays.receive(sealed or b"", types.BYTEA).mapped(lambda one: b"\\x" + one.hex().encode())
-        return f"'{arrays.output(each).decode()}'::pg_catalog.bytea[]"
-
 
 def is_of_session(resolved: Resolved) -> bool:
     """Whether literals in it were sealed for the tenant that the session had named."""
@@ -464,27 +312,3 @@ def _goes_on(statements: Sequence[Resolved]) -> bool:
     """Whether something follows what may take the transaction's changes back."""
     ends = [index for index, one in enumerate(statements) if one.takes_back]
     return bool(ends) and any(one.kind is not Kind.TRANSACTION for one in statements[ends[0] :])
-
-
-class _Current:
-    """Opens a column's values in COPY by the keys that there are when each comes."""
-
-    __slots__ = ("_format", "_guard", "_open", "_protection", "_style")
-
-    def __init__(self, guard: Guard, protection: Protection, format_code: int) -> None:
-        self._guard, self._protection, self._format = guard, protection, format_code
-        self._style = guard.style
-        self._open: Callable[[bytes], bytes] | None = None
-
-    def __call__(self, sealed: bytes) -> bytes:
-        if self._open is None:
-            self._open = self._guard.opening(self._protection).opener(self._format, self._style)
-        return self._open(sealed)
-
-    def forget(self) -> None:
-        """Ask for the keys again."""
-        self._open = None
-
-
-def _copy_format(copy: Copy) -> int:
-    return BINARY_FORMAT if copy.format == "binary" else TEXT_FORMAT

@@ -21,12 +21,13 @@ from strongroom.errors import (
 )
 from strongroom.session import binding
 from strongroom.session.analyses import Unfinished
-from strongroom.session.guard import PLANS_KEPT, OutOfDate, is_of_session
+from strongroom.session.guard import OutOfDate, is_of_session
 from strongroom.session.opening import copy_message, near, touched
 from strongroom.session.pipelined import PipelinedRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
+from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.series import Sealing
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement

@@ -14,10 +14,11 @@ from strongroom.errors import OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
-from strongroom.session.guard import PLANS_KEPT, Guard
+from strongroom.session.guard import Guard
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
+from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.sql.settings import TENANT_SETTING

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from tests.cli.keys.conftest import EVERYONE, House
 from tests.cli.keys.signing import EXPORT, People, events
 
+from strongroom.config import load
+from strongroom.gateway.protection import opened_roots
 from strongroom.keys import approvals as requests
 
 
@@ -234,6 +236,8 @@ def test_a_root_that_is_only_configured(people: People) -> None:
     run = house("keys", "rotate", "--kek", "--no-wait")
     assert run.status == 2
     assert "root-not-approved" in run.stderr
+    with house.opened_state() as state:  # what wraps the keys of new tenants
+        assert opened_roots(load(house.folder / "strongroom.yaml"), state).names == (_name_of(house),)
     people.asked_anew("keys", "root", "rewrap")
     people.sign(people.anna, people.ben)
     assert people.ask("keys", "root", "rewrap").status == 0

@@ -1,7 +1,9 @@
 """``strongroom keys destroy``: a version ends for ever, in two steps, and what wrapped it with it."""
 
 import json
+import secrets
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.cli.keys.conftest import EVERYONE, House
+from tests.cli.keys.conftest import COLUMNS, EVERYONE, House
 from tests.keys.people import Signer
 
 from strongroom.config import load
@@ -18,6 +20,9 @@ from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import open_roots
+from strongroom.testing.gateway import Gateway
+from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
 
 NOTE = "public.people.note"
 
@@ -66,7 +71,9 @@ def test_a_version_ends_in_two_steps(house: House) -> None:
     rotated(house)
     assert keys(house, "destroy", NOTE, "1")["outcome"] == "scheduled"
     assert keys(house, "destroy", NOTE, "1", status=1)["outcome"] == "waiting"
-    assert keys(house, "show", NOTE)[0]["state"] == "deactivated"
+    first, second = keys(house, "show", NOTE)
+    assert (first["state"], second["destruction"]) == ("deactivated", None)
+    assert first["destruction"]
     pass_days(house)
     said = house("keys", "destroy", NOTE, "1")
     assert said.status == 0, said.stderr
@@ -80,6 +87,38 @@ def test_a_version_ends_in_two_steps(house: House) -> None:
     events = [one["what"] for one in keys(house, "events")]
     assert events[-3:] == ["destruction scheduled", "destruction begun", "destroyed"]
     assert keys(house, "destroy", NOTE, "1")["outcome"] == "destroyed"
+
+
+def test_a_gateway_that_runs_goes_on(postgres: PostgresServer) -> None:
+    """It fetches the new key-encryption key when it meets it; sessions read and write all the time."""
+    name = postgres.create_database(f"db{secrets.token_hex(4)}")
+    postgres.run("CREATE TABLE people (id int PRIMARY KEY, email bytea UNIQUE, note bytea)", name)
+    with Gateway.start(postgres, name, more={"columns": COLUMNS}) as gateway:
+        with psycopg.connect(gateway.uri(), autocommit=True) as session:
+            session.execute("INSERT INTO people VALUES (1, 'a@example.org', 'first')")
+        gateway.command("keys", "rotate", NOTE, "--reencrypt", "--no-wait")
+        gateway.command("keys", "destroy", NOTE, "1")
+        with closing(sqlite3.connect(gateway.folder / "state" / "state.db")) as state, state:
+            state.execute("UPDATE key_endings SET due = '2026-01-01 00:00:00.000000'")
+        gateway.command("keys", "destroy", NOTE, "1")
+        with psycopg.connect(gateway.uri(), autocommit=True) as session:
+            session.execute("CREATE TABLE other (id int)")  # has the catalog, and the keys, be read
+        wait_until(lambda: "configuration accepted" in gateway.log.read_text(), "the new KEK is fetched")
+        wait_until(lambda: _answers(gateway), "values of the new version open")
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+        gateway.launch()
+        assert _answers(gateway)
+
+
+def _answers(gateway: Gateway) -> bool:
+    try:
+        with psycopg.connect(gateway.uri(), autocommit=True) as session:
+            session.execute("INSERT INTO people VALUES (2, 'b@example.org', 'x') ON CONFLICT DO NOTHING")
+            found = session.execute("SELECT email, note FROM people WHERE id = 1").fetchone()
+    except psycopg.Error:
+        return False
+    return found == ("a@example.org", "first")
 
 
 def test_it_is_taken_back(house: House) -> None:

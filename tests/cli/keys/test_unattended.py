@@ -18,16 +18,19 @@ from typing import Any, Self
 import pytest
 from tests.cli.conftest import Run
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.gateway.tenants import Shop
 
 import strongroom as package
 from strongroom.cli.keys import unattended
-from strongroom.cli.keys.work import KeyWork
+from strongroom.cli.keys.work import Due, KeyWork
 from strongroom.cli.worksite import worksite
 from strongroom.config import load
 from strongroom.gateway.protection import open_keks
 from strongroom.keys.kek import Keks, danger_written, new_kek
 from strongroom.keys.model import Keyset
+from strongroom.keys.store import KeyStore
 from strongroom.state import open_state
+from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 
 NOTE, EMAIL = "public.people.note", "public.people.email"
@@ -37,9 +40,9 @@ IDS = "SELECT cardinality(key_ids) FROM strongroom_keys.keysets WHERE name LIKE 
 class Look:
     """A process that looks at what is due, and our end of its line, which is the supervisor's."""
 
-    def __init__(self, house: House, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         mine, theirs = socket.socketpair()
-        file = house.folder / "strongroom.yaml"
+        file = folder / "strongroom.yaml"
         settings = load(file)
         state = open_state(settings.state)
         keks = danger_written(open_keks(settings, state))
@@ -82,9 +85,9 @@ def finds_strongroom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(package.__file__).parent.parent))
 
 
-def look(house: House) -> list[dict[str, Any]]:
+def look(place: House | Shop) -> list[dict[str, Any]]:
     """What one look finds, while no gateway runs."""
-    with Look(house, "--no-wait") as one:
+    with Look(place.folder, "--no-wait") as one:
         return one.found()
 
 
@@ -184,14 +187,14 @@ def test_a_database_that_is_gone(house: House) -> None:
 def test_killed_while_gateways_are_waited_for(house: House) -> None:
     """The next look goes on to the version that was begun."""
     grow_old(house, NOTE)
-    with Look(house) as one:
+    with Look(house.folder) as one:
         wait_until(lambda: house.rows(IDS) == [(2,)], "the new version stands beside the data")
         one.process.send_signal(signal.SIGKILL)
         assert one.process.wait() == -signal.SIGKILL
-    assert versions(house, NOTE) == ["active", "pre-active"]
     (rotated,) = look(house)
     assert rotated["what"] == "rotated"
     assert versions(house, NOTE) == ["active", "active"]
+    assert house.rows(IDS) == [(2,)]
     assert house.served() == EVERYONE
 
 
@@ -212,7 +215,7 @@ def test_two_gateways_at_once(house: House, second: House) -> None:
     """One rotates; the other finds it at work, or done, and nobody rotates twice."""
     grow_old(house, NOTE)
     with ExitStack() as stack:
-        looks = [stack.enter_context(Look(one, "--no-wait")) for one in (house, second)]
+        looks = [stack.enter_context(Look(one.folder, "--no-wait")) for one in (house, second)]
         found = [one for each in looks for one in each.found()]
     assert [one["what"] for one in found].count("rotated") == 1
     assert {one["code"] for one in found if one["what"] == "failed"} <= {"changeover-busy"}
@@ -231,3 +234,37 @@ def test_rotated_by_another_between_the_look_and_the_lock(house: House, second: 
         assert work.rotate_due(due) is None
     assert versions(house, NOTE) == ["active", "active"]
     assert house.rows(IDS) == [(2,)]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """Three tenants, of which each has a keyset for both columns, that were used a thousand times."""
+    monkeypatch.setenv("PASSWORD", postgres.password)
+    made = Shop.make(tmp_path, postgres)
+    made.add("acme", "globex", "initech")
+    with made.state() as state:
+        store = KeyStore(state.engine, open_keks(made.settings(), state))
+        for one in store.load().values():
+            store.reserve(one.name, one.primary, 1000, one.algorithm.max_uses)
+    monkeypatch.setattr(Shop, "configuration", property(due_at_once(made.configuration)))
+    made.settings()
+    return made
+
+
+def due_at_once(configuration: dict[str, Any]) -> Callable[[Shop], dict[str, Any]]:
+    keys = configuration["keys"] | {"rotate": {"share": 1e-8}}
+    return lambda _: configuration | {"keys": keys}
+
+
+def test_keys_of_tenants_some_at_a_time(shop: Shop) -> None:
+    """Each takes the database's lock for a minute: others want it, too."""
+    found = look(shop)
+    assert [one["what"] for one in found] == ["rotated"] * 6
+    assert {one["key"].partition("/")[0] for one in found} == {
+        f"{shop.database}@{name}" for name in ("acme", "globex", "initech")
+    }
+    assert look(shop) == []
+    left = [Due([], "old")] * 3
+    (said,) = unattended._left(left, "shop")
+    assert (said["what"], said["why"]) == ("due", "3 more are due, and are rotated with the next looks")
+    assert list(unattended._left([], "shop")) == []

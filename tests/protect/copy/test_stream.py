@@ -17,6 +17,8 @@ from tests.protect.copy.streams import copy_of, cut, open_sealed, seal, through
 from tests.protect.samples import codec
 
 from strongroom.errors import Bug, StrongroomError
+from strongroom.protect.copy.binary_format import SIGNATURE
+from strongroom.protect.copy.fields import RowTenant
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.protect.plan import BINARY_FORMAT, TEXT_FORMAT, Sent
 from strongroom.protect.style import TextStyle
@@ -244,3 +246,36 @@ def test_each_column_has_its_function_or_none() -> None:
     """Another number of them is an error of ours."""
     with pytest.raises(Bug):
         CopySealer(copy_of("a", "b"), [None])
+
+
+@pytest.mark.parametrize("format_", ["text", "csv", "binary"])
+def test_each_row_says_whose_it_is(format_: str) -> None:
+    """Before its values are sealed, and never for the next row; NULL is no tenant."""
+    copy = copy_of("tenant", "id", "value", format=format_, **_CSV if format_ == "csv" else {})
+    row = RowTenant(0)
+    seen: list[tuple[bytes, bytes | None]] = []
+
+    def seal(value: bytes) -> bytes:
+        seen.append((value, row.value))
+        return value
+
+    data = b"".join(_in_binary(one) for one in _OF_TENANTS)
+    if format_ == "binary":
+        data = SIGNATURE + bytes(8) + data + b"\xff\xff"
+    elif format_ == "text":
+        data = b"7\t1\tx\n\\N\t2\ty\n8\t3\t\\N\na\\tb\t4\tz\n"
+    else:
+        data = b'"7",1,x\n,2,y\n8,3,\n"a\tb",4,z\n'
+    sealer = CopySealer(copy, [None, None, seal], tenant=row)
+    sealer.feed(data)
+    sealer.finish()
+    assert seen == [(b"x", b"7"), (b"y", None), (b"z", b"a\tb")]
+
+
+_CSV: dict[str, object] = {"delimiter": ",", "null": ""}
+_OF_TENANTS = [(b"7", b"1", b"x"), (None, b"2", b"y"), (b"8", b"3", None), (b"a\tb", b"4", b"z")]
+
+
+def _in_binary(row: tuple[bytes | None, ...]) -> bytes:
+    fields = (b"\xff\xff\xff\xff" if one is None else len(one).to_bytes(4) + one for one in row)
+    return len(row).to_bytes(2) + b"".join(fields)

@@ -72,6 +72,7 @@ class _Done:
     ending: Ending
     due: datetime | None = None
     obstacles: Sequence[Obstacle] = ()
+    """What stands in the way; when it is done, backups that hold it all the same."""
     roots: Sequence[str] = ()
     """They wrap it in dumps of the database from before."""
     exports: Sequence[str] = ()
@@ -140,11 +141,18 @@ class _Step:
         held = self._work.destroy(self._keyset, self._key_id, self._ending)
         self._note("destroyed", roots=roots)
         self._endings.forget(self._ending)
-        return self._gone(held)
+        # One may have been written while this ran.
+        return self._gone(held, self._work.backups_of(self._keyset, self._key_id))
 
-    def _gone(self, held: Sequence[str] = ()) -> _Done:
-        roots, exports = self._work.roots_of(self._keyset), self._work.exports_of(self._keyset)
-        return self._done("destroyed", roots=roots, exports=exports, held=held)
+    def _gone(self, held: Sequence[str] = (), backups: Sequence[Obstacle] = ()) -> _Done:
+        work, keyset = self._work, self._keyset
+        return self._done(
+            "destroyed",
+            obstacles=backups,
+            roots=work.roots_of(keyset),
+            exports=work.exports_of(keyset),
+            held=held,
+        )
 
     @property
     def _destroyed(self) -> bool:
@@ -222,6 +230,8 @@ def _tell_the_end(done: _Done) -> None:
         "  and open by any of these until it has ended: strongroom keys root make, rewrap and remove, then"
         ' destroy the root key where it is kept (docs/guides/keys.md, "A key\'s end")'
     )
+    for backup in done.obstacles:
+        say(f"- {backup.what}: {backup.remedy}")
     for file in done.exports:
         say(f"- its export in the clear, {file}: destroy every copy of it")
     for table in done.held:

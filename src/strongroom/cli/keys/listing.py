@@ -14,6 +14,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys.custody import Overdue, overdue
+from strongroom.keys.endings import Endings, Kind, of_version
 from strongroom.keys.generation import Rollback, rollbacks
 from strongroom.keys.kek import Keks, family_of
 from strongroom.keys.model import Keyset, KeyVersion
@@ -52,7 +53,8 @@ def show(key: Name, *, config: Config = DEFAULT_FILE, json: Json = False) -> Non
     with _kept(settings) as kept:
         keyset = kept.named(key)
         rows = [kept.version(keyset, version) for version in keyset.versions]
-    print_table(["version", "key_id", "state", "seals", "opens", "created", "uses"], rows, as_json=json)
+    columns = ["version", "key_id", "state", "seals", "opens", "created", "uses", "destruction"]
+    print_table(columns, rows, as_json=json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class _Kept:
     now: datetime
     overdue: list[Overdue]
     rollbacks: list[Rollback]
+    endings: Mapping[str, datetime]
+    """From when on versions may be destroyed, by the names of ``endings.of_version``."""
 
     @property
     def all(self) -> list[Keyset]:
@@ -102,14 +106,17 @@ class _Kept:
 
     def version(self, keyset: Keyset, version: KeyVersion) -> dict[str, object]:
         """One row of what is shown of a keyset."""
+        number = keyset.number(version.key_id)
+        ends = self.endings.get(of_version(keyset.name, number, version.key_id).name)
         return {
-            "version": keyset.number(version.key_id),
+            "version": number,
             "key_id": f"{version.key_id:08x}",
             "state": version.state.value,
             "seals": version.key_id == keyset.primary,
             "opens": version.key_id in keyset.key_ids,
             "created": f"{version.created:%Y-%m-%d}",
             "uses": self.uses.get((keyset.name, version.key_id), 0),
+            "destruction": None if ends is None else f"{ends:%Y-%m-%d %H:%M}Z",
         }
 
 
@@ -134,6 +141,7 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
         now = datetime.now(UTC)
         late = overdue(state.engine, now)
         back = [one for one in rollbacks(state.engine) if one.acknowledged is None]
-        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late, back)
+        endings = Endings(state.engine).all(Kind.VERSION)
+        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late, back, endings)
     finally:
         state.close()

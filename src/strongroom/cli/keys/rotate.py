@@ -48,7 +48,6 @@ def rotate(
             return
         if every_due:
             done = [one for due in work.due() if (one := work.rotate_due(due, reencrypt=reencrypt))]
-            done += [work.rotate(work.sharing(name), reencrypt=reencrypt) for name in work.due_of_tenants()]
         else:
             done = [work.rotate(group, reencrypt=reencrypt) for group in work.groups(columns or ())]
     show_rotated(done, as_json=json)

@@ -17,7 +17,7 @@ import contextlib
 import json
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -35,6 +35,10 @@ from strongroom.keys.kek import Keks, danger_read, kek_name
 from strongroom.keys.store import KeyStore
 
 APPLICATION = "strongroom serve: keys that are due"
+
+TENANTS_AT_ONCE = 20
+"""Keysets of tenants that one look rotates: each takes the lock of the database for the minute in which
+gateways hear of it, and others want it, too."""
 
 Finding = dict[str, object]
 
@@ -73,9 +77,11 @@ def _look(settings: Settings, database: str, keks: Keks, *, wait: bool) -> Itera
     try:
         with worksite(settings, database, APPLICATION) as site:
             work = KeyWork(site, wait=wait, prepared=_taken_over(site, keks), said=_silently)
-            for one in work.due():
+            due = work.due()
+            tenants = [one for one in due if one.of_tenant]
+            for one in (*(one for one in due if not one.of_tenant), *tenants[:TENANTS_AT_ONCE]):
                 yield from _deal_with(work, one) if one.by_itself else [_due(one)]
-            yield from _of_tenants(work, database)
+            yield from _left(tenants[TENANTS_AT_ONCE:], database)
             yield from _kek(work, keks, database)
     except StrongroomError as error:
         yield {"what": "failed", "database": database, "code": error.code, "why": error.message}
@@ -105,11 +111,11 @@ def _due(one: Due) -> Finding:
     return {"what": "due", "key": one.schemes[0].keyset, "why": one.why, "remedy": remedy}
 
 
-def _of_tenants(work: KeyWork, database: str) -> Iterator[Finding]:
-    names = work.due_of_tenants()
-    if names:
-        why = f"{len(names)} are due, such as {names[0]}"
-        yield {"what": "due", "key": f"tenants of {database}", "why": why, "remedy": "strongroom keys list"}
+def _left(tenants: Sequence[Due], database: str) -> Iterator[Finding]:
+    if tenants:
+        why = f"{len(tenants)} more are due, and are rotated with the next looks"
+        remedy = "strongroom keys rotate --due"
+        yield {"what": "due", "key": f"keysets of tenants of {database}", "why": why, "remedy": remedy}
 
 
 def _kek(work: KeyWork, keks: Keks, database: str) -> Iterator[Finding]:

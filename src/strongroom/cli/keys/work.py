@@ -71,6 +71,11 @@ class Due:
         """Whether a new version alone is enough: values that are compared must be sealed anew with it."""
         return not self.schemes[0].comparable
 
+    @property
+    def of_tenant(self) -> bool:
+        """Whether the keyset is one of many tenants'."""
+        return tenant_of(self.schemes[0].keyset) is not None
+
 
 class KeyWork:
     """Work on the keys of one database; ``prepared`` where they are there already, and nobody looks on."""
@@ -104,18 +109,10 @@ class KeyWork:
         return scheme.keyset
 
     def due(self) -> list[Due]:
-        """The keysets that are due, but for those of tenants."""
-        found = ((keyset, self.why_due(keyset)) for keyset in self._store.load().values())
-        return [
-            Due(self.sharing(keyset.name), why)
-            for keyset, why in found
-            if why and tenant_of(keyset.name) is None
-        ]
-
-    def due_of_tenants(self) -> list[str]:
-        """The names of the keysets of tenants that are due."""
-        found = (keyset for keyset in self._store.load().values() if tenant_of(keyset.name) is not None)
-        return sorted(keyset.name for keyset in found if self.why_due(keyset))
+        """The keysets that are due, those of tenants last."""
+        keysets = sorted(self._store.load().values(), key=lambda one: (tenant_of(one.name) or "", one.name))
+        found = ((keyset, self.why_due(keyset)) for keyset in keysets)
+        return [Due(self.sharing(keyset.name), why) for keyset, why in found if why]
 
     def why_due(self, keyset: Keyset) -> str | None:
         """Why a keyset, or a KEK, should be rotated; None while it need not be."""
@@ -237,17 +234,21 @@ class KeyWork:
         found = (one.details for one in events if (one.what, one.subject) == ("exported", keyset.name))
         return sorted({str(one.get("file")) for one in found})
 
+    def backups_of(self, keyset: Keyset, key_id: int) -> list[Obstacle]:
+        """The registered backups that hold a version, or what wrapped it when this began."""
+        kek = self._prepared.keks.by_name[kek_name(database_of(keyset.name))]
+        return of_backups(Backups(self._site.state.engine), keyset.name, key_id, kek)
+
     def _obstacles(self, database: Database, keyset: Keyset, key_id: int) -> list[Obstacle]:
         engine, number = self._site.state.engine, keyset.number(key_id)
         schemes = [one for one in self._site.schemes.values() if one.keyset == keyset.name]
         column = schemes[0].column if schemes else keyset.name
         owner = database_of(keyset.name)
-        kek = self._prepared.keks.by_name[kek_name(owner)]
         return [
             *of_state(keyset, key_id, column),
             *needs(database, keyset, key_id, schemes),
-            *of_backups(Backups(engine), keyset.name, key_id, kek),
-            *of_holds(Holds(engine), keyset.name, number, also=[kek.name, owner]),
+            *self.backups_of(keyset, key_id),
+            *of_holds(Holds(engine), keyset.name, number, also=[kek_name(owner), owner]),
         ]
 
     @contextmanager
