@@ -115,7 +115,7 @@ def serving(server: PostgresServer, own: dict[str, str], **variables: str) -> It
 
     def first(gateway: Gateway) -> None:
         (gateway.folder / "copies").mkdir(mode=0o700)
-        configure(gateway, own)
+        configure(gateway, own, destroy_delay_days=0)
         served = Served(gateway, server)
         served.add(*NUMBERS)
         for number, tenant in enumerate(NUMBERS):
@@ -236,6 +236,21 @@ def test_a_tenant_that_a_command_makes_is_soon_known(served: Served) -> None:
     served.add("initech")
     served.store(7, "initech")
     wait_until(lambda: opens(served, "initech"), "the new tenant's key is there")
+
+
+def test_a_key_that_a_command_destroys_is_soon_gone(served: Served) -> None:
+    """From the gateway that runs, without a reload; everyone else's stay."""
+    NUMBERS["umbra"] = "UM78"
+    served.add("umbra")
+    served.store(8, "umbra")
+    wait_until(lambda: opens(served, "umbra"), "the new tenant's key is there")
+    with served.session() as one:
+        assert read(one, "umbra") == NUMBERS["umbra"]
+        for _ in range(2):
+            served.gateway.command("keys", "tenants", "destroy", served.gateway.database, "umbra")
+        wait_until(lambda: read(one, "umbra") != NUMBERS["umbra"], "the key is gone")
+    assert not opens(served, "umbra")
+    assert opens(served, "globex")
 
 
 def test_a_customer_who_deletes_the_key_in_openbao(shop: PostgresServer, authority: Authority) -> None:
