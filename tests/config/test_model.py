@@ -184,3 +184,53 @@ def test_plaintext_accepted(tmp_path: Path) -> None:
 def test_not_a_configuration(tmp_path: Path, text: str) -> None:
     """An empty file, a list, a text and no database at all are refused."""
     assert refusal(tmp_path, text)
+
+
+TENANTS = """
+state: sqlite:state.db
+keys:
+  root: file:/etc/strongroom/root.key
+  tenants: {%s}
+databases:
+  shop:
+    upstream: postgresql://db.example/shop
+    listen: 127.0.0.1:6432
+    columns: {public.people.iban: {type: text, encryption: randomized, tenant: tenant_id}}
+"""
+
+
+def test_tenants(tmp_path: Path) -> None:
+    """Where their keys are, with defaults for all that is left out."""
+    text = "copies: copies, own: {shop@acme: file:/acme/own.key}, cache_seconds: 60, destroy_delay_days: 0"
+    keys = parse(tmp_path, TENANTS % text).keys
+    assert keys is not None
+    assert keys.tenants.copies == tmp_path / "copies"
+    assert keys.tenants.own == {"shop@acme": FileAddress(Path("/acme/own.key"))}
+    assert (keys.tenants.cache_seconds, keys.tenants.destroy_delay_days) == (60, 0)
+    assert (keys.tenants.add, keys.tenants.limit) == ("by_hand", 10_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "own: {acme: file:/own.key}",
+        "own: {other@acme: file:/own.key}",
+        "own: {shop@: file:/own.key}",
+        "own: {'shop@a/b': file:/own.key}",
+        "own: {shop@acme: 'passphrase:'}",
+        "own: {shop@acme: 'shamir:'}",
+        "add: perhaps",
+        "limit: 0",
+        "cache_seconds: 0",
+    ],
+)
+def test_tenants_that_cannot_be(tmp_path: Path, text: str) -> None:
+    """Of no database here, of no name; a provider that asks people; numbers that say nothing."""
+    with pytest.raises(InvalidConfiguration):
+        parse(tmp_path, TENANTS % text)
+
+
+def test_a_database_has_no_at_sign(tmp_path: Path) -> None:
+    """In the names of keys, a tenant follows it."""
+    with pytest.raises(InvalidConfiguration):
+        parse(tmp_path, SMALL.replace("shop:", "shop@acme:"))

@@ -26,7 +26,7 @@ from strongroom.gateway.protection import Prepared, opened_roots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tenants import Rows, holds_own
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import kek_name, scope_of, tenant_of
+from strongroom.keys.kek import WrappedKek, kek_name, scope_of, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.store import forget_keysets, kept_keks, tenants_mark
@@ -224,42 +224,48 @@ class Keeper:
         if mark == self._mark:
             return
         rows = await asyncio.to_thread(kept_keks, self._state.engine)
-        for name, row in rows.items():
-            tenant, database = tenant_of(name), scope_of(name).partition("@")[0]
-            if not tenant or database not in self._places or self._revisions.get(name) == row.revision:
-                continue
-            if row.is_destroyed:
+        changed = [row for name, row in rows.items() if self._is_news(name, row)]
+        gone = [row.name for row in changed if row.is_destroyed]
+        if gone:
+            await asyncio.to_thread(forget_keysets, self._state.engine, [scope_of(name) for name in gone])
+            for name in gone:
                 self._own.pop(name, None)
-                await asyncio.to_thread(forget_keysets, self._state.engine, [scope_of(name)])
-                self._went([name])
                 _log.warning("the key of a tenant was destroyed", tenant=scope_of(name))
-            else:
-                await self._look(database, name)
-            self._revisions[name] = row.revision
+            self._went(gone)
+        self._came(*[one for row in changed if not row.is_destroyed for one in await self._look(row.name)])
+        self._revisions |= {row.name: row.revision for row in changed}
         self._mark = mark
 
-    async def _look(self, database: str, name: str) -> None:
+    def _is_news(self, name: str, row: WrappedKek) -> bool:
+        database = scope_of(name).partition("@")[0]
+        known = self._revisions.get(name) == row.revision
+        return tenant_of(name) is not None and database in self._places and not known
+
+    async def _look(self, name: str) -> list[Standing]:
         """Opens a key that was made or changed; one of a tenant's own is asked for as others are."""
         if holds_own(self._settings, name):
             now, one = asyncio.get_running_loop().time(), self._own.get(name)
             self._own[name] = replace(one, ask_at=now) if one is not None else _Own(name, now, now, False)
-            return
-        standing = await standing_of(self._site(database), name)
+            return []
+        database = scope_of(name).partition("@")[0]
+        standing = await standing_of(self._site(database), name, {})
         if isinstance(standing.failure, RootError):  # it was opened long ago
             await self._reopen()
-            standing = await standing_of(self._site(database), name)
+            standing = await standing_of(self._site(database), name, {})
         if standing.kek is not None:
-            self._came(standing)
             _log.info("the key of a tenant is here", tenant=scope_of(name))
-        elif (failure := standing.failure) is not None:
+            return [standing]
+        if (failure := standing.failure) is not None:
             _log.warning("a tenant's key is not here", tenant=scope_of(name), why=failure.message)
+        return []
 
-    def _came(self, standing: Standing) -> None:
-        assert standing.kek is not None  # the callers look
-        self._keks[standing.name] = standing.kek
-        if standing.row is not None:
-            self._revisions[standing.name] = standing.row.revision
-        self._tell([standing.kek], [])
+    def _came(self, *standings: Standing) -> None:
+        """Passes on, all at once, what is here now."""
+        keks = [one.kek for one in standings if one.kek is not None]
+        if keks:
+            self._keks |= {kek.name: kek for kek in keks}
+            self._revisions |= {one.name: one.row.revision for one in standings if one.row is not None}
+            self._tell(keks, [])
 
     def _went(self, names: Sequence[str]) -> None:
         for name in names:

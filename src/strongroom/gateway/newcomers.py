@@ -7,7 +7,7 @@ first. Made twice, nothing changes. Called by `strongroom keys tenants add` and,
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ from strongroom.gateway.protection import new_keysets, schemes_of
 from strongroom.gateway.tenants import Rows, copies_of, holds_own, own_roots
 from strongroom.keys.hierarchy import Roots, wrapped
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import Keks, database_of, kek_name, new_kek, scope_of
+from strongroom.keys.kek import Keks, WrappedKek, database_of, kek_name, new_kek, scope_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.store import KeyStore, adopt_keks, kept_keks, kept_keysets
 from strongroom.keys.tenants import Standing
@@ -63,14 +63,17 @@ async def add(at: Site, tenants: Iterable[str], *, again: bool = False) -> Newco
     settings, state, place = at.settings, at.state, at.place
     columns = _columns(settings, place.name)
     names = {kek_name(f"{place.name}@{_checked(tenant)}"): tenant for tenant in tenants}
-    keks, made = [], []
-    for name in names:
-        standing = await standing_of(at, name)
-        if standing.kek is None:
-            standing = await _made(at, standing, again=again)
-            made.append(scope_of(name))
-        assert standing.kek is not None  # _made
-        keks.append(standing.kek)
+    beside = await keks_beside(place.connector)
+    standings = {name: await standing_of(at, name, beside) for name in names}
+    absent = [one for one in standings.values() if one.kek is None]
+    for one in absent:
+        _refuse(one, again=again)
+    await _refuse_second(at, [one.name for one in absent if not one.is_destroyed], columns)
+    for one in absent:
+        standings[one.name] = await _made(at, one)
+    adopt_keks(state.engine, [one.row for one in standings.values() if one.row is not None])
+    made = [scope_of(one.name) for one in absent]
+    keks = [one.kek for one in standings.values() if one.kek is not None]
     schemes = [scheme.of_tenant(tenant) for tenant in names.values() for scheme in columns]
     keysets = await _completed(state, place, Keks.of(keks), schemes)
     journal = Journal(state.engine)
@@ -96,14 +99,18 @@ def _checked(tenant: str) -> str:
     return tenant
 
 
-async def standing_of(at: Site, name: str) -> Standing:
-    """How the KEK of one tenant stands, of which other tenants' are not read."""
+async def standing_of(at: Site, name: str, beside: Mapping[str, WrappedKek] | None = None) -> Standing:
+    """How the KEK of one tenant stands, of which other tenants' are not read.
+
+    ``beside`` is what stands beside the data, where that was read before.
+    """
     settings, state, place = at.settings, at.state, at.place
     copies = copies_of(settings)
     copy = None if copies is None else copies.read(name)
     kept = kept_keks(state.engine, name)
-    beside = {one: row for one, row in (await keks_beside(place.connector)).items() if one == name}
-    rows = Rows(settings, state, place, kept, {name: copy} if copy else {}, beside)
+    found = await keks_beside(place.connector) if beside is None else beside
+    theirs = {name: found[name]} if name in found else {}
+    rows = Rows(settings, state, place, kept, {name: copy} if copy else {}, theirs)
     if not rows.names:
         return Standing(name)
     if holds_own(settings, name):
@@ -111,16 +118,18 @@ async def standing_of(at: Site, name: str) -> Standing:
     return await asyncio.to_thread(rows.stand, name, at.roots)
 
 
-async def _made(at: Site, before: Standing, *, again: bool) -> Standing:
+def _refuse(standing: Standing, *, again: bool) -> None:
+    """A key that is there and does not open, and one that was destroyed, are not made anew unseen."""
+    if standing.failure is not None:
+        raise TenantKeyAway(f"{standing.name} is there, and does not open: {standing.failure.message}")
+    if standing.is_destroyed and not again:
+        raise TenantDestroyed(f"{standing.name} was destroyed")
+
+
+async def _made(at: Site, before: Standing) -> Standing:
     """A new KEK, in both places."""
     settings, place = at.settings, at.place
     name, scope = before.name, scope_of(before.name)
-    if before.failure is not None:
-        raise TenantKeyAway(f"{name} is there, and does not open: {before.failure.message}")
-    if before.is_destroyed and not again:
-        raise TenantDestroyed(f"{name} was destroyed")
-    if not before.is_destroyed:
-        await _refuse_second(at, scope)
     own = holds_own(settings, name)
     onto = await asyncio.to_thread(own_roots, settings, name) if own else at.roots
     revision = 1 if before.row is None else before.row.revision + 1
@@ -133,21 +142,20 @@ async def _made(at: Site, before: Standing, *, again: bool) -> Standing:
             raise TenantPlaceRefused(f"there is no folder for the second copy of {name!r}")
         copies.write(row)
     # What the second place has now is what counts: another gateway may have come first.
-    standing = await standing_of(at, name)
+    standing = await standing_of(at, name, None if own else {})
     if standing.kek is None or standing.row is None:
         raise KeysetsNotKept(f"{name} does not open from where it was just written")
-    adopt_keks(at.state.engine, [standing.row])
     return standing
 
 
-async def _refuse_second(at: Site, scope: str) -> None:
+async def _refuse_second(at: Site, names: Sequence[str], columns: Sequence[Scheme]) -> None:
     """Where there are keysets of a tenant, its KEK is lost or elsewhere, and not to be made."""
-    columns = _columns(at.settings, at.place.name)
-    names = [scheme.of_tenant(scope.partition("@")[2]).keyset for scheme in columns]
-    there = [*(await keysets_beside(at.place.connector, names)), *kept_keysets(at.state.engine)]
-    if any(database_of(one.name) == scope for one in there):
+    scopes = {scope_of(name) for name in names}
+    keysets = [scheme.of_tenant(scope.partition("@")[2]).keyset for scope in scopes for scheme in columns]
+    there = [*(await keysets_beside(at.place.connector, keysets)), *kept_keysets(at.state.engine)]
+    if lost := sorted(scopes & {database_of(one.name) for one in there}):
         raise KekMissing(
-            f"there are keysets of {scope!r}, and their key-encryption key is not here",
+            f"there are keysets of {lost[0]!r}, and their key-encryption key is not here",
             hint="restore it: the folder keys.tenants.copies, or a backup of the tenant's keys, has it",
         )
 

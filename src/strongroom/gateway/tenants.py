@@ -135,17 +135,22 @@ async def tenancy_of(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Te
 
     ``held`` are KEKs that a gateway holds still, for those whose providers do not answer now.
     """
-    ours = [name for name in rows.names if not holds_own(rows.settings, name)]
-    found = await asyncio.to_thread(lambda: [rows.stand(name, roots) for name in ours])
+    tenancy = await look_at_tenants(rows, roots, held)
+    await _keep(rows, tenancy)
+    return tenancy
+
+
+async def look_at_tenants(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Tenancy:
+    """The same, and nothing is changed."""
+    ours = {name for name in rows.names if not holds_own(rows.settings, name)}
+    found = await asyncio.to_thread(lambda: [rows.stand(name, roots) for name in sorted(ours)])
     found += await in_time(partial(rows.stand_own, name) for name in rows.names if name not in ours)
     standings = {one.name: one for one in found}
     for name in rows.names:
         if name not in standings:
             standings[name] = Standing(name, failure=RootUnreachable("its provider does not answer in time"))
         standings[name] = _or_held(standings[name], held, rows.kept.get(name))
-    tenancy = Tenancy(standings, {name: row.revision for name, row in rows.kept.items()})
-    await _keep(rows, tenancy)
-    return tenancy
+    return Tenancy(standings, {name: row.revision for name, row in rows.kept.items()})
 
 
 async def in_time(asked: Iterable[partial[Standing]], threads: Executor | None = None) -> list[Standing]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from strongroom.config import Database, Settings
 from strongroom.errors import ConfigError, RootKeyMissing, StrongroomError
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.kept import Kept, kept_beside, key_ids_seen
+from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen
 from strongroom.gateway.protection import read_schema, schemes_of
 from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.gateway.tenants import Rows, look_at_tenants
 from strongroom.keys import beside
 from strongroom.keys.hierarchy import Roots, settle
-from strongroom.keys.kek import Keks, kek_name
+from strongroom.keys.kek import Keks, belongs_to, kek_name
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.opening import open_roots
 from strongroom.keys.store import KeyStore, kept_keks, kept_keysets
@@ -129,13 +130,21 @@ async def _keysets(
         return {}, []
     try:
         settled = settle(site.roots, kept_keks(site.state.engine).get(kek_name(site.name)), kept.kek)
-        keks = Keks.of([] if settled is None else [settled.kek])
+        rows = Rows.of(site.settings, site.state, Place(site.name, connector, connector), kept)
+        tenancy = await look_at_tenants(rows, site.roots, {})
+        keks = Keks.of([*([] if settled is None else [settled.kek]), *tenancy.keks])
         ours = KeyStore(site.state.engine, keks).load()
-        copies = {one.name: keks.unwrap(one) for one in kept.keysets}
-        agreement = beside.agree(schemes, ours, copies, await key_ids_seen(connector))
+        ours = {name: one for name, one in ours.items() if belongs_to(name, site.name)}
+        copies = keks.unwrap_all(kept.keysets)
+        shut = [one.name for one in kept.keysets if one.name not in copies]
+        seen = await key_ids_seen(connector)
+        agreement = beside.agree(schemes, ours, copies, seen, tenants=tenancy.here, shut=shut)
     except ConfigError as error:
         return {}, [failed(subject, error)]
-    said = list(_pending(subject, agreement))
+    said = [
+        *(mind(subject, line, "`strongroom keys tenants list` asks again.") for line in tenancy.said),
+        *_pending(subject, agreement),
+    ]
     if schemes and not said:
         said = [holds(subject, "the keysets of state, database and configuration agree")]
     return copies | ours | {one.name: one for one in agreement.adopt}, said

@@ -35,7 +35,7 @@ NAMING_TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.UUID, types.
 class TenantCodecs(ColumnOpening):
     """Opens the values of all tenants whose keys are there, and has a codec for each."""
 
-    __slots__ = ("_by_tenant", "_of_none")
+    __slots__ = ("_by_tenant", "_of_none", "_of_tenants", "_uses")
 
     def __init__(self, scheme: Scheme, keysets: Mapping[str, Keyset], uses: Uses) -> None:
         """``keysets`` go by tenant; raises ``KeysetMismatch`` where two have keys of one id."""
@@ -46,19 +46,21 @@ class TenantCodecs(ColumnOpening):
                 hint="rotate the key of one of them",
             )
         super().__init__(scheme, tuple(keysets.values()))
-        self._by_tenant = {
-            tenant: ColumnCodec(scheme.of_tenant(tenant), keyset, uses) for tenant, keyset in keysets.items()
-        }
+        self._of_tenants, self._uses = dict(keysets), uses
+        self._by_tenant: dict[str, ColumnCodec] = {}  # made when first asked for: of thousands, few write
         self._of_none = ColumnOpening(scheme, ())
 
     def of(self, tenant: str) -> ColumnCodec:
         """What seals this tenant's values; raises ``TenantUnknown``."""
-        try:
-            return self._by_tenant[tenant]
-        except KeyError:
-            raise TenantUnknown(
-                f"the column {self.scheme.column} has no key for this tenant", tenant=tenant
-            ) from None
+        known = self._by_tenant.get(tenant)
+        if known is None:
+            if tenant not in self._of_tenants:
+                raise TenantUnknown(
+                    f"the column {self.scheme.column} has no key for this tenant", tenant=tenant
+                )
+            scheme = self.scheme.of_tenant(tenant)
+            known = self._by_tenant[tenant] = ColumnCodec(scheme, self._of_tenants[tenant], self._uses)
+        return known
 
     def seal_all(
         self, values: Sequence[bytes | None], whose: Sequence[str | None], sent: Sent
@@ -79,7 +81,7 @@ class TenantCodecs(ColumnOpening):
 
     def only(self, tenant: str) -> ColumnOpening:
         """What opens this tenant's values and no others; nothing, where it has no key."""
-        return self._by_tenant.get(tenant, self._of_none)
+        return self.of(tenant) if tenant in self._of_tenants else self._of_none
 
 
 @dataclass(frozen=True, slots=True)
