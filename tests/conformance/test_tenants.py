@@ -242,6 +242,23 @@ def test_one_tenants_key_is_rotated(gateway: Gateway, server: PostgresServer) ->
     assert all(iban == f"DE{i}" for i, iban in rows)
 
 
+def test_a_tenants_key_encryption_key_is_rotated(gateway: Gateway) -> None:
+    """Its keysets are wrapped anew; sessions that are open read and write on, and so does the next start."""
+    database = gateway.database
+    with psycopg.connect(gateway.uri(), autocommit=True) as session:
+        said = gateway.command("keys", "rotate", "--kek", "--tenant", "1", "--json", "--database", database)
+        assert json.loads(said[said.index("{") :]) == {"key": f"kek {database}@1", "keysets": 3}
+        insert = "INSERT INTO invoices (id, tenant_id, iban) VALUES (%s, 1, %s)"
+        session.execute(insert, (9000, "before"))
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+    gateway.launch()
+    with psycopg.connect(gateway.uri(), autocommit=True) as session:
+        session.execute(insert, (9001, "after"))
+        rows = session.execute("SELECT iban FROM invoices WHERE id IN (3, 9000, 9001) ORDER BY id").fetchall()
+        assert rows == [("DE3",), ("before",), ("after",)]
+
+
 def test_a_column_with_tenants_goes_back_to_plaintext(gateway: Gateway, server: PostgresServer) -> None:
     """All tenants' values at once."""
     gateway.command("unprotect", "public.invoices.note")

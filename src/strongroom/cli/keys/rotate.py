@@ -18,6 +18,9 @@ Reencrypt = Annotated[
 ]
 Due = Annotated[bool, typer.Option("--due", help="Every key that is due by its age or its uses.")]
 Kek = Annotated[bool, typer.Option("--kek", help="The key-encryption key of the database, and no column's.")]
+Tenant = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --kek: this tenant's, in place of the database's.")
+]
 
 
 def rotate(
@@ -28,6 +31,7 @@ def rotate(
     reencrypt: Reencrypt = False,
     every_due: Due = False,
     kek: Kek = False,
+    tenant: Tenant = None,
     wait: Wait = True,
     json: Json = False,
 ) -> None:
@@ -37,14 +41,15 @@ def rotate(
 
     Examples: strongroom keys rotate public.customers.iban · strongroom keys rotate --due ·
     strongroom keys rotate public.customers.email --reencrypt · strongroom keys rotate --kek ·
-    strongroom keys rotate public.invoices.iban@acme (one tenant's)
+    strongroom keys rotate public.invoices.iban@acme (one tenant's) ·
+    strongroom keys rotate --kek --tenant acme
     """
-    if [bool(columns), every_due, kek].count(True) != 1:
-        raise typer.BadParameter("name columns, or give --due or --kek alone")
+    if [bool(columns), every_due, kek].count(True) != 1 or (tenant and not kek):
+        raise typer.BadParameter("name columns, or give --due or --kek alone; --tenant goes with --kek")
     with worksite(load(config), database, "strongroom keys rotate") as site:
         work = KeyWork(site, wait=wait)
         if kek:
-            _show_kek(*work.rotate_kek(), as_json=json)
+            _show_kek(*(work.rotate_kek_of(tenant) if tenant else work.rotate_kek()), as_json=json)
             return
         if every_due:
             done = [one for due in work.due() if (one := work.rotate_due(due, reencrypt=reencrypt))]

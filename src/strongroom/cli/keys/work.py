@@ -24,8 +24,10 @@ from strongroom.changeover.rotation import rotate as rotate_keyset
 from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
 from strongroom.errors import ChangeoverBusy, ColumnUnknown, KeysetMissing
+from strongroom.gateway.newcomers import Site
 from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.snapshots import LEARNT_SECONDS
+from strongroom.gateway.tenant_rotation import rotate_kek_of_tenant
 from strongroom.keys.backups import Backups
 from strongroom.keys.endings import Ending
 from strongroom.keys.hierarchy import open_kek
@@ -181,6 +183,14 @@ class KeyWork:
         take_over(self._site.state.engine, done.row, done.kek, done.keysets)
         self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
         return done.row.name, len(done.keysets)
+
+    def rotate_kek_of(self, tenant: str) -> tuple[str, int]:
+        """The same for the KEK of one tenant."""
+        at = Site(self._site.settings, self._site.state, self._site.place, self._prepared.roots)
+        with self._alone():
+            name, keysets = asyncio.run(rotate_kek_of_tenant(at, tenant))
+        self.journal.add("rotated", name, keysets=keysets)
+        return name, keysets
 
     def change(self, name: str, after: Callable[[Keyset], Keyset]) -> Keyset:
         """Changes a keyset beside the data and in the state; returns it as it is now."""
