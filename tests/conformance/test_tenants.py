@@ -13,12 +13,13 @@ import psycopg
 import pytest
 import yaml
 from tests.conftest import Servers
-from tests.gateway.serving import logged
+from tests.gateway.serving import logged, logged_in
 
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.installations import EMBEDDED
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
+from strongroom.wire.postgres import messages as m
 
 TABLES = """\
 CREATE TABLE invoices (
@@ -26,7 +27,10 @@ CREATE TABLE invoices (
 CREATE TABLE letters (id int PRIMARY KEY, body text);
 INSERT INTO invoices SELECT i, 1 + i % 3, 'DE' || i, CASE WHEN i % 2 = 0 THEN 'note ' || i END
 FROM generate_series(1, 300) i;
-INSERT INTO letters SELECT i, 'letter ' || i FROM generate_series(1, 20) i"""
+INSERT INTO letters SELECT i, 'letter ' || i FROM generate_series(1, 20) i;
+CREATE FUNCTION use_globex() RETURNS void LANGUAGE plpgsql AS
+$$ begin set strongroom.tenant = 'globex'; end $$"""
+FUNCTIONS = {"public.use_globex": "says whose letters the session reads"}
 BY_ROW = {"type": "text", "encryption": "randomized", "tenant": "tenant_id"}
 BY_SESSION = {"type": "text", "encryption": "randomized", "tenant": "session"}
 COLUMNS = {
@@ -60,7 +64,9 @@ def gateway(server: PostgresServer) -> Iterator[Gateway]:
         new.command("protect", "public.letters.body", "--tenant", "acme")
         new.command("keys", "tenants", "add", name, "globex")
 
-    with Gateway.start(server, name, more={"columns": COLUMNS}, workers=2, first=protect) as running:
+    with Gateway.start(
+        server, name, more={"columns": COLUMNS, "functions": FUNCTIONS}, workers=2, first=protect
+    ) as running:
         yield running
 
 
@@ -214,6 +220,70 @@ def test_a_prepared_literal_follows_the_session(gateway: Gateway) -> None:
         session.execute("SET strongroom.tenant = 'acme'")
         session.execute(update, (2,), prepare=True)
         assert session.execute("SELECT body FROM letters WHERE id = 1").fetchone() == ("constant",)
+
+
+SAY_GLOBEX = "SELECT set_config('strongroom.tenant', 'globex', false)"
+SUSPENDED = SAY_GLOBEX + " FROM generate_series(1, 10)"
+WRITE = "INSERT INTO letters VALUES ($1, 'x')"
+FLUSH = b"H\0\0\0\4"
+
+
+def stored_by(server: PostgresServer, gateway: Gateway, number: int) -> set[bytes]:
+    """The keys of a letter, and of what globex wrote, as the database has them."""
+    query = f"SELECT substring(body, 1, 5) FROM letters WHERE id IN ({number}, 600)"
+    with psycopg.connect(server.uri(gateway.database), autocommit=True) as direct:
+        return {bytes(prefix) for (prefix,) in direct.execute(query.encode()).fetchall()}
+
+
+def test_whatever_says_the_tenant_is_heard(gateway: Gateway, server: PostgresServer) -> None:
+    """By a function, by EXECUTE, by a portal that is read in parts: what follows is of that tenant."""
+    ways = [["SELECT use_globex()"], [f"PREPARE say AS {SAY_GLOBEX}", "EXECUTE say"]]
+    for number, ways_ in enumerate(ways, 601):
+        with psycopg.connect(gateway.uri(), options="-c strongroom.tenant=acme", autocommit=True) as one:
+            one.execute("INSERT INTO letters VALUES (%s, 'x') ON CONFLICT DO NOTHING", (599,))
+            for statement in ways_:
+                one.execute(statement.encode())
+            one.execute("INSERT INTO letters VALUES (600, 'x') ON CONFLICT (id) DO NOTHING")
+            one.execute("INSERT INTO letters VALUES (%s, 'x')", (number,))
+        assert len(stored_by(server, gateway, number)) == 1
+        assert len(stored_by(server, gateway, 599)) == 2
+    with logged_in(gateway, options="-c strongroom.tenant=acme") as raw:
+        raw.send(
+            m.Parse("say", SUSPENDED).serialise()
+            + m.Bind("some", "say").serialise()
+            + m.Execute("some", 1).serialise()
+            + FLUSH
+        )
+        raw.until("s")
+        raw.send(
+            m.Parse("", WRITE).serialise()
+            + m.Bind("", "", values=(b"610",)).serialise()
+            + m.Execute("").serialise()
+            + m.SYNC
+        )
+        raw.until("Z")
+    assert len(stored_by(server, gateway, 610)) == 1
+
+
+def test_what_was_bound_for_one_tenant_does_not_run_for_another(gateway: Gateway) -> None:
+    """Neither a write nor a read; and a statement cannot say the tenant and use it at once."""
+    for text, values in ((WRITE, (b"620",)), ("SELECT body FROM letters", ())):
+        with logged_in(gateway, options="-c strongroom.tenant=acme") as raw:
+            raw.ask("BEGIN")
+            raw.send(
+                m.Parse("it", text).serialise()
+                + m.Bind("bound", "it", values=values).serialise()
+                + m.Parse("say", "SET strongroom.tenant = 'globex'").serialise()
+                + m.Bind("", "say").serialise()
+                + m.Execute("").serialise()
+                + m.Execute("bound").serialise()
+                + m.SYNC
+            )
+            assert "another tenant" in raw.error()["M"]
+    with psycopg.connect(gateway.uri(), options="-c strongroom.tenant=acme", autocommit=True) as session:
+        at_once = f"WITH s AS MATERIALIZED ({SAY_GLOBEX}) INSERT INTO letters SELECT 630, 'x' FROM s"
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="tenant the session says"):
+            session.execute(at_once.encode())
 
 
 def test_one_tenants_key_is_rotated(gateway: Gateway, server: PostgresServer) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.sql.world import CONTEXT, INT, TEXT, one, table
 
-from strongroom.errors import TenantUnclear, ValueMoves
-from strongroom.sql.schema import SESSION, Protection, Relation, Schema
-from strongroom.sql.statement import Context, Parameter, SealedLiteral, Tenant
+from strongroom.errors import Denied, TenantUnclear, UserCodeRefused, ValueMoves
+from strongroom.sql.schema import SESSION, Function, Operator, Protection, Relation, Schema
+from strongroom.sql.statement import Barrier, Context, Parameter, SealedLiteral, Tenant
 
 RENTED = table(200, "rented", ("id", INT), ("tenant_id", INT), ("iban", TEXT), ("note", TEXT), ("name", TEXT))
 IBAN = Protection("public.rented.iban", "shop/public.rented.iban", TEXT, -1, False, tenant="tenant_id")
@@ -118,6 +118,7 @@ def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant])
     [
         ("insert into rented (tenant_id, iban) values (7, 'x'), (8, 'y')", ["7", "8"]),
         ("insert into rented (tenant_id, iban) values ('7'::int, 'x')", ["7"]),
+        ("insert into rented (tenant_id, iban) values ('7'::pg_catalog.int8, 'x')", ["7"]),
         ("update rented set iban = 'x' where tenant_id = 7", ["7"]),
     ],
 )
@@ -154,6 +155,15 @@ def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
         ),
         "update rented set iban = $1 where tenant_id = $2 + 1",
         "update rented_view set iban = $1 where tenant_id = $2",
+        "update rented set iban = $1 where tenant_id operator(public.=) $2",
+        "insert into rented (tenant_id, iban) values ($1::text, $2)",
+        "insert into rented (tenant_id, iban) values ($1::public.int4, $2)",
+        "insert into rented (tenant_id, id, iban) values ($1, $1::text::int, $2)",
+        "insert into rented (id, tenant_id, iban) select a.*, $1, b.* from (select 1, 2) a, (select) b",
+        (
+            "insert into rented (tenant_id, id, iban) values ($1, $2, $3), ($4, $5, $6)"
+            " on conflict ((tenant_id) int4_ops, id) do update set iban = $7"
+        ),
         (
             "insert into rented (tenant_id, iban) values ($1, $2), ($3, $4)"
             " on conflict (tenant_id, id) do update set iban = $5"
@@ -237,6 +247,10 @@ def test_values_move_within_a_tenant(text: str) -> None:
             " where a.tenant_id = r.tenant_id"
         ),
         "update rented_view set iban = (select iban from rented where id = 1)",
+        "update rented_view set tenant_id = 2",
+        "insert into rented_view (tenant_id) values (1) on conflict (tenant_id) do update set tenant_id = 2",
+        "merge into rented_view v using rented p on true when matched then update set tenant_id = 2",
+        "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1::text::int",
         "update rented set tenant_id = $1",
         "update rented set tenant_id = $1, iban = $2 where id = $3",
     ],
@@ -245,6 +259,90 @@ def test_no_value_goes_to_another_tenant(text: str) -> None:
     """It would open still, and outlive its tenant's key, or die with another's."""
     with pytest.raises((ValueMoves, TenantUnclear)):
         one(text, context=ROWS)
+
+
+def changed(relation: Relation, **more: object) -> Context:
+    """The database with its table, or what else is named, changed."""
+    made = {200: RENTED, 202: TEXTUAL, relation.oid: relation}
+    naming = {(200, 3): IBAN, (202, 3): replace(IBAN, column="public.textual.iban", tenant="tenant")}
+    return replace(CONTEXT, schema=Schema(made, **more), protections=naming)  # type: ignore[arg-type]  # passed on
+
+
+TEXTUAL = table(202, "textual", ("id", INT), ("tenant", TEXT), ("iban", TEXT))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into textual (tenant, iban) values ('07'::int, 'x')",
+        "insert into textual (tenant, iban) values (1e1, 'x')",
+        "insert into textual (id, tenant, iban) values ($1::int, $1, $2)",
+        (
+            "insert into textual (tenant, id, iban) values ($1, 1, $2)"
+            " on conflict (tenant, id) do update set iban = excluded.iban"
+        ),
+    ],
+)
+def test_a_name_that_the_database_may_write_otherwise_is_not_clear(text: str) -> None:
+    """By a cast, by the type that another use gives a parameter, or by an index's collation."""
+    with pytest.raises((TenantUnclear, ValueMoves)):
+        one(text, context=changed(TEXTUAL))
+
+
+@pytest.mark.parametrize("how", [{"identity": "d"}, {"identity": "a"}, {"generated": "s"}])
+def test_a_column_that_the_database_computes_names_nobody(how: dict[str, str]) -> None:
+    """What is written for it is not what is stored."""
+    columns = tuple(replace(c, **how) if c.name == "tenant_id" else c for c in RENTED.columns)  # type: ignore[arg-type]  # mypy cannot see into **
+    computed = changed(replace(RENTED, columns=columns))
+    for text in (
+        "insert into rented (tenant_id, iban) overriding user value values ($1, $2)",
+        "update rented set iban = $1 where tenant_id = $2",
+        "update rented set id = 1",
+    ):
+        with pytest.raises(TenantUnclear, match="computes"):
+            one(text, context=computed)
+
+
+def test_another_equality_says_nothing() -> None:
+    """An operator of users may be what `=` means, for all that analysis knows."""
+    operators = (Operator("public", "=", INT, INT, 500),)
+    with pytest.raises(TenantUnclear):
+        one("update rented set iban = $1 where tenant_id = $2", context=changed(RENTED, operators=operators))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter table rented alter tenant_id type text using 'x'",
+        "alter table rented drop column tenant_id",
+        "alter table rented rename tenant_id to other",
+        "alter table rented alter column tenant_id set expression as (9)",
+    ],
+)
+def test_the_column_that_names_tenants_stays(text: str) -> None:
+    """Its values cannot change but row by row."""
+    with pytest.raises(Denied, match="names tenants"):
+        one(text, context=ROWS)
+
+
+def test_a_trigger_may_not_say_it() -> None:
+    """It would change it after the value was sealed."""
+    moves = Function(600, "public", "moves", "f", "plpgsql", "begin new.tenant_id := 2; return new; end")
+    table_ = replace(RENTED, triggers=(("moves", 600),), calls=(600,))
+    context_ = changed(table_, functions={600: moves})
+    with pytest.raises(UserCodeRefused):
+        one("insert into rented (tenant_id, iban) values ($1, $2)", context=context_)
+
+
+def test_what_sets_the_tenant_later_is_a_barrier() -> None:
+    """EXECUTE of what was prepared; a cursor whose query sets it is refused."""
+    query = "select set_config('strongroom.tenant', 'x', false)"
+    made = one(f"prepare p as {query}", context=SESSIONS)
+    assert made.defines is not None
+    known = replace(SESSIONS, prepared={"p": made.defines})
+    assert Barrier.STYLE in one("execute p", context=known).barriers
+    with pytest.raises(Denied, match="cursor"):
+        one(f"declare c cursor for {query}", context=SESSIONS)
 
 
 def test_a_session_says_for_all() -> None:

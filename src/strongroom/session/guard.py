@@ -30,7 +30,7 @@ from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
 from strongroom.sql.resolve import analyse
-from strongroom.sql.schema import ColumnId, Schema
+from strongroom.sql.schema import SESSION, ColumnId, Schema
 from strongroom.sql.statement import (
     Analysis,
     Barrier,
@@ -199,6 +199,11 @@ class Guard(Seals):
             one.touches & self._snapshot.outdated for one in analysis.statements
         ):
             raise KeysRotated("the key of a column was rotated while the statement was on its way")
+        if any(one.barriers & Barrier.STYLE and self._is_of_session(one) for one in analysis.statements):
+            raise BarrierInBatch(
+                "a statement changes settings, and reads or writes values whose tenant the session says",
+                hint="set strongroom.tenant in a statement of its own, before",
+            )
         if self._changed and _goes_on(analysis.statements):
             raise BarrierInBatch(
                 "a statement follows the end of a transaction that changed what names or values may mean",
@@ -210,6 +215,15 @@ class Guard(Seals):
                 hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
             )
         return analysis
+
+    def _is_of_session(self, statement: Resolved) -> bool:
+        """Whether it touches values whose tenant the session says."""
+        found = (self._snapshot.protections.get(place) for place in statement.touches)
+        return any(one is not None and one.tenant == SESSION for one in found)
+
+    def depends(self, run: Run | None) -> bool:
+        """Whether what was bound was bound for the tenant of the session."""
+        return run is not None and any(self._is_of_session(one) for one in run.statements)
 
     def _out_of_date(self, text: str) -> "OutOfDate":
         if len(self._looked) >= ANALYSES_KEPT:
@@ -274,11 +288,15 @@ class Guard(Seals):
             self._snapshot = self._shared.with_schema(schema)
         self.stale = Barrier.NONE
 
-    def completed(self, statement: Resolved) -> None:
-        """Upstream has carried out a statement."""
+    def begun(self, statement: Resolved) -> None:
+        """Upstream has carried out a part of a statement, with what that changes."""
         lasting = statement.barriers & ~(Barrier.PREPARED | Barrier.CURSORS)
         self.stale |= lasting
         self._changed |= lasting
+
+    def completed(self, statement: Resolved) -> None:
+        """Upstream has carried out a statement."""
+        self.begun(statement)
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
             self.cursors.declared[statement.name] = statement.defines.outputs
         elif statement.kind in (Kind.CLOSE, Kind.DISCARD) and Barrier.CURSORS in statement.barriers:

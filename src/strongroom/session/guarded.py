@@ -16,6 +16,7 @@ from strongroom.errors import (
     InvalidValue,
     ParameterCount,
     StrongroomError,
+    TenantUnclear,
     UndefinedCursor,
     UndefinedStatement,
 )
@@ -282,11 +283,16 @@ class GuardedRelay(PipelinedRelay):
         portal = self._portals.find(execute.portal)
         if self._barriers and (execute.portal or portal is None):  # as in Describe
             return self._hold()
+        of_session = portal is not None and self._guard.depends(portal.run)
+        if of_session and not self._up_to_date():
+            return self._hold()  # whose values it would show or write may be said anew
         portal = portal or self._declared(execute.portal)
         # The rows of a cursor of DECLARE come without a word of the format that they have.
         if portal is None or portal.run is None or (portal.statement is None and near(portal)):
             return self._refuse_portal(Request.EXECUTE, execute.portal)
         run = portal.run
+        if self._guard.depends(run) and run.tenant != self._guard.tenant:
+            return self._refuse_portal(Request.EXECUTE, execute.portal, _OTHER_TENANT)
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
@@ -294,10 +300,10 @@ class GuardedRelay(PipelinedRelay):
         self._note_barriers(barriers)
         return None
 
-    def _refuse_portal(self, request: Request, name: str) -> bytes:
+    def _refuse_portal(self, request: Request, name: str, error: StrongroomError | None = None) -> bytes:
         """Nothing runs whose rows we could not tell: a portal that no Bind of this session has made."""
         by_sql = name in self._guard.cursors
-        error = UndefinedCursor(
+        error = error or UndefinedCursor(
             "this portal was made by DECLARE" if by_sql else "there is no portal of this name",
             hint="Read it with FETCH." if by_sql else "Bind it first; portals end with their transaction.",
         )
@@ -416,6 +422,11 @@ class GuardedRelay(PipelinedRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+
+_OTHER_TENANT = TenantUnclear(
+    "the portal was bound for another tenant than the session has now", hint="Bind the statement again."
+)
 
 
 def _only(analysis: Analysis) -> Resolved | None:

@@ -218,9 +218,10 @@ class OpeningRelay(Relay):
             return self._describe_rows(current, message[HEADER:], None)
         if letter in "CI" and current is not None:
             self._completed(owed, run, current)
-        elif (letter == "s" and current is not None and current.barriers) or (
-            letter == "Z" and any(one.barriers for one in run.statements)
-        ):
+        elif letter == "s" and current is not None and current.barriers:
+            self._guard.begun(current)
+            self._barrier_passed()
+        elif letter == "Z" and any(one.barriers for one in run.statements):
             self._barrier_passed()
         return replacement
 

@@ -59,6 +59,7 @@ class Run:
     rows: RowPlan | None = None
     opener: CopyOpener | None = None  # of COPY TO STDOUT
     index: int = 0
+    tenant: str = ""  # of the session when it was bound
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended
 
     @property

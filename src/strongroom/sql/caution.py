@@ -135,20 +135,20 @@ def _refuse_opaque(found: Survey, tag: str, ground: Ground, context: Context) ->
     for oid in ground.opaque:
         function = ground.schema.functions[oid]
         if function.name in called:
-            _refuse(ground, context, oid, found.functions)
+            _refuse(found, ground, context, oid, found.functions)
         for operator in ground.schema.operators:
             if operator.function == oid and any(parts[-1] == operator.name for parts in found.operators):
-                _refuse(ground, context, oid, None)
+                _refuse(found, ground, context, oid, None)
     named = {parts[-1] for parts in found.types}
     for item in ground.schema.types:
         for _, target, oid in ground.schema.casts:
             if target == item.oid and item.name in named and oid in ground.opaque:
-                _refuse(ground, context, oid, None)
+                _refuse(found, ground, context, oid, None)
     for relation in relations:
         for oid in ground.perils.get(relation.oid, ()):
             triggers = {trigger for _, trigger in relation.triggers}
             if oid not in triggers or writes(found, tag):
-                _refuse(ground, context, oid, None, relation)
+                _refuse(found, ground, context, oid, None, relation=relation)
 
 
 def writes(found: Survey, tag: str) -> bool:
@@ -157,15 +157,19 @@ def writes(found: Survey, tag: str) -> bool:
 
 
 def _refuse(
+    found: Survey,
     ground: Ground,
     context: Context,
     oid: int,
     called: set[tuple[str, ...]] | None,
+    *,
     relation: Relation | None = None,
 ) -> None:
     function = ground.schema.functions[oid]
     name = f"{function.schema}.{function.name}"
     if name in context.functions:
+        if ground.asks_session:
+            found.barriers |= Barrier.STYLE  # its reason says what it touches, not which tenant it names
         return
     if called is not None and not any(
         parts[-1] == function.name
@@ -191,6 +195,7 @@ def check_triggers(relation: Relation, ground: Ground, context: Context) -> None
     or to return them; it cannot compute names without EXECUTE, which `Ground.opaque` looks for.
     """
     protected = {column.name for column in ground.protected(relation)}
+    protected |= ground.naming(relation)
     for trigger, oid in relation.triggers:
         function = ground.schema.functions.get(oid)
         name = f"{function.schema}.{function.name}" if function is not None else trigger

@@ -17,7 +17,7 @@ from strongroom.sql.run import Run, only
 from strongroom.sql.schema import SESSION, Column, Protection, Relation, Row
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.sources import find, from_clause, relation_columns
-from strongroom.sql.tenants import apart, learn, row_of, stored
+from strongroom.sql.tenants import EXACT, apart, check_naming, learn, row_of, stored
 from strongroom.sql.value import NULL, Value
 
 
@@ -186,6 +186,7 @@ def _store_rows(
 ) -> tuple[int, Row | None]:
     """The rows of an INSERT; how many columns they have, and what is known of all of them."""
     columns = named or list(relation.ordered())
+    check_naming(run, relation)
     kept = row_of(run, relation)
     if "valuesLists" in rows and not rows.keys() - {"valuesLists", "limitOption", "op"}:
         for row in rows["valuesLists"]:
@@ -199,11 +200,16 @@ def _store_rows(
     _check_width(len(outputs), columns, named)
     # Where each output is one expression, it says whose the rows are as a row of VALUES does.
     written = [item["ResTarget"]["val"] for item in rows.get("targetList", ())]
+    if len(written) != len(outputs) or any(_is_star(node) for node in written):
+        written = []  # `*` gives any number of columns, none included
     for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
         _assign(run, relation, column, output.value, kept)
-        node = written[place] if len(written) == len(outputs) else {"A_Star": {}}
-        stored(kept, column, node, output.value)
+        stored(run, kept, column, written[place] if written else {"A_Star": {}}, output.value)
     return len(outputs), kept
+
+
+def _is_star(node: Node) -> bool:
+    return "ColumnRef" in node and "A_Star" in node["ColumnRef"]["fields"][-1]
 
 
 def _check_width(width: int, columns: list[Column], named: list[Column]) -> None:
@@ -221,7 +227,7 @@ def _store(
         return
     value = expression(run, scope, node)
     _assign(run, relation, column, value, row)
-    stored(row, column, node, value)
+    stored(run, row, column, node, value)
 
 
 def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row | None) -> None:
@@ -251,6 +257,7 @@ def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
 def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], row: Row | None) -> None:
     """SET of UPDATE, ON CONFLICT and MERGE, in rows of which ``row`` is one."""
     several: list[Value | None] = []
+    check_naming(run, relation)
     row = _row_after(run, relation, row, items)
     for item in items:
         target = item["ResTarget"]
@@ -342,7 +349,9 @@ def _on_conflict(
     there = _row(target)
     for item in body.get("infer", {}).get("indexElems", ()):
         element = item["IndexElem"]
-        if there is not None and excluded is not None and element.get("name") == there.column:
+        # An index may have a collation of its own, by which other names are equal.
+        own = not element.keys() & {"collation", "opclass"}
+        if there is not None and own and there.type_oid in EXACT and element.get("name") == there.column:
             there.same = excluded
         if "name" in element:
             value = target.value_of(element["name"])
@@ -406,6 +415,7 @@ def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: 
         values = body.get("values", [])
         columns = named or list(relation.columns)
         _check_width(len(values), columns, named)
+        check_naming(run, relation)
         row = row_of(run, relation)
         for node, column in zip(values, columns, strict=False):
             _store(run, scope, relation, column, node, row=row)

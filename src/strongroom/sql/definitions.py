@@ -63,6 +63,8 @@ def _command(run: Run, scope: Scope, relation: Relation, command: Node) -> None:
     definition = command.get("def", {})
     if kind in _ABOUT_COLUMN:
         dropped_default = kind == "AT_ColumnDefault" and not definition
+        if kind != "AT_ColumnDefault" and name in run.ground.naming(relation):
+            refuse(_ABOUT_COLUMN[kind], f"the column {name}, which names tenants,")
         if name in protected and not dropped_default and not definition.get("A_Const", {}).get("isnull"):
             refuse(_ABOUT_COLUMN[kind], f"the protected column {name}")
         _check_expressions(run, scope, definition)
@@ -229,6 +231,10 @@ def rename(task: Task) -> Resolved:
     named = str(task.body.get("subname", ""))
     if task.body["renameType"] == "OBJECT_TABCONSTRAINT" and named.startswith(OURS):
         return refuse("RENAME CONSTRAINT", f"{named}, by which the database refuses plaintext,")
+    if task.body["renameType"] == "OBJECT_COLUMN":
+        relation = table_of(task.run(), task.body["relation"])
+        if relation is not None and named in task.ground.naming(relation):
+            return refuse("RENAME COLUMN", f"the column {named}, which names tenants,")
     return passes(task)
 
 

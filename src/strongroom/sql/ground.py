@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from strongroom.sql.mention import harmless
-from strongroom.sql.schema import Column, ColumnId, Function, Protection, Relation, Schema
+from strongroom.sql.schema import SESSION, Column, ColumnId, Function, Protection, Relation, Schema
 
 KEPT = 8  # grounds: one for each database and the snapshots being replaced
 
@@ -34,6 +34,16 @@ class Ground:
     def protection(self, relation: Relation, column: Column) -> Protection | None:
         """How a column is protected."""
         return self.columns.get((relation.oid, column.attnum))
+
+    def naming(self, relation: Relation) -> set[str]:
+        """The columns of a table that name the tenants of its rows."""
+        found = (self.protection(relation, column) for column in relation.columns)
+        return {one.tenant for one in found if one is not None} - {"", SESSION}
+
+    @property
+    def asks_session(self) -> bool:
+        """Whether sessions say to which tenant values belong."""
+        return any(one.tenant == SESSION for one in self.configured.values())
 
     def protected(self, relation: Relation) -> list[Column]:
         """The protected columns of a table."""

@@ -60,7 +60,8 @@ _CHANGES_MEANING = frozenset(
 _STATEMENT_START = r"(?:^|[;>]|\b(?:begin|then|else|loop))\s*"
 _SETS = re.compile(
     _STATEMENT_START
-    + r"(?:re)?set\s+(?:(?:session|local)\s+)?(?:schema|role|all|authorization|session\s+authorization)\b",
+    + r"(?:re)?set\s+(?:(?:session|local)\s+)?"
+    + r"(?:schema|role|all|authorization|session\s+authorization|strongroom)\b",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)

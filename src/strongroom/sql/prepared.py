@@ -32,7 +32,7 @@ def prepare(task: Task) -> Resolved:
     """PREPARE name (types) AS statement."""
     name, types = task.body["name"], task.body.get("argtypes", [])
     if not task.found.near:
-        defines = Resolved(Kind.OTHER, ())
+        defines = Resolved(Kind.OTHER, (), barriers=task.found.barriers)
         return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=defines, text=task.text)
     run = task.run()
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
@@ -48,6 +48,7 @@ def prepare(task: Task) -> Resolved:
         outputs=outputs(columns),
         touches=frozenset(run.touches),
         relations=frozenset(run.relations),
+        barriers=task.found.barriers,
     )
     return task.resolved(
         run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines, text=task.text
@@ -99,9 +100,13 @@ def execute(task: Task) -> Resolved:
     run = task.run()
     inner = arguments(run, task, task.body)
     if inner is None or not inner.touched:
-        return task.untouched(Kind.EXECUTE, name=task.body["name"], context_free=False)
+        barriers = Barrier.NONE if inner is None else inner.barriers
+        return task.untouched(Kind.EXECUTE, barriers, name=task.body["name"], context_free=False)
     run.touches |= inner.touches
-    return task.resolved(run, Kind.EXECUTE, outputs=inner.outputs, name=task.body["name"], context_free=False)
+    name = task.body["name"]
+    return task.resolved(
+        run, Kind.EXECUTE, inner.barriers, outputs=inner.outputs, name=name, context_free=False
+    )
 
 
 def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
@@ -183,7 +188,11 @@ def deallocate(task: Task) -> Resolved:
 
 
 def declare(task: Task) -> Resolved:
-    """DECLARE name CURSOR FOR query."""
+    """DECLARE name CURSOR FOR query, which may not change what later statements mean: FETCH runs it."""
+    if task.found.barriers:
+        raise ConstructRefused(
+            "a cursor whose query changes settings cannot be analysed", hint="change them by SET"
+        )
     name = task.body["portalname"]
     if not task.found.near:
         defines = Resolved(Kind.SELECT, ())

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from strongroom.errors import TenantUnclear, UndefinedColumn, ValueMoves
-from strongroom.protect.tenants import NAMING_TYPES
 from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run
@@ -24,6 +23,32 @@ from strongroom.sql.scope import Scope
 from strongroom.sql.statement import Tenant
 from strongroom.sql.typenames import NAMES
 from strongroom.sql.value import Literal, Open, ParameterUse, Value
+
+
+def check_naming(run: Run, relation: Relation) -> None:
+    """Refuses to store rows whose tenant the database itself would say, or that go through a view."""
+    seen = [relation, *_through(run, relation)] if relation.kind == "v" else [relation]
+    for one in seen:
+        named = [column for column in one.columns if column.name in run.ground.naming(one)]
+        if named and one is not relation:
+            raise TenantUnclear(
+                f'"{relation.name}" is a view of a table whose rows belong to tenants',
+                hint="Change the table itself, and name the tenant.",
+            )
+        if any(column.identity or column.generated for column in named):
+            raise TenantUnclear(
+                f"the database computes {named[0].name}, which names tenants",
+                hint="Make it an ordinary column.",
+            )
+
+
+def _through(run: Run, relation: Relation) -> list[Relation]:
+    """The relations that a view reads, through others too."""
+    found: list[Relation] = [relation]
+    for one in found:
+        named = (run.ground.schema.relations.get(oid) for oid in one.depends)
+        found.extend(other for other in named if other is not None and other not in found)
+    return found[1:]
 
 
 def row_of(run: Run, relation: Relation) -> Row | None:
@@ -56,7 +81,7 @@ def apart(value: Value) -> Value:
 
 def learn(run: Run, scope: Scope, node: Node | None) -> None:
     """Takes from a condition on every row of this level what it says of their tenants."""
-    for left, right in _equalities(node):
+    for left, right in _equalities(node) if _is_plain_equality(run) else ():
         ours, theirs = _named_by(scope, left), _named_by(scope, right)
         own = _rows(scope)
         for one, another in ((ours, theirs), (theirs, ours)):
@@ -65,21 +90,21 @@ def learn(run: Run, scope: Scope, node: Node | None) -> None:
         for row, other in ((ours, right), (theirs, left)):
             if row is not None and row in own and _root(row) in own:
                 check_equality(run, ("=",))
-                _say(_root(row), other)
+                _say(run, _root(row), other)
 
 
-def stored(row: Row | None, column: Column, node: Node, value: Value) -> None:
+def stored(run: Run, row: Row | None, column: Column, node: Node, value: Value) -> None:
     """Takes the tenant of a row that is stored from what is stored in the column that names it."""
     if row is None or column.name != row.column:
         return
     if value.names is not None:
         _link(row, value.names)
     elif not value.null:
-        _say(row, node)
+        _say(run, row, node)
 
 
-def _say(row: Row, node: Node) -> None:
-    at = _leaf(node)
+def _say(run: Run, row: Row, node: Node) -> None:
+    at = _leaf(run, node, row.type_oid)
     if at is not None and row.same is None and row.said is None:
         row.said = at
 
@@ -112,8 +137,18 @@ def _equalities(node: Node | None) -> Iterable[tuple[Node, Node]]:
     if tag == "BoolExpr" and body["boolop"] == "AND_EXPR":
         for arg in body["args"]:
             yield from _equalities(arg)
-    elif tag == "A_Expr" and body["kind"] == "AEXPR_OP" and strings(body["name"])[-1] == "=":
+    elif tag == "A_Expr" and body["kind"] == "AEXPR_OP" and strings(body["name"]) in _EQUAL:
         yield body["lexpr"], body["rexpr"]
+
+
+_EQUAL = (("=",), ("pg_catalog", "="))
+
+
+def _is_plain_equality(run: Run) -> bool:
+    """Whether `=` of what names tenants is PostgreSQL's own, whatever the search path."""
+    own = {oid for kind in _KINDS for oid in kind} | _ANY
+    operators = run.ground.schema.operators
+    return not any(one.name == "=" and {one.left, one.right} & own for one in operators)
 
 
 def _named_by(scope: Scope, node: Node) -> Row | None:
@@ -136,22 +171,40 @@ def _named_by(scope: Scope, node: Node) -> Row | None:
         return None  # the condition itself is resolved elsewhere, and refused there
 
 
-def _leaf(node: Node) -> int | None:
+def _leaf(run: Run, node: Node, type_oid: int) -> int | None:
     """Where a parameter or constant stands in the text; None for anything else.
 
     A cast may give it a type, as drivers do, as long as it cannot change what it names.
     """
     tag, body = unpack(node)
-    if tag == "TypeCast" and _keeps_names(body["typeName"]):
+    if tag == "TypeCast" and _keeps_names(run, body["typeName"], type_oid):
         tag, body = unpack(body["arg"])
     if tag == "ParamRef" or (tag == "A_Const" and not body.get("isnull")):
         return int(body.get("location", 0))
     return None
 
 
-def _keeps_names(type_name: Node) -> bool:
+def _keeps_names(run: Run, type_name: Node, type_oid: int) -> bool:
+    """Whether a cast to a type gives what the column would: one of its kind, and PostgreSQL's own."""
+    *schema, name = strings(type_name["names"])
     plain = not type_name.get("typmods") and not type_name.get("arrayBounds")
-    return plain and NAMES.get(strings(type_name["names"])[-1]) in NAMING_TYPES
+    own = schema in ([], ["pg_catalog"]) and all(one.name != name for one in run.ground.schema.types)
+    return plain and own and NAMES.get(name) in _kind(type_oid)
+
+
+def _kind(type_oid: int) -> frozenset[int]:
+    """The types whose values have the same names as those of this one."""
+    return next((kind for kind in _KINDS if type_oid in kind), frozenset())
+
+
+_KINDS = (frozenset({20, 21, 23}), frozenset({25, 1043}), frozenset({2950}))
+"""Integers, strings and uuid."""
+
+_ANY = frozenset({2276, 2283, 2776, 5077, 5079})
+"""Types of arguments that take any value: "any", anyelement and the like."""
+
+EXACT = _KINDS[0] | _KINDS[2]
+"""Types without collations."""
 
 
 # ------------------------------------------------------------------------------------------ what follows
@@ -201,9 +254,12 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
         return Tenant()
     row = _root(protection.row or Row(protection.tenant))
     match _said(run, row):
-        case ParameterUse(number=number, type_oid=oid) if isinstance(node, ParameterUse):
+        case ParameterUse(number=number, type_oid=oid) as named if isinstance(node, ParameterUse):
+            _check_one_type(run, named, row)
             return Tenant(row.type_oid, number, max(oid, 0))
-        case Literal(value=text):
+        case Literal(value=text, number_oid=0):
+            return Tenant(row.type_oid, literal=text)
+        case Literal(value=text) if row.type_oid in _kind(23):
             return Tenant(row.type_oid, literal=text)
         case ParameterUse():
             raise TenantUnclear(
@@ -215,6 +271,18 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
             raise TenantUnclear(
                 f"it is not clear for which tenant a value of the column {protection.column} is to be sealed"
             )
+
+
+def _check_one_type(run: Run, named: ParameterUse, row: Row) -> None:
+    """PostgreSQL reads a parameter as its first use wants it, which may be another than that of the name."""
+    declared = run.declared[named.number - 1] if named.number <= len(run.declared) else 0
+    uses = [one for one in run.opens if isinstance(one, ParameterUse) and one.number == named.number]
+    others = {one.type_oid or one.natural_oid for one in uses if one is not named}
+    if declared in {0, 705} and not others <= _kind(row.type_oid):
+        raise TenantUnclear(
+            f"the parameter ${named.number} names a tenant, and is used with another type",
+            hint="Cast each use to the type of the column, or pass the value twice.",
+        )
 
 
 def bare(protection: Protection) -> Protection:
