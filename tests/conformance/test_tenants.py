@@ -91,6 +91,14 @@ def reload(gateway: Gateway) -> None:
     wait_until(lambda: len(logged(gateway, "configuration reloaded")) >= before + 2, "both have reloaded")
 
 
+def test_check_finds_nothing_amiss(gateway: Gateway) -> None:
+    """Tenants' keys are no reason to warn; and key commands list them."""
+    said = gateway.command("check", "--json")
+    assert not [one for one in json.loads(said[said.index("[") :]) if one.get("result") == "fails"], said
+    listed = gateway.command("keys", "list", "--json")
+    assert f"{gateway.database}@1/public.invoices.iban" in listed
+
+
 def test_each_tenant_has_a_key(gateway: Gateway, server: PostgresServer) -> None:
     """The values that were there are sealed by one key a tenant, and by no other's."""
     found = [key_ids(server, gateway, f"tenant_id = {tenant} AND id <= 300") for tenant in (1, 2, 3)]

@@ -28,7 +28,7 @@ def test_what_is_written_is_read(copies: Copies) -> None:
     assert copies.read(NAME) is None
     copies.write(FIRST)
     assert copies.read(NAME) == FIRST
-    assert list(copies.all()) == [FIRST]
+    assert copies.all() == ([FIRST], [])
     assert copies.path(NAME).stat().st_mode & 0o777 == 0o600
     assert [one.name for one in copies.path(NAME).parent.iterdir()] == ["shop@acme.kek.json"]
 
@@ -62,7 +62,7 @@ def test_names_that_files_cannot_have(copies: Copies) -> None:
     names = ["kek ../shop@a", "kek shop b@a", "kek shop%20b@a", "kek Ä@a"]
     for name in names:
         copies.write(WrappedKek(name, 1, {"file 1": name.encode()}))
-    assert sorted(one.name for one in copies.all()) == sorted(names)
+    assert sorted(one.name for one in copies.all()[0]) == sorted(names)
     assert len({copies.path(name) for name in names}) == len(names)
     assert {copies.path(name).parent for name in names} == {copies.path(NAME).parent}
 
@@ -76,8 +76,12 @@ def test_what_is_no_copy_is_said(copies: Copies, content: bytes) -> None:
     copies.path(NAME).write_bytes(content)
     with pytest.raises(TenantPlaceRefused):
         copies.read(NAME)
-    with pytest.raises(TenantPlaceRefused):
-        list(copies.all())
+    copies.write(other := WrappedKek("kek shop@globex", 1, {"file 1": b"x"}))
+    rows, damaged = copies.all()
+    assert rows == [other]
+    assert [str(copies.path(NAME)) in why for why in damaged] == [True]
+    copies.write(FIRST)  # by who has the key: it takes the damaged one's place
+    assert copies.read(NAME) == FIRST
 
 
 def test_another_keys_file_is_refused(copies: Copies) -> None:
@@ -86,6 +90,8 @@ def test_another_keys_file_is_refused(copies: Copies) -> None:
     copies.path(NAME).rename(copies.path("kek shop@globex"))
     with pytest.raises(TenantPlaceRefused):
         copies.read("kek shop@globex")
+    assert copies.all()[0] == []
+    assert len(copies.all()[1]) == 1
 
 
 def test_a_full_disk(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,16 +6,19 @@ What is there and opens is left as it is; a destroyed key is not brought back. C
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 from strongroom.errors import KeysetsNotKept, TenantDestroyed, TenantPlaceRefused
-from strongroom.gateway.kept import keysets_beside, publish
+from strongroom.gateway.inquiry import ask
+from strongroom.gateway.kept import filled, keysets_beside, publish
 from strongroom.gateway.newcomers import Site, standing_of
 from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys.backup import Contents
+from strongroom.keys.beside import TABLES
 from strongroom.keys.hierarchy import is_related, wrapped
 from strongroom.keys.kek import Keks, scope_of
 from strongroom.keys.model import Keyset
-from strongroom.keys.store import KeyStore, adopt_keks, assume_used, kept_keks
+from strongroom.keys.store import KeyStore, adopt_keks, assume_used, kept_keks, written_at
 
 
 async def bring_back(at: Site, what: Contents, kek: Keyset) -> bool:
@@ -24,11 +27,11 @@ async def bring_back(at: Site, what: Contents, kek: Keyset) -> bool:
     Raises ``TenantDestroyed``, ``TenantPlaceRefused``, a ``RootError`` or ``KeysetsNotKept``.
     """
     standing = await standing_of(at, kek.name)
-    if standing.is_destroyed:
+    if standing.is_destroyed and not await _is_of_another(at, kek):
         raise TenantDestroyed(f"{kek.name} was destroyed, and is not brought back")
     here = standing.kek
     if here is None:
-        await _keep_kek(at, kek)
+        await _keep_kek(at, kek, 0 if standing.row is None else standing.row.revision)
         here = kek
     elif not is_related(here, kek) and not is_related(kek, here):
         raise KeysetsNotKept(f"{kek.name} is here, and is another key than that of the backup")
@@ -36,14 +39,37 @@ async def bring_back(at: Site, what: Contents, kek: Keyset) -> bool:
     return standing.kek is None or brought
 
 
-async def _keep_kek(at: Site, kek: Keyset) -> None:
+async def _is_of_another(at: Site, kek: Keyset) -> bool:
+    """Whether the key was made for another tenant of the name, after the one that was destroyed.
+
+    Then all its versions are younger than the word of the destruction, beside the data, or else in the state.
+    """
+    rows = await ask(at.place.connector, filled(WRITTEN, kek.name)) if await _has_keks(at) else []
+    beside = [datetime.fromisoformat(value.decode()) for (value,) in rows if value is not None]
+    destroyed = beside[0] if beside else written_at(at.state.engine, kek.name)
+    return destroyed is not None and min(one.created for one in kek.versions) > destroyed
+
+
+async def _has_keks(at: Site) -> bool:
+    """Whether there is anything beside the data."""
+    return (await ask(at.place.connector, TABLES))[0] == (b"t",)
+
+
+WRITTEN = """\
+SELECT to_char(written AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')
+FROM strongroom_keys.keks WHERE name = $1"""
+"""When the row of a KEK was written; parameter: its name."""
+
+
+async def _keep_kek(at: Site, kek: Keyset, after: int) -> None:
+    """``after`` is the revision of a row whose place it takes."""
     copies = copies_of(at.settings)
     if copies is None or holds_own(at.settings, kek.name):
         raise TenantPlaceRefused(
             f"{scope_of(kek.name)} holds its own key, or there is no folder for its second copy"
         )
     copy, kept = copies.read(kek.name), kept_keks(at.state.engine, kek.name).get(kek.name)
-    newest = max((one.revision for one in (copy, kept) if one is not None), default=0)
+    newest = max([after, *(one.revision for one in (copy, kept) if one is not None)])
     row = await asyncio.to_thread(wrapped, kek, newest + 1, at.roots)
     copies.write(row)
     adopt_keks(at.state.engine, [row])

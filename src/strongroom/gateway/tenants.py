@@ -7,7 +7,7 @@ that does not open keeps nobody else from theirs. Called by `protection`, `keepe
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,8 @@ class Tenancy:
     standings: Mapping[str, Standing] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
     """Of the rows in the state, as they were read."""
+    damaged: Sequence[str] = ()
+    """Copies that cannot be read, in words."""
 
     @property
     def keks(self) -> list[Keyset]:
@@ -60,6 +62,7 @@ class Tenancy:
         if len(failures) > SAID_AT_MOST:
             lines.append(f"and so it is with {len(failures) - SAID_AT_MOST} more tenants")
         forged = [one.name for one in self.standings.values() if one.forged]
+        lines += self.damaged[:SAID_AT_MOST]
         return [*lines, *(f"somebody wrote beside the data that {name} was destroyed" for name in forged)]
 
 
@@ -94,18 +97,22 @@ class Rows:
     copied: Mapping[str, WrappedKek]
     """In the folder of copies."""
     beside: Mapping[str, WrappedKek]
+    damaged: Sequence[str] = ()
+    """Copies that cannot be read, in words."""
 
     @classmethod
     def of(cls, settings: Settings, state: State, place: Place, found: Kept) -> "Rows":
         """What there is; raises ``TenantPlaceRefused``."""
         copies = copies_of(settings)
+        copied, damaged = copies.all() if copies else ([], [])
         return cls(
             settings,
             state,
             place,
             {name: row for name, row in kept_keks(state.engine).items() if _is_of(name, place.name)},
-            {row.name: row for row in copies.all() if _is_of(row.name, place.name)} if copies else {},
+            {row.name: row for row in copied if _is_of(row.name, place.name)},
             found.tenants,
+            tuple(damaged),
         )
 
     @property
@@ -150,7 +157,7 @@ async def look_at_tenants(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) 
         if name not in standings:
             standings[name] = Standing(name, failure=RootUnreachable("its provider does not answer in time"))
         standings[name] = _or_held(standings[name], held, rows.kept.get(name))
-    return Tenancy(standings, {name: row.revision for name, row in rows.kept.items()})
+    return Tenancy(standings, {name: row.revision for name, row in rows.kept.items()}, rows.damaged)
 
 
 async def in_time(asked: Iterable[partial[Standing]], threads: Executor | None = None) -> list[Standing]:

@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,20 +63,31 @@ class Copies:
             )
         return row
 
-    def all(self) -> Iterator[WrappedKek]:
-        """Every copy; raises as ``read``."""
+    def all(self) -> tuple[list[WrappedKek], list[str]]:
+        """Every copy, and why others cannot be read: one tenant's is no reason to keep others from theirs."""
+        rows, damaged = [], []
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
-            yield _read(path)
+            try:
+                row = _read(path)
+                if self.path(row.name) != path:
+                    raise TenantPlaceRefused(f"{path}: this is the copy of {row.name!r}")
+                rows.append(row)
+            except TenantPlaceRefused as error:
+                damaged.append(error.message)
+        return rows, damaged
 
     def write(self, row: WrappedKek) -> None:
         """Keeps a copy in place of an older one; an older revision never replaces a newer one."""
         path, passing = self.path(row.name), self._folder / f".{secrets.token_hex(8)}.part"
-        before = self.read(row.name)
+        try:
+            before = self.read(row.name)
+        except TenantPlaceRefused:
+            before = None  # damaged: what is written now takes its place
         if before is not None and before.revision >= row.revision:
             return
         try:
             _write(passing, _written(row))
-            if before is None:
+            if not path.exists():
                 _link_new(passing, path)
             else:
                 _replace(passing, path)

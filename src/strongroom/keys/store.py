@@ -262,6 +262,14 @@ def tenants_mark(engine: Engine) -> tuple[int, int]:
     return int(row[0]), int(row[1] or 0)
 
 
+def written_at(engine: Engine, name: str) -> datetime | None:
+    """When the row of a KEK was written here, in UTC; None where there is none."""
+    metadata.create_all(engine, tables=_TABLES)
+    with engine.begin() as connection:
+        found = connection.scalar(select(_keks.c.written).where(_keks.c.name == name))
+    return None if found is None else found.replace(tzinfo=UTC)
+
+
 def adopt_keks(engine: Engine, rows: Iterable[WrappedKek]) -> None:
     """Takes over KEKs as they are kept beside the data; an older revision never replaces a newer one."""
     metadata.create_all(engine, tables=_TABLES)

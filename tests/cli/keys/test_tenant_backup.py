@@ -96,6 +96,8 @@ def test_tenants_who_hold_their_keys_are_not_in_it(desk: Desk) -> None:
     desk.shop.hold("initech")
     desk.shop.add("initech")
     assert [row["tenant"] for row in desk.backup()] == ["acme", "globex"]
+    assert desk.restore() == {"acme": "was there", "globex": "was there"}
+    assert desk("list").status == 0
 
 
 def test_back_from_the_loss_of_everything(desk: Desk) -> None:
@@ -139,6 +141,37 @@ def test_a_destroyed_tenants_backup_is_destroyed(desk: Desk) -> None:
         (desk.safe / name).write_bytes(content)
     assert desk.restore() == {"acme": "was destroyed", "globex": "was there"}
     assert desk.shop.keysets(desk.shop.prepared()) == ["globex iban", "globex phone"]
+
+
+def test_a_tenant_that_was_made_again_comes_back(desk: Desk) -> None:
+    """Its backup holds the key that came after the destroyed one; that of the former brings nothing."""
+    desk.backup()
+    former = {file.name: file.read_bytes() for file in desk.safe.iterdir()}
+    for _ in range(2):
+        assert desk("tenants", "destroy", desk.shop.database, "acme").status == 0
+    assert desk("tenants", "add", desk.shop.database, "acme", "--again").status == 0
+    kek = f"kek {desk.shop.database}@acme"
+    newer = desk.shop.prepared().keks.by_name[kek].primary
+    desk.backup()
+    lose_everything(desk.shop)
+    assert desk.restore() == {"acme": "brought back", "globex": "brought back"}
+    assert desk.shop.prepared().keks.by_name[kek].primary == newer
+    for file in desk.safe.iterdir():
+        file.unlink()
+    for name, content in former.items():
+        (desk.safe / name).write_bytes(content)
+    lose_everything(desk.shop)
+    assert desk.restore()["acme"] == "was destroyed"
+
+
+def test_a_damaged_copy_stops_nobody(desk: Desk) -> None:
+    """It is said, and written anew from the state."""
+    copy = next((desk.shop.folder / "copies").glob("*acme*"))
+    copy.write_bytes(b"garbage")
+    said = desk.shop.prepared().said
+    assert [line for line in said if str(copy) in line]
+    assert desk.shop.keysets(desk.shop.prepared()) == BOTH
+    assert b"strongroom tenant key" in copy.read_bytes()
 
 
 def test_places_that_are_refused(desk: Desk) -> None:
