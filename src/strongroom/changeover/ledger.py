@@ -14,7 +14,7 @@ from strongroom.errors import KekMissing, KeysChanged, KeysetMissing, WrongKek
 from strongroom.keys.beside import ALONE, HAS_RETIRED
 from strongroom.keys.generate import new_version
 from strongroom.keys.hierarchy import Roots, wrapped
-from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, wraps_of, wraps_text
+from strongroom.keys.kek import Keks, WrappedKek, WrappedKeyset, tenant_of, wraps_of, wraps_text
 from strongroom.keys.model import Keyset, KeyState
 from strongroom.keys.rotation import ended, settled
 
@@ -53,10 +53,10 @@ class Ledger:
         query = "SELECT name, revision, wrapped FROM strongroom_keys.keysets WHERE name = %s"
         found = self._database.rows(query, name)
         if not found:
-            raise KeysetMissing(
-                f"keyset {name!r} is not kept beside the data",
-                hint="run `strongroom serve` or `strongroom protect`, which keep it there",
-            )
+            way_out = "run `strongroom serve` or `strongroom protect`, which keep it there"
+            if tenant_of(name) is not None:
+                way_out = "make the tenant's keys, if there is such a tenant: strongroom keys tenants add"
+            raise KeysetMissing(f"keyset {name!r} is not kept beside the data", hint=way_out)
         return WrappedKeyset(*found[0])
 
 

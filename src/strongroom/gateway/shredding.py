@@ -20,14 +20,14 @@ from psycopg import sql
 
 from strongroom.errors import TenantRemovalRefused
 from strongroom.gateway.inquiry import ask
-from strongroom.gateway.kept import filled, ids_beside, keks_beside, publish_kek
+from strongroom.gateway.kept import filled, ids_beside, keks_beside, keysets_beside, publish_kek
 from strongroom.gateway.newcomers import Site, standing_of
 from strongroom.gateway.protection import schemes_of
 from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys import beside
 from strongroom.keys.backups import Backup, Backups
 from strongroom.keys.copies import wipe
-from strongroom.keys.kek import WrappedKek, database_of, scope_of, tenant_of
+from strongroom.keys.kek import Keks, WrappedKek, database_of, scope_of, tenant_of
 from strongroom.keys.store import adopt_keks, forget_keysets, kept_keks
 from strongroom.keys.tenants import Standing, destroyed
 from strongroom.protect.scheme import split_column
@@ -74,6 +74,7 @@ async def would_lose(at: Site, name: str) -> Lost:
     ids = await ids_beside(at.place.connector)
     theirs = [found for one, found in ids.items() if database_of(one) == scope]
     columns = [one for one in schemes_of(at.settings, at.place.name).values() if one.tenant is not None]
+    theirs += await _all_versions(at, name, [one.of_tenant(tenant_of(name) or "").keyset for one in columns])
     return Lost(
         scope,
         () if row.is_destroyed else tuple(sorted(row.wraps)),
@@ -82,6 +83,14 @@ async def would_lose(at: Site, name: str) -> Lost:
         tuple(Backups(at.state.engine).holding(name)),
         row.is_destroyed,
     )
+
+
+async def _all_versions(at: Site, name: str, keysets: Sequence[str]) -> list[frozenset[int]]:
+    """Those that open nothing any more, too, such as compromised ones: old dumps have values of them."""
+    kek = (await standing_of(at, name)).kek
+    kept = await keysets_beside(at.place.connector, keysets) if kek is not None else []
+    opened = Keks.of([] if kek is None else [kek]).unwrap_all(kept)
+    return [frozenset(version.key_id for version in one.versions) for one in opened.values()]
 
 
 async def shred(at: Site, name: str) -> Shredded:

@@ -20,7 +20,8 @@ MIN_DETERMINISTIC = PREFIX_SIZE + TAG_SIZE
 PLAINTEXT_HINT = "the column holds bytes that Strongroom did not write; look for writers that go around it"
 WRONG_TAG_HINT = "it was changed in the database, or copied from another column; restore it from a backup"
 TENANT_HINT = (
-    "the tenant's key was withdrawn or destroyed: `strongroom keys tenants list` says which are here"
+    "the session is another tenant's, or the key was withdrawn or destroyed:"
+    " `strongroom keys tenants list` says which are here"
 )
 UNKNOWN_KEY_HINT = "was the value copied from another column, or the state restored from an older backup?"
 

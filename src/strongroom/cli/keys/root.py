@@ -18,7 +18,7 @@ from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
 from strongroom.errors import RootError, RootRemovalRefused
 from strongroom.gateway import wraps
-from strongroom.gateway.tenants import copies_of
+from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
 from strongroom.keys.hierarchy import Roots
@@ -83,7 +83,9 @@ def _rows(settings: Settings, kept: Sequence[WrappedKek]) -> list[dict[str, obje
             usable = error.message
         rows.append(_row(name, kept, configured=True, usable=usable))
     known = {row["root"] for row in rows}
-    former = sorted({name for row in kept for name in row.wraps} - known)
+    # Tenants' own providers are no roots of ours, nor is the word that one was destroyed.
+    ours = [row for row in kept if not row.is_destroyed and not holds_own(settings, row.name)]
+    former = sorted({name for row in ours for name in row.wraps} - known)
     return rows + [_row(name, kept, configured=False, usable="") for name in former]
 
 
