@@ -223,7 +223,9 @@ class Guard(Seals):
 
     def depends(self, run: Run | None) -> bool:
         """Whether what was bound was bound for the tenant of the session."""
-        return run is not None and any(self._is_of_session(one) for one in run.statements)
+        if run is None or not self._snapshot.asks_session:
+            return False
+        return any(self._is_of_session(one) for one in run.statements)
 
     def _out_of_date(self, text: str) -> "OutOfDate":
         if len(self._looked) >= ANALYSES_KEPT:

@@ -10,7 +10,7 @@ from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Analyses
-from strongroom.sql.schema import LOOKED_UP_BY, ColumnId, Protection, Schema
+from strongroom.sql.schema import LOOKED_UP_BY, SESSION, ColumnId, Protection, Schema
 from strongroom.wire.postgres import types
 
 Protections = Mapping[ColumnId, Protection]
@@ -66,6 +66,11 @@ class Snapshot:
             ),
             analyses=Analyses(),
         )
+
+    @property
+    def asks_session(self) -> bool:
+        """Whether sessions say to which tenant values belong."""
+        return any(scheme.tenant == SESSION for scheme in self.schemes.values())
 
     def withdrawn(self, newer: "Snapshot") -> frozenset[str]:
         """The columns of both of which a key opens here, and not under the newer one."""
