@@ -86,7 +86,7 @@ NAMES = st.text(
 def test_any_name(names: list[str], chosen: bool) -> None:
     """Whatever the catalog calls its columns, and the database, the text is read back as it was meant."""
     database, *parts = names
-    database = database.replace("/", "-")
+    database = database.replace("/", "-").replace("@", "-")
     column = ColumnName(*parts)
     one = Suggestion(column, "text", "randomized", "x", f"the CHECK {parts[0]}", chosen=chosen)
     with tempfile.TemporaryDirectory() as folder:
