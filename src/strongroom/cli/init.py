@@ -110,7 +110,7 @@ def init(
     upstream = parse_upstream(uri, base=Path.cwd(), pins=tuple(parse_pin(one) for one in pins))
     wish = _Wish(
         uri,
-        (database or upstream.credentials.database).replace("/", "-"),
+        (database or upstream.credentials.database).replace("/", "-").replace("@", "-"),
         account,
         listen,
         pins,
