@@ -533,9 +533,11 @@ class TestTenants:
         """By its type, its collation or its absence; a session must be told whose the values are."""
         shop.run(
             "CREATE COLLATION anycase (provider = icu, locale = 'und', deterministic = false)",
+            "ALTER TABLE customers ADD counted int GENERATED ALWAYS AS IDENTITY",
             "ALTER TABLE customers ADD price numeric, ADD alias text COLLATE anycase",
         )
         for column, why in (
+            ("counted", "computed by the database"),
             ("price", "cannot name tenants"),
             ("alias", "cannot name tenants"),
             ("absent", "there is no column"),

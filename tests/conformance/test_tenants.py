@@ -182,6 +182,7 @@ def test_copy_takes_each_row_for_its_tenant(
         ("UPDATE invoices SET tenant_id = 2 WHERE id = 5", (), "0A000"),
         ("COPY invoices (id, iban) FROM STDIN", (), "0A000"),
         ("INSERT INTO letters VALUES (100, %s)", ("x",), "0A000"),
+        ("COPY letters FROM STDIN", (), "0A000"),
     ],
 )
 def test_what_says_no_tenant_is_refused(

@@ -303,6 +303,13 @@ def test_a_column_that_the_database_computes_names_nobody(how: dict[str, str]) -
             one(text, context=computed)
 
 
+def test_a_number_names_nobody_where_names_are_text() -> None:
+    """It is stored otherwise than it is written: no value moves by it, either."""
+    text = "insert into textual (tenant, iban) select 1e1, iban from textual where tenant = '1e1'"
+    with pytest.raises(ValueMoves):
+        one(text, context=changed(TEXTUAL))
+
+
 def test_another_equality_says_nothing() -> None:
     """An operator of users may be what `=` means, for all that analysis knows."""
     operators = (Operator("public", "=", INT, INT, 500),)
@@ -340,7 +347,8 @@ def test_what_sets_the_tenant_later_is_a_barrier() -> None:
     made = one(f"prepare p as {query}", context=SESSIONS)
     assert made.defines is not None
     known = replace(SESSIONS, prepared={"p": made.defines})
-    assert Barrier.STYLE in one("execute p", context=known).barriers
+    for text in ("execute p", "explain analyze execute p"):
+        assert Barrier.STYLE in one(text, context=known).barriers
     with pytest.raises(Denied, match="cursor"):
         one(f"declare c cursor for {query}", context=SESSIONS)
 

@@ -214,6 +214,8 @@ class _Survey:
             self._refuse(f"there is no column {table}.{name}", "correct tenant: in the configuration")
             return None
         type_oid, collation = by_name[name][2], by_name[name][8]
+        if by_name[name][5] or by_name[name][6]:
+            self._refuse(f"{table}.{name} is computed by the database", "make it an ordinary column first")
         if type_oid not in NAMING_TYPES or not collation:
             self._refuse(
                 f"{table}.{name} cannot name tenants: equal values of its type need not look equal",

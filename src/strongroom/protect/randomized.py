@@ -33,10 +33,9 @@ class Randomized:
     Several are those of tenants: their keys have ids of their own. The ciphers are made once.
     """
 
-    __slots__ = ("_by_prefix", "_keysets", "_name", "_of_tenants")
+    __slots__ = ("_by_prefix", "_name", "_of_tenants", "_sealing")
 
     def __init__(self, *keysets: Keyset, name: str = "", of_tenants: bool = False) -> None:
-        self._keysets = keysets
         self._of_tenants = of_tenants
         self._name = name or keysets[0].name
         self._by_prefix: Mapping[bytes, tuple[AESGCM, bytes]] = {
@@ -45,6 +44,8 @@ class Randomized:
             for version in keyset.opening
             if version.dek is not None
         }
+        primary = prefix(keysets[0].primary) if keysets else b""
+        self._sealing = (primary, *self._by_prefix[primary]) if keysets else None
 
     def seal(self, plaintext: bytes) -> bytes:
         """The sealed value, 33 bytes longer than the plaintext."""
@@ -64,6 +65,6 @@ class Randomized:
             raise WrongTag("a stored value does not open under its key", hint=WRONG_TAG_HINT) from None
 
     def _seal(self, nonce: bytes, plaintext: bytes) -> bytes:
-        primary = prefix(self._keysets[0].primary)
-        cipher, associated = self._by_prefix[primary]
+        assert self._sealing is not None  # what has no keyset opens nothing, and seals nothing
+        primary, cipher, associated = self._sealing
         return primary + nonce + cipher.encrypt(nonce, plaintext, associated)

@@ -34,6 +34,7 @@ def resolved_parse(
 
 def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, bytes]:
     """The Bind to send, and what opens its rows. Raises `InvalidValue` and `ParameterCount`."""
+    guard.check_copy(resolved)
     values, formats = bind.values, tuple(bind.format(i) for i in range(len(bind.values)))
     if resolved.parameters is not None:
         values, formats = _sealed(guard, resolved.parameters, bind)

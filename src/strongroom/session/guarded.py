@@ -65,6 +65,8 @@ class GuardedRelay(PipelinedRelay):
         try:
             analysis = self._guard.analyse(query.text, (), may_look=self._may_look, may_wait=True)
             text = self._guard.text(analysis.pieces, may_wait=True) if analysis.touched else None
+            for one in analysis.statements:
+                self._guard.check_copy(one)
         except OutOfDate:
             return self._look_again()
         except Unfinished:
@@ -292,7 +294,11 @@ class GuardedRelay(PipelinedRelay):
             return self._refuse_portal(Request.EXECUTE, execute.portal)
         run = portal.run
         if self._guard.depends(run) and run.tenant != self._guard.tenant:
-            return self._refuse_portal(Request.EXECUTE, execute.portal, _OTHER_TENANT)
+            error = TenantUnclear(
+                "the portal was bound for another tenant than the session has now",
+                hint="Bind the statement again.",
+            )
+            return self._refuse_portal(Request.EXECUTE, execute.portal, error)
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
@@ -422,11 +428,6 @@ class GuardedRelay(PipelinedRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
-
-
-_OTHER_TENANT = TenantUnclear(
-    "the portal was bound for another tenant than the session has now", hint="Bind the statement again."
-)
 
 
 def _only(analysis: Analysis) -> Resolved | None:

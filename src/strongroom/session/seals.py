@@ -20,7 +20,16 @@ from strongroom.session import rows
 from strongroom.session.analyses import LongText
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.schema import SESSION, Protection
-from strongroom.sql.statement import Copy, CopyColumn, Output, Parameter, Piece, SealedLiteral, Tenant
+from strongroom.sql.statement import (
+    Copy,
+    CopyColumn,
+    Output,
+    Parameter,
+    Piece,
+    Resolved,
+    SealedLiteral,
+    Tenant,
+)
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
 
@@ -74,6 +83,13 @@ class Seals:
         """Whether keys are made for a tenant when something is first written for it."""
         return self._snapshot.makes_tenants
 
+    def check_copy(self, statement: Resolved) -> None:
+        """Raises as `codec` does where the stream of COPY could not be sealed; before it is asked for."""
+        for column in statement.copy.columns if statement.copy is not None else ():
+            of_session = column.tenant is not None and not column.tenant.column_oid
+            if of_session and column.protection is not None:
+                self.codec(column.protection, self._tenant(column.tenant))
+
     def copy_sealer(self, copy: Copy, row_bytes: int) -> CopySealer:
         """What the client's COPY data goes through; raises as `codec` does."""
         named = next((one.tenant for one in copy.columns if one.tenant and one.tenant.column_oid), None)
@@ -99,11 +115,15 @@ class Seals:
         sent = Sent(self.style, protection.type_oid if copy.format == "binary" else 0, code)
         if tenant is None or not tenant.column_oid or row is None:
             return column_sealer(self.codec(protection, self._tenant(tenant)), sent)
-        names = TenantNames(types.declared(tenant.column_oid))
+        names, naming = TenantNames(types.declared(tenant.column_oid)), Sent(self.style, 0, code)
+        last: tuple[ColumnCodec | None, Callable[[bytes], bytes]] = (None, bytes)
 
         def of_row(value: bytes) -> bytes:
-            tenant_of_row = names.of(row.value, Sent(self.style, 0, code))
-            return self.codec(protection, tenant_of_row).sealer(sent)(value)
+            nonlocal last
+            codec = self.codec(protection, names.of(row.value, naming))
+            if codec is not last[0]:  # another tenant's, or of other keys than before
+                last = codec, codec.sealer(sent)
+            return last[1](value)
 
         return of_row
 

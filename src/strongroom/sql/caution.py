@@ -169,7 +169,8 @@ def _refuse(
     name = f"{function.schema}.{function.name}"
     if name in context.functions:
         if ground.asks_session:
-            found.barriers |= Barrier.STYLE  # its reason says what it touches, not which tenant it names
+            # Its reason says what it touches, not which tenant it names; that is read with the search path.
+            found.barriers |= Barrier.SEARCH_PATH
         return
     if called is not None and not any(
         parts[-1] == function.name

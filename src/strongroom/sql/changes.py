@@ -42,7 +42,7 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     named = [_whole_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
     kept = row_of(run, relation)
     if rows is not None:
-        width, kept = _store_rows(run, scope, relation, rows, named)
+        width = _store_rows(run, scope, relation, rows, named, kept=kept)
         if not named:
             _spell_columns(run, body["relation"], relation.ordered()[:width])
     returning = Scope(parent, Source([target], list(target.columns)), scope.ctes)
@@ -182,12 +182,11 @@ def _whole_column(relation: Relation, target: Node) -> Column:
 
 
 def _store_rows(
-    run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column]
-) -> tuple[int, Row | None]:
-    """The rows of an INSERT; how many columns they have, and what is known of all of them."""
+    run: Run, scope: Scope, relation: Relation, rows: Node, named: list[Column], *, kept: Row | None
+) -> int:
+    """The rows of an INSERT; how many columns they have. What holds for all of them is noted in ``kept``."""
     columns = named or list(relation.ordered())
     check_naming(run, relation)
-    kept = row_of(run, relation)
     if "valuesLists" in rows and not rows.keys() - {"valuesLists", "limitOption", "op"}:
         for row in rows["valuesLists"]:
             items = row["List"]["items"]
@@ -195,7 +194,7 @@ def _store_rows(
             one = kept if len(rows["valuesLists"]) == 1 else row_of(run, relation)
             for item, column in zip(items, columns, strict=False):
                 _store(run, scope, relation, column, item, row=one)
-        return len(rows["valuesLists"][0]["List"]["items"]), kept
+        return len(rows["valuesLists"][0]["List"]["items"])
     outputs = select(run, scope, rows)
     _check_width(len(outputs), columns, named)
     # Where each output is one expression, it says whose the rows are as a row of VALUES does.
@@ -205,7 +204,7 @@ def _store_rows(
     for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
         _assign(run, relation, column, output.value, kept)
         stored(run, kept, column, written[place] if written else {"A_Star": {}}, output.value)
-    return len(outputs), kept
+    return len(outputs)
 
 
 def _is_star(node: Node) -> bool:

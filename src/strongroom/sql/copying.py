@@ -11,7 +11,7 @@ from strongroom.sql.settings import is_utf8
 from strongroom.sql.sources import column_value, find
 from strongroom.sql.statement import Copy, CopyColumn, Kind, Resolved, Tenant
 from strongroom.sql.task import Task, outputs, query
-from strongroom.sql.tenants import row_of
+from strongroom.sql.tenants import check_naming, row_of
 
 _LISTS = frozenset({"force_quote", "force_null", "force_not_null"})
 
@@ -72,8 +72,11 @@ def _table_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
         run.edit(end, end, " (" + ", ".join(quoted(column.name) for column in columns) + ")")
     seen = [Named(column.name, column_value(run, relation, column)) for column in relation.columns]
     condition(run, Scope(None, Source([], seen)), body.get("whereClause"))
-    row = row_of(run, relation) if body.get("is_from") else None
-    return tuple(_copied(run, relation, column, _tenant(row, columns)) for column in columns)
+    if not body.get("is_from"):
+        return tuple(_copied(run, relation, column, None) for column in columns)
+    check_naming(run, relation)
+    tenant = _tenant(row_of(run, relation), columns)
+    return tuple(_copied(run, relation, column, tenant) for column in columns)
 
 
 def _listed(relation: Relation, names: tuple[str, ...]) -> list[Column]:
@@ -99,11 +102,11 @@ def _tenant(row: Row | None, columns: list[Column]) -> Tenant:
     return Tenant(row.type_oid, place)
 
 
-def _copied(run: Run, relation: Relation, column: Column, tenant: Tenant) -> CopyColumn:
+def _copied(run: Run, relation: Relation, column: Column, tenant: Tenant | None) -> CopyColumn:
     protection = run.ground.protection(relation, column)
     if protection is None:
         return CopyColumn(column.name, None, column.type_oid, column.typmod)
-    whose = tenant if protection.tenant else None
+    whose = tenant if protection.tenant and tenant is not None else None
     return CopyColumn(column.name, protection, protection.type_oid, protection.typmod, whose)
 
 

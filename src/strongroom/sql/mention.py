@@ -61,7 +61,7 @@ _STATEMENT_START = r"(?:^|[;>]|\b(?:begin|then|else|loop))\s*"
 _SETS = re.compile(
     _STATEMENT_START
     + r"(?:re)?set\s+(?:(?:session|local)\s+)?"
-    + r"(?:schema|role|all|authorization|session\s+authorization|strongroom)\b",
+    + r"\"?(?:schema|role|all|authorization|session\s+authorization|strongroom)\b",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from strongroom.errors import TenantUnclear, UndefinedColumn, ValueMoves
-from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run
 from strongroom.sql.schema import SESSION, Column, Protection, Relation, Row
@@ -89,7 +88,6 @@ def learn(run: Run, scope: Scope, node: Node | None) -> None:
                 _link(one, another)  # once they are of one, the other way round changes nothing
         for row, other in ((ours, right), (theirs, left)):
             if row is not None and row in own and _root(row) in own:
-                check_equality(run, ("=",))
                 _say(run, _root(row), other)
 
 
@@ -109,12 +107,10 @@ def _say(run: Run, row: Row, node: Node) -> None:
         row.said = at
 
 
-def _link(row: Row, other: Row) -> bool:
-    """Whether what is known of the other row now holds for this one."""
-    free = row.same is None and row.said is None and _root(other) is not row
-    if free:
+def _link(row: Row, other: Row) -> None:
+    """What is known of the other row holds for this one, if nothing else does."""
+    if row.same is None and row.said is None and _root(other) is not row:
         row.same = other
-    return free
 
 
 def _root(row: Row) -> Row:
@@ -197,7 +193,8 @@ def _kind(type_oid: int) -> frozenset[int]:
     return next((kind for kind in _KINDS if type_oid in kind), frozenset())
 
 
-_KINDS = (frozenset({20, 21, 23}), frozenset({25, 1043}), frozenset({2950}))
+_INTEGERS = frozenset({20, 21, 23})
+_KINDS = (_INTEGERS, frozenset({25, 1043}), frozenset({2950}))
 """Integers, strings and uuid."""
 
 _ANY = frozenset({2276, 2283, 2776, 5077, 5079})
@@ -240,9 +237,14 @@ def _name(run: Run, row: Row) -> tuple[int, str] | None:
 
 
 def _said(run: Run, row: Row) -> Open | None:
-    """The parameter or literal in the text that names a row's tenant."""
+    """The parameter or literal in the text that names a row's tenant.
+
+    Not a number where strings do: 1e1 is stored as 10.
+    """
     found = (one for one in run.opens if one.start == row.said and isinstance(one, ParameterUse | Literal))
-    return next(found, None) if row.said is not None else None
+    named = next(found, None) if row.said is not None else None
+    is_number = isinstance(named, Literal) and named.number_oid
+    return None if is_number and row.type_oid not in _INTEGERS else named
 
 
 def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Tenant | None:
@@ -257,9 +259,7 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
         case ParameterUse(number=number, type_oid=oid) as named if isinstance(node, ParameterUse):
             _check_one_type(run, named, row)
             return Tenant(row.type_oid, number, max(oid, 0))
-        case Literal(value=text, number_oid=0):
-            return Tenant(row.type_oid, literal=text)
-        case Literal(value=text) if row.type_oid in _kind(23):
+        case Literal(value=text):
             return Tenant(row.type_oid, literal=text)
         case ParameterUse():
             raise TenantUnclear(

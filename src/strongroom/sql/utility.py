@@ -105,8 +105,9 @@ def explain(task: Task) -> Resolved:
     if tag == "ExecuteStmt":
         inner = arguments(run, task, body)
         if inner is None or not inner.touched:
-            return task.untouched(Kind.EXPLAIN, context_free=False)
-        return task.resolved(run, Kind.EXPLAIN, context_free=False)
+            barriers = Barrier.NONE if inner is None else inner.barriers
+            return task.untouched(Kind.EXPLAIN, barriers, context_free=False)
+        return task.resolved(run, Kind.EXPLAIN, inner.barriers, context_free=False)
     if not task.found.near:
         made = tag == "CreateTableAsStmt"  # EXPLAIN ANALYZE makes it
         return task.untouched(Kind.EXPLAIN, Barrier.CATALOG if made else Barrier.NONE)
