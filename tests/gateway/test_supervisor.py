@@ -312,9 +312,10 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(shop: PostgresServer) 
         os.kill(first, signal.SIGKILL)
         with lost, kept:
             assert lost.is_closed()
-            wait_until(lambda: health(gateway)[1]["ready"] == 2 and gone(first), "a new worker is ready")
+            wait_until(lambda: connections(gateway) == 1, "the lost session is no longer counted")
+            wait_until(lambda: first not in workers(gateway), "the supervisor has buried the worker")
+            wait_until(lambda: health(gateway)[1]["ready"] == 2, "a new worker is ready")
             assert second in workers(gateway)
-            assert connections(gateway) == 1
             assert answers(kept)
             with only(gateway, workers(gateway).index(second) ^ 1), logged_in(gateway) as newer:
                 assert answers(newer)

@@ -79,10 +79,22 @@ def rows(came: list[Message]) -> int:
     return sum(tag == "D" for tag, _ in came)
 
 
+def start_of_rows(chunk: bytes) -> int:
+    """Where the first DataRow starts: found message by message, as a table's OID may hold the letter D."""
+    start = 0
+    while chunk[start : start + 1] != b"D":
+        start = end_of(chunk, start)
+    return start
+
+
+def end_of(chunk: bytes, start: int) -> int:
+    """Where the message that starts at ``start`` ends."""
+    return start + 1 + int.from_bytes(chunk[start + 1 : start + 5])
+
+
 def cut_behind_the_first_row(chunk: bytes) -> bytes:
     """The description and one whole row."""
-    second = chunk.index(b"D\0", chunk.index(b"D\0") + 1)
-    return chunk[:second]
+    return chunk[: end_of(chunk, start_of_rows(chunk))]
 
 
 def cut_inside_the_second_row(chunk: bytes) -> bytes:
@@ -92,8 +104,8 @@ def cut_inside_the_second_row(chunk: bytes) -> bytes:
 
 def first_row(chunk: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """With another body of the first row."""
-    start = chunk.index(b"D\0")
-    end = start + 1 + int.from_bytes(chunk[start + 1 : start + 5])
+    start = start_of_rows(chunk)
+    end = end_of(chunk, start)
     return chunk[:start] + message(b"D", change(chunk[start + 5 : end])) + chunk[end:]
 
 
