@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from strongroom.cli.app import app
+from strongroom.cli import app, keys
 
-COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands if command.callback)
+GROUPS = {"keys", "keys root", "keys tenants", "keys approvals"}
+COMMANDS = [
+    name for name in (*app.COMMANDS, *(f"keys {name}" for name in keys.COMMANDS)) if name not in GROUPS
+]
 
 
 def test_no_command(strongroom: Callable[..., Run]) -> None:
@@ -18,10 +21,19 @@ def test_no_command(strongroom: Callable[..., Run]) -> None:
     assert "Commands" in run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("group", ["", *sorted(GROUPS)])
+def test_help_of_a_group(strongroom: Callable[..., Run], group: str) -> None:
+    """A group lists its commands, each with a line of its own."""
+    run = strongroom(*group.split(), "--help")
+    assert run.status == 0
+    listed = run.stdout.partition("Commands")[2]
+    assert re.search(r"│ [a-z]+ +[A-Z][a-z]+ ", listed)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(strongroom: Callable[..., Run], command: str) -> None:
     """Every command explains itself, with an example."""
-    run = strongroom(command, "--help")
+    run = strongroom(*command.split(), "--help")
     assert run.status == 0
     assert re.search(rf"Examples?: strongroom {command}", " ".join(run.stdout.split()))
 

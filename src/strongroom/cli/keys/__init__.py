@@ -1,53 +1,37 @@
 """``strongroom keys``: looking at keys, and what is done to them; one module a command."""
 
-import typer
+from strongroom.cli.lazily import group
 
-from strongroom.cli.keys import (
-    approvals,
-    backup,
-    custody,
-    destroy,
-    drill,
-    events,
-    holds,
-    listing,
-    recover,
-    restore,
-    rollbacks,
-    root,
-    rotate,
-    states,
-    tenants,
-    transfer,
-)
+COMMANDS = {
+    "list": "strongroom.cli.keys.listing:list_keys",
+    "show": "strongroom.cli.keys.listing:show",
+    "rotate": "strongroom.cli.keys.rotate:rotate",
+    "compromise": "strongroom.cli.keys.states:compromise",
+    "suspend": "strongroom.cli.keys.states:suspend",
+    "activate": "strongroom.cli.keys.states:activate",
+    "deactivate": "strongroom.cli.keys.states:deactivate",
+    "floor": "strongroom.cli.keys.states:floor",
+    "destroy": "strongroom.cli.keys.destroy:destroy",
+    "hold": "strongroom.cli.keys.holds:hold",
+    "release": "strongroom.cli.keys.holds:release",
+    "holds": "strongroom.cli.keys.holds:holds",
+    "events": "strongroom.cli.keys.events:events",
+    "backup": "strongroom.cli.keys.backup:backup",
+    "backups": "strongroom.cli.keys.backup:backups",
+    "restore": "strongroom.cli.keys.restore:restore",
+    "recover": "strongroom.cli.keys.recover:recover",
+    "drill": "strongroom.cli.keys.drill:drill",
+    "custody": "strongroom.cli.keys.custody:custody",
+    "rollbacks": "strongroom.cli.keys.rollbacks:show_rollbacks",
+    "import": "strongroom.cli.keys.transfer:import_key",
+    "export": "strongroom.cli.keys.transfer:export",
+    "root": "strongroom.cli.keys.root:root",
+    "tenants": "strongroom.cli.keys.tenants:tenants",
+    "approvals": "strongroom.cli.keys.approvals:approvals",
+}
 
-keys = typer.Typer(
+keys = group(
+    COMMANDS,
     help="The keys of protected columns: look at them, rotate them, keep them.",
     epilog="docs/guides/keys.md walks through a change of root, a suspected leak and a lost machine.",
-    no_args_is_help=True,
 )
-keys.command("list")(listing.list_keys)
-keys.command("show")(listing.show)
-keys.command("rotate")(rotate.rotate)
-keys.command("compromise")(states.compromise)
-keys.command("suspend")(states.suspend)
-keys.command("activate")(states.activate)
-keys.command("deactivate")(states.deactivate)
-keys.command("floor")(states.floor)
-keys.command("destroy")(destroy.destroy)
-keys.command("hold")(holds.hold)
-keys.command("release")(holds.release)
-keys.command("holds")(holds.holds)
-keys.command("events")(events.events)
-keys.command("backup")(backup.backup)
-keys.command("backups")(backup.backups)
-keys.command("restore")(restore.restore)
-keys.command("recover")(recover.recover)
-keys.command("drill")(drill.drill)
-keys.command("custody")(custody.custody)
-keys.command("rollbacks")(rollbacks.show_rollbacks)
-keys.command("import")(transfer.import_key)
-keys.command("export")(transfer.export)
-keys.add_typer(root.root, name="root")
-keys.add_typer(tenants.tenants, name="tenants")
-keys.add_typer(approvals.approvals, name="approvals")
