@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from strongroom.errors import ConstructRefused
+from strongroom.sql.access import Uses
 from strongroom.sql.ground import Ground
 from strongroom.sql.lexer import Lexed
 from strongroom.sql.parse import Node
@@ -46,6 +47,7 @@ class Run:
     pairs: list[tuple[Value, Value, str]] = field(default_factory=list)  # open values that are compared
     moves: list[tuple[Row | None, Row | None, str]] = field(default_factory=list)  # of tenants' values
     views: dict[int, list[Named]] = field(default_factory=dict)
+    uses: Uses = field(default_factory=Uses)
     top: int = 0  # the highest parameter used
 
     def add(self, node: Open, type_oid: int = 0) -> Value:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strongroom.errors import ConstructRefused, TypeRefused
-from strongroom.sql.caution import Survey
+from strongroom.sql.access import Access, made
+from strongroom.sql.caution import Survey, calls
 from strongroom.sql.ground import Ground
 from strongroom.sql.guards import guard_look_ups
 from strongroom.sql.meeting import plain, settled
@@ -41,6 +42,15 @@ class Task:
         return Run(self.parsed.lexed, self.ground, self.context, self.context.search_path, self.declared)
 
     @property
+    def near(self) -> bool:
+        """Whether it is followed to the last column: beside protected tables, and where a policy asks."""
+        return self.found.near or self.context.policed
+
+    def accesses(self, run: Run) -> frozenset[Access]:
+        """What it does to what, as far as it was followed."""
+        return made(run.uses, self.ground.schema) | calls(self.found, self.ground, self.context.search_path)
+
+    @property
     def text(self) -> str:
         """The statement as the client sent it."""
         return self.parsed.lexed.source[self.start : self.end].decode()
@@ -63,6 +73,7 @@ class Task:
         barriers: Barrier = Barrier.NONE,
         *,
         sent: tuple[Parameter, ...] | None = None,
+        accesses: frozenset[Access] = frozenset(),
         **more: Any,
     ) -> Resolved:
         """The record of a statement that was resolved, with what changed in its text."""
@@ -79,6 +90,7 @@ class Task:
             relations=frozenset(run.relations | self.found.relations),
             unknown=frozenset(self.found.unknown),
             barriers=barriers | self.found.barriers,
+            accesses=self.accesses(run) | accesses,
             **more,
         )
 
@@ -93,9 +105,12 @@ def query(run: Run, node: Node) -> list[Named]:
     return [replace(column, value=settled(column.value)) for column in columns]
 
 
-def outputs(columns: list[Named]) -> tuple[Output, ...]:
-    """What the client gets, column by column."""
-    return tuple(_output(column) for column in columns)
+def outputs(run: Run, columns: list[Named]) -> tuple[Output, ...]:
+    """What the client gets, column by column; one that is a column as it stands says which."""
+    for column in columns:
+        if column.value.as_is is None:
+            run.uses.reveal(column.value)
+    return tuple(replace(_output(column), column=column.value.as_is) for column in columns)
 
 
 def _output(column: Named) -> Output:
