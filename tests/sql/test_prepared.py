@@ -28,7 +28,7 @@ def test_prepare_defines() -> None:
     assert resolved.barriers is Barrier.PREPARED
     assert resolved.defines is not None
     assert resolved.defines.parameters == (Parameter(1, 25, 17, EMAIL, compared=True),)
-    assert resolved.defines.outputs == (Output("email", 100, 2, EMAIL, type_oid=25, column=(100, 2)),)
+    assert resolved.defines.outputs == (Output("email", 100, 2, EMAIL, type_oid=25),)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_execute_gives_the_outputs_of_what_it_executes() -> None:
     """EXECUTE has the outputs that PREPARE resolved, and depends on the session."""
     context = after(CONTEXT, one("prepare s as select email from customers where id = $1"))
     resolved = one("execute s(1)", context=context)
-    assert resolved.outputs == (Output("email", 100, 2, EMAIL, type_oid=25, column=(100, 2)),)
+    assert resolved.outputs == (Output("email", 100, 2, EMAIL, type_oid=25),)
     assert not resolved.context_free
 
 
@@ -109,8 +109,8 @@ def test_fetch_has_the_outputs_of_its_cursor() -> None:
     """FETCH gives rows as DECLARE resolved them; MOVE gives none."""
     fetched = one("fetch all from c", context=DECLARED)
     assert fetched.outputs == (
-        Output("email", 101, 3, ORDER_EMAIL, type_oid=25, column=(101, 3)),
-        Output("total", 101, 4, column=(101, 4)),
+        Output("email", 101, 3, ORDER_EMAIL, type_oid=25),
+        Output("total", 101, 4),
     )
     assert fetched.touched
     assert one("move 2 from c", context=DECLARED).outputs is None

@@ -96,8 +96,8 @@ def test_outputs_say_their_origin() -> None:
         "select c.email, m.mail, coalesce(c.email, 'x') from customers c join mails m on m.mail = c.email"
     ).outputs
     assert outputs == (
-        Output("email", 100, 2, EMAIL, type_oid=25, column=(100, 2)),
-        Output("mail", 103, 2, EMAIL, type_oid=25, column=(100, 2)),
+        Output("email", 100, 2, EMAIL, type_oid=25),
+        Output("mail", 103, 2, EMAIL, type_oid=25),
         Output("coalesce", 0, 0, EMAIL, type_oid=25),
     )
 
@@ -149,10 +149,10 @@ def test_without_protections_everything_passes() -> None:
 def test_names_of_statements_and_cursors_follow() -> None:
     """What PREPARE and DECLARE define is known after them, and not after DEALLOCATE, CLOSE or DISCARD ALL."""
     prepared = after(CONTEXT, one("prepare p as select email from customers"))
-    assert prepared.prepared["p"].outputs == (Output("email", 100, 2, EMAIL, type_oid=25, column=(100, 2)),)
+    assert prepared.prepared["p"].outputs == (Output("email", 100, 2, EMAIL, type_oid=25),)
     assert after(prepared, one("deallocate p")).prepared == {}
     declared = after(CONTEXT, one("declare c cursor for select email from customers"))
-    assert declared.cursors["c"] == (Output("email", 100, 2, EMAIL, type_oid=25, column=(100, 2)),)
+    assert declared.cursors["c"] == (Output("email", 100, 2, EMAIL, type_oid=25),)
     assert after(declared, one("close all")).cursors == {}
     assert after(prepared, one("discard all")).prepared == {}
 

@@ -16,7 +16,7 @@ from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, parse, strings, unpack
 from strongroom.sql.queries import FROM, QUERIES, renamed, select, subquery
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import Column, Relation
+from strongroom.sql.schema import Column, ColumnId, Relation
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.tenants import apart, in_row, learn, row_of
 from strongroom.sql.typenames import ELEMENTS, INT8
@@ -143,17 +143,21 @@ def column_value(run: Run, relation: Relation, column: Column) -> Value:
     """A column of a table."""
     protection = run.ground.protection(relation, column)
     origin = (relation.oid, column.attnum)
-    itself = Value(
-        type_oid=column.type_oid,
-        typmod=column.typmod,
-        origin=origin,
-        columns=frozenset({origin}),
-        as_is=origin,
-    )
+    as_is = origin if run.context.policed else None
+    columns = frozenset({origin}) if run.context.policed else frozenset[ColumnId]()
     if protection is None:
-        return itself
+        return Value(
+            type_oid=column.type_oid, typmod=column.typmod, origin=origin, columns=columns, as_is=as_is
+        )
     run.touches.add(origin)
-    return replace(itself, protection=protection, type_oid=protection.type_oid, typmod=protection.typmod)
+    return Value(
+        protection,
+        type_oid=protection.type_oid,
+        typmod=protection.typmod,
+        origin=origin,
+        columns=columns,
+        as_is=as_is,
+    )
 
 
 def _view_columns(run: Run, relation: Relation) -> list[Named]:

@@ -47,7 +47,9 @@ class Task:
         return self.found.near or self.context.policed
 
     def accesses(self, run: Run) -> frozenset[Access]:
-        """What it does to what, as far as it was followed."""
+        """What it does to what, as far as it was followed; nothing where nobody asks."""
+        if not self.context.policed:
+            return frozenset()
         return made(run.uses, self.ground.schema) | calls(self.found, self.ground, self.context.search_path)
 
     @property
@@ -110,7 +112,7 @@ def outputs(run: Run, columns: list[Named]) -> tuple[Output, ...]:
     for column in columns:
         if column.value.as_is is None:
             run.uses.reveal(column.value)
-    return tuple(replace(_output(column), column=column.value.as_is) for column in columns)
+    return tuple(_output(column) for column in columns)
 
 
 def _output(column: Named) -> Output:
@@ -123,7 +125,7 @@ def _output(column: Named) -> Output:
         plain(value, "a whole row as an output column")
     table_oid, attnum = value.origin
     if value.protection is None:
-        return Output(column.name, table_oid, attnum)
+        return Output(column.name, table_oid, attnum, column=value.as_is)
     protected = value.protection.type_oid
     other = value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL
     if value.is_text or (other and not value.is_array):
@@ -139,4 +141,5 @@ def _output(column: Named) -> Output:
         is_array=value.is_array,
         type_oid=ARRAYS.get(value.type_oid, 0) if value.is_array else value.type_oid,
         typmod=value.typmod,
+        column=value.as_is,
     )
