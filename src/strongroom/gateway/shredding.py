@@ -46,6 +46,8 @@ class Lost:
     backups: tuple[Backup, ...]
     """Registered backups of the tenant's keys."""
     is_destroyed: bool = False
+    held_by_itself: bool = False
+    """Whether its own provider wraps the key: then dumps of the database from before have it, wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ async def would_lose(at: Site, name: str) -> Lost:
         tuple(sorted({key_id for found in theirs for key_id in found})),
         tuple(Backups(at.state.engine).holding(name)),
         row.is_destroyed,
+        holds_own(at.settings, name),
     )
 
 
