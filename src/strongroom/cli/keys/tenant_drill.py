@@ -39,6 +39,8 @@ from strongroom.session.snapshot import column_type, places_of
 from strongroom.state import State
 from strongroom.wire.postgres import types
 
+_ENDS = {"tenant destroyed", "tenant destruction taken over"}
+
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files that are named, and those in folders; raises ``typer.BadParameter`` where there is none."""
@@ -116,8 +118,7 @@ class TenantDrill:
         """Whether the state knows of its end; of a name that was made again, that of the former one."""
         row = kept_keks(self.state.engine, name).get(name)
         return (row is not None and row.is_destroyed) or any(
-            one.what.startswith("tenant destroyed") and one.subject == scope_of(name)
-            for one in Journal(self.state.engine).events()
+            one.what in _ENDS and one.subject == scope_of(name) for one in Journal(self.state.engine).events()
         )
 
     def _is_ours(self, kek: Keyset) -> bool:
