@@ -3,46 +3,23 @@
 from dataclasses import replace
 
 import pytest
-from tests.sql.world import CONTEXT, INT, TEXT, one, table
+from tests.sql.rented import (
+    IBAN,
+    NOTE,
+    RENTED,
+    ROWS,
+    SESSIONS,
+    TEXTUAL,
+    by,
+    changed,
+    sealed,
+    written,
+)
+from tests.sql.world import INT, one
 
 from strongroom.errors import Denied, TenantUnclear, UserCodeRefused, ValueMoves
-from strongroom.sql.schema import SESSION, Function, Operator, Protection, Relation, Schema
-from strongroom.sql.statement import Barrier, Context, Parameter, SealedLiteral, Tenant
-
-RENTED = table(200, "rented", ("id", INT), ("tenant_id", INT), ("iban", TEXT), ("note", TEXT), ("name", TEXT))
-IBAN = Protection("public.rented.iban", "shop/public.rented.iban", TEXT, -1, False, tenant="tenant_id")
-NOTE = Protection("public.rented.note", "shop/public.rented.note", TEXT, -1, False, tenant="tenant_id")
-VIEW = replace(
-    table(201, "rented_view", ("tenant_id", INT), ("iban", TEXT), kind="v"),
-    definition=" SELECT tenant_id, iban FROM rented;",
-    depends=(200,),
-)
-
-
-def context(*relations: Relation, tenant: str = "tenant_id") -> Context:
-    """A database of this table, whose values belong to tenants."""
-    protections = {(200, 3): replace(IBAN, tenant=tenant), (200, 4): replace(NOTE, tenant=tenant)}
-    return replace(CONTEXT, schema=Schema({r.oid: r for r in (RENTED, *relations)}), protections=protections)
-
-
-ROWS, SESSIONS = context(VIEW), context(tenant=SESSION)
-
-
-def sealed(text: str, *declared: int, by: Context = ROWS) -> list[Tenant | None]:
-    """Of each parameter that is sealed, whose key seals it."""
-    found = one(text, *declared, context=by).parameters or ()
-    return [parameter.tenant for parameter in found if parameter.protection is not None]
-
-
-def written(text: str, by: Context = ROWS) -> list[Tenant | None]:
-    """The same of literals."""
-    pieces = one(text, context=by).pieces
-    return [piece.tenant for piece in pieces if isinstance(piece, SealedLiteral)]
-
-
-def by(number: int, oid: int = 0) -> Tenant:
-    """The tenant that a parameter names."""
-    return Tenant(INT, number, oid)
+from strongroom.sql.schema import Function, Operator
+from strongroom.sql.statement import Barrier, Parameter, Tenant
 
 
 @pytest.mark.parametrize(
@@ -125,6 +102,16 @@ def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant])
 def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
     """Each as its own row says."""
     assert written(text) == [Tenant(INT, literal=name) for name in tenants]
+
+
+def test_a_table_with_two_names_of_tenants_is_not_mixed_up() -> None:
+    """What belongs to the tenant that another column names is not sealed for that of the first."""
+    both = {(200, 3): IBAN, (200, 4): replace(NOTE, tenant="name")}
+    with pytest.raises(TenantUnclear):
+        one(
+            "insert into rented (tenant_id, iban, note, name) values ($1, $2, $3, $4)",
+            context=replace(ROWS, protections=both),
+        )
 
 
 @pytest.mark.parametrize(
@@ -259,16 +246,6 @@ def test_no_value_goes_to_another_tenant(text: str) -> None:
     """It would open still, and outlive its tenant's key, or die with another's."""
     with pytest.raises((ValueMoves, TenantUnclear)):
         one(text, context=ROWS)
-
-
-def changed(relation: Relation, **more: object) -> Context:
-    """The database with its table, or what else is named, changed."""
-    made = {200: RENTED, 202: TEXTUAL, relation.oid: relation}
-    naming = {(200, 3): IBAN, (202, 3): replace(IBAN, column="public.textual.iban", tenant="tenant")}
-    return replace(CONTEXT, schema=Schema(made, **more), protections=naming)  # type: ignore[arg-type]  # passed on
-
-
-TEXTUAL = table(202, "textual", ("id", INT), ("tenant", TEXT), ("iban", TEXT))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn, ValueMoves
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
+from strongroom.sql.listed import learn_listed
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
@@ -201,6 +202,8 @@ def _store_rows(
     written = [item["ResTarget"]["val"] for item in rows.get("targetList", ())]
     if len(written) != len(outputs) or any(_is_star(node) for node in written):
         written = []  # `*` gives any number of columns, none included
+    if written:
+        learn_listed(run, kept, relation, columns[: len(written)], rows)
     for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
         _assign(run, relation, column, output.value, kept)
         stored(run, kept, column, written[place] if written else {"A_Star": {}}, output.value)
@@ -239,7 +242,8 @@ def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row
         source = protection_of(settled(value))
         if source is not None:
             run.moves.append((source.row, row, qualified))
-        protection = replace(protection, row=row)
+        own = row is not None and row.column == protection.tenant  # a table may have two that name tenants
+        protection = replace(protection, row=row if own else None)
     assign(value, protection, column, qualified)
 
 

@@ -66,14 +66,18 @@ def _sealed_elsewhere(run: Run, value: Value) -> ParameterUse | None:
 
 def _settle_links(run: Run) -> None:
     """Until nothing changes."""
-    changed = True
-    while changed:
-        before = sum(node.protection is not None for node in run.opens)
-        for node in run.opens:
-            if node.protection is not None:
-                for value in node.links:
-                    settled(value)
-        changed = before != sum(node.protection is not None for node in run.opens)
+    before = -1
+    while before != (now := _decided(run)):
+        before = now
+        # A column of VALUES is one value that all nodes in it remember: once a round is enough.
+        found = [value for node in run.opens if node.protection is not None for value in node.links]
+        for value in {id(value): value for value in found}.values():
+            settled(value)
+
+
+def _decided(run: Run) -> int:
+    """How much is decided: what is sealed stays so, and what is stored."""
+    return sum((node.protection is not None) + (not node.compared) for node in run.opens)
 
 
 def parameters(run: Run) -> tuple[Parameter, ...]:
