@@ -83,6 +83,16 @@ from strongroom.sql.statement import Barrier, Parameter, Tenant
             [by(2)],
         ),
         ("with x as (select 1) update rented set iban = $1 where tenant_id = $2", [by(2)]),
+        ("update rented set iban = $1 where (tenant_id, id) = ($2, $3)", [by(2)]),
+        ("update rented r set iban = $1 where row($3, r.tenant_id) = row(id, $2) and name = 'x'", [by(2)]),
+        (
+            "update rented a set iban = $1 from rented b where (a.tenant_id, b.tenant_id) = (b.tenant_id, $2)",
+            [by(2)],
+        ),
+        ("update rented set (tenant_id, iban, note) = ($1, $2, $3) where id = $4", [by(1), by(1)]),
+        ("update rented set (iban, note, tenant_id) = row($2, $3, $1) where id = $4", [by(1), by(1)]),
+        ("update rented set (iban, id) = ($1, $2) where (id, tenant_id) = ($3, $4)", [by(4)]),
+        ("update rented set (iban, note) = ($1, default), tenant_id = $2 where id = $3", [by(2)]),
     ],
 )
 def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant]) -> None:
@@ -168,6 +178,19 @@ def test_a_table_with_two_names_of_tenants_is_not_mixed_up() -> None:
             "merge into rented r using rented s on s.tenant_id = $1 and r.id = s.id"
             " when not matched then insert (tenant_id, iban) values (s.tenant_id, $2)"
         ),
+        "update rented set iban = $1 where (tenant_id, id) <> ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) >= ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) in (($2, $3), ($4, $5))",
+        "update rented set iban = $1 where (tenant_id, id) operator(public.=) ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) is not distinct from ($2, $3)",
+        "update rented set iban = $1 where ((tenant_id, id), 1) = (($2, $3), 1)",
+        "update rented set iban = $1 where not (tenant_id, id) = ($2, $3)",
+        "update rented set iban = $1 where (tenant_id::text::int, id) = ($2, $3)",
+        "update rented set (iban, note) = ($1, $2) where id = $3",
+        "update rented set (tenant_id, iban, note) = ($1 + 1, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (default, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (null, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (select $1::int, $2, $3) where id = $4",
         "select coalesce(iban, $1) from rented",
         (
             "with c as (select tenant_id, iban from rented) select coalesce(b.iban, $1) from c a, c b"
@@ -188,6 +211,7 @@ def test_what_is_not_clear_is_refused(text: str) -> None:
         "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $1",
         "update rented a set iban = (select iban from rented b where b.tenant_id = a.tenant_id limit 1)",
         "update rented set iban = iban",
+        "update rented a set (iban, id) = (b.iban, 1) from rented b where (a.tenant_id, 1) = (b.tenant_id, b.id)",
         "insert into rented (tenant_id, iban) select tenant_id, iban from rented",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1",
         (
@@ -239,6 +263,10 @@ def test_values_move_within_a_tenant(text: str) -> None:
         "merge into rented_view v using rented p on true when matched then update set tenant_id = 2",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1::text::int",
         "update rented set tenant_id = $1",
+        "update rented set (tenant_id, id) = ($1, $2)",
+        "update rented set (tenant_id, iban) = ($1, $2)",
+        "update rented set (tenant_id, iban, note) = ($1, iban, $2) where id = 3",
+        "update rented a set (iban, note) = (b.iban, b.note) from rented b where (a.id, b.id) = (1, 2)",
         "update rented set tenant_id = $1, iban = $2 where id = $3",
     ],
 )

@@ -259,7 +259,7 @@ def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
 
 def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], row: Row | None) -> None:
     """SET of UPDATE, ON CONFLICT and MERGE, in rows of which ``row`` is one."""
-    several: list[Value | None] = []
+    several: list[tuple[Node | None, Value | None]] = []
     check_naming(run, relation)
     row = _row_after(run, relation, row, items)
     for item in items:
@@ -275,9 +275,11 @@ def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], ro
             continue
         if body.get("colno", 1) == 1:
             several = _several(run, scope, body)
-        value = several[body.get("colno", 1) - 1]
+        node, value = several[body.get("colno", 1) - 1]
         if value is not None:
             _assign(run, relation, column, value, row)
+            if node is not None:
+                stored(run, row, column, node, value)
 
 
 def _row_after(run: Run, relation: Relation, before: Row | None, items: list[Node]) -> Row | None:
@@ -308,16 +310,17 @@ def _row(target: Item) -> Row | None:
     return next((column.value.names for column in target.columns if column.value.names is not None), None)
 
 
-def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
-    """The values of `(a, b) = ROW(...)` or `(a, b) = (SELECT ...)`; None for DEFAULT."""
+def _several(run: Run, scope: Scope, body: Node) -> list[tuple[Node | None, Value | None]]:
+    """Expressions and values of `(a, b) = ROW(...)`, or values of `(a, b) = (SELECT ...)`; None for DEFAULT."""
     tag, source = unpack(body["source"])
-    values: list[Value | None]
+    values: list[tuple[Node | None, Value | None]]
     if tag == "RowExpr":
         values = [
-            None if "SetToDefault" in arg else expression(run, scope, arg) for arg in source.get("args", ())
+            (arg, None if "SetToDefault" in arg else expression(run, scope, arg))
+            for arg in source.get("args", ())
         ]
     elif tag == "SubLink" and "SelectStmt" in source["subselect"]:
-        values = [column.value for column in select(run, scope, source["subselect"]["SelectStmt"])]
+        values = [(None, column.value) for column in select(run, scope, source["subselect"]["SelectStmt"])]
     else:
         raise ConstructRefused("SET of several columns needs a row or a subquery here")
     if len(values) != body["ncolumns"]:

@@ -134,7 +134,13 @@ def _equalities(node: Node | None) -> Iterable[tuple[Node, Node]]:
         for arg in body["args"]:
             yield from _equalities(arg)
     elif tag == "A_Expr" and body["kind"] == "AEXPR_OP" and strings(body["name"]) in _EQUAL:
-        yield body["lexpr"], body["rexpr"]
+        left, right = body["lexpr"], body["rexpr"]
+        if (
+            "RowExpr" in left and "RowExpr" in right
+        ):  # each pair must be equal (manual, "Row Constructor Comparison")
+            yield from zip(left["RowExpr"].get("args", ()), right["RowExpr"].get("args", ()), strict=False)
+        else:
+            yield left, right
 
 
 _EQUAL = (("=",), ("pg_catalog", "="))
