@@ -140,10 +140,21 @@ def test_writes_go_to_the_tenants_key(
         " ON CONFLICT (tenant_id, id) DO UPDATE SET iban = EXCLUDED.iban",
         (1100, 1, "L1 again"),
     )
-    rows = session.execute(
-        "SELECT id, iban FROM invoices WHERE id IN (1000, 1001, 1005, 1100, 1101) ORDER BY id"
+    literal = "INSERT INTO invoices (id, tenant_id, iban, note) VALUES (%s, %s, 'constant', %s)"
+    for i in range(1102, 1112):  # prepared after some
+        session.execute(literal, (i, 1 + i % 3, None))
+    session.execute(
+        "UPDATE invoices SET (iban, note) = ('U2', %s) WHERE (tenant_id, id) = (2, %s)", ("", 1004)
     )
-    assert rows.fetchall() == [(1000, "U1"), (1001, "M"), (1005, "NL5"), (1100, "L1 again"), (1101, "L2")]
+    session.execute("UPDATE invoices SET iban = 'U3'::text WHERE tenant_id = %s AND id = %s", (2, 1007))
+    rows = session.execute(
+        "SELECT id, iban FROM invoices"
+        " WHERE id IN (1000, 1001, 1004, 1005, 1007, 1100, 1101, 1102, 1111) ORDER BY id"
+    )
+    assert rows.fetchall() == [
+        *((1000, "U1"), (1001, "M"), (1004, "U2"), (1005, "NL5"), (1007, "U3")),
+        *((1100, "L1 again"), (1101, "L2"), (1102, "constant"), (1111, "constant")),
+    ]
     for tenant in (1, 2, 3):
         old = key_ids(server, gateway, f"tenant_id = {tenant} AND id <= 300")
         assert key_ids(server, gateway, f"tenant_id = {tenant} AND id BETWEEN 1000 AND 1199") == old

@@ -15,7 +15,7 @@ from tests.sql.rented import (
     sealed,
     written,
 )
-from tests.sql.world import INT, one
+from tests.sql.world import INT, TEXT, one
 
 from strongroom.errors import Denied, TenantUnclear, UserCodeRefused, ValueMoves
 from strongroom.sql.schema import Function, Operator
@@ -86,7 +86,10 @@ from strongroom.sql.statement import Barrier, Parameter, Tenant
         ("update rented set iban = $1 where (tenant_id, id) = ($2, $3)", [by(2)]),
         ("update rented r set iban = $1 where row($3, r.tenant_id) = row(id, $2) and name = 'x'", [by(2)]),
         (
-            "update rented a set iban = $1 from rented b where (a.tenant_id, b.tenant_id) = (b.tenant_id, $2)",
+            (
+                "update rented a set iban = $1 from rented b"
+                " where (a.tenant_id, b.tenant_id) = (b.tenant_id, $2)"
+            ),
             [by(2)],
         ),
         ("update rented set (tenant_id, iban, note) = ($1, $2, $3) where id = $4", [by(1), by(1)]),
@@ -131,7 +134,6 @@ def test_a_table_with_two_names_of_tenants_is_not_mixed_up() -> None:
         "insert into rented (tenant_id, iban) values (default, $1)",
         "insert into rented (tenant_id, iban) values (null, $1)",
         "insert into rented (tenant_id, iban) values ($1 + 1, $2)",
-        "insert into rented (tenant_id, iban) values ($1, 'x')",
         "insert into rented (tenant_id, iban) values ($1::varchar(2), $2)",
         "insert into rented (tenant_id, iban) values (case when $1 then $2 end, $3)",
         "insert into rented (tenant_id, iban) select * from (values ($1::int, $2)) v",
@@ -211,7 +213,10 @@ def test_what_is_not_clear_is_refused(text: str) -> None:
         "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $1",
         "update rented a set iban = (select iban from rented b where b.tenant_id = a.tenant_id limit 1)",
         "update rented set iban = iban",
-        "update rented a set (iban, id) = (b.iban, 1) from rented b where (a.tenant_id, 1) = (b.tenant_id, b.id)",
+        (
+            "update rented a set (iban, id) = (b.iban, 1) from rented b"
+            " where (a.tenant_id, a.id) = (b.tenant_id, b.id)"
+        ),
         "insert into rented (tenant_id, iban) select tenant_id, iban from rented",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1",
         (
@@ -389,8 +394,41 @@ def test_a_parameter_is_split_by_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "sent", "tenant"),
+    [
+        (
+            "insert into rented (tenant_id, iban) values ($1, 'DE')",
+            'insert into "public".rented (tenant_id, iban) values ($1, $2)',
+            by(1),
+        ),
+        (
+            "update rented set iban = 'DE'::text, name = $2 where tenant_id = $1",
+            'update "public".rented set iban = $3::pg_catalog.bytea, name = $2 where tenant_id = $1',
+            by(1),
+        ),
+        (
+            "update rented set iban = text 'DE' where tenant_id = $1",
+            'update "public".rented set iban = $2 where tenant_id = $1',
+            by(1),
+        ),
+    ],
+)
+def test_a_literal_goes_with_the_parameter_that_names_its_tenant(
+    text: str, sent: str, tenant: Tenant
+) -> None:
+    """It is a parameter more upstream, since only Bind says by whose key it is sealed."""
+    found = one(text, context=ROWS)
+    assert found.pieces == (sent,)
+    *_, last = found.parameters or ()
+    assert (last.literal, last.tenant, last.type_oid) == ("DE", tenant, TEXT)
+    assert "DE" not in repr(found)
+
+
 def test_prepare_cannot_say_it() -> None:
     """EXECUTE brings values that only then would name a tenant."""
     with pytest.raises(TenantUnclear, match="PREPARE"):
         one("prepare p as insert into rented (tenant_id, iban) values ($1, $2)", context=ROWS)
+    with pytest.raises(TenantUnclear, match="PREPARE"):
+        one("prepare p as insert into rented (tenant_id, iban) values ($1, 'x')", context=ROWS)
     assert one("prepare p as insert into rented (iban) values ($1)", context=SESSIONS).touched

@@ -311,7 +311,7 @@ def _row(target: Item) -> Row | None:
 
 
 def _several(run: Run, scope: Scope, body: Node) -> list[tuple[Node | None, Value | None]]:
-    """Expressions and values of `(a, b) = ROW(...)`, or values of `(a, b) = (SELECT ...)`; None for DEFAULT."""
+    """Expressions and values of `(a, b) = ROW(...)`, values of `(a, b) = (SELECT ...)`; None for DEFAULT."""
     tag, source = unpack(body["source"])
     values: list[tuple[Node | None, Value | None]]
     if tag == "RowExpr":

@@ -263,7 +263,9 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
         return Tenant()
     row = _root(protection.row or Row(protection.tenant))
     match _said(run, row, node):
-        case ParameterUse(number=number, type_oid=oid) as named if isinstance(node, ParameterUse):
+        case ParameterUse(number=number, type_oid=oid) as named if (
+            not isinstance(node, Literal) or node.bound
+        ):
             _check_one_type(run, named, row)
             return Tenant(row.type_oid, number, max(oid, 0))
         case Literal(value=text):
@@ -278,6 +280,14 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
             raise TenantUnclear(
                 f"it is not clear for which tenant a value of the column {protection.column} is to be sealed"
             )
+
+
+def is_of_bind(run: Run, node: Literal) -> bool:
+    """Whether a literal is sealed for a tenant that a parameter names: with the values of that Bind."""
+    protection = node.protection
+    if protection is None or protection.row is None or node.stored:
+        return False
+    return isinstance(_said(run, _root(protection.row), node), ParameterUse)
 
 
 def _check_one_type(run: Run, named: ParameterUse, row: Row) -> None:
