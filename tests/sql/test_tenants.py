@@ -74,6 +74,14 @@ from strongroom.sql.statement import Barrier, Parameter, Tenant
             ),
             [by(2)],
         ),
+        (
+            (
+                "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+                " when matched then update set iban = $3"
+                " when not matched then insert (tenant_id, id, iban) values ($4, s.id, $5)"
+            ),
+            [by(2), by(4)],
+        ),
         ("select coalesce(iban, $1) from rented where tenant_id = $2", [by(2)]),
         (
             (
@@ -174,7 +182,20 @@ def test_a_table_with_two_names_of_tenants_is_not_mixed_up() -> None:
         ),
         (
             "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
-            " when matched then update set iban = $3 when not matched then insert (name) values ('x')"
+            " when matched then update set iban = $3 when not matched then insert (iban) values ($4)"
+        ),
+        (
+            "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+            " when matched then update set iban = $3 when not matched by source then update set iban = $4"
+        ),
+        (
+            "merge into rented r using rented s on s.tenant_id = $1 and r.tenant_id = s.tenant_id"
+            " when matched then update set iban = $2 when not matched then insert (id) values (1)"
+        ),
+        (
+            "merge into rented r using rented s on s.tenant_id = $1 and r.tenant_id = s.tenant_id"
+            " when matched then delete when not matched then insert (tenant_id, iban)"
+            " values (s.tenant_id, $2)"
         ),
         (
             "merge into rented r using rented s on s.tenant_id = $1 and r.id = s.id"
@@ -213,6 +234,11 @@ def test_what_is_not_clear_is_refused(text: str) -> None:
         "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $1",
         "update rented a set iban = (select iban from rented b where b.tenant_id = a.tenant_id limit 1)",
         "update rented set iban = iban",
+        (
+            "merge into rented r using rented s on (r.tenant_id, r.id) = (s.tenant_id, s.id + 1)"
+            " when matched then update set iban = s.iban"
+            " when not matched then insert (tenant_id, iban) values (s.tenant_id, s.iban)"
+        ),
         (
             "update rented a set (iban, id) = (b.iban, 1) from rented b"
             " where (a.tenant_id, a.id) = (b.tenant_id, b.id)"
@@ -268,6 +294,14 @@ def test_values_move_within_a_tenant(text: str) -> None:
         "merge into rented_view v using rented p on true when matched then update set tenant_id = 2",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1::text::int",
         "update rented set tenant_id = $1",
+        (
+            "merge into rented r using rented s on r.tenant_id = $1 and s.tenant_id = $1"
+            " when matched then update set iban = s.iban when not matched then insert (id) values (1)"
+        ),
+        (
+            "merge into rented r using rented s on r.tenant_id = s.tenant_id and s.tenant_id = $1"
+            " when matched then delete when not matched then insert (tenant_id, iban) values ($1, s.iban)"
+        ),
         "update rented set (tenant_id, id) = ($1, $2)",
         "update rented set (tenant_id, iban) = ($1, $2)",
         "update rented set (tenant_id, iban, note) = ($1, iban, $2) where id = 3",

@@ -99,10 +99,16 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
 
 
 def _link_merged(run: Run, both: Scope, body: Node) -> None:
-    """The join condition holds for rows that match, and says nothing where others are changed, too."""
+    """The join condition holds for rows that match, and says nothing where other rows of the target change.
+
+    Where it also inserts, it says something of the target's row alone: no INSERT sees that, but the source's.
+    """
     kinds = {item["MergeWhenClause"]["matchKind"] for item in body["mergeWhenClauses"]}
+    there = _row(both.source.items[0])
     if kinds == {"MERGE_WHEN_MATCHED"}:
         learn(run, both, body["joinCondition"])
+    elif there is not None and kinds == {"MERGE_WHEN_MATCHED", "MERGE_WHEN_NOT_MATCHED_BY_TARGET"}:
+        learn(run, both, body["joinCondition"], of=[there])
 
 
 QUERIES.update({"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge})

@@ -78,11 +78,11 @@ def apart(value: Value) -> Value:
 # ------------------------------------------------------------------------------------------ what says it
 
 
-def learn(run: Run, scope: Scope, node: Node | None) -> None:
-    """Takes from a condition on every row of this level what it says of their tenants."""
+def learn(run: Run, scope: Scope, node: Node | None, *, of: list[Row] | None = None) -> None:
+    """Takes from a condition on every row of this level, or ``of`` these, what it says of their tenants."""
+    own = _rows(scope) if of is None else of
     for left, right in _equalities(node) if _is_plain_equality(run) else ():
         ours, theirs = _named_by(scope, left), _named_by(scope, right)
-        own = _rows(scope)
         for one, another in ((ours, theirs), (theirs, ours)):
             if one is not None and another is not None and one in own:
                 _link(one, another)  # once they are of one, the other way round changes nothing
