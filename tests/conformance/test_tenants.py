@@ -224,6 +224,50 @@ def test_asyncpg_takes_what_sqlalchemy_writes_for_it(gateway: Gateway, server: P
         assert key_ids(server, gateway, f"id = ANY(ARRAY{ids})") == old
 
 
+INTO = "INSERT INTO invoices (tenant_id, iban) SELECT "
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "stored"),
+    [
+        (INTO + "a, b FROM (VALUES ('01', 'x'), (2::int8, 'y'), (' 3 ', 'z')) v (a, b)", (), "xyz"),
+        (INTO + "a, b FROM (VALUES (1, 'x', 1), (2, 'y', 2), (3, 'z', 3)) v (a, b, c)"
+         " ORDER BY c DESC LIMIT 1 OFFSET 1", (), "y"),
+        (INTO + "a, b FROM (VALUES (%s::int2, %s::text), (%s::int8, 'y'), (NULL, NULL)) v (a, b)"
+         " WHERE a IS NOT NULL", (1, "x", 2), "xy"),
+        (INTO + "a::int, b::varchar FROM (VALUES (%s::int, %s), (%s::int, %s)) v (a, b)"
+         " ON CONFLICT (tenant_id, id) DO UPDATE SET iban = EXCLUDED.iban", (3, "x", 1, "y"), "yx"),
+        (("MERGE INTO invoices i USING (SELECT 3000 + g AS id FROM generate_series(1, 2) g) s"
+         " ON i.id = s.id AND i.tenant_id = %s WHEN MATCHED THEN UPDATE SET iban = %s"
+         " WHEN NOT MATCHED THEN INSERT (tenant_id, iban) VALUES (%s, 'm')"), (2, "u", 3), "um"),
+    ],
+)  # fmt: skip
+def test_what_is_sealed_is_of_the_row_that_it_is_stored_in(
+    session: psycopg.Connection,
+    gateway: Gateway,
+    server: PostgresServer,
+    *,
+    statement: str,
+    parameters: tuple[object, ...],
+    stored: str,
+) -> None:
+    """Whatever the types in a list, its order and its limits: nothing is under another tenant's key."""
+    was = {
+        tenant: key_ids(server, gateway, f"tenant_id = {tenant} AND id BETWEEN 1 AND 30")
+        for tenant in (1, 2, 3)
+    }
+    session.execute(
+        "INSERT INTO invoices (id, tenant_id, iban) VALUES (3001, 2, 'old'), (3002, 3, 'old')"
+        " ON CONFLICT DO NOTHING"
+    )
+    before = session.execute("SELECT max(id) FROM invoices").fetchone()
+    session.execute(statement.encode(), parameters)
+    rows = session.execute("SELECT iban FROM invoices WHERE id > %s OR id IN (3001, 3002)", before)
+    assert {iban for (iban,) in rows} >= set(stored)
+    for tenant in (1, 2, 3):
+        assert key_ids(server, gateway, f"tenant_id = {tenant} AND iban IS NOT NULL") == was[tenant]
+
+
 def test_copy_takes_each_row_for_its_tenant(
     session: psycopg.Connection, gateway: Gateway, server: PostgresServer
 ) -> None:
