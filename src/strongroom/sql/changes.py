@@ -11,6 +11,7 @@ from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedCo
 from strongroom.sql.access import Action, columns_of
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
+from strongroom.sql.listed import learn_listed
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
@@ -102,10 +103,16 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
 
 
 def _link_merged(run: Run, both: Scope, body: Node) -> None:
-    """The join condition holds for rows that match, and says nothing where others are changed, too."""
+    """The join condition holds for rows that match, and says nothing where other rows of the target change.
+
+    Where it also inserts, it says something of the target's row alone: no INSERT sees that, but the source's.
+    """
     kinds = {item["MergeWhenClause"]["matchKind"] for item in body["mergeWhenClauses"]}
+    there = _row(both.source.items[0])
     if kinds == {"MERGE_WHEN_MATCHED"}:
         learn(run, both, body["joinCondition"])
+    elif there is not None and kinds == {"MERGE_WHEN_MATCHED", "MERGE_WHEN_NOT_MATCHED_BY_TARGET"}:
+        learn(run, both, body["joinCondition"], of=[there])
 
 
 QUERIES.update({"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge})
@@ -215,6 +222,8 @@ def _store_rows(
     written = [item["ResTarget"]["val"] for item in rows.get("targetList", ())]
     if len(written) != len(outputs) or any(_is_star(node) for node in written):
         written = []  # `*` gives any number of columns, none included
+    if written:
+        learn_listed(run, kept, relation, columns[: len(written)], rows)
     for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
         _assign(run, relation, column, output.value, kept)
         stored(run, kept, column, written[place] if written else {"A_Star": {}}, output.value)
@@ -256,7 +265,8 @@ def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row
         source = protection_of(settled(value))
         if source is not None:
             run.moves.append((source.row, row, qualified))
-        protection = replace(protection, row=row)
+        own = row is not None and row.column == protection.tenant  # a table may have two that name tenants
+        protection = replace(protection, row=row if own else None)
     assign(value, protection, column, qualified)
 
 
@@ -281,7 +291,7 @@ def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
 
 def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], row: Row | None) -> None:
     """SET of UPDATE, ON CONFLICT and MERGE, in rows of which ``row`` is one."""
-    several: list[Value | None] = []
+    several: list[tuple[Node | None, Value | None]] = []
     check_naming(run, relation)
     row = _row_after(run, relation, row, items)
     for item in items:
@@ -297,9 +307,11 @@ def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], ro
             continue
         if body.get("colno", 1) == 1:
             several = _several(run, scope, body)
-        value = several[body.get("colno", 1) - 1]
+        node, value = several[body.get("colno", 1) - 1]
         if value is not None:
             _assign(run, relation, column, value, row)
+            if node is not None:
+                stored(run, row, column, node, value)
 
 
 def _row_after(run: Run, relation: Relation, before: Row | None, items: list[Node]) -> Row | None:
@@ -330,16 +342,17 @@ def _row(target: Item) -> Row | None:
     return next((column.value.names for column in target.columns if column.value.names is not None), None)
 
 
-def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
-    """The values of `(a, b) = ROW(...)` or `(a, b) = (SELECT ...)`; None for DEFAULT."""
+def _several(run: Run, scope: Scope, body: Node) -> list[tuple[Node | None, Value | None]]:
+    """Expressions and values of `(a, b) = ROW(...)`, values of `(a, b) = (SELECT ...)`; None for DEFAULT."""
     tag, source = unpack(body["source"])
-    values: list[Value | None]
+    values: list[tuple[Node | None, Value | None]]
     if tag == "RowExpr":
         values = [
-            None if "SetToDefault" in arg else expression(run, scope, arg) for arg in source.get("args", ())
+            (arg, None if "SetToDefault" in arg else expression(run, scope, arg))
+            for arg in source.get("args", ())
         ]
     elif tag == "SubLink" and "SelectStmt" in source["subselect"]:
-        values = [column.value for column in select(run, scope, source["subselect"]["SelectStmt"])]
+        values = [(None, column.value) for column in select(run, scope, source["subselect"]["SelectStmt"])]
     else:
         raise ConstructRefused("SET of several columns needs a row or a subquery here")
     if len(values) != body["ncolumns"]:

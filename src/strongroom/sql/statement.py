@@ -75,6 +75,9 @@ class Parameter:
     members: tuple[int, ...] = ()  # the client's parameters of which it is made an array, to be sealed whole
     withheld: bool = False  # the client's value is a member of such an array; NULL goes in its place
     tenant: Tenant | None = None
+    literal: str | None = field(
+        default=None, repr=False
+    )  # of the text: it goes as a parameter, since another of them names its tenant; never logged
 
 
 @dataclass(frozen=True, slots=True)

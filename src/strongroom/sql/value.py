@@ -103,6 +103,7 @@ class Literal(Open):
 
     value: str = field(default="", repr=False)
     number_oid: int = 0  # of a number, which is written without quotes
+    bound: bool = False  # it goes upstream as a parameter more
 
 
 @dataclass(slots=True, eq=False)
