@@ -56,11 +56,11 @@ def refuses(policy: Policy, role: Role, access: Access) -> bool:
     resource = access.resource
     if resource.database not in role.databases or resource.function is not None:
         return False
-    if any(rule.nothing and means(rule.about, resource) for rule in role.tables):
+    tables = closest([rule for rule in role.tables if means(rule.about, resource)])
+    if any(rule.nothing for rule in tables):
         return True
-    return access.action in COLUMN_ACTIONS and any(
-        rule.nothing and concerns(policy, rule, resource) for rule in role.columns
-    )
+    columns = closest([rule for rule in role.columns if concerns(policy, rule, resource)])
+    return access.action in COLUMN_ACTIONS and any(rule.nothing for rule in columns)
 
 
 def permits(policy: Policy, role: Role, access: Access) -> Mask | None:
@@ -74,7 +74,7 @@ def permits(policy: Policy, role: Role, access: Access) -> Mask | None:
     privileges = privileges_of(role, resource)
     if action not in COLUMN_ACTIONS:
         return REVEAL if action in privileges else None
-    rules = closest([rule for rule in role.columns if not rule.nothing and concerns(policy, rule, resource)])
+    rules = closest([rule for rule in role.columns if concerns(policy, rule, resource)])
     if not rules:
         rules = [ColumnRule(Pattern(()), Mask("constant"))] if policy.mask_by_default else []
     if not rules:
@@ -93,7 +93,7 @@ def permits(policy: Policy, role: Role, access: Access) -> Mask | None:
 
 def privileges_of(role: Role, resource: Resource) -> set[Action]:
     """What all of the closest rules give on the table."""
-    rules = closest([rule for rule in role.tables if not rule.nothing and means(rule.about, resource)])
+    rules = closest([rule for rule in role.tables if means(rule.about, resource)])
     return set.intersection(*(set(rule.actions) for rule in rules)) if rules else set()
 
 

@@ -56,9 +56,9 @@ def roles(draw: st.DrawFn, name: str, others: Sequence[str]) -> Role:
                 TableRule,
                 patterns(2),
                 st.frozensets(st.sampled_from(TABLE_ACTIONS)),
-                st.sampled_from([False] * 9 + [True]),
-                st.uuids().map(str),
-            ),
+                place=st.uuids().map(str),
+            )
+            | st.builds(TableRule, patterns(2), nothing=st.just(value=True), place=st.uuids().map(str)),
             max_size=4,
         )
     )
@@ -70,7 +70,12 @@ def roles(draw: st.DrawFn, name: str, others: Sequence[str]) -> Role:
                 masks,
                 st.booleans(),
                 st.booleans(),
-                st.sampled_from([False] * 9 + [True]),
+                place=st.uuids().map(str),
+            )
+            | st.builds(
+                ColumnRule,
+                st.one_of(patterns(3), classes),
+                nothing=st.just(value=True),
                 place=st.uuids().map(str),
             ),
             max_size=5,

@@ -167,3 +167,4 @@ class PolicyNotEnforced(ConfigError):
     """The configuration says who may do what, and this command would not keep to it."""
 
     code = "policy-not-enforced"
+    remedy = "Keep roles in a file of their own, for the `strongroom policy` commands alone."

@@ -32,6 +32,7 @@ from strongroom.policy.roles import (
 
 __all__ = ["SCHEMA", "Compiled", "compile_file", "compile_role", "schema"]
 
+_R = TypeVar("_R", TableRule, ColumnRule)
 Json = dict[str, Any]  # Cedar's JSON form is as deep as the expression
 
 SCHEMA = """\
@@ -85,21 +86,19 @@ class Compiled:
 def compile_role(role: Role, *, mask_by_default: bool) -> Compiled:
     """All that the rules of one role come to."""
     made = _Making(role)
-    permitting = [rule for rule in role.tables if not rule.nothing]
     for table in role.tables:
         if table.nothing:
-            made.forbid(table.place, (*TABLE_ACTIONS, *COLUMN_ACTIONS), _matches(table))
-            continue
+            made.forbid(table, (*TABLE_ACTIONS, *COLUMN_ACTIONS), role.tables)
         for action in sorted(table.actions):
-            made.permit(table.place, action, _table_permits(table, permitting, action))
+            made.permit(table.place, action, _table_permits(table, role.tables, action))
     for function in role.functions:
         made.permit(function.place, Action.CALL, _names(function.about, ("schema", "function")))
     columns = column_rules(role, mask_by_default=mask_by_default)
     for column in columns:
         if column.nothing:
-            made.forbid(column.place, COLUMN_ACTIONS, _matches(column))
+            made.forbid(column, COLUMN_ACTIONS, columns)
         else:
-            made.column(column, [one for one in columns if not one.nothing], permitting)
+            made.column(column, columns, role.tables)
     return Compiled(made.policies, made.places, made.masks)
 
 
@@ -124,7 +123,6 @@ def compile_file(file: CedarFile) -> Compiled:
     return Compiled(policies, places, masks)
 
 
-_R = TypeVar("_R", TableRule, ColumnRule)
 _EXACT = closeness(TableRule(Pattern((("",), ("",)))))
 _TRUE: Json = {"Value": True}
 _FALSE: Json = {"Value": False}
@@ -166,9 +164,10 @@ class _Making:
         if key and mask is not None:
             self.masks[key] = mask
 
-    def forbid(self, place: str, actions: Iterable[Action], when: Json) -> None:
-        """To all holders."""
-        self._add("forbid", "Held", place, tuple(actions), when)
+    def forbid(self, rule: _R, actions: Iterable[Action], others: Sequence[_R]) -> None:
+        """To all holders, but where a closer rule of the same role speaks."""
+        when = _and(_matches(rule), _unless(rule, others, lambda _: False))
+        self._add("forbid", "Held", rule.place, tuple(actions), when)
 
     def column(self, rule: ColumnRule, others: Sequence[ColumnRule], tables: Sequence[TableRule]) -> None:
         """Shown where the role may select, and so on: no role lends its columns to another's tables."""

@@ -68,7 +68,7 @@ class TableRule:
     about: Pattern
     actions: frozenset[Action] = frozenset()
     nothing: bool = False
-    """Refused, whatever any rule permits; their columns, too."""
+    """Refused, whatever other roles permit; their columns, too."""
     place: str = ""
     """Where it stands in the configuration."""
 
