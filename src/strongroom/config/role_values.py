@@ -29,8 +29,10 @@ __all__ = [
     "parse_names",
     "parse_networks",
     "parse_pattern",
+    "parse_show",
     "parse_treatment",
     "parse_yes",
+    "parse_zone",
 ]
 
 About = Pattern | DataClass
@@ -239,7 +241,7 @@ def _hours(value: object) -> Hours:
     begin, end = _clock(found[2], found[3]), _clock(found[4], found[5], last=True)
     if begin == end and begin != time():
         raise invalid("begins when it ends", instead="write 00:00-24:00 for the whole day")
-    return Hours(_days(found[1]), begin, end, _zone(found[6]))
+    return Hours(_days(found[1]), begin, end, parse_zone(found[6]))
 
 
 def _clock(hour: str, minute: str, *, last: bool = False) -> time:
@@ -261,7 +263,8 @@ def _days(text: str) -> frozenset[int]:
     return frozenset(days)
 
 
-def _zone(name: str) -> ZoneInfo:
+def parse_zone(name: str) -> ZoneInfo:
+    """A time zone of the IANA database."""
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):  # none of that name, a folder of them, a path

@@ -17,6 +17,7 @@ Network = IPv4Network | IPv6Network
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = timedelta(days=1)
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Hours:
         return clock < self.end and (local - _DAY).weekday() in self.days
 
     def __str__(self) -> str:
-        days = ",".join(_DAYS[day] for day in sorted(self.days))
+        days = (
+            "Mon-Sun" if len(self.days) == len(_DAYS) else ",".join(_DAYS[day] for day in sorted(self.days))
+        )
         end = "24:00" if self.end == time() else f"{self.end:%H:%M}"
         return f"{days} {self.begin:%H:%M}-{end} {self.zone.key}"
 
@@ -79,7 +82,7 @@ class Conditions:
         if self.addresses is not None:
             words.append("from " + ", ".join(map(str, self.addresses)))
         if self.second_factor is not None:
-            words.append(f"second factor within {self.second_factor}")
+            words.append(f"second factor within {_span(self.second_factor)}")
         if self.hours is not None:
             words.append(" or ".join(map(str, self.hours)))
         if self.applications is not None:
@@ -97,6 +100,12 @@ ALWAYS = Conditions()
 def _is_fresh(age: timedelta | None, limit: timedelta) -> bool:
     """A second factor from the future was not shown: some clock is wrong."""
     return age is not None and timedelta() <= age <= limit
+
+
+def _span(time: timedelta) -> str:
+    seconds = int(time.total_seconds())
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _is_within(address: IPv4Address | IPv6Address | None, networks: tuple[Network, ...]) -> bool:

@@ -34,6 +34,10 @@ class Limits:
         """Those that a statement uses up which gives rows, or reveals values."""
         return Limits(self.rows_per_hour if rows else None, self.reveals_per_hour if reveals else None)
 
+    def __str__(self) -> str:
+        words = [(self.rows_per_hour, "rows"), (self.reveals_per_hour, "revealed values")]
+        return ", ".join(f"{number} {what} an hour" for number, what in words if number is not None)
+
     def spent(self, circumstances: "Circumstances") -> bool:
         """Whether one of them is used up."""
         rows, reveals = self.rows_per_hour, self.reveals_per_hour
