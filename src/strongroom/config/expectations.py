@@ -55,8 +55,13 @@ class Expectation:
 
     show: Mask | None
 
-    def __str__(self) -> str:
-        return "no" if self.show is None else "yes" if self.show == REVEAL else f"mask {self.show}"
+    def words(self, action: Action) -> str:
+        """As it is written: a showing is revealed, what is no showing is done or not."""
+        if self.show is None:
+            return "no"
+        if self.show == REVEAL:
+            return "reveal" if action is Action.MASK else "yes"
+        return f"mask {self.show}"
 
 
 _COLUMN_WORDS = {

@@ -4,6 +4,7 @@
 is not known does not hold. Called by `residual` and `authorizer`, each time, so it is quick.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -45,9 +46,7 @@ class Hours:
         return clock < self.end and (local - _DAY).weekday() in self.days
 
     def __str__(self) -> str:
-        days = (
-            "Mon-Sun" if len(self.days) == len(_DAYS) else ",".join(_DAYS[day] for day in sorted(self.days))
-        )
+        days = ",".join(_runs(sorted(self.days)))
         end = "24:00" if self.end == time() else f"{self.end:%H:%M}"
         return f"{days} {self.begin:%H:%M}-{end} {self.zone.key}"
 
@@ -100,6 +99,16 @@ ALWAYS = Conditions()
 def _is_fresh(age: timedelta | None, limit: timedelta) -> bool:
     """A second factor from the future was not shown: some clock is wrong."""
     return age is not None and timedelta() <= age <= limit
+
+
+def _runs(days: list[int]) -> Iterator[str]:
+    """Days that follow one another from Monday on, as one range."""
+    begin = 0
+    for at, day in enumerate(days):
+        if at + 1 == len(days) or days[at + 1] != day + 1:
+            first, last = _DAYS[days[begin]], _DAYS[day]
+            yield first if first == last else f"{first}-{last}"
+            begin = at + 1
 
 
 def _span(time: timedelta) -> str:

@@ -52,8 +52,8 @@ def _rows(
             "test": number,
             "as": subject.name,
             "access": question.text,
-            "expected": str(expected),
-            "answer": str(answer),
+            "expected": expected.words(access.action),
+            "answer": answer.words(access.action),
             "by": ", ".join(reason.rules) or reason.remark,
         }
 

@@ -2,6 +2,7 @@
 
 from strongroom.policy.model import Access, Action, Resource
 from strongroom.policy.pattern import exact
+from strongroom.policy.reach import ANY_NAME
 
 _WORDS = {Action.MASK: "show"}
 
@@ -14,6 +15,7 @@ def access_words(access: Access) -> str:
 def resource_words(resource: Resource) -> str:
     """The full name, and classes that it was asked with."""
     names = (resource.schema, resource.table, resource.column, resource.function)
-    name = str(exact(*(one for one in names if one is not None)))
+    parts = (str(exact(one)) for one in names if one is not None)
+    name = ".".join(ANY_NAME if one == f'"{ANY_NAME}"' else one for one in parts)
     classes = ", ".join(sorted(resource.classes))
     return f"{name} (of class {classes})" if classes else name
