@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from strongroom.cli import app, keys
+from strongroom.cli import app, keys, policy
 
-GROUPS = {"keys", "keys root", "keys tenants", "keys approvals"}
+GROUPS = {"keys", "policy", "keys root", "keys tenants", "keys approvals"}
 COMMANDS = [
-    name for name in (*app.COMMANDS, *(f"keys {name}" for name in keys.COMMANDS)) if name not in GROUPS
+    name
+    for name in (
+        *app.COMMANDS,
+        *(f"keys {name}" for name in keys.COMMANDS),
+        *(f"policy {name}" for name in policy.COMMANDS),
+    )
+    if name not in GROUPS
 ]
 
 

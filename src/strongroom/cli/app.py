@@ -9,6 +9,7 @@ COMMANDS = {
     "init": "strongroom.cli.init:init",
     "keys": "strongroom.cli.keys:keys",
     "password": "strongroom.cli.password:password",
+    "policy": "strongroom.cli.policy:policy",
     "protect": "strongroom.cli.protect:protect",
     "unprotect": "strongroom.cli.protect:unprotect",
     "serve": "strongroom.cli.serve:serve",

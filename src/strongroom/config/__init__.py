@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from strongroom.config.access import declared, policy_of
 from strongroom.config.model import (
     Account,
     Address,
@@ -26,6 +27,8 @@ from strongroom.config.model import (
 )
 from strongroom.config.problems import invalid_configuration
 from strongroom.config.source import read_file, read_source
+from strongroom.errors import PolicyNotEnforced
+from strongroom.policy.roles import Policy
 from strongroom.secret import Secret
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Tls",
     "core_dumps_allowed",
     "load",
+    "load_policy",
     "read_file",
     "variable",
 ]
@@ -64,7 +68,28 @@ def load(
 
     ``environment`` is what ``${NAME}`` is read from; the process's own when left out. ``content`` is what the
     file held when `read_file` read it, where it must not have changed since.
+
+    Raises ``PolicyNotEnforced`` for a configuration with roles: nobody may take them for enforced who runs a
+    gateway that does not know them.
     """
+    settings = _load(path, environment, content)
+    keys = declared(settings)
+    if keys:
+        raise PolicyNotEnforced(
+            f"{path}: says who may do what ({', '.join(keys)}), and the gateway does not enforce it yet"
+        )
+    return settings
+
+
+def load_policy(
+    path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None
+) -> tuple[Settings, Policy]:
+    """The settings in ``path``, and the policy that they declare; for the commands that look at policies."""
+    settings = _load(path, environment, None)
+    return settings, policy_of(settings)
+
+
+def _load(path: Path, environment: Mapping[str, str] | None, content: str | None) -> Settings:
     source = read_source(path, os.environ if environment is None else environment, content)
     try:
         return Settings.model_validate(source.data, context=path.absolute())

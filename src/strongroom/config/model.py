@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
+from strongroom.config.roles import Classes, Groups, Person, RoleName, Roles, roles_fit
 from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
@@ -310,6 +311,7 @@ class Account(_Frozen):
     """The common name in the client certificate that logs this account in."""
     upstream_user: str | None = Field(default=None, min_length=1)
     upstream_password: SecretText | None = None
+    roles: Sequence[RoleName] = ()
 
 
 class Settings(_Frozen):
@@ -319,6 +321,12 @@ class Settings(_Frozen):
     keys: Keys | None = None
     databases: Mapping[DatabaseName, Database] = Field(min_length=1)
     accounts: Mapping[str, Account] = Field(default_factory=dict)
+    people: Mapping[str, Person] = Field(default_factory=dict)
+    groups: Groups = Field(default_factory=dict)
+    roles: Roles = Field(default_factory=dict)
+    classes: Classes = Field(default_factory=dict)
+    mask_by_default: bool = False
+    policies: Sequence[FileName] = ()
     limits: Limits = Field(default_factory=Limits)
     workers: int = Field(default=1, ge=1, le=256)
     health: Listen | None = None
@@ -363,6 +371,11 @@ class Settings(_Frozen):
                         f"accounts.{name} logs in with a certificate, "
                         f"but databases.{wanted} has no tls.client_ca to verify it with"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _roles_fit(self) -> Self:
+        roles_fit(self)
         return self
 
     @model_validator(mode="after")

@@ -20,10 +20,12 @@ from strongroom.errors import InvalidConfiguration
 MAX_PROBLEMS = 20
 
 
-def invalid_configuration(source: Source, error: ValidationError) -> InvalidConfiguration:
-    """One error that lists every problem, each with its place."""
+def invalid_configuration(
+    source: Source, error: ValidationError, model: type[BaseModel] = Settings
+) -> InvalidConfiguration:
+    """One error that lists every problem, each with its place; ``model`` is what the file was read as."""
     errors = [one for one in error.errors(include_url=False, include_input=False) if _is_written(source, one)]
-    problems = [_problem(source, one) for one in errors[:MAX_PROBLEMS]]
+    problems = [_problem(source, one, model) for one in errors[:MAX_PROBLEMS]]
     if len(errors) > MAX_PROBLEMS:
         problems.append(f"and {len(errors) - MAX_PROBLEMS} more")
     return InvalidConfiguration(
@@ -36,9 +38,9 @@ def _is_written(source: Source, error: ErrorDetails) -> bool:
     return error["type"] == "missing" or _user_path(error["loc"]) in source.lines
 
 
-def _problem(source: Source, error: ErrorDetails) -> str:
+def _problem(source: Source, error: ErrorDetails, model: type[BaseModel]) -> str:
     path = _user_path(error["loc"])
-    wrong, instead = _words(error, path)
+    wrong, instead = _words(error, path, model)
     where = f"{source.place(path)}: " + (f"{dotted(path)}: " if path else "")
     return where + wrong + (f"; {instead}" if instead else "")
 
@@ -48,10 +50,10 @@ def _user_path(loc: Iterable[str | int]) -> KeyPath:
     return tuple(part for part in loc if part != "[key]")
 
 
-def _words(error: ErrorDetails, path: KeyPath) -> tuple[str, str]:
+def _words(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
     match error["type"]:
         case "extra_forbidden":
-            return _unknown_key(path)
+            return _unknown_key(path, model)
         case "missing":
             return "is missing", ""
         case "strongroom":
@@ -61,8 +63,8 @@ def _words(error: ErrorDetails, path: KeyPath) -> tuple[str, str]:
             return message[:1].lower() + message[1:], ""
 
 
-def _unknown_key(path: KeyPath) -> tuple[str, str]:
-    fields = _model_at(path[:-1]).model_fields
+def _unknown_key(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
+    fields = _model_at(path[:-1], model).model_fields
     known = sorted(field.alias or name for name, field in fields.items())
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
     if close:
@@ -70,10 +72,9 @@ def _unknown_key(path: KeyPath) -> tuple[str, str]:
     return "is not a key that Strongroom knows", "known here: " + ", ".join(known)
 
 
-def _model_at(path: KeyPath) -> type[BaseModel]:
+def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
     """The model whose keys stand under ``path``."""
-    model: type[BaseModel] = Settings
-    annotation: Any = Settings
+    annotation: Any = model
     for part in path:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(part)].annotation

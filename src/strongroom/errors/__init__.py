@@ -28,6 +28,7 @@
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
+    │   ├── InvalidPolicy, PolicyNotEnforced
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
     │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid

@@ -155,3 +155,16 @@ class InvalidScheme(ConfigError):
     """The configuration of a column asks for what its type or key does not allow."""
 
     code = "scheme-invalid"
+
+
+class InvalidPolicy(ConfigError):
+    """A Cedar policy that was written by hand does not parse, or does not fit the schema."""
+
+    code = "policy-invalid"
+
+
+class PolicyNotEnforced(ConfigError):
+    """The configuration says who may do what, and this command would not keep to it."""
+
+    code = "policy-not-enforced"
+    remedy = "Keep roles in a file of their own, for the `strongroom policy` commands alone."
