@@ -233,12 +233,14 @@ def test_cursors_of_both_kinds_share_their_names() -> None:
     """A portal comes before a cursor of DECLARE; CLOSE and DISCARD ALL take the latter."""
     world = World()
     world.complete("DECLARE c CURSOR FOR SELECT email FROM people")
-    outputs = world.guard.cursors["c"]
-    assert outputs is not None
-    assert outputs[0].name == "email"
-    portal = Portal("c", None, Run((Resolved(Kind.SELECT, (), outputs=(Output("x"),)),)))
+    made = world.guard.cursors["c"]
+    assert made is not None
+    assert made.outputs is not None
+    assert made.outputs[0].name == "email"
+    bound = Resolved(Kind.SELECT, (), outputs=(Output("x"),))
+    portal = Portal("c", None, Run((bound,)))
     world.portals.note("c", portal)
-    assert world.guard.cursors["c"] == (Output("x"),)
+    assert world.guard.cursors["c"] is bound
     assert sorted(world.guard.cursors) == ["c"]
     world.portals.note("c", None)
     for text in ("DISCARD PLANS", "DISCARD TEMP", "CLOSE other"):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.sql.world import CONTEXT, one
 
-from strongroom.sql.access import Access, Action, named, unseen
+from strongroom.policy.model import Action
+from strongroom.sql.access import Access, named, unseen
 from strongroom.sql.statement import Resolved
 
 POLICED = replace(CONTEXT, policed=True)

@@ -152,7 +152,9 @@ def test_names_of_statements_and_cursors_follow() -> None:
     assert prepared.prepared["p"].outputs == (Output("email", 100, 2, EMAIL, type_oid=25),)
     assert after(prepared, one("deallocate p")).prepared == {}
     declared = after(CONTEXT, one("declare c cursor for select email from customers"))
-    assert declared.cursors["c"] == (Output("email", 100, 2, EMAIL, type_oid=25),)
+    made = declared.cursors["c"]
+    assert made is not None
+    assert made.outputs == (Output("email", 100, 2, EMAIL, type_oid=25),)
     assert after(declared, one("close all")).cursors == {}
     assert after(prepared, one("discard all")).prepared == {}
 

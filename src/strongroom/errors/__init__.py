@@ -50,7 +50,7 @@
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged, DestructionRefused, HoldUnknown
     ├── Denied          a statement or value was understood, or could not be, and may not pass
-    │   ├── SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
+    │   ├── AccessDenied, SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch

@@ -11,6 +11,13 @@ class Denied(StrongroomError):
     remedy = "`strongroom explain` shows, without running it, how a statement is understood."
 
 
+class AccessDenied(Denied):
+    """The policy does not permit what a statement does."""
+
+    code = "access-denied"
+    remedy = "`strongroom policy who` lists who may; whoever keeps the configuration can change it."
+
+
 class SyntaxNotUnderstood(Denied):
     """The text could not be parsed, so what it touches is unknown."""
 

@@ -79,6 +79,7 @@ class Question:
     declared: tuple[int, ...]
     path: tuple[str, ...]
     snapshot: object
+    policed: bool = False
 
 
 class Unfinished(Exception):

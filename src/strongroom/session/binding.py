@@ -38,7 +38,7 @@ def sealed_bind(guard: Guard, resolved: Resolved, bind: m.Bind) -> tuple[Run, by
     values, formats = bind.values, tuple(bind.format(i) for i in range(len(bind.values)))
     if resolved.parameters is not None:
         values, formats = _sealed(guard, resolved.parameters, bind)
-    run = Run((resolved,), formats=bind.result_formats, tenant=guard.tenant)
+    run = Run((resolved,), formats=bind.result_formats, tenant=guard.tenant, standing=guard.standing)
     result_formats = bind.result_formats
     if resolved.outputs is not None:
         result_formats = rows.upstream_formats(resolved.outputs, bind.result_formats)

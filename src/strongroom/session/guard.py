@@ -26,6 +26,7 @@ from strongroom.session.analyses import (
     LENGTH_KEPT,
     Question,
 )
+from strongroom.session.policing import Policing
 from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
@@ -36,7 +37,6 @@ from strongroom.sql.statement import (
     Barrier,
     Context,
     Kind,
-    Output,
     Resolved,
     SealedLiteral,
 )
@@ -74,18 +74,18 @@ class _Prepared(Mapping[str, Resolved]):
         return self._guard.anew(statement)  # PostgreSQL resolves it anew too
 
 
-class _Cursors(Mapping[str, tuple[Output, ...] | None]):
+class _Cursors(Mapping[str, Resolved | None]):
     """The session's cursors as analysis wants them: those of DECLARE and those of Bind share their names."""
 
     def __init__(self, portals: Names[Portal]) -> None:
         self._portals = portals
-        self.declared: dict[str, tuple[Output, ...] | None] = {}
+        self.declared: dict[str, Resolved | None] = {}
 
-    def __getitem__(self, name: str) -> tuple[Output, ...] | None:
+    def __getitem__(self, name: str) -> Resolved | None:
         portal = self._portals.find(name) if name else None
         if portal is None:
             return self.declared[name]
-        return portal.run.statements[0].outputs if portal.run is not None and portal.run.statements else None
+        return portal.run.statements[0] if portal.run is not None and portal.run.statements else None
 
     def __iter__(self) -> Iterator[str]:
         bound = self._portals.names()
@@ -117,13 +117,19 @@ class Guard(Seals):
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
+        self.policing: Policing | None = None
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 
     @property
     def outlook(self) -> object:
         """Compares unequal when statements must be analysed anew."""
-        return self._snapshot.analyses.mark, self._path, self.tenant
+        return self._snapshot.analyses.mark, self._path, self.tenant, self.standing
+
+    @property
+    def standing(self) -> object:
+        """Compares unequal when a policy must be asked again about what it permitted."""
+        return None if self.policing is None else self.policing.standing(self.tenant)
 
     @property
     def changed(self) -> bool:
@@ -214,7 +220,9 @@ class Guard(Seals):
                 "current transaction is aborted, commands ignored until end of transaction block",
                 hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
             )
-        return analysis
+        if self.policing is None:
+            return analysis
+        return self.policing.judged(analysis, self._snapshot.schema, self.tenant)
 
     def _is_of_session(self, statement: Resolved) -> bool:
         """Whether it touches values whose tenant the session says."""
@@ -237,13 +245,13 @@ class Guard(Seals):
     def _understood(
         self, text: str, declared: Sequence[int], path: tuple[str, ...], *, may_wait: bool
     ) -> Analysis:
-        snapshot = self._snapshot
+        snapshot, policed = self._snapshot, self.policing is not None
         is_long = may_wait and len(text) > LENGTH_KEPT
         if is_long:
-            elsewhere = self.long.analysis(Question(text, tuple(declared), path, snapshot))
+            elsewhere = self.long.analysis(Question(text, tuple(declared), path, snapshot, policed=policed))
             if elsewhere is not None:
                 return elsewhere
-        key = (text, tuple(declared), path)
+        key = (text, tuple(declared), path, policed)
         known = snapshot.analyses.find(key)
         if known is not None:
             return known
@@ -255,6 +263,7 @@ class Guard(Seals):
             self._prepared,
             self.cursors,
             snapshot.logins,
+            policed=policed,
         )
         analysis = analyse(text, declared, context)
         if is_long:
@@ -300,7 +309,7 @@ class Guard(Seals):
         """Upstream has carried out a statement."""
         self.begun(statement)
         if statement.kind is Kind.DECLARE and statement.name is not None and statement.defines is not None:
-            self.cursors.declared[statement.name] = statement.defines.outputs
+            self.cursors.declared[statement.name] = statement.defines
         elif statement.kind in (Kind.CLOSE, Kind.DISCARD) and Barrier.CURSORS in statement.barriers:
             self.cursors.close(statement.name)
         elif statement.takes_back:
@@ -310,7 +319,8 @@ class Guard(Seals):
         """The portal that DECLARE made, as Describe wants it; its rows come by FETCH alone."""
         if name not in self.cursors:
             return None
-        outputs = self.cursors[name]
+        made = self.cursors[name]
+        outputs = None if made is None else made.outputs
         return Portal(
             name, None, Run((Resolved(Kind.FETCH, (), touched=outputs is not None, outputs=outputs),))
         )

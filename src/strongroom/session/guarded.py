@@ -11,6 +11,7 @@ Used by `postgres`; pure.
 
 from strongroom._kernel import Answer, Refused, cut, plain_reply
 from strongroom.errors import (
+    AccessDenied,
     ClientError,
     Denied,
     InvalidValue,
@@ -179,7 +180,7 @@ class GuardedRelay(PipelinedRelay):
             return self._refuse_bind(name, UndefinedStatement("there is no prepared statement of this name"))
         resolved = statement.resolved
         if resolved is None or not resolved.touched:
-            run = Run(()) if resolved is None else Run((resolved,))
+            run = Run(()) if resolved is None else Run((resolved,), standing=self._guard.standing)
             sent = None
         else:
             try:
@@ -269,7 +270,8 @@ class GuardedRelay(PipelinedRelay):
     def _declared(self, name: str) -> Portal | None:
         """A cursor of DECLARE as a portal."""
         declared = self._guard.cursors.declared
-        outputs = declared.get(name)
+        made = declared.get(name)
+        outputs = None if made is None else made.outputs
         if outputs is None:
             return Portal(name, None, Run(())) if name in declared else None
         opened = any(one.protection is not None for one in outputs)
@@ -299,6 +301,8 @@ class GuardedRelay(PipelinedRelay):
                 hint="Bind the statement again.",
             )
             return self._refuse_portal(Request.EXECUTE, execute.portal, error)
+        if run.statements and run.standing != self._guard.standing:
+            return self._refuse_portal(Request.EXECUTE, execute.portal, _other_standing())
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
@@ -334,12 +338,16 @@ class GuardedRelay(PipelinedRelay):
             return None
         if resolved.kind not in _OF_ROUNDS or resolved.barriers:
             return None
+        if self._guard.policing is not None and not resolved.touched:
+            return None  # each is asked about
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
         """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
         resolved = statement.resolved
         assert resolved is not None
+        if self._guard.policing is not None and statement.outlook != self._guard.outlook:
+            raise _other_standing()
         known = self._sealings.get(id(resolved))
         sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
         if known is not None and sealed is not None:
@@ -428,6 +436,12 @@ class GuardedRelay(PipelinedRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+
+def _other_standing() -> AccessDenied:
+    return AccessDenied(
+        "what this session may do has changed since the statement was bound", hint="Bind it again."
+    )
 
 
 def _only(analysis: Analysis) -> Resolved | None:

@@ -60,6 +60,7 @@ class Run:
     opener: CopyOpener | None = None  # of COPY TO STDOUT
     index: int = 0
     tenant: str = ""  # of the session when it was bound
+    standing: object = None  # of the policy when it was bound
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended
 
     @property

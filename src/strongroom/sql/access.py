@@ -10,26 +10,10 @@ question who asks does not come up here: the answer is remembered with the analy
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 
+from strongroom.policy.model import Action
 from strongroom.sql.schema import ColumnId, Relation, Schema
 from strongroom.sql.value import Value
-
-
-class Action(Enum):
-    """What is done, to a relation or function (manual, "Privileges"), or to a column."""
-
-    SELECT = "select"
-    INSERT = "insert"
-    UPDATE = "update"
-    DELETE = "delete"
-    TRUNCATE = "truncate"
-    DDL = "ddl"
-    COPY = "copy"
-    CALL = "call"
-    REVEAL = "reveal"  # something is computed of it, or it is kept elsewhere
-    FILTER = "filter"  # rows are told apart, put in order or grouped by it
-    WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True)

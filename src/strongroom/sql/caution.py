@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from strongroom.errors import SettingPinned, UserCodeRefused
-from strongroom.sql.access import Access, Action
+from strongroom.policy.model import Action
+from strongroom.sql.access import Access
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings

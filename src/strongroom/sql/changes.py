@@ -8,7 +8,8 @@ WITH may hold them.
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn, ValueMoves
-from strongroom.sql.access import Action, columns_of
+from strongroom.policy.model import Action
+from strongroom.sql.access import columns_of
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.listed import learn_listed

@@ -1,7 +1,7 @@
 """COPY of a protected table: which columns its stream has, and how it is written. Source: manual, "COPY"."""
 
 from strongroom.errors import ConstructRefused, TenantUnclear
-from strongroom.sql.access import Action
+from strongroom.policy.model import Action
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition
 from strongroom.sql.parse import Node, strings

@@ -8,7 +8,8 @@ to do all that a statement of its kind could do to what it names. Called by `res
 from dataclasses import replace
 
 from strongroom.errors import Denied
-from strongroom.sql.access import Access, Action, unseen
+from strongroom.policy.model import Action
+from strongroom.sql.access import Access, unseen
 from strongroom.sql.caution import calls, writes
 from strongroom.sql.parse import unpack
 from strongroom.sql.statement import Resolved

@@ -228,8 +228,13 @@ def fetch(task: Task) -> Resolved:
         if task.ground.near:
             raise UndefinedCursor(f'cursor "{name}" does not exist')
         return task.untouched(Kind.FETCH, name=name)
-    found = None if task.body.get("ismove") else task.context.cursors[name]
-    return task.untouched(Kind.FETCH, name=name, outputs=found, touched=found is not None, context_free=False)
+    made = task.context.cursors[name]
+    found = None if made is None or task.body.get("ismove") else made.outputs
+    accesses = frozenset[Access]() if made is None else made.accesses
+    touched = found is not None
+    return task.untouched(
+        Kind.FETCH, name=name, outputs=found, accesses=accesses, touched=touched, context_free=False
+    )
 
 
 def close(task: Task) -> Resolved:

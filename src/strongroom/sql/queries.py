@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, StatementTooComplex, UndefinedColumn, ValueMoves
-from strongroom.sql.access import Action, columns_of
+from strongroom.policy.model import Action
+from strongroom.sql.access import columns_of
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
 from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled, typed

@@ -49,8 +49,7 @@ def after(context: Context, resolved: Resolved) -> Context:
         made = resolved.defines or Resolved(Kind.OTHER, ())
         return replace(context, prepared=_renamed(context.prepared, resolved, made))
     if resolved.kind in {Kind.DECLARE, Kind.CLOSE}:
-        outputs = resolved.defines.outputs if resolved.defines is not None else None
-        return replace(context, cursors=_renamed(context.cursors, resolved, outputs))
+        return replace(context, cursors=_renamed(context.cursors, resolved, resolved.defines))
     if resolved.kind is Kind.DISCARD and Barrier.PREPARED in resolved.barriers:
         return replace(context, prepared={}, cursors={})
     return context

@@ -8,7 +8,8 @@ the manual's "Table Expressions". Called by `queries.py` (registered) and `chang
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, Denied, TypeRefused, UndefinedColumn, UndefinedTable
-from strongroom.sql.access import Action, columns_of
+from strongroom.policy.model import Action
+from strongroom.sql.access import columns_of
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.functions import call, own_name
 from strongroom.sql.meeting import common, compare, element, linked, plain, settled

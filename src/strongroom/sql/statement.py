@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 
+from strongroom.policy.model import Mask
 from strongroom.sql.access import Access
 from strongroom.sql.schema import ColumnId, Protection, Schema
 
@@ -92,6 +93,7 @@ class Output:
     type_oid: int = 0  # what the client sees; 0: what PostgreSQL says
     typmod: int = -1
     column: ColumnId | None = None  # whose value it is as it stands, where it is one of a table's
+    mask: Mask | None = None  # under which alone the client may see it
 
     @property
     def printed(self) -> bool:
@@ -202,6 +204,6 @@ class Context:
     search_path: tuple[str, ...]  # as current_schemas(true) gives it: pg_temp_N and pg_catalog included
     functions: Mapping[str, str] = field(default_factory=dict)  # `schema.name` that may be called -> reason
     prepared: Mapping[str, Resolved] = field(default_factory=dict)  # statements of this session by name
-    cursors: Mapping[str, tuple[Output, ...] | None] = field(default_factory=dict)  # portals by name
+    cursors: Mapping[str, Resolved | None] = field(default_factory=dict)  # portals by name
     logins: frozenset[str] = frozenset()  # roles by which the gateway logs in
     policed: bool = False  # every statement is followed, so that a policy can be asked about it

@@ -1,0 +1,113 @@
+"""What a policy says of one session's statements: that they pass, under which masks, or that they do not.
+
+The shell gives a session its `Judge` once it is known whose it is. `Policing` asks it about each analysis,
+and remembers the answers for as long as the judge's standing is the same: who asks, under which policy, and
+which of its conditions hold. What is denied raises `AccessDenied`, with the names of what was asked for and
+no more.
+
+Used by `guard`; pure.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from strongroom.errors import AccessDenied
+from strongroom.policy.model import PERMIT, Access, Action, Decision, Mask, Resource
+from strongroom.session.analyses import ANALYSES_KEPT
+from strongroom.sql import access
+from strongroom.sql.schema import ColumnId, Schema
+from strongroom.sql.statement import Analysis, Output, Resolved
+
+NAMED_AT_MOST = 3
+"""Accesses that the message of a denial names; a statement may make hundreds."""
+
+
+class Judge(Protocol):
+    """Decides for one session; it knows whose it is, and under which circumstances."""
+
+    database: str
+    """Strongroom's own name for it."""
+
+    def standing(self, tenant: str) -> object:
+        """Compares unequal when what was decided before may be decided otherwise now."""
+
+    def decide(self, accesses: Sequence[Access], tenant: str) -> Decision:
+        """Whether one statement may make all these accesses."""
+
+
+class Policing:
+    """The judge of one session, and what it said."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._standing: object = None
+        self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
+
+    def standing(self, tenant: str) -> object:
+        """Compares unequal when statements must be judged anew."""
+        return self._judge.standing(tenant)
+
+    def judged(self, analysis: Analysis, schema: Schema, tenant: str) -> Analysis:
+        """The analysis, with a mask on each output that has one; raises `AccessDenied`."""
+        standing = self.standing(tenant)
+        if standing != self._standing:
+            self._judged.clear()
+            self._standing = standing
+        known = self._judged.get(id(analysis))
+        if known is not None:
+            self._judged.move_to_end(id(analysis))
+            return known[1]
+        statements = tuple(self._passed(one, schema, tenant) for one in analysis.statements)
+        passed = analysis if statements == analysis.statements else replace(analysis, statements=statements)
+        # What was judged is kept beside, so that nothing else can have its identity.
+        self._judged[id(analysis)] = analysis, passed
+        if len(self._judged) > ANALYSES_KEPT:
+            self._judged.popitem(last=False)
+        return passed
+
+    def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
+        accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
+        outputs = statement.outputs or ()
+        shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
+        decision = self._judge.decide((*accesses, *shown.values()), tenant)
+        if decision.effect is not PERMIT:
+            raise _denied(decision)
+        if not decision.masks:
+            return statement
+        masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
+        return replace(statement, outputs=tuple(_masked(one, masks) for one in outputs))
+
+    def _asked(self, one: access.Access) -> Access:
+        schema, name, column = one.schema or None, one.name or None, one.column or None
+        if one.action is Action.CALL:
+            return Access(one.action, Resource(self._judge.database, schema, function=name))
+        # What the catalog does not know has a name and no schema, so that no rule for a schema matches.
+        return Access(one.action, Resource(self._judge.database, schema or (name and ""), name, column))
+
+    def _shown(self, schema: Schema, column: ColumnId) -> Access:
+        return Access(Action.MASK, Resource(self._judge.database, *access.named(schema, column)))
+
+
+def _in_order(one: access.Access) -> tuple[str, ...]:
+    return one.action.value, one.schema, one.name, one.column
+
+
+def _masked(output: Output, masks: dict[ColumnId, Mask | None]) -> Output:
+    mask = None if output.column is None else masks[output.column]
+    return output if mask is None else replace(output, mask=mask)
+
+
+def _denied(decision: Decision) -> AccessDenied:
+    refused = [_in_words(one.access) for one in decision.reasons if one.effect is not PERMIT]
+    more = len(refused) - NAMED_AT_MOST
+    named = ", ".join(refused[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return AccessDenied(f"permission denied: {named or 'none of your roles counts now'}")
+
+
+def _in_words(one: Access) -> str:
+    resource = one.resource
+    names: Iterable[str | None] = (resource.schema, resource.table, resource.column, resource.function)
+    action = "show" if one.action is Action.MASK else one.action.value
+    return f"{action} on {'.'.join(name for name in names if name) or resource.database}"
