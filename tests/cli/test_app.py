@@ -9,7 +9,7 @@ from tests.cli.conftest import Run
 
 from strongroom.cli import app, keys
 
-GROUPS = {"keys", "keys root", "keys tenants", "keys approvals"}
+GROUPS = {"keys", "keys root", "keys tenants", "keys approvals", "people"}
 COMMANDS = [
     name for name in (*app.COMMANDS, *(f"keys {name}" for name in keys.COMMANDS)) if name not in GROUPS
 ]

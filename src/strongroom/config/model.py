@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
+from strongroom.config.people import Login, Person, PersonName
 from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
@@ -52,6 +53,8 @@ __all__ = [
     "Database",
     "Keys",
     "Limits",
+    "Login",
+    "Person",
     "RootAddress",
     "SessionLimits",
     "Settings",
@@ -305,6 +308,8 @@ class Settings(_Frozen):
     keys: Keys | None = None
     databases: Mapping[DatabaseName, Database] = Field(min_length=1)
     accounts: Mapping[str, Account] = Field(default_factory=dict)
+    people: Mapping[PersonName, Person] = Field(default_factory=dict)
+    login: Login = Field(default_factory=Login)
     limits: Limits = Field(default_factory=Limits)
     workers: int = Field(default=1, ge=1, le=256)
     health: Listen | None = None
@@ -349,6 +354,16 @@ class Settings(_Frozen):
                         f"accounts.{name} logs in with a certificate, "
                         f"but databases.{wanted} has no tls.client_ca to verify it with"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _people_fit_databases(self) -> Self:
+        for name, person in self.people.items():
+            if name in self.accounts:
+                raise invalid(f"people.{name} has the name of an account", instead="rename one of them")
+            for wanted in person.databases:
+                if wanted not in self.databases:
+                    raise invalid(f"people.{name}.databases names {wanted}, which is not under databases")
         return self
 
     @model_validator(mode="after")

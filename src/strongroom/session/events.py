@@ -54,9 +54,13 @@ class AccountKnown:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Answers `Admit`: ``refusal`` is None, or names the limit that is reached."""
+    """Answers `Admit`: ``refusal`` is None, `LOGIN`, or names the limit that is reached."""
 
     refusal: str | None = None
+
+
+LOGIN = "login"
+"""The refusal that says nothing of why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,13 @@ class SnapshotLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Expelled:
+    """Who logged in may be here no longer."""
+
+    error: StrongroomError
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The gateway is stopping: end when the session is idle."""
 
@@ -145,5 +156,6 @@ Event = (
     | SnapshotChanged
     | SnapshotAged
     | SnapshotLost
+    | Expelled
     | Drain
 )
