@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from tests.people.conftest import NOW
 
-from strongroom.errors import TooManyCredentials
+from strongroom.errors import LoginRefused, TooManyCredentials
 from strongroom.people import store
 from strongroom.people.credentials import OPEN_AT_MOST, Issued, issue
-from strongroom.people.model import Credential, Verified
+from strongroom.people.model import Credential, Person, Verified
+from strongroom.secret import Secret
 from strongroom.state import State
 from strongroom.wire.postgres.verifier import make_verifier, mock_verifier
 
@@ -25,6 +26,15 @@ def given(state: State, person: str = "anna", now: datetime = NOW) -> Issued:
         session_time=timedelta(hours=8),
         now=now,
     )
+
+
+@pytest.fixture(autouse=True)
+def people(state: State) -> None:
+    """Two who were added long ago."""
+    with state.engine.begin() as connection:
+        for name in ("anna", "berta"):
+            long_ago = NOW - timedelta(days=400)
+            store.store_person(connection, Person(name, Secret("x"), Secret("x"), -1, False, long_ago))
 
 
 def held(state: State, person: str = "anna") -> list[Credential]:
@@ -67,6 +77,19 @@ def test_what_is_taken_back_is_told_until_its_sessions_would_be_over(state: Stat
         assert store.is_revoked(connection, mine.credential.id)
         assert not store.is_revoked(connection, others.credential.id)
         assert store.is_revoked(connection, "0000")
+
+
+def test_who_was_disabled_or_renewed_meanwhile_gets_nothing(state: State) -> None:
+    """Though they showed who they are a moment before; nor does who is nobody."""
+    with state.engine.begin() as connection:
+        store.disable_person(connection, "anna", NOW)
+        renewed = NOW + timedelta(seconds=1)
+        store.store_person(connection, Person("berta", Secret("y"), Secret("y"), -1, False, renewed))
+    for name in ("anna", "berta", "carl"):
+        with pytest.raises(LoginRefused):
+            given(state, name)
+        assert held(state, name) == []
+    assert given(state, "berta", now=renewed)
 
 
 def test_a_person_holds_some_and_no_more(state: State) -> None:

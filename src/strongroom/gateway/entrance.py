@@ -22,6 +22,7 @@ from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.people import store
 from strongroom.people.model import Credential, Verdict, judge
+from strongroom.secret import Secret
 from strongroom.session import effects as do
 from strongroom.session.events import LOGIN
 from strongroom.session.login import Credentials, Method
@@ -62,12 +63,13 @@ class Entrance:
         if person is not None and driver.database in person.databases:
             return await self._look_up_person(driver, account)
         configured = self._settings.accounts.get(account)
-        kept = await _elsewhere(
-            partial(self._state.verifiers, account, datetime.now(UTC))
-        )  # for strangers too
+        secrets: Sequence[Secret]
+        if configured is not None and configured.password is not None:
+            secrets = [configured.password]
+        else:  # an unknown account is looked for too, so that it takes as long
+            secrets = await _elsewhere(partial(self._state.verifiers, account, datetime.now(UTC)))
         if configured is None or driver.database not in configured.databases:
             return None
-        secrets = [configured.password] if configured.password is not None else kept
         names = frozenset() if configured.certificate is None else frozenset([configured.certificate])
         if not secrets:
             return Credentials(None, names)

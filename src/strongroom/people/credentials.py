@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strongroom.errors import TooManyCredentials
+from strongroom.errors import LoginRefused, TooManyCredentials
 from strongroom.people import store
 from strongroom.people.model import Credential, Verified
 from strongroom.secret import Secret
@@ -43,7 +43,10 @@ def issue(
     session_time: timedelta,
     now: datetime,
 ) -> Issued:
-    """Makes a credential for who has shown who they are, and keeps what the gateway needs of it."""
+    """Makes a credential for who has shown who they are, and keeps what the gateway needs of it.
+
+    Raises ``LoginRefused`` where the person was disabled or renewed since they showed it.
+    """
     password = Secret(secrets.token_urlsafe(PASSWORD_BYTES))
     salt = mock_verifier(verified.person, state.installation_secret).salt
     credential = Credential(
@@ -57,6 +60,8 @@ def issue(
         session_until=now + session_time,
     )
     with state.engine.begin() as connection:
+        if store.has_changed(connection, verified.person, verified.second_factor_at):
+            raise LoginRefused("login refused", hint="Sign in again.")
         if store.open_credentials(connection, verified.person, now) >= OPEN_AT_MOST:
             raise TooManyCredentials(
                 f"{verified.person} holds {OPEN_AT_MOST} credentials that count still",

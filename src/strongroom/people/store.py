@@ -117,6 +117,12 @@ def all_people(connection: Connection) -> Sequence[Person]:
     return [_person(row) for row in connection.execute(select(_people).order_by(_people.c.name))]
 
 
+def has_changed(connection: Connection, name: str, since: datetime) -> bool:
+    """Whether the person is disabled, gone, or was renewed since."""
+    person = find_person(connection, name)
+    return person is None or person.disabled or person.updated > since
+
+
 def disable_person(connection: Connection, name: str, now: datetime) -> None:
     """Takes away the right to sign in; what was given already goes with `revoke`."""
     where = _people.c.name == name
