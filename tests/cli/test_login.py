@@ -2,7 +2,9 @@
 
 import io
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,6 +114,22 @@ def test_refusals(login: Login, authenticators: dict[str, pyotp.TOTP]) -> None:
         assert (run.status, "login refused" in run.stderr) == ((1, True) if typed else (2, False))
     assert login("anna").status == 0
     assert login("anna", code=code).status == 1
+
+
+def test_after_many_wrong_tries_nothing_counts_and_the_list_says_so(
+    login: Login, strongroom: Callable[..., Run], tmp_path: Path
+) -> None:
+    """The right password and code hear what wrong ones hear; others sign in."""
+    with closing(sqlite3.connect(tmp_path / "state.db")) as db:
+        for _ in range(5):
+            assert login("anna", password="wrong").status == 1
+            with db:
+                db.execute("UPDATE sign_in_tallies SET free_at = 0")  # as if the pause were over
+    assert login("anna").status == 1
+    told = strongroom("people", "list", "--json", "--config", str(tmp_path / "strongroom.yaml"))
+    standing = {one["name"]: one["standing"] for one in json.loads(told.stdout)}
+    assert standing == {"anna": "locked for a while", "berta": "may sign in"}
+    assert login("berta", "--database", "books").status == 0
 
 
 def test_nobody_of_that_name(login: Login, strongroom: Callable[..., Run], tmp_path: Path) -> None:

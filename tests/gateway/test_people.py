@@ -23,6 +23,7 @@ from strongroom.people.credentials import issue
 from strongroom.people.model import Verified
 from strongroom.secret import Secret
 from strongroom.state import State, open_state
+from strongroom.testing.certificates import Authority
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.processes import free_port
 from strongroom.testing.raw_client import SECONDS, RawClient
@@ -175,6 +176,28 @@ def test_it_works_as_a_password_in_any_driver_as_often_as_wanted(house: House) -
         assert asyncio.run(look(uri)) == "support"
         with psycopg.connect(uri) as db:
             assert db.execute("SELECT current_user").fetchone() == ("support",)
+
+
+def test_over_tls_it_is_bound_to_the_channel_and_the_address(
+    shop: PostgresServer, authority: Authority
+) -> None:
+    """With SCRAM-SHA-256-PLUS, as any password; from elsewhere it is worth nothing there either."""
+    states: list[State] = []
+
+    def first(gateway: Gateway) -> None:
+        gateway.configure(configuration(gateway) | {"people": {"anna": {"databases": [DATABASE]}}})
+        states.append(open_state(StateAddress(gateway.folder / "state" / "state.db")))
+        sign_in.add(states[0], "anna", Secret(WORDS), datetime.now(UTC) - timedelta(days=1))
+
+    with Gateway.start(shop, DATABASE, authority=authority, first=first) as gateway:
+        house = House(gateway, states[0], {})
+        with psycopg.connect(gateway.uri("anna", house.give("anna"), channel_binding="require")) as db:
+            assert db.execute("SELECT 1").fetchone() == (1,)
+        elsewhere = house.give("anna", source="127.0.0.2")
+        with pytest.raises(psycopg.OperationalError, match="login-refused"):
+            psycopg.connect(gateway.uri("anna", elsewhere))
+        assert house.refusals() == [("anna", "127.0.0.1", "another address")]
+        states[0].close()
 
 
 # ------------------------------------------------------------------------------ when it is worth nothing

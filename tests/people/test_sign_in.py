@@ -9,7 +9,7 @@ from tests.people.conftest import NOW
 
 from strongroom.errors import LoginRefused, PersonRefused, PersonUnknown
 from strongroom.people import passwords, sign_in, store
-from strongroom.people.model import Verified
+from strongroom.people.model import Verified, Way
 from strongroom.people.sign_in import ByPasswordAndCode, PasswordAndCode
 from strongroom.people.throttle import Rules
 from strongroom.secret import Secret
@@ -44,9 +44,8 @@ def attempt(
     source: str = HERE,
 ) -> Verified:
     """Signs in, or raises."""
-    return ByPasswordAndCode(state, RULES).verify(
-        PasswordAndCode(name, password, code), source=source, now=now
-    )
+    way: Way[PasswordAndCode] = ByPasswordAndCode(state, RULES)
+    return way.verify(PasswordAndCode(name, password, code), source=source, now=now)
 
 
 def fails(
@@ -100,11 +99,12 @@ def test_too_many_wrong_tries_lock_and_the_lock_ends(state: State, anna: pyotp.T
         assert fails(state, "000000", NOW + number * timedelta(minutes=1), password=Secret("wrong"))
     locked = NOW + (RULES.failures - 1) * timedelta(minutes=1)
     end = locked + timedelta(seconds=RULES.lock_seconds)
-    assert sign_in.is_locked(state, "anna", HERE, RULES, locked)
+    with state.engine.begin() as connection:
+        assert sign_in.is_locked(connection, "anna", HERE, RULES, locked)
+        assert not sign_in.is_locked(connection, "anna", HERE, RULES, end)
     for now in (locked, end - timedelta(seconds=1)):
         assert fails(state, anna.at(now), now)
     assert attempt(state, anna.at(locked), locked, source="192.0.2.2")
-    assert not sign_in.is_locked(state, "anna", HERE, RULES, end)
     assert attempt(state, anna.at(end), end)
 
 
@@ -123,6 +123,16 @@ def test_who_is_disabled_does_not_sign_in(state: State, anna: pyotp.TOTP) -> Non
     renewed = pyotp.TOTP(sign_in.add(state, "anna", WORDS, NOW).danger_reveal())
     assert fails(state, anna.at(NOW))
     assert attempt(state, renewed.at(NOW))
+
+
+def test_who_is_renewed_is_locked_no_more(state: State, anna: pyotp.TOTP) -> None:
+    """At the command, which is where somebody asks for it."""
+    for number in range(RULES.failures):
+        assert fails(state, "000000", NOW + number * timedelta(minutes=1), source=sign_in.COMMAND)
+    now = NOW + RULES.failures * timedelta(minutes=1)
+    assert fails(state, anna.at(now), now, source=sign_in.COMMAND)
+    renewed = pyotp.TOTP(sign_in.add(state, "anna", WORDS, now).danger_reveal())
+    assert attempt(state, renewed.at(now), now, source=sign_in.COMMAND)
 
 
 def test_nobody_else_is_disabled_by_mistake(state: State, anna: pyotp.TOTP) -> None:

@@ -19,12 +19,10 @@ from strongroom.config import DEFAULT_FILE, Database, Settings, environment_with
 from strongroom.errors import PersonUnknown
 from strongroom.people.credentials import Issued, issue
 from strongroom.people.model import Verified
-from strongroom.people.sign_in import ByPasswordAndCode, PasswordAndCode
+from strongroom.people.sign_in import COMMAND, ByPasswordAndCode, PasswordAndCode
 from strongroom.people.source import source_of
 from strongroom.state import State, open_state
 
-DOOR = "command"
-"""What tries are counted by: who can run the command chooses ``--from`` at will."""
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to connect when a listener listens there
 
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="A name under people.")]
@@ -124,7 +122,7 @@ def login(  # noqa: PLR0917  # typer makes options of parameters, whatever their
 
 def _sign_in(settings: Settings, state: State, claim: PasswordAndCode, place: str, where: str) -> Given:
     now = datetime.now(UTC)
-    verified: Verified = ByPasswordAndCode(state, settings.login.rules).verify(claim, source=DOOR, now=now)
+    verified: Verified = ByPasswordAndCode(state, settings.login.rules).verify(claim, source=COMMAND, now=now)
     issued = issue(
         state,
         verified,

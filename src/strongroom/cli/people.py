@@ -20,6 +20,7 @@ from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import PersonRefused, PersonUnknown
 from strongroom.people import codes, sign_in, store
+from strongroom.people.model import Person
 from strongroom.secret import Secret
 from strongroom.state import State, look_at_state, open_state
 
@@ -96,18 +97,24 @@ def _rows(settings: Settings, state: State) -> Iterator[dict[str, object]]:
         added = {one.name: one for one in store.all_people(connection)}
         for name in sorted(added.keys() | settings.people.keys()):
             person, configured = added.get(name), settings.people.get(name)
-            standing = "disabled" if person is not None and person.disabled else "may sign in"
-            if person is None:
-                standing = "not added yet"
-            elif configured is None:
-                standing = "not in the configuration"
+            locked = sign_in.is_locked(connection, name, sign_in.COMMAND, settings.login.rules, now)
             yield {
                 "name": name,
                 "databases": "" if configured is None else ", ".join(configured.databases),
-                "standing": standing,
+                "standing": _standing(person, is_configured=configured is not None, locked=locked),
                 "since": None if person is None else f"{person.updated:%Y-%m-%d %H:%M}",
                 "credentials": store.open_credentials(connection, name, now),
             }
+
+
+def _standing(person: Person | None, *, is_configured: bool, locked: bool) -> str:
+    if person is None:
+        return "not added yet"
+    if not is_configured:
+        return "not in the configuration"
+    if person.disabled:
+        return "disabled"
+    return "locked for a while" if locked else "may sign in"
 
 
 def _refuse_unconfigured(settings: Settings, name: str) -> None:

@@ -99,6 +99,8 @@ class Driver:
         loop = asyncio.get_running_loop()
         self.name = name
         self.account = ""
+        self.source = ""
+        """The address that the client came from, as `people.source` writes it."""
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -129,6 +131,7 @@ class Driver:
         Called from `connection_made`, so that nothing the client sent can overtake them.
         """
         self.client.limit(self._buffer_bytes)
+        self.source = source_of(self.client.peer)
         self.dispatch(event)
         if octets:
             self._client_data(octets)
@@ -144,11 +147,6 @@ class Driver:
     def expel(self, error: StrongroomError) -> None:
         """End now: who logged in may be here no longer."""
         self.dispatch(ev.Expelled(error))
-
-    @property
-    def source(self) -> str:
-        """The address that the client came from, as `people.source` writes it."""
-        return source_of(self.client.peer)
 
     @property
     def guarded(self) -> bool:

@@ -80,7 +80,7 @@ class Entrance:
         mock = mock_verifier(person, self._state.installation_secret)
         found = await _elsewhere(partial(_credentials, self._state, person))
         shown = [one for one in found if one.verifier.is_beside(mock)]
-        if not shown:
+        if not shown or driver.client.lost:
             return None
         self._shown[driver] = shown
         return Credentials(shown[0].verifier, others=tuple(one.verifier for one in shown[1:]))

@@ -22,6 +22,8 @@ from strongroom.state import State
 
 NEVER = -1
 """The step before the first code."""
+COMMAND = "command"
+"""The source by which ``strongroom login`` counts: who can run it could choose any other at will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,15 @@ class ByPasswordAndCode:
 def add(state: State, name: str, password: Secret, now: datetime) -> Secret:
     """Gives a person a password and a second factor, in place of what there was; returns the latter's secret.
 
-    What the person holds of before is taken back. Raises ``PersonRefused`` for a password that is too short.
+    What the person holds of before is taken back, and wrong tries are forgotten. Raises ``PersonRefused``
+    for a password that is too short.
     """
     secret = codes.new_secret()
     person = Person(name, passwords.make(password), secret, NEVER, disabled=False, updated=now)
     with state.engine.begin() as connection:
         store.store_person(connection, person)
         store.revoke(connection, name)
+        store.drop_tally(connection, _key(name, COMMAND))
     return secret
 
 
@@ -102,13 +106,13 @@ def _may_sign_in(person: Person, right: Person) -> bool:
     return person.password == right.password and not person.disabled
 
 
-def is_locked(state: State, name: str, source: str, rules: Rules, now: datetime) -> bool:
+def is_locked(connection: Connection, name: str, source: str, rules: Rules, now: datetime) -> bool:
     """Whether nothing counts that this person tries from there, for now."""
-    with state.engine.begin() as connection:
-        tally: Tally = store.tally_of(connection, _key(name, source)).at(now.timestamp(), rules)
+    tally: Tally = store.tally_of(connection, _key(name, source)).at(now.timestamp(), rules)
     return tally.is_locked(rules)
 
 
 def _key(person: str, source: str) -> bytes:
+    """As 16 octets: a name may be anything."""
     octets = person.encode("utf-8", "replace")
     return blake2b(len(octets).to_bytes(4) + octets + source.encode(), digest_size=16).digest()
