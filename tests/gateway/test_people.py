@@ -18,9 +18,12 @@ from tests.gateway.conftest import DATABASE
 from tests.gateway.serving import configuration, connections, logged
 
 from strongroom.config import StateAddress
+from strongroom.errors import LoginRefused
 from strongroom.people import sign_in
 from strongroom.people.credentials import issue
 from strongroom.people.model import Verified
+from strongroom.people.sign_in import ByPasswordAndCode, PasswordAndCode
+from strongroom.people.throttle import Rules
 from strongroom.secret import Secret
 from strongroom.state import State, open_state
 from strongroom.testing.certificates import Authority
@@ -246,6 +249,20 @@ def test_a_stranger_does_not_learn_who_exists(house: House) -> None:
     house.give("gustav")
     assert salt("gustav") == before
     assert len(salt("nobody")) == len(before)
+
+
+def test_who_is_locked_out_of_the_command_is_in_the_log(house: House) -> None:
+    """The command has no log; the gateway's says it once, within a second or two."""
+    way = ByPasswordAndCode(house.state, Rules())
+    for number in range(Rules().failures):
+        then = datetime.now(UTC) - timedelta(minutes=Rules().failures - number)
+        with pytest.raises(LoginRefused):
+            way.verify(PasswordAndCode("emil", Secret("wrong"), "000000"), source=sign_in.COMMAND, now=then)
+    line = wait_until(lambda: logged(house.gateway, "sign-ins are locked"), "it is said")[0]
+    assert (line["person"], line["source"]) == ("emil", "command")
+    assert "login refused" in house.sign_in("emil")
+    assert comes_in(house, "emil", house.give("emil"))
+    assert len(logged(house.gateway, "sign-ins are locked")) == 1
 
 
 # ---------------------------------------------------------------------------------- when it must end

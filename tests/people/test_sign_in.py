@@ -100,8 +100,8 @@ def test_too_many_wrong_tries_lock_and_the_lock_ends(state: State, anna: pyotp.T
     locked = NOW + (RULES.failures - 1) * timedelta(minutes=1)
     end = locked + timedelta(seconds=RULES.lock_seconds)
     with state.engine.begin() as connection:
-        assert sign_in.is_locked(connection, "anna", HERE, RULES, locked)
-        assert not sign_in.is_locked(connection, "anna", HERE, RULES, end)
+        assert store.locked(connection, RULES, locked) == {("anna", HERE)}
+        assert store.locked(connection, RULES, end) == set()
     for now in (locked, end - timedelta(seconds=1)):
         assert fails(state, anna.at(now), now)
     assert attempt(state, anna.at(locked), locked, source="192.0.2.2")
@@ -133,6 +133,16 @@ def test_who_is_renewed_is_locked_no_more(state: State, anna: pyotp.TOTP) -> Non
     assert fails(state, anna.at(now), now, source=sign_in.COMMAND)
     renewed = pyotp.TOTP(sign_in.add(state, "anna", WORDS, now).danger_reveal())
     assert attempt(state, renewed.at(now), now, source=sign_in.COMMAND)
+
+
+def test_tries_of_anybody_are_counted_and_bounded(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of names that are nobody's, and no text's; the oldest go."""
+    monkeypatch.setattr(store, "TALLIES_AT_MOST", 3)
+    for number, name in enumerate(["x" * 10_000, "\udcff", "", "berta", "carl"]):
+        assert fails(state, "000000", NOW + timedelta(seconds=number), name=name)
+    with state.engine.begin() as connection:
+        counted = store.locked(connection, Rules(failures=1), NOW)
+    assert counted == {("", HERE), ("berta", HERE), ("carl", HERE)}
 
 
 def test_nobody_else_is_disabled_by_mistake(state: State, anna: pyotp.TOTP) -> None:

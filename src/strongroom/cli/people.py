@@ -95,13 +95,13 @@ def _rows(settings: Settings, state: State) -> Iterator[dict[str, object]]:
     now = datetime.now(UTC)
     with state.engine.begin() as connection:
         added = {one.name: one for one in store.all_people(connection)}
+        locked = {name for name, _ in store.locked(connection, settings.login.rules, now)}
         for name in sorted(added.keys() | settings.people.keys()):
             person, configured = added.get(name), settings.people.get(name)
-            locked = sign_in.is_locked(connection, name, sign_in.COMMAND, settings.login.rules, now)
             yield {
                 "name": name,
                 "databases": "" if configured is None else ", ".join(configured.databases),
-                "standing": _standing(person, is_configured=configured is not None, locked=locked),
+                "standing": _standing(person, is_configured=configured is not None, locked=name in locked),
                 "since": None if person is None else f"{person.updated:%Y-%m-%d %H:%M}",
                 "credentials": store.open_credentials(connection, name, now),
             }

@@ -4,8 +4,8 @@ A worker asks after each proof, a right one as well as a wrong one, and tells th
 answer: what came too often is refused in the same words, whatever it was worth. `people.throttle` has the
 arithmetic; this holds it against the clock and says in the log what it led to.
 
-`watch` sees within a second what ``strongroom people`` took back, so that sessions end. Both run in the
-supervisor.
+`watch` sees within a second what ``strongroom people`` took back, so that sessions end, and who was locked
+out of ``strongroom login``, which has no log of its own. Both run in the supervisor.
 """
 
 import asyncio
@@ -78,23 +78,31 @@ class Door:
             _log.warning("log-ins are locked", account=one.account, source=one.source, seconds=seconds)
 
 
-async def watch(state: State, is_needed: Callable[[], bool], tell: Callable[[Sequence[str]], None]) -> None:
-    """Calls ``tell`` with the ids of credentials that were taken back, until it is cancelled."""
-    told: set[str] = set()
+async def watch(
+    state: State, rules: Callable[[], Rules | None], tell: Callable[[Sequence[str]], None]
+) -> None:
+    """Calls ``tell`` with the ids of credentials that were taken back, until it is cancelled.
+
+    ``rules`` are those by which sign-ins are counted; None while nobody can sign in.
+    """
+    told, said = set[str](), set[tuple[str, str]]()
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        if not is_needed():
+        if (present := rules()) is None:
             continue
         try:
-            gone = await asyncio.to_thread(_revoked, state)
+            gone, locked = await asyncio.to_thread(_look, state, present)
         except StrongroomError as error:
             _log.warning("credentials not read", code=error.code, why=error.message)
             continue
         if gone - told:
             tell(sorted(gone - told))
-        told = gone
+        for person, source in sorted(locked - said):
+            _log.warning("sign-ins are locked", person=person, source=source, seconds=present.lock_seconds)
+        told, said = gone, locked
 
 
-def _revoked(state: State) -> set[str]:
+def _look(state: State, rules: Rules) -> tuple[set[str], set[tuple[str, str]]]:
+    now = datetime.now(UTC)
     with state.engine.begin() as connection:
-        return store.revoked(connection, datetime.now(UTC))
+        return store.revoked(connection, now), store.locked(connection, rules, now)

@@ -43,6 +43,7 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
+from strongroom.people.throttle import Rules
 from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
@@ -164,8 +165,7 @@ class Supervisor:
             await self._start(number)
         self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
-        people = watch(self._state, lambda: bool(self._settings.people), self._revoked)
-        self._tasks.start("people", people)
+        self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
@@ -317,6 +317,9 @@ class Supervisor:
             lambda: self._admit(worker, one.account),
             lambda refusal: worker.line.tell("admitted", number=message["number"], refusal=refusal),
         )
+
+    def _sign_in_rules(self) -> Rules | None:
+        return self._settings.login.rules if self._settings.people else None
 
     def _revoked(self, credentials: Sequence[str]) -> None:
         for worker in self._workers.values():

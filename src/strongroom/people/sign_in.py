@@ -9,14 +9,13 @@ Called by ``strongroom login`` and ``strongroom people``.
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 
 from sqlalchemy.engine import Connection
 
 from strongroom.errors import LoginRefused, PersonUnknown
 from strongroom.people import codes, passwords, store
 from strongroom.people.model import Person, Verified
-from strongroom.people.throttle import Rules, Tally
+from strongroom.people.throttle import Rules
 from strongroom.secret import Secret
 from strongroom.state import State
 
@@ -61,8 +60,7 @@ class ByPasswordAndCode:
         self, connection: Connection, claim: PasswordAndCode, right: Person | None, source: str, now: datetime
     ) -> int | None:
         """The step of the code, now used up; None if the try is not good, which it is counted as."""
-        key = _key(claim.person, source)
-        tally = store.tally_of(connection, key).at(now.timestamp(), self.rules)
+        tally = store.tally_of(connection, claim.person, source).at(now.timestamp(), self.rules)
         if tally.is_locked(self.rules) or now.timestamp() < tally.free_at:
             return None
         person = store.find_person(connection, claim.person)
@@ -70,10 +68,10 @@ class ByPasswordAndCode:
         if person is not None and right is not None and _may_sign_in(person, right):
             step = codes.step_of(claim.code, person.totp, now, after=person.last_step)
         if step is None:
-            store.keep_tally(connection, key, tally.failed(now.timestamp()))
+            store.keep_tally(connection, claim.person, source, tally.failed(now.timestamp()))
             return None
         store.use_step(connection, claim.person, step)
-        store.drop_tally(connection, key)
+        store.drop_tally(connection, claim.person, source)
         return step
 
 
@@ -88,7 +86,7 @@ def add(state: State, name: str, password: Secret, now: datetime) -> Secret:
     with state.engine.begin() as connection:
         store.store_person(connection, person)
         store.revoke(connection, name)
-        store.drop_tally(connection, _key(name, COMMAND))
+        store.drop_tallies(connection, name)
     return secret
 
 
@@ -104,15 +102,3 @@ def disable(state: State, name: str, now: datetime) -> None:
 def _may_sign_in(person: Person, right: Person) -> bool:
     """Nobody renewed or disabled them since the password was found to be right."""
     return person.password == right.password and not person.disabled
-
-
-def is_locked(connection: Connection, name: str, source: str, rules: Rules, now: datetime) -> bool:
-    """Whether nothing counts that this person tries from there, for now."""
-    tally: Tally = store.tally_of(connection, _key(name, source)).at(now.timestamp(), rules)
-    return tally.is_locked(rules)
-
-
-def _key(person: str, source: str) -> bytes:
-    """As 16 octets: a name may be anything."""
-    octets = person.encode("utf-8", "replace")
-    return blake2b(len(octets).to_bytes(4) + octets + source.encode(), digest_size=16).digest()

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
     Integer,
-    LargeBinary,
     Row,
     Table,
     Text,
@@ -30,7 +30,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 from strongroom.people.model import Credential, Person
-from strongroom.people.throttle import Tally
+from strongroom.people.throttle import Rules, Tally
 from strongroom.secret import Secret
 from strongroom.state import metadata
 from strongroom.wire.postgres.verifier import parse_verifier
@@ -39,6 +39,7 @@ KNOWN_AT_MOST = 64
 """So many credentials of one person are looked at when a session begins: the newest."""
 REMEMBERED = timedelta(days=7)
 """For so long a credential is known as one that is over: a tool that tries it still guesses no password."""
+NAME_AT_MOST = 64
 TALLIES_AT_MOST = 10_000
 
 
@@ -83,7 +84,8 @@ _credentials = Table(
 _tallies = Table(
     "sign_in_tallies",
     metadata,
-    Column("key", LargeBinary, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("last", Float, nullable=False),
     Column("free_at", Float, nullable=False),
@@ -107,8 +109,8 @@ def store_person(connection: Connection, person: Person) -> None:
 
 
 def find_person(connection: Connection, name: str) -> Person | None:
-    """The person of this name, who may be disabled."""
-    row = connection.execute(select(_people).where(_people.c.name == name)).first()
+    """The person of this name, who may be disabled; the name may be anything."""
+    row = connection.execute(select(_people).where(_people.c.name == _clipped(name))).first()
     return None if row is None else _person(row)
 
 
@@ -207,21 +209,44 @@ def _credential(row: Row[Any]) -> Credential:
 # ------------------------------------------------------------------------------------- wrong sign-ins
 
 
-def tally_of(connection: Connection, key: bytes) -> Tally:
-    """The wrong tries under this key."""
-    row = connection.execute(select(_tallies).where(_tallies.c.key == key)).first()
+def tally_of(connection: Connection, person: str, source: str) -> Tally:
+    """The wrong tries of a person from there."""
+    row = connection.execute(select(_tallies).where(_is(person, source))).first()
     return Tally() if row is None else Tally(row.failures, row.last, row.free_at)
 
 
-def keep_tally(connection: Connection, key: bytes, tally: Tally) -> None:
+def keep_tally(connection: Connection, person: str, source: str, tally: Tally) -> None:
     """Keeps them; of too many the oldest go."""
     row = {"failures": tally.failures, "last": tally.last, "free_at": tally.free_at}
-    statement = insert(_tallies).values(key=key, **row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
-    newest = select(_tallies.c.key).order_by(_tallies.c.last.desc()).limit(TALLIES_AT_MOST)
-    connection.execute(delete(_tallies).where(_tallies.c.key.not_in(newest)))
+    statement = insert(_tallies).values(person=_clipped(person), source=source, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["person", "source"], set_=row))
+    oldest = select(_tallies.c.last).order_by(_tallies.c.last.desc()).offset(TALLIES_AT_MOST).limit(1)
+    connection.execute(delete(_tallies).where(_tallies.c.last <= oldest.scalar_subquery()))
 
 
-def drop_tally(connection: Connection, key: bytes) -> None:
+def drop_tally(connection: Connection, person: str, source: str) -> None:
     """Forgets them."""
-    connection.execute(delete(_tallies).where(_tallies.c.key == key))
+    connection.execute(delete(_tallies).where(_is(person, source)))
+
+
+def drop_tallies(connection: Connection, person: str) -> None:
+    """Forgets those from everywhere."""
+    connection.execute(delete(_tallies).where(_tallies.c.person == _clipped(person)))
+
+
+def locked(connection: Connection, rules: Rules, now: datetime) -> set[tuple[str, str]]:
+    """Persons and sources of which nothing counts now."""
+    recent = _tallies.c.last > now.timestamp() - rules.lock_seconds
+    found = select(_tallies.c.person, _tallies.c.source).where(
+        recent & (_tallies.c.failures >= rules.failures)
+    )
+    return {(row.person, row.source) for row in connection.execute(found)}
+
+
+def _is(person: str, source: str) -> ColumnElement[bool]:
+    return (_tallies.c.person == _clipped(person)) & (_tallies.c.source == source)
+
+
+def _clipped(person: str) -> str:
+    """Nobody configured has a longer name, and who is nobody may have any."""
+    return person[:NAME_AT_MOST].encode("utf-8", "replace").decode()
