@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from strongroom.config import Account, Column, Database, Keys, Limits, Settings, Tls, load
+from strongroom.config import Account, Column, Database, Keys, Limits, Login, Person, Settings, Tls, load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -62,12 +62,12 @@ def test_there_are_configurations() -> None:
     assert "```yaml\n" not in "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
 
 
-@pytest.mark.parametrize("model", [Settings, Keys, Database, Tls, Column, Account, Limits])
+@pytest.mark.parametrize("model", [Settings, Keys, Database, Tls, Column, Account, Limits, Login, Person])
 def test_the_reference_has_every_key(model: type[BaseModel]) -> None:
     """docs/guides/configuration.md names every key, and the default of every limit."""
     text = REFERENCE.read_text(encoding="utf-8")
     for key, field in model.model_fields.items():
-        if model is Limits:
+        if model in {Limits, Login}:
             assert f"| `{key}` | {field.default} |" in text
         else:
             assert re.search(rf"`(\w+\.)?{key}[`.]", text), key

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Column, Integer, Table, insert, select
 
 from strongroom.config import StateAddress
-from strongroom.errors import StateUnusable
+from strongroom.errors import StateUnusable, TooManyFormerPasswords
 from strongroom.secret import Secret
-from strongroom.state import look_at_state, metadata, open_state
+from strongroom.state import FORMER_AT_MOST, look_at_state, metadata, open_state
 
 
 @pytest.fixture
@@ -35,6 +35,51 @@ def test_a_verifier_is_kept(address: StateAddress) -> None:
     assert again.verifier("app") == Secret("second")
     assert again.verifier("other") is None
     again.close()
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_former_verifier_counts_for_a_while(address: StateAddress) -> None:
+    """Until its time, behind the one that counts; others' are not touched."""
+    state = open_state(address)
+    state.store_verifier("app", Secret("first"), now=NOW)
+    state.store_verifier("report", Secret("report's"), now=NOW)
+    until = NOW + timedelta(hours=24)
+    state.store_verifier("app", Secret("second"), keep_until=until, now=NOW)
+    assert state.verifiers("app", NOW) == [Secret("second"), Secret("first")]
+    assert state.verifiers("app", until - timedelta(seconds=1)) == [Secret("second"), Secret("first")]
+    assert state.verifiers("app", until) == [Secret("second")]
+    assert state.verifiers("report", NOW) == [Secret("report's")]
+    assert state.verifiers("nobody", NOW) == []
+    assert [one.former_until for one in state.accounts(NOW)] == [until, None]
+    assert [one.former_until for one in state.accounts(until)] == [None, None]
+    state.close()
+
+
+def test_without_a_time_no_former_verifier_counts(address: StateAddress) -> None:
+    """Who changes a password that was lost wants the lost one to end, and those before it."""
+    state = open_state(address)
+    state.store_verifier("app", Secret("first"), now=NOW)
+    state.store_verifier("app", Secret("second"), keep_until=NOW + timedelta(days=1), now=NOW)
+    state.store_verifier("app", Secret("third"), now=NOW)
+    assert state.verifiers("app", NOW) == [Secret("third")]
+    state.close()
+
+
+def test_former_verifiers_are_few(address: StateAddress) -> None:
+    """A fifth is refused and changes nothing; those whose time is over make room."""
+    state = open_state(address)
+    until = NOW + timedelta(days=1)
+    for number in range(FORMER_AT_MOST + 1):
+        state.store_verifier("app", Secret(str(number)), keep_until=until, now=NOW)
+    with pytest.raises(TooManyFormerPasswords):
+        state.store_verifier("app", Secret("more"), keep_until=until, now=NOW)
+    assert len(state.verifiers("app", NOW)) == FORMER_AT_MOST + 1
+    assert state.verifier("app") == Secret(str(FORMER_AT_MOST))
+    state.store_verifier("app", Secret("more"), keep_until=until + timedelta(days=1), now=until)
+    assert state.verifiers("app", until) == [Secret("more"), Secret(str(FORMER_AT_MOST))]
+    state.close()
 
 
 def test_accounts_are_listed(address: StateAddress) -> None:

@@ -26,7 +26,9 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    delete,
     event,
+    func,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -35,7 +37,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from strongroom.config import StateAddress
-from strongroom.errors import StateUnusable
+from strongroom.errors import StateUnusable, TooManyFormerPasswords
 from strongroom.secret import Secret
 
 SCHEMA_VERSION = 2
@@ -60,12 +62,28 @@ _accounts = Table(
 )
 
 
+_former = Table(
+    "former_passwords",
+    metadata,
+    Column("account", Text, nullable=False, index=True),
+    Column("verifier", Text, nullable=False),
+    Column("until", DateTime, nullable=False),
+)
+
+FORMER_AT_MOST = 4
+"""So many former passwords of an account may count at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
-    """An account whose verifier is in the state; ``updated`` is in UTC."""
+    """An account whose verifier is in the state; times are in UTC.
+
+    ``former_until`` is when the last of its former passwords ceases to count; None where none does.
+    """
 
     name: str
     updated: datetime
+    former_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +100,43 @@ class State:
             found = connection.scalar(select(_accounts.c.verifier).where(_accounts.c.name == account))
         return None if found is None else Secret(found)
 
-    def store_verifier(self, account: str, verifier: Secret) -> None:
-        """Keeps the account's verifier, in place of the one before."""
-        row = {"verifier": verifier.danger_reveal(), "updated": datetime.now(UTC).replace(tzinfo=None)}
+    def verifiers(self, account: str, now: datetime) -> Sequence[Secret]:
+        """The account's verifier, and behind it those of former passwords that count still."""
+        mine = (_former.c.account == account) & (_former.c.until > _naive(now))
+        with self.engine.begin() as connection:
+            found = connection.scalar(select(_accounts.c.verifier).where(_accounts.c.name == account))
+            former = connection.scalars(select(_former.c.verifier).where(mine)).all()
+        return [] if found is None else [Secret(one) for one in (found, *former)]
+
+    def store_verifier(
+        self,
+        account: str,
+        verifier: Secret,
+        *,
+        keep_until: datetime | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Keeps the account's verifier, in place of the one before; that one counts on until ``keep_until``.
+
+        Without it no former password counts any more. Raises ``TooManyFormerPasswords``.
+        """
+        present = _naive(datetime.now(UTC) if now is None else now)
+        row = {"verifier": verifier.danger_reveal(), "updated": present}
         statement = insert(_accounts).values(name=account, **row)
         with self.engine.begin() as connection:
+            _settle_former(connection, account, present, None if keep_until is None else _naive(keep_until))
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
 
-    def accounts(self) -> Sequence[StoredAccount]:
+    def accounts(self, now: datetime | None = None) -> Sequence[StoredAccount]:
         """The accounts with a stored verifier, by name."""
+        present = _naive(datetime.now(UTC) if now is None else now)
+        former = select(_former.c.account, func.max(_former.c.until)).where(_former.c.until > present)
         query = select(_accounts.c.name, _accounts.c.updated).order_by(_accounts.c.name)
         with self.engine.begin() as connection:
             rows = connection.execute(query).all()
-        return [StoredAccount(name, updated.replace(tzinfo=UTC)) for name, updated in rows]
+            latest = connection.execute(former.group_by(_former.c.account)).all()
+        until = {name: one.replace(tzinfo=UTC) for name, one in latest}
+        return [StoredAccount(name, when.replace(tzinfo=UTC), until.get(name)) for name, when in rows]
 
     def wipe(self) -> bool:
         """Takes what was deleted or replaced out of the files; whether nobody was in the way of that.
@@ -112,6 +154,26 @@ class State:
     def close(self) -> None:
         """Closes the file."""
         self.engine.dispose()
+
+
+def _naive(time: datetime) -> datetime:
+    """SQLite keeps no zone: times stand in UTC."""
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _settle_former(connection: Connection, account: str, now: datetime, keep_until: datetime | None) -> None:
+    """Forgets former passwords, or keeps them and adds the present one."""
+    mine = _former.c.account == account
+    connection.execute(delete(_former).where(mine if keep_until is None else mine & (_former.c.until <= now)))
+    present = connection.scalar(select(_accounts.c.verifier).where(_accounts.c.name == account))
+    if keep_until is None or present is None:
+        return
+    if (connection.scalar(select(func.count()).select_from(_former).where(mine)) or 0) >= FORMER_AT_MOST:
+        raise TooManyFormerPasswords(
+            f"{FORMER_AT_MOST} former passwords of {account} count still",
+            hint="Wait until one ceases to count, or leave out --keep-old, which ends them all.",
+        )
+    connection.execute(insert(_former).values(account=account, verifier=present, until=keep_until))
 
 
 def open_state(address: StateAddress) -> State:

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,36 @@ def test_accounts_that_cannot_have_one(
     run = strongroom("password", account, "--config", str(file))
     assert run.status == 2
     assert complaint in " ".join(run.stderr.replace("│", " ").split())
+
+
+def test_the_former_one_is_kept_for_a_while(
+    file: Path, strongroom: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --keep-old both count, under one salt, and `check` says until when; without it only the new."""
+    state = open_state(StateAddress(file.parent / "state.db"))
+    checked = []
+    for word, more in (("first", ()), ("second", ("--keep-old", "24h")), ("third", ())):
+        typed(monkeypatch, word + "\n")
+        run = strongroom("password", "app", "--config", str(file), *more)
+        assert run.status == 0, run.stderr
+        assert ("counts until" in run.stdout) is bool(more)
+        kept = [one.danger_reveal() for one in state.verifiers("app", datetime.now(UTC))]
+        words = ["second", "first"] if more else [word]
+        assert all(is_verifier_of(*pair) for pair in zip(kept, words, strict=True))
+        assert len({parse_verifier(one).salt for one in kept}) == 1
+        checked.append("former one counts" in strongroom("check", "--offline", "--config", str(file)).stdout)
+    state.close()
+    assert checked == [False, True, False]
+
+
+@pytest.mark.parametrize("time", ["24", "0h", "1w", "91d", "-1h", "1.5h"])
+def test_times_that_are_none(
+    file: Path, strongroom: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, time: str
+) -> None:
+    """A time without unit, or longer than 90 days, is wrong use and sets nothing."""
+    typed(monkeypatch, "hunter2\n")
+    assert strongroom("password", "app", f"--keep-old={time}", "--config", str(file)).status == 2
+    assert not (file.parent / "state.db").exists()
 
 
 def test_an_empty_password(strongroom: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,10 +162,14 @@ def test_without_a_place_there_is_no_session(
 def test_who_cannot_prove_who_it_is_takes_no_place(
     server: PostgresServer, listener: socket.socket, tmp_path: Path
 ) -> None:
-    """Nothing is asked of the supervisor."""
+    """The supervisor counts the try, and the client is refused even where it says nothing against it."""
     with running(tmp_path, configuration(server), listener) as worker:
-        with proved(listener, "wrong") as client:
-            assert client.error()["C"] == "28P01"
+        for refusal in ("login", None):
+            with proved(listener, "wrong") as client:
+                asked = worker.said()
+                assert (asked["what"], asked["source"], asked["proved"]) == ("admit", "127.0.0.1", False)
+                worker.hears("admitted", number=asked["number"], refusal=refusal)
+                assert client.error()["C"] == "28P01"
         worker.hears("drain")
         assert worker.said() == {}
 
@@ -234,6 +238,7 @@ def test_a_reload_counts_for_who_comes_next(
             with proved(listener, "another") as later:
                 admitted(worker)
                 later.until("Z")
-            with proved(listener) as late:
-                assert late.error()["C"] == "28P01"
+                with proved(listener) as late:
+                    admitted(worker, "login")
+                    assert late.error()["C"] == "28P01"
         assert "geheim" not in worker.log.read_text()

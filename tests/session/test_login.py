@@ -89,6 +89,15 @@ def test_over_tls_a_client_may_do_without_plus() -> None:
     assert Client(plus=True, binding=None).complete(login(peer=Peer(binding=BINDING))).method is Method.SCRAM
 
 
+@pytest.mark.parametrize(("password", "met"), [(RIGHT, 0), (WRONG, 1)])
+def test_the_outcome_says_which_password_it_was(password: Secret, met: int) -> None:
+    """Of the verifiers that count, by their place."""
+    first = WITH_PASSWORD.verifier
+    assert first is not None
+    credentials = Credentials(first, others=(make_verifier(WRONG, first.salt, first.iterations),))
+    assert Client(password).complete(login(credentials)).met == met
+
+
 @pytest.mark.parametrize("verifier", [None, WITH_PASSWORD.verifier])
 def test_a_certificate_that_names_the_account_is_admitted_at_once(verifier: Verifier | None) -> None:
     """No password is asked for, whether or not there is one."""

@@ -6,11 +6,11 @@ import pytest
 from tests.session.conversation import COPY_DATA, COPY_IN, DONE, ERROR, FATAL, IDLE, IN_TRANSACTION, QUERY
 from tests.session.guarding import SNAPSHOT
 
-from strongroom.errors import KeysUnread, UpstreamUnreachable
+from strongroom.errors import KeysUnread, LoginRefused, UpstreamUnreachable
 from strongroom.secret import Secret
 from strongroom.session import effects as do
 from strongroom.session import events as ev
-from strongroom.session.login import Credentials, Peer
+from strongroom.session.login import Credentials, Method, Peer
 from strongroom.session.postgres import ANYWHERE, STEPS, Entropy, Phase, Rules, Session
 from strongroom.session.relay import Limits
 from strongroom.session.upstream_login import LoginRules, UpstreamCredentials, UpstreamLogin, UpstreamPeer
@@ -71,10 +71,10 @@ def until(phase: Phase, rules: Rules = RULES) -> Playbook:
     book.when(CERTIFIED).client(startup()).then(do.LookUpAccount("app"))
     if phase is Phase.LOOKING_UP:
         return book
-    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(Tells("R"), do.Admit("app"))
+    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(do.Admit("app", Method.CERTIFICATE))
     if phase is Phase.ADMITTING:
         return book
-    book.when(ev.Admitted()).then(do.OpenUpstream("app", m.PROTOCOL_3_2, {}))
+    book.when(ev.Admitted()).then(Tells("R"), do.OpenUpstream("app", m.PROTOCOL_3_2, {}))
     if phase is Phase.OPENING:
         return book
     book.when(ev.UpstreamConnected(upstream_login())).then(do.SendUpstream(upstream_login().start()))
@@ -109,19 +109,45 @@ def test_a_session_from_its_first_octet_to_its_last() -> None:
 
 
 def test_a_password_login_goes_through_scram() -> None:
-    """Challenge, answer, proof: then the session is admitted."""
-    secret = Secret("correct horse")
-    verifier = make_verifier(secret, b"salt" * 4)
-    client = ScramClient(secret, "client-nonce", plus_offered=False, binding=None)
+    """Challenge, answer, proof; the client hears that it was right once the session is admitted."""
+    book = proved("correct horse").then(do.Admit("app", Method.SCRAM))
+    book.when(ev.Admitted()).then(Tells("RR"), do.OpenUpstream("app", m.PROTOCOL_3_2, {}))
+
+
+def proved(password: str) -> Playbook:
+    """A session whose client has shown this password, where another is right."""
+    client = ScramClient(Secret(password), "client-nonce", plus_offered=False, binding=None)
     first = client.first()
+    verifier = make_verifier(Secret("correct horse"), b"salt" * 4)
     book = fresh().when(PLAIN).client(startup()).then(do.LookUpAccount("app"))
     book.when(ev.AccountKnown(Credentials(verifier))).then(Tells("R"))
     challenge = book.session.handle(
         ev.ClientData(message(b"p", SCRAM.encode() + b"\0" + int32(len(first)) + first))
     )
     assert isinstance(challenge[0], do.SendClient)
-    final = client.final(challenge[0].data[9:])
-    book.client(message(b"p", final)).then(Tells("RR"), do.Admit("app"))
+    return book.client(message(b"p", client.final(challenge[0].data[9:])))
+
+
+@pytest.mark.parametrize(("password", "method"), [("correct horse", Method.SCRAM), ("wrong", None)])
+def test_a_log_in_that_does_not_count_tells_nothing_of_its_password(
+    password: str, method: Method | None
+) -> None:
+    """After too many tries a right password hears what a wrong one hears, and not the server's proof."""
+    book = proved(password).then(do.Admit("app", method))
+    book.when(ev.Admitted(ev.LOGIN)).then(*ends("login-refused", "28P01"))
+
+
+@pytest.mark.parametrize("refusal", [None, "connections"])
+def test_a_wrong_password_is_refused_whatever_the_house_says(refusal: str | None) -> None:
+    """Nothing but a proof admits."""
+    proved("wrong").then(do.Admit("app", None)).when(ev.Admitted(refusal)).then(
+        *ends("login-refused", "28P01")
+    )
+
+
+def test_who_is_expelled_hears_why() -> None:
+    """A session ends at once, with the error that was given."""
+    until(Phase.OPEN).when(ev.Expelled(KeysUnread("over"))).then(*ends(KeysUnread.code, KeysUnread.sqlstate))
 
 
 def test_the_client_reads_its_own_cancel_key() -> None:
@@ -130,8 +156,8 @@ def test_the_client_reads_its_own_cancel_key() -> None:
         session = Session(RULES, ENTROPY)
         asked = m.PROTOCOL_3_2 if version == m.PROTOCOL_3_2 else m.PROTOCOL_3_0
         book = Playbook(session).when(CERTIFIED).client(startup(version)).then(do.LookUpAccount("app"))
-        book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(Tells("R"), do.Admit("app"))
-        book.when(ev.Admitted()).then(do.OpenUpstream("app", asked, {}))
+        book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(do.Admit("app", Method.CERTIFICATE))
+        book.when(ev.Admitted()).then(Tells("R"), do.OpenUpstream("app", asked, {}))
         book.when(ev.UpstreamConnected(upstream_login(asked))).then(_startup_of(asked))
         effects = session.handle(ev.UpstreamData(welcome(key=m.BackendKeyData(99, b"four"))))
         greeting = b"".join(one.data for one in effects if isinstance(one, do.SendClient))
@@ -157,8 +183,8 @@ def test_run_time_parameters_go_upstream_and_what_is_ours_does_not() -> None:
     wanted = {"application_name": "psql", "options": "-c work_mem=1MB"}
     packet = startup(parameters={**wanted, "replication": "off", "_pq_.x": "1"})
     book = fresh().when(CERTIFIED).client(packet).then(Tells("v"), do.LookUpAccount("app"))
-    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(Tells("R"), do.Admit("app"))
-    book.when(ev.Admitted()).then(do.OpenUpstream("app", m.PROTOCOL_3_2, wanted))
+    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(do.Admit("app", Method.CERTIFICATE))
+    book.when(ev.Admitted()).then(Tells("R"), do.OpenUpstream("app", m.PROTOCOL_3_2, wanted))
 
 
 # ------------------------------------------------------------------------------------------ refused
@@ -214,7 +240,8 @@ def test_another_database_is_refused_after_the_login() -> None:
         .client(startup(parameters={"database": "other"}))
         .then(do.LookUpAccount("app"))
     )
-    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(Tells("R"), *ends("database-unknown", "3D000"))
+    book.when(ev.AccountKnown(WITH_CERTIFICATE)).then(do.Admit("app", Method.CERTIFICATE))
+    book.when(ev.Admitted()).then(Tells("R"), *ends("database-unknown", "3D000"))
 
 
 def test_a_message_that_is_no_password_ends_the_login() -> None:
@@ -230,7 +257,7 @@ def test_a_login_message_over_its_limit_is_refused() -> None:
 @pytest.mark.parametrize("limit", ["connections", "connections_per_account"])
 def test_a_limit_of_connections_is_named(limit: str) -> None:
     """The client gets the SQLSTATE that drivers know for it."""
-    book = until(Phase.ADMITTING).when(ev.Admitted(limit)).then(*ends("limit-reached", "53300"))
+    book = until(Phase.ADMITTING).when(ev.Admitted(limit)).then(Tells("R"), *ends("limit-reached", "53300"))
     assert book.session.handle(ev.ClientClosed()) == []
 
 
@@ -438,6 +465,7 @@ EVENTS: list[ev.Event] = [
     ev.TimedOut("login_seconds"),
     ev.Drain(),
     ev.SnapshotLost(KeysUnread("gone")),
+    ev.Expelled(LoginRefused("gone")),
 ]
 
 

@@ -14,6 +14,7 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import StrongroomError
 from strongroom.onboarding.examine import examine
 from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds, mind
+from strongroom.people import store
 from strongroom.state import State, is_there, look_at_state
 
 Offline = Annotated[bool, typer.Option("--offline", help="Check this machine only; connect to no database.")]
@@ -55,6 +56,7 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     try:
         yield _state_finding(settings)
         yield from _accounts(settings, state)
+        yield from _people(settings, state)
         for name, database in settings.databases.items():
             if database.tls is not None:
                 for key, path in database.tls:
@@ -73,14 +75,36 @@ def _state_finding(settings: Settings) -> Finding:
 
 
 def _accounts(settings: Settings, state: State) -> Iterator[Finding]:
+    former = {one.name: one.former_until for one in state.accounts()}
     for name, account in settings.accounts.items():
         subject = f"accounts.{name}"
         if account.password is not None or account.certificate is not None:
             yield holds(subject)
-        elif state.verifier(name) is not None:
+        elif (until := former.get(name)) is not None:
+            yield mind(
+                subject,
+                f"password in the state; a former one counts until {until:%Y-%m-%d %H:%M} UTC",
+                f"`strongroom password {name}` without --keep-old ends it at once.",
+            )
+        elif name in former:
             yield holds(subject, "password in the state")
         else:
             yield fails(subject, "cannot log in yet", f"Run `strongroom password {name}`.")
+
+
+def _people(settings: Settings, state: State) -> Iterator[Finding]:
+    with state.engine.begin() as connection:
+        added = {one.name: one for one in store.all_people(connection)}
+    for name in settings.people:
+        subject, person = f"people.{name}", added.get(name)
+        if person is None:
+            yield fails(subject, "cannot sign in yet", f"Run `strongroom people add {name}`.")
+        elif person.disabled:
+            yield mind(subject, "is disabled", f"`strongroom people reset {name}` lets them in again.")
+        else:
+            yield holds(subject, "password and second factor in the state")
+    for name in added.keys() - settings.people.keys():
+        yield mind(f"people.{name}", "was added, and is not in the configuration", "Nobody can sign in so.")
 
 
 def _readable(subject: str, path: Path | None) -> Iterator[Finding]:

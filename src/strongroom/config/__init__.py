@@ -19,6 +19,8 @@ from strongroom.config.model import (
     Database,
     Keys,
     Limits,
+    Login,
+    Person,
     RootAddress,
     SessionLimits,
     Settings,
@@ -40,12 +42,15 @@ __all__ = [
     "Database",
     "Keys",
     "Limits",
+    "Login",
+    "Person",
     "RootAddress",
     "SessionLimits",
     "Settings",
     "StateAddress",
     "Tls",
     "core_dumps_allowed",
+    "environment_with",
     "load",
     "load_policy",
     "read_file",
@@ -101,6 +106,11 @@ def variable(name: str, environment: Mapping[str, str] | None = None) -> Secret 
     """What ``${NAME}`` would be read as; None where it is not set, or empty."""
     value = (os.environ if environment is None else environment).get(name)
     return Secret(value) if value else None
+
+
+def environment_with(more: Mapping[str, str]) -> Mapping[str, str]:
+    """The process's own environment and more, for a program that is run in its place."""
+    return {**os.environ, **more}
 
 
 def core_dumps_allowed() -> bool:

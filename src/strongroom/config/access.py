@@ -15,17 +15,20 @@ from strongroom.policy.model import DataClass, Subject
 from strongroom.policy.pattern import exact
 from strongroom.policy.residual import Limits
 
-DECLARES = ("roles", "people", "groups", "classes", "mask_by_default", "policies")
+DECLARES = ("roles", "groups", "classes", "mask_by_default", "policies")
 """The keys at the top that say who may do what."""
 
 
 def declared(settings: Settings) -> list[str]:
     """Where the configuration says who may do what; an empty mapping says it, too."""
     found = [key for key in DECLARES if key in settings.model_fields_set]
+    holders = {"accounts": settings.accounts, "people": settings.people}
     return found + [
-        f"accounts.{name}.roles"
-        for name, account in settings.accounts.items()
-        if "roles" in account.model_fields_set
+        f"{kind}.{name}.{key}"
+        for kind, every in holders.items()
+        for name, one in every.items()
+        for key in ("roles", "groups")
+        if key in one.model_fields_set
     ]
 
 

@@ -22,7 +22,8 @@ from pydantic import (
 )
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
-from strongroom.config.roles import Classes, Groups, Person, RoleName, Roles, roles_fit
+from strongroom.config.people import Login, Person, PersonName
+from strongroom.config.roles import Classes, Groups, RoleName, Roles, roles_fit
 from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
 from strongroom.config.values import (
@@ -53,6 +54,8 @@ __all__ = [
     "Database",
     "Keys",
     "Limits",
+    "Login",
+    "Person",
     "RootAddress",
     "SessionLimits",
     "Settings",
@@ -321,7 +324,8 @@ class Settings(_Frozen):
     keys: Keys | None = None
     databases: Mapping[DatabaseName, Database] = Field(min_length=1)
     accounts: Mapping[str, Account] = Field(default_factory=dict)
-    people: Mapping[str, Person] = Field(default_factory=dict)
+    people: Mapping[PersonName, Person] = Field(default_factory=dict)
+    login: Login = Field(default_factory=Login)
     groups: Groups = Field(default_factory=dict)
     roles: Roles = Field(default_factory=dict)
     classes: Classes = Field(default_factory=dict)
@@ -376,6 +380,16 @@ class Settings(_Frozen):
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:
         roles_fit(self)
+        return self
+
+    @model_validator(mode="after")
+    def _people_fit_databases(self) -> Self:
+        for name, person in self.people.items():
+            if name in self.accounts:
+                raise invalid(f"people.{name} has the name of an account", instead="rename one of them")
+            for wanted in person.databases:
+                if wanted not in self.databases:
+                    raise invalid(f"people.{name}.databases names {wanted}, which is not under databases")
         return self
 
     @model_validator(mode="after")

@@ -110,14 +110,6 @@ class Role(_Frozen):
     limits: RoleLimits = Field(default_factory=RoleLimits)
 
 
-class Person(_Frozen):
-    """Somebody who signs in, and what they hold."""
-
-    databases: Sequence[str] = Field(min_length=1)
-    roles: Sequence[RoleName] = ()
-    groups: Sequence[RoleName] = ()
-
-
 Roles = Mapping[RoleName, Role]
 Groups = Mapping[RoleName, Sequence[RoleName]]
 Classes = Annotated[Mapping[ColumnPattern, DataClass], _each_once(parse_column_pattern)]
@@ -138,7 +130,7 @@ class Declared(Protocol):
     @property
     def accounts(self) -> Mapping[str, Any]: ...
     @property
-    def people(self) -> Mapping[str, Person]: ...
+    def people(self) -> Mapping[str, Any]: ...
     @property
     def groups(self) -> Groups: ...
     @property

@@ -5,7 +5,7 @@
     │   ├── MalformedMessage, UnsupportedMessage, UnsupportedProtocol, TlsRequired, ParameterCount
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
-    │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong
+    │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong, SessionOver, AccessEnded
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow
@@ -26,6 +26,7 @@
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
+    │   ├── PersonUnknown, PersonRefused, TooManyCredentials, TooManyFormerPasswords
     │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── InvalidPolicy, PolicyNotEnforced

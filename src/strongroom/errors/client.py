@@ -133,3 +133,19 @@ class LoginRefused(ClientError):
 
     code = "login-refused"
     sqlstate = "28P01"  # invalid_password
+
+
+class SessionOver(ClientError):
+    """A person's session has lasted for as long as a sign-in counts."""
+
+    code = "session-over"
+    sqlstate = "57P01"  # admin_shutdown
+    remedy = "Sign in again with `strongroom login`, and connect with what it gives."
+
+
+class AccessEnded(ClientError):
+    """A person was disabled, renewed or taken out of the configuration while a session of theirs was open."""
+
+    code = "access-ended"
+    sqlstate = "28000"  # invalid_authorization_specification
+    remedy = "If it should not be so, ask who looks after Strongroom; else sign in again."

@@ -168,3 +168,27 @@ class PolicyNotEnforced(ConfigError):
 
     code = "policy-not-enforced"
     remedy = "Keep roles in a file of their own, for the `strongroom policy` commands alone."
+
+
+class PersonUnknown(ConfigError):
+    """A command names a person who is not configured, or was never added."""
+
+    code = "person-unknown"
+
+
+class PersonRefused(ConfigError):
+    """What a person was to be given does not do, such as a short password."""
+
+    code = "person-refused"
+
+
+class TooManyCredentials(ConfigError):
+    """A person holds so many credentials that count still that no other is given."""
+
+    code = "too-many-credentials"
+
+
+class TooManyFormerPasswords(ConfigError):
+    """So many former passwords of an account count still that no other is kept."""
+
+    code = "too-many-former-passwords"

@@ -1,11 +1,11 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
     worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, tenant, ready
-    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, tenants, tenant, reload,
-                           drain
+    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, tenants, tenant,
+                           revoked, reload, drain
 
-The supervisor alone counts connections, so that limits hold across workers; when a worker dies its line
-breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.
+The supervisor alone counts connections and log-ins, so that limits hold across workers; when a worker dies
+its line breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.
 
 Used by `worker` and `supervisor`.
 """

@@ -25,10 +25,12 @@ import structlog
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.tasks import Tasks
+from strongroom.people.source import source_of
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
+from strongroom.session.policing import Judge
 from strongroom.session.postgres import Entropy, Rules, Session
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
@@ -56,11 +58,14 @@ class House(Protocol):
 
     tasks: Tasks
 
-    async def look_up(self, database: str, account: str) -> Credentials | None:
+    async def look_up(self, driver: "Driver", account: str) -> Credentials | None:
         """Return how the account may log in, or None."""
 
-    async def admit(self, driver: "Driver", account: str) -> str | None:
-        """Take a place; return None, or the limit that is reached."""
+    async def admit(self, driver: "Driver", asked: do.Admit) -> str | None:
+        """Count the log-in and take a place; return None, or why not: `ev.LOGIN`, or a limit."""
+
+    def judge(self, driver: "Driver") -> Judge | None:
+        """Who decides about the statements of a session that was admitted; None without a policy."""
 
     def connector(self, database: str, account: str) -> Connector:
         """Return the way to the database for an account."""
@@ -98,6 +103,8 @@ class Driver:
         loop = asyncio.get_running_loop()
         self.name = name
         self.account = ""
+        self.source = ""
+        """The address that the client came from, as `people.source` writes it."""
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -128,6 +135,7 @@ class Driver:
         Called from `connection_made`, so that nothing the client sent can overtake them.
         """
         self.client.limit(self._buffer_bytes)
+        self.source = source_of(self.client.peer)
         self.dispatch(event)
         if octets:
             self._client_data(octets)
@@ -139,6 +147,10 @@ class Driver:
     def drain(self) -> None:
         """End as soon as the session is idle."""
         self.dispatch(ev.Drain())
+
+    def expel(self, error: StrongroomError) -> None:
+        """End now: who logged in may be here no longer."""
+        self.dispatch(ev.Expelled(error))
 
     @property
     def guarded(self) -> bool:
@@ -215,14 +227,15 @@ class Driver:
         self._begin("look up", self._looking_up(effect.name))
 
     async def _looking_up(self, account: str) -> None:
-        self.dispatch(ev.AccountKnown(await self._house.look_up(self._rules.database, account)))
+        self.dispatch(ev.AccountKnown(await self._house.look_up(self, account)))
 
     def _admit(self, effect: do.Admit) -> None:
         self.account = effect.account
-        self._begin("admit", self._admitting(effect.account))
+        self._begin("admit", self._admitting(effect))
 
-    async def _admitting(self, account: str) -> None:
-        self.dispatch(ev.Admitted(await self._house.admit(self, account)))
+    async def _admitting(self, effect: do.Admit) -> None:
+        refusal = await self._house.admit(self, effect)
+        self.dispatch(ev.Admitted(refusal, None if refusal else self._house.judge(self)))
 
     def _open_upstream(self, effect: do.OpenUpstream) -> None:
         self._connecting = self._begin("open upstream", self._opening(effect))
@@ -340,6 +353,12 @@ class Side(asyncio.Protocol):
     def over(self) -> bool:
         """Whether there is no connection, any more or at all."""
         return self.lost or self._transport is None
+
+    @property
+    def peer(self) -> str:
+        """The peer's address as the system has it; nothing where it has none."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) and name else ""
 
     def limit(self, buffer_bytes: int) -> None:
         """Let so many octets wait for the peer before it counts as not taking."""

@@ -32,6 +32,7 @@ from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
+from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -39,6 +40,7 @@ from strongroom.gateway.tls import ServerTls, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.keys.model import Keyset
+from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
@@ -46,7 +48,6 @@ from strongroom.session.postgres import Rules
 from strongroom.session.relay import Limits
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
-from strongroom.wire.postgres.verifier import parse_verifier
 
 _log = structlog.get_logger("strongroom.server")
 
@@ -144,7 +145,7 @@ class Server:
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
         self._questions = Questions(line)
-        self._admitted: dict[Driver, str] = {}
+        self._entrance = Entrance(settings, state, line, self._questions)
         self._welcoming = 0  # connections whose encryption is not settled yet
         self._changed: dict[str, asyncio.Event] = {}
         self._learning: set[str] = set()  # databases whose catalogs are read again and again
@@ -199,6 +200,7 @@ class Server:
         finally:
             self._readying = None
         self._settings, self._gates, self._snapshots = settings, gates, snapshots
+        self._entrance.take(settings)
         for driver in list(self._drivers):
             snapshot = snapshots.find(driver.database)
             if snapshot is not None and driver.guarded:
@@ -237,6 +239,8 @@ class Server:
             self.tasks.start("cancel for another worker", self._cancel_for_another(message))
         elif message["what"] == "catalog":
             self._look_again(str(message["database"]))
+        elif message["what"] == "revoked":
+            self._entrance.revoked(message["credentials"])
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
@@ -302,7 +306,7 @@ class Server:
             self._snapshots.find(name)
         except KeysUnread as error:
             return error
-        strangers = self._welcoming + len(self._drivers) - len(self._admitted)
+        strangers = self._welcoming + len(self._drivers) - self._entrance.admitted
         if strangers < self._settings.limits.connections:
             return None
         _log.warning("connection refused", limit="connections", waiting_for_login=strangers)
@@ -348,32 +352,18 @@ class Server:
 
     # ---------------------------------------------------------------- what drivers ask (driver.House)
 
-    async def look_up(self, gate: str, account: str) -> Credentials | None:
-        """Return how the account may log in to the database, or None."""
-        configured = self._settings.accounts.get(account)
-        if configured is None or gate not in configured.databases:
-            return None
-        secret = configured.password
-        if secret is None:
-            find = partial(self._state.verifier, account)
-            secret = await asyncio.get_running_loop().run_in_executor(None, find)
-        names = frozenset() if configured.certificate is None else frozenset([configured.certificate])
-        verifier = None if secret is None else parse_verifier(secret.danger_reveal())
-        return Credentials(verifier, names)
+    async def look_up(self, driver: Driver, account: str) -> Credentials | None:
+        """Ask the entrance."""
+        return await self._entrance.look_up(driver, account)
 
-    async def admit(self, driver: Driver, account: str) -> str | None:
-        """Ask the supervisor for a place."""
-        refusal: str | None = await self._questions.ask("admit", account=account)
-        if refusal is None:
-            self._admitted[driver] = account
-            if driver not in self._drivers:  # gone meanwhile
-                self.left(driver)
-        return refusal
+    async def admit(self, driver: Driver, asked: do.Admit) -> str | None:
+        """Ask the entrance, which asks the supervisor."""
+        return await self._entrance.admit(driver, asked)
 
     def connector(self, gate: str, account: str) -> Connector:
         """Return the way to the database: as the account's own upstream user, where it has one."""
         connector = self._gates[gate].connector
-        configured = self._settings.accounts[account]
+        configured = self._entrance.holder(account)
         if configured.upstream_user is None:
             return connector
         return connector.as_user(configured.upstream_user, configured.upstream_password)
@@ -415,9 +405,7 @@ class Server:
     def left(self, driver: Driver) -> None:
         """Give a connection's place back."""
         self._drivers.discard(driver)
-        account = self._admitted.pop(driver, None)
-        if account is not None:
-            self._line.tell("release", account=account)
+        self._entrance.left(driver)
         if not self._drivers:
             self._empty.set()
 
@@ -475,6 +463,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            self._entrance.sweep()
             for driver in list(self._drivers):
                 driver.client.end_if_reset()
                 if driver.idle_seconds and loop.time() - driver.last_heard > driver.idle_seconds:

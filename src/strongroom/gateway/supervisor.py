@@ -1,9 +1,10 @@
 """`strongroom serve`: one supervisor, which owns the listening sockets, and the workers that use them.
 
-The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts connections
-for all of them (`control`), passes on CancelRequests, and obeys signals: SIGHUP reloads, SIGTERM and SIGINT
-drain. It alone opens roots, and gives the workers the key-encryption keys over their lines, in memory; what
-is due for rotation it has looked after (`caretaker`). It never sees a byte of a session.
+The supervisor binds, starts the workers as fresh processes, starts again one that dies, counts log-ins and
+connections for all of them (`door`, `control`), passes on CancelRequests, and obeys signals: SIGHUP reloads,
+SIGTERM and SIGINT drain. It alone opens roots, and gives the workers the key-encryption keys over their
+lines, in memory; what is due for rotation it has looked after (`caretaker`). It never sees a byte of a
+session.
 
 Called by the command line through `serve`.
 """
@@ -29,6 +30,7 @@ from strongroom.config import Settings, load, read_file
 from strongroom.errors import KekMissing, StrongroomError, WorkersFail
 from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
+from strongroom.gateway.door import Door, Try, watch
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.keeper import Keeper
@@ -41,6 +43,7 @@ from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
+from strongroom.people.throttle import Rules
 from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
@@ -145,6 +148,7 @@ class Supervisor:
         self._failure: StrongroomError | None = None
         self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
         self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
+        self._door = Door(settings.login.rules)
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
@@ -161,6 +165,7 @@ class Supervisor:
             await self._start(number)
         self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
+        self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
@@ -251,8 +256,7 @@ class Supervisor:
             worker.ready = True
             _log.info("worker ready", number=worker.number, process_id=worker.process.pid)
         elif what == "admit":
-            refusal = self._admit(worker, message["account"])
-            worker.line.tell("admitted", number=message["number"], refusal=refusal)
+            self._asked_in(worker, message)
         elif what == "release":
             worker.admitted[message["account"]] -= 1
         elif what == "catalog":
@@ -305,6 +309,22 @@ class Supervisor:
             del self._cancels[ticket]
             cancel.asked_by.line.tell("cancelled", number=cancel.number)
 
+    def _asked_in(self, worker: _Worker, message: dict[str, Any]) -> None:
+        """Have the door decide; the answer may come later."""
+        one = Try(message["account"], message["source"], message["proved"], message["counted"])
+        self._door.ask(
+            one,
+            lambda: self._admit(worker, one.account),
+            lambda refusal: worker.line.tell("admitted", number=message["number"], refusal=refusal),
+        )
+
+    def _sign_in_rules(self) -> Rules | None:
+        return self._settings.login.rules if self._settings.people else None
+
+    def _revoked(self, credentials: Sequence[str]) -> None:
+        for worker in self._workers.values():
+            worker.line.tell("revoked", credentials=list(credentials))
+
     def _admit(self, worker: _Worker, account: str) -> str | None:
         """Take a place; return None, or the limit that is reached."""
         limits = self._settings.limits
@@ -352,6 +372,7 @@ class Supervisor:
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
         self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
+        self._door.take(settings.login.rules)
         self._settings, self._accepted, self._keks = settings, content, agreed.prepared.keks
         written = danger_written(self._keks)
         _log.info("configuration accepted")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from strongroom.session.analyses import Question
+from strongroom.session.login import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,15 @@ class LookUpAccount:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Ask for a place among the connections of all workers; answered by `Admitted`."""
+    """Have a log-in counted, and ask for a place among all connections; answered by `Admitted`.
+
+    ``method`` is how the client has proved who it is, None where its proof is worth nothing; ``met`` says by
+    which of the account's verifiers.
+    """
 
     account: str
+    method: Method | None
+    met: int = 0
 
 
 @dataclass(frozen=True, slots=True)

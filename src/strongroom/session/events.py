@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from strongroom.errors import StrongroomError
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials, Peer
+from strongroom.session.policing import Judge
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.upstream_login import UpstreamLogin
 from strongroom.sql.statement import Analysis
@@ -54,9 +55,14 @@ class AccountKnown:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Answers `Admit`: ``refusal`` is None, or names the limit that is reached."""
+    """Answers `Admit`: ``refusal`` is None, `LOGIN`, or names the limit that is reached."""
 
     refusal: str | None = None
+    judge: Judge | None = None  # where there is a policy
+
+
+LOGIN = "login"
+"""The refusal that says nothing of why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,13 @@ class SnapshotChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """There is another policy, or others hold its roles."""
+
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotAged:
     """What is protected could not be read anew for too long."""
 
@@ -118,6 +131,13 @@ class SnapshotAged:
 @dataclass(frozen=True, slots=True)
 class SnapshotLost:
     """It could not be read for so long that its keys count no more."""
+
+    error: StrongroomError
+
+
+@dataclass(frozen=True, slots=True)
+class Expelled:
+    """Who logged in may be here no longer."""
 
     error: StrongroomError
 
@@ -143,7 +163,9 @@ Event = (
     | GoOn
     | TimedOut
     | SnapshotChanged
+    | PolicyChanged
     | SnapshotAged
     | SnapshotLost
+    | Expelled
     | Drain
 )

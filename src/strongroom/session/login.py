@@ -27,10 +27,14 @@ MAX_LOGIN_MESSAGE_BYTES = MAX_MESSAGE_BYTES + 64  # a SASL message, with a mecha
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How an account may log in. ``certificate_names``: whom a certificate may name for it; empty: none."""
+    """How an account may log in. ``certificate_names``: whom a certificate may name for it; empty: none.
+
+    ``others`` are verifiers that count beside the first, with its salt and iteration count.
+    """
 
     verifier: Verifier | None = None
     certificate_names: frozenset[str] = frozenset()
+    others: tuple[Verifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,20 @@ class Challenged:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """``send`` (it ends with AuthenticationOk) goes to the client, who is ``account``."""
+    """``send`` (it ends with AuthenticationOk) goes to the client, who is ``account``.
+
+    ``met`` says by which verifier: 0 is the first of its credentials, then the others.
+    """
 
     send: bytes
     account: str
     method: Method
+    met: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """The client's proof is worth nothing; it hears so when the try has been counted."""
 
 
 class _State(Enum):
@@ -90,7 +103,13 @@ class ClientLogin:
         self._peer = peer
         mock = mock_verifier(account, mock_secret)  # made for everyone, so that it takes everyone's time
         verifier = self._credentials.verifier
-        self._scram = ScramServer(verifier or mock, nonce, binding=peer.binding, doomed=verifier is None)
+        self._scram = ScramServer(
+            verifier or mock,
+            nonce,
+            binding=peer.binding,
+            others=() if verifier is None else self._credentials.others,
+            doomed=verifier is None,
+        )
         self._method = Method.SCRAM
         self._state = _State.NEW
 
@@ -132,7 +151,8 @@ class ClientLogin:
 
     def _on_response(self, body: bytes) -> Admitted:
         final = authentication(AuthenticationCode.SASL_FINAL, self._scram.final(body))
-        return Admitted(final + authentication(AuthenticationCode.OK), self._account, self._method)
+        send = final + authentication(AuthenticationCode.OK)
+        return Admitted(send, self._account, self._method, self._scram.met or 0)
 
     _STEPS: ClassVar[dict[_State, tuple[_State, Callable[["ClientLogin", bytes], Challenged | Admitted]]]] = {
         _State.AWAITING_INITIAL_RESPONSE: (_State.AWAITING_RESPONSE, _on_initial_response),

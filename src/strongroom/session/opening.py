@@ -15,6 +15,7 @@ from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
 from strongroom.session.guard import Guard
+from strongroom.session.policing import Judge, Policing
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
@@ -79,6 +80,12 @@ class OpeningRelay(Relay):
             run = subject.run if isinstance(subject, Portal) else subject
             if isinstance(run, Run):
                 yield run
+
+    def police(self, judge: Judge, application: str) -> None:
+        """Ask this judge about each statement from now on."""
+        self._unfold()
+        self._forget_settled()
+        self._guard.policing = Policing(judge, application)
 
     def age(self) -> None:
         """Look at the catalog before the next statement."""

@@ -10,7 +10,7 @@ Used by `guard`; pure.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from strongroom.errors import AccessDenied
@@ -30,24 +30,33 @@ class Judge(Protocol):
     database: str
     """Strongroom's own name for it."""
 
-    def standing(self, tenant: str) -> object:
+    def standing(self, said: "Said") -> object:
         """Compares unequal when what was decided before may be decided otherwise now."""
 
-    def decide(self, accesses: Sequence[Access], tenant: str) -> Decision:
+    def decide(self, accesses: Sequence[Access], said: "Said") -> Decision:
         """Whether one statement may make all these accesses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a session says of itself."""
+
+    tenant: str = ""
+    application: str = ""
 
 
 class Policing:
     """The judge of one session, and what it said."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, application: str = "") -> None:
         self._judge = judge
+        self._application = application
         self._standing: object = None
         self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
 
     def standing(self, tenant: str) -> object:
         """Compares unequal when statements must be judged anew."""
-        return self._judge.standing(tenant)
+        return self._judge.standing(Said(tenant, self._application))
 
     def judged(self, analysis: Analysis, schema: Schema, tenant: str) -> Analysis:
         """The analysis, with a mask on each output that has one; raises `AccessDenied`."""
@@ -71,7 +80,7 @@ class Policing:
         accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
         outputs = statement.outputs or ()
         shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
-        decision = self._judge.decide((*accesses, *shown.values()), tenant)
+        decision = self._judge.decide((*accesses, *shown.values()), Said(tenant, self._application))
         if decision.effect is not PERMIT:
             raise _denied(decision)
         if not decision.masks:

@@ -19,15 +19,14 @@ from strongroom.errors import (
     ClientError,
     DatabaseUnknown,
     Draining,
-    DumpRefused,
     LimitReached,
+    LoginRefused,
     MalformedMessage,
     OriginMismatch,
     StrongroomError,
     TimeLimitReached,
     TlsRequired,
     UnknownKey,
-    UnsupportedProtocol,
     UpstreamError,
     UpstreamGone,
 )
@@ -35,18 +34,14 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.policing import Judge
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.snapshot import Snapshot
-from strongroom.session.startup import Encryption, first_packet, negotiate
+from strongroom.session.startup import Encryption, account_of, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer
-
-DUMPERS = frozenset({"pg_dump", "pg_dumpall"})
-"""Names that these programs give themselves; refused to help, not to protect: a name is easily changed."""
-
-REPLICATION_OFF = frozenset({"false", "off", "no", "0"})
-"""The words for which PostgreSQL does not start a walsender (manual, "Streaming Replication Protocol")."""
+from strongroom.wire.postgres.scram import login_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +97,7 @@ class Session:
         self._account = ""
         self._frames = Framer(login.MAX_LOGIN_MESSAGE_BYTES)
         self._login: login.ClientLogin | None = None
+        self._welcome = b""  # what a client hears that has proved who it is, once it is admitted
         self._upstream_login: upstream_login.UpstreamLogin | None = None
         self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
 
@@ -191,20 +187,7 @@ class Session:
         if self._early:
             raise MalformedMessage("octets follow the start-up packet before it was answered")
         self._version, answer = negotiate(startup)
-        self._account = startup.parameters.get("user", "")
-        if not self._account:
-            raise MalformedMessage("the start-up packet names no user")
-        if startup.parameters.get("replication", "off").lower() not in REPLICATION_OFF:
-            raise UnsupportedProtocol(
-                "replication connections are not supported: the WAL holds other tables' rows too",
-                hint="Connect to the database itself for replication; protected columns stay sealed there.",
-            )
-        if isinstance(self._relay, GuardedRelay) and startup.parameters.get("application_name") in DUMPERS:
-            raise DumpRefused(
-                "a dump through the gateway would hold opened values in columns made for sealed ones",
-                hint="Dump from the database itself: sealed values, and their wrapped keys in the schema "
-                "strongroom, come along; keep the root key apart.",
-            )
+        self._account = account_of(startup, guarded=self.guarded)
         self._startup = startup
         self._send_client(answer)
         self._phase = Phase.LOOKING_UP
@@ -228,16 +211,24 @@ class Session:
         for tag, start, end in spans:
             if self._phase is not Phase.LOGIN:
                 raise MalformedMessage("octets follow the last message of the login before it was answered")
-            self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+            try:
+                self._go_on(self._login.receive(tag, data[start + HEADER : end]))
+            except LoginRefused:
+                self._go_on(login.Unproved())
         if self._phase is not Phase.LOGIN and self._frames.held:
             raise MalformedMessage("octets follow the last message of the login before it was answered")
 
-    def _go_on(self, outcome: login.Challenged | login.Admitted) -> None:
-        self._send_client(outcome.send)
-        if isinstance(outcome, login.Admitted):
-            self._check_database()
-            self._phase = Phase.ADMITTING
-            self._effects.append(do.Admit(self._account))
+    def _go_on(self, outcome: login.Challenged | login.Admitted | login.Unproved) -> None:
+        """A right proof and a wrong one take the same way: either may come too often to count."""
+        if isinstance(outcome, login.Challenged):
+            self._send_client(outcome.send)
+            return
+        self._phase = Phase.ADMITTING
+        if isinstance(outcome, login.Unproved):
+            self._effects.append(do.Admit(self._account, None))
+        else:
+            self._welcome = outcome.send
+            self._effects.append(do.Admit(self._account, outcome.method, outcome.met))
 
     def _check_database(self) -> None:
         wanted = self._startup.parameters.get("database") or self._account
@@ -248,11 +239,17 @@ class Session:
             )
 
     def _on_admitted(self, event: ev.Admitted) -> None:
+        if event.refusal == ev.LOGIN or not self._welcome:
+            raise login_refused()
+        self._send_client(self._welcome)
+        self._check_database()
         if event.refusal is not None:
             raise LimitReached(
                 f"there are too many connections: `limits.{event.refusal}` is reached",
                 hint="Close idle connections, use a pool in the application, or raise the limit.",
             )
+        if event.judge is not None:
+            self._police(event.judge)
         settings = {
             name: value
             for name, value in self._startup.parameters.items()
@@ -374,6 +371,14 @@ class Session:
         if isinstance(self._relay, GuardedRelay):
             self._relay.share(event.snapshot)
 
+    def _on_policy(self, event: ev.PolicyChanged) -> None:
+        self._police(event.judge)
+
+    def _police(self, judge: Judge) -> None:
+        if not isinstance(self._relay, GuardedRelay):
+            raise Bug("there is a policy, and statements are not looked into")
+        self._relay.police(judge, self._startup.parameters.get("application_name", ""))
+
     def _on_aged(self, _event: ev.SnapshotAged) -> None:
         if isinstance(self._relay, GuardedRelay):
             self._relay.age()
@@ -383,6 +388,9 @@ class Session:
             raise event.error
 
     # ---------------------------------------------------------------- the end
+
+    def _on_expelled(self, event: ev.Expelled) -> None:
+        raise event.error
 
     def _on_drain(self, _event: ev.Drain) -> None:
         self._draining = True
@@ -480,7 +488,9 @@ ANYWHERE: dict[type, Callable[..., None]] = {
     ev.ClientClosed: Session._on_client_closed,
     ev.TimedOut: Session._on_timeout,
     ev.Drain: Session._on_drain,
+    ev.Expelled: Session._on_expelled,
     ev.SnapshotChanged: Session._on_snapshot,
+    ev.PolicyChanged: Session._on_policy,
     ev.SnapshotAged: Session._on_aged,
     ev.SnapshotLost: Session._on_lost,
 }

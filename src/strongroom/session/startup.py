@@ -8,7 +8,7 @@ Called by `session/postgres.py` and `gateway/preamble.py`.
 
 from enum import Enum
 
-from strongroom.errors import MalformedMessage, StartupPacketTooLarge, UnsupportedProtocol
+from strongroom.errors import DumpRefused, MalformedMessage, StartupPacketTooLarge, UnsupportedProtocol
 from strongroom.wire.postgres.messages import (
     CANCEL_REQUEST,
     GSSENC_REQUEST,
@@ -24,6 +24,13 @@ SMALLEST_PACKET = 8
 
 OPTION_PREFIX = "_pq_."
 """Start-up parameters with this prefix ask for protocol extensions."""
+
+
+DUMPERS = frozenset({"pg_dump", "pg_dumpall"})
+"""Names that these programs give themselves; refused to help, not to protect: a name is easily changed."""
+
+REPLICATION_OFF = frozenset({"false", "off", "no", "0"})
+"""The words for which PostgreSQL does not start a walsender (manual, "Streaming Replication Protocol")."""
 
 
 class Encryption(Enum):
@@ -71,3 +78,25 @@ def negotiate(startup: StartupMessage) -> tuple[int, bytes]:
     if version == startup.version and not unknown:
         return version, b""
     return version, NegotiateProtocolVersion(version, unknown).serialise()
+
+
+def account_of(startup: StartupMessage, *, guarded: bool) -> str:
+    """Return the account that a client names; raises where no session may begin with what it asks for.
+
+    ``guarded`` is whether there are protected columns.
+    """
+    account = startup.parameters.get("user", "")
+    if not account:
+        raise MalformedMessage("the start-up packet names no user")
+    if startup.parameters.get("replication", "off").lower() not in REPLICATION_OFF:
+        raise UnsupportedProtocol(
+            "replication connections are not supported: the WAL holds other tables' rows too",
+            hint="Connect to the database itself for replication; protected columns stay sealed there.",
+        )
+    if guarded and startup.parameters.get("application_name") in DUMPERS:
+        raise DumpRefused(
+            "a dump through the gateway would hold opened values in columns made for sealed ones",
+            hint="Dump from the database itself: sealed values, and their wrapped keys in the schema "
+            "strongroom, come along; keep the root key apart.",
+        )
+    return account

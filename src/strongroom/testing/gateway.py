@@ -144,13 +144,21 @@ class Gateway(Temporary):
             )
         self._wait_until(self.is_ready, "the gateway")
 
-    def command(self, *arguments: str, show: bool = False) -> str:
-        """Runs a command on this configuration; shows what it prints as it comes, or returns it."""
+    def set_password(self, account: str, password: str, *options: str) -> None:
+        """Gives an account, whose verifier is in the state, another password."""
+        self.command("password", account, *options, typed=f"{password}\n")
+
+    def command(self, *arguments: str, show: bool = False, typed: str = "") -> str:
+        """Runs a command on this configuration; shows what it prints as it comes, or returns it.
+
+        ``typed`` is what it reads from standard input.
+        """
         run = subprocess.run(  # noqa: S603  # our own command line
             [sys.executable, "-m", "strongroom", *arguments, "--config", str(self.configuration)],
             stdout=None if show else subprocess.PIPE,
             stderr=None if show else subprocess.STDOUT,
             env=dict(self.environment),
+            input=typed,
             text=True,
             check=False,
         )

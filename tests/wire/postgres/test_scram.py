@@ -55,6 +55,37 @@ def client(
 # ------------------------------------------------------------------------------------- what works
 
 
+@pytest.mark.parametrize(("password", "met"), [("pencil", 0), ("crayon", 1), ("chalk", 2)])
+def test_several_passwords_may_count(password: str, met: int) -> None:
+    """Under one salt the proof is held against each verifier, and the server proves that it has that one."""
+    others = [make_verifier(Secret(text), RFC_SALT) for text in ("crayon", "chalk")]
+    exchange, other = (
+        ScramServer(VERIFIER, RFC_SERVER_NONCE, binding=None, others=others),
+        client(Secret(password)),
+    )
+    other.verify(exchange.final(other.final(exchange.first(SCRAM, other.first()))))
+    assert exchange.met == met
+
+
+def test_with_several_passwords_another_is_still_wrong() -> None:
+    """None of them is met."""
+    other = client(Secret("ink"))
+    exchange = ScramServer(
+        VERIFIER, RFC_SERVER_NONCE, binding=None, others=[make_verifier(Secret("crayon"), RFC_SALT)]
+    )
+    with pytest.raises(LoginRefused):
+        exchange.final(other.final(exchange.first(SCRAM, other.first())))
+    assert exchange.met is None
+
+
+@pytest.mark.parametrize(("salt", "iterations"), [(b"another salt", 4096), (RFC_SALT, 4097)])
+def test_verifiers_of_one_exchange_share_salt_and_count(salt: bytes, iterations: int) -> None:
+    """The server could not say both: to ask for it is our bug."""
+    other = make_verifier(Secret("crayon"), salt, iterations)
+    with pytest.raises(Bug):
+        ScramServer(VERIFIER, RFC_SERVER_NONCE, binding=None, others=[other])
+
+
 def test_the_server_speaks_as_rfc_7677_says() -> None:
     """The exchange of RFC 7677, section 3, byte for byte."""
     exchange = server()

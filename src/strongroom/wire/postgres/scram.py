@@ -16,6 +16,7 @@ import re
 from base64 import b64encode
 from binascii import Error as Base64Invalid
 from binascii import a2b_base64
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import lru_cache
 
@@ -68,14 +69,27 @@ class _Expects(Enum):
 class ScramServer:
     """The server's side of one exchange. ``binding`` is the tls-server-end-point data; None: no PLUS.
 
+    ``others`` are verifiers that count beside the first: the server says salt and iteration count before the
+    client shows which password it has, so theirs must be the same, and the proof is held against each.
     ``doomed`` lets the exchange run its whole course and then fail, whatever the proof is worth.
     """
 
     def __init__(
-        self, verifier: Verifier, nonce: str, *, binding: bytes | None, doomed: bool = False
+        self,
+        verifier: Verifier,
+        nonce: str,
+        *,
+        binding: bytes | None,
+        others: Sequence[Verifier] = (),
+        doomed: bool = False,
     ) -> None:
+        if not all(one.is_beside(verifier) for one in others):
+            raise Bug("verifiers of one exchange differ in salt or iteration count")
         self.mechanisms = (SCRAM,) if binding is None else (SCRAM_PLUS, SCRAM)
+        self.met: int | None = None
+        """Which verifier the client's proof met: 0 is the first, then the others."""
         self._verifier = verifier
+        self._others = tuple(others)
         self._nonce = nonce.encode("ascii")
         self._binding = binding
         self._doomed = doomed
@@ -112,8 +126,8 @@ class ScramServer:
         if not hmac.compare_digest(fields[1], b"r=" + self._full_nonce):
             raise _login_malformed("the nonce does not match")
         auth_message = self._auth_prefix + without_proof
-        self._check_proof(_base64(encoded_proof, LoginMalformed), auth_message)
-        return b"v=" + b64encode(hmac.digest(self._verifier.server_key, auth_message, "sha256"))
+        met = self._check_proof(_base64(encoded_proof, LoginMalformed), auth_message)
+        return b"v=" + b64encode(hmac.digest(met.server_key, auth_message, "sha256"))
 
     def _binding_for(self, mechanism: str, flag: bytes) -> bytes:
         """The binding data to be repeated; raises where flag, mechanism and offer contradict each other."""
@@ -131,15 +145,16 @@ class ScramServer:
             raise _login_malformed("SCRAM-SHA-256 was chosen with channel binding")
         return b""
 
-    def _check_proof(self, proof: bytes, auth_message: bytes) -> None:
-        """RFC 5802, section 3: ClientKey = ClientProof XOR ClientSignature; H(ClientKey) = StoredKey."""
+    def _check_proof(self, proof: bytes, auth_message: bytes) -> Verifier:
+        """The verifier that the proof meets; each is tried, so that time does not tell which it was."""
         if len(proof) != KEY_BYTES:
             raise _login_malformed("the client's proof has not 32 bytes")
-        signature = hmac.digest(self._verifier.stored_key, auth_message, "sha256")
-        client_key = _xor(proof, signature)
-        right = hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key)
-        if self._doomed or not right:
+        verifiers = (self._verifier, *self._others)
+        met = [i for i, one in enumerate(verifiers) if _meets(one, proof, auth_message)]
+        if self._doomed or not met:
             raise login_refused()
+        self.met = met[0]
+        return verifiers[met[0]]
 
     def _step(self, now: _Expects, then: _Expects) -> None:
         if self._expects is not now:
@@ -210,6 +225,12 @@ class ScramClient:
         if self._expects is not now:
             raise Bug("a SCRAM exchange was driven out of order")
         self._expects = then
+
+
+def _meets(verifier: Verifier, proof: bytes, auth_message: bytes) -> bool:
+    """RFC 5802, section 3: ClientKey = ClientProof XOR ClientSignature; H(ClientKey) = StoredKey."""
+    client_key = _xor(proof, hmac.digest(verifier.stored_key, auth_message, "sha256"))
+    return hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
 
 
 def login_refused() -> LoginRefused:

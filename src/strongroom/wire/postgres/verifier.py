@@ -38,6 +38,10 @@ class Verifier:
         salt, stored, server = (b64encode(b).decode() for b in (self.salt, self.stored_key, self.server_key))
         return f"SCRAM-SHA-256${self.iterations}:{salt}${stored}:{server}"
 
+    def is_beside(self, other: "Verifier") -> bool:
+        """Whether one exchange can serve both: a server says salt and count before it sees a proof."""
+        return (self.salt, self.iterations) == (other.salt, other.iterations)
+
 
 def make_verifier(password: Secret, salt: bytes, iterations: int = ITERATIONS) -> Verifier:
     """The verifier of ``password``; ``salt`` is ``SALT_BYTES`` fresh random bytes."""

@@ -1,0 +1,69 @@
+"""The judge of one session: whose it is, from where, since when, and the policy that the gateway has now.
+
+Made by `server` when a session is admitted, and again when the policy or what its subject holds has changed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from strongroom.policy.authorizer import Authorizer
+from strongroom.policy.conditions import Conditions
+from strongroom.policy.model import Access, Circumstances, Decision, Subject
+from strongroom.session.policing import Said
+
+
+def now() -> datetime:
+    """The moment, by the wall's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionJudge:
+    """Decides for one session (`session.policing.Judge`)."""
+
+    authorizer: Authorizer
+    database: str
+    subject: Subject
+    source: str = ""
+    """The client's address; empty where it has none."""
+    certificate: bool = False
+    second_factor: datetime | None = None
+    """When it was shown."""
+    clock: Callable[[], datetime] = now
+    _conditions: tuple[Conditions, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        decision = self.authorizer.decide(self.subject, (), self._circumstances(Said()))
+        object.__setattr__(self, "_conditions", tuple(one for one, _ in decision.residual.answers))
+
+    def standing(self, said: Said) -> object:
+        """The policy, the subject, and which of its conditions hold."""
+        if not self._conditions:
+            return id(self.authorizer), self.subject
+        here = self._circumstances(said)
+        return id(self.authorizer), self.subject, tuple(one.hold(here) for one in self._conditions)
+
+    def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
+        """Whether one statement may make all these accesses."""
+        return self.authorizer.decide(self.subject, accesses, self._circumstances(said))
+
+    def _circumstances(self, said: Said) -> Circumstances:
+        moment = self.clock()
+        age = None if self.second_factor is None else moment - self.second_factor
+        return Circumstances(
+            moment,
+            _address(self.source),
+            age,
+            said.application or None,
+            self.certificate,
+            said.tenant or None,
+        )
+
+
+def _address(source: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(source)
+    except ValueError:
+        return None  # of a Unix socket
