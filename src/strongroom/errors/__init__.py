@@ -26,7 +26,8 @@
     │   ├── UnreadableConfiguration, InvalidConfiguration, DuplicateKey, MissingVariable
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
-    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
+    │   ├── UnknownType, InvalidMask, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected
+    │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
