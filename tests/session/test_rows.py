@@ -127,7 +127,7 @@ def test_a_plan_masks_what_is_protected_and_what_is_not() -> None:
     number = ColumnMask(Mask.parse("range", step=100), types.declared(types.INT4))
     text = ColumnMask(Mask.parse("first", n=1), EMAIL.scheme.type)
     rows = data_row(b"123", ANNA) + data_row(None, None)
-    for masks, shown in (
+    for masks, seen in (
         ((number, text), (b"100", b"a****")),
         ((number, None), (b"100", b"anna")),
         ((None, text), (b"123", b"a****")),
@@ -138,7 +138,7 @@ def test_a_plan_masks_what_is_protected_and_what_is_not() -> None:
         assert made.again is not None
         for each in (made, made.again()):
             assert each is not None
-            assert open_rows(each, rows) == data_row(*shown) + data_row(None, None)
+            assert open_rows(each, rows) == data_row(*seen) + data_row(None, None)
 
 
 def test_rows_without_a_protected_column_are_masked() -> None:

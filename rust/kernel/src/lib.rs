@@ -13,6 +13,7 @@ mod ctr;
 mod form;
 mod frame;
 mod gcm;
+mod hmac;
 mod input;
 mod mask;
 mod opener;

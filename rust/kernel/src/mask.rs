@@ -1,13 +1,10 @@
 //! What stands of a value where a client may not see it (docs/spec/masks.md). The twin is `_kernel/masking.py`.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
 use crate::Refusal;
 use crate::form::write_hex;
+use crate::hmac::{DIGEST, Hmac};
 
-const KEY: usize = 32;
-const DIGITS: usize = 64;
+const DIGITS: usize = 2 * DIGEST;
 /// Octets before the @, and behind it (RFC 5321, sections 4.5.3.1.1 and 4.5.3.1.2).
 const LOCAL: usize = 64;
 const DOMAIN: usize = 255;
@@ -29,7 +26,7 @@ enum Kind {
     Last(usize),
     Email { limit: usize },
     Card,
-    Hash { mac: Box<Hmac<Sha256>>, digits: usize },
+    Hash { mac: Hmac, digits: usize },
 }
 
 /// A mask of one column. `text` is the fixed value, or what stands for what is hidden. The state that was
@@ -51,8 +48,8 @@ impl Mask {
             "last" if shown > 0 => Kind::Last(shown),
             "email" => Kind::Email { limit },
             "card" => Kind::Card,
-            "hash" if (1..=DIGITS).contains(&shown) && key.len() == KEY => {
-                Kind::Hash { mac: Box::new(Hmac::new_from_slice(key).ok()?), digits: shown }
+            "hash" if (1..=DIGITS).contains(&shown) => {
+                Kind::Hash { mac: Hmac::new(key.try_into().ok()?), digits: shown }
             }
             _ => return None,
         };
@@ -75,10 +72,8 @@ impl Mask {
             Kind::Email { limit } => self.email(text(value)?, *limit, out),
             Kind::Card => self.card(text(value)?, out),
             Kind::Hash { mac, digits } => {
-                let mut mac = (**mac).clone(); // not in a box of its own
-                mac.update(value);
                 let at = out.len();
-                write_hex(&mac.finalize().into_bytes(), out)?;
+                write_hex(&mac.digest(value), out)?;
                 out.truncate(at + digits);
             }
         }
@@ -132,20 +127,11 @@ impl Mask {
     /// The last four digits of what can be the number of a card, however it is grouped; else nothing.
     fn card(&self, value: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.text);
-        let (mut digits, mut last) = (0, [0; CARD_SHOWN]);
-        for octet in value.bytes() {
-            match octet {
-                b'0'..=b'9' => {
-                    last.rotate_left(1);
-                    last[CARD_SHOWN - 1] = octet;
-                    digits += 1;
-                }
-                b' ' | b'-' => {}
-                _ => return,
-            }
-        }
-        if CARD_DIGITS.contains(&digits) {
-            out.extend_from_slice(&last);
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        let others = value.bytes().filter(|octet| matches!(octet, b' ' | b'-')).count();
+        if CARD_DIGITS.contains(&digits) && digits + others == value.len() {
+            let shown = value.bytes().filter(u8::is_ascii_digit).skip(digits - CARD_SHOWN);
+            out.extend(shown);
         }
     }
 }
@@ -165,11 +151,16 @@ fn has_more(rest: &str, count: usize) -> bool {
 
 /// Labels of letters, digits and hyphens, two at least.
 fn is_domain(domain: &[u8]) -> bool {
-    domain.len() <= DOMAIN
-        && domain.contains(&b'.')
-        && domain.split(|&octet| octet == b'.').all(|label| {
-            !label.is_empty() && label.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-')
-        })
+    let (mut dots, mut label) = (0, 0);
+    for octet in domain {
+        match octet {
+            b'.' if label == 0 => return false,
+            b'.' => (dots, label) = (dots + 1, 0),
+            b'-' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => label += 1,
+            _ => return false,
+        }
+    }
+    dots > 0 && label > 0 && domain.len() <= DOMAIN
 }
 
 #[cfg(test)]
@@ -213,14 +204,14 @@ mod tests {
     #[test]
     fn a_hash_is_rfc_4231s() {
         // RFC 4231 has no key of 32 octets: this value is Python's hmac of it.
-        let mask = Mask::new("hash", b"", 8, 0, &[0x0b; KEY]).unwrap();
+        let mask = Mask::new("hash", b"", 8, 0, &[0x0b; 32]).unwrap();
         assert_eq!(masked(&mask, "Hi There"), "198a607e");
     }
 
     #[test]
     fn what_is_no_mask_or_no_text_is_refused() {
         assert!(Mask::new("hash", b"", 8, 0, b"short").is_none());
-        assert!(Mask::new("hash", b"", 65, 0, &[0; KEY]).is_none());
+        assert!(Mask::new("hash", b"", 65, 0, &[0; 32]).is_none());
         assert!(Mask::new("first", b"", 0, 0, b"").is_none());
         assert!(Mask::new("other", b"", 0, 0, b"").is_none());
         for kind in ["first", "last", "email", "card"] {

@@ -87,7 +87,8 @@ impl Opener {
             return Ok(Given::Value);
         }
         self.plaintext.clear();
-        self.plaintext.extend(out.drain(at..));
+        self.plaintext.extend_from_slice(&out[at..]);
+        out.truncate(at);
         match &self.mask {
             Some(mask) => mask.write(&self.plaintext, out),
             None => self.form.write(&self.plaintext, out).map(|()| Given::Value),

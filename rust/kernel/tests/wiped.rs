@@ -11,7 +11,7 @@ use strongroom_kernel_core::{Algorithm, Form, Mask, Opener, Sealer};
 const PREFIX: &[u8] = b"\x01\0\0\0\x09";
 const SPAN: usize = 8;
 /// Blocks that hold no cipher are smaller.
-const SMALLEST: usize = 128;
+const SMALLEST: usize = 256;
 
 thread_local! {
     static BLOCKS: RefCell<Option<Blocks>> = const { RefCell::new(None) };
@@ -136,6 +136,8 @@ fn a_dropped_opener_leaves_nothing() {
 
 #[test]
 fn a_dropped_mask_leaves_nothing() {
-    // Two states of SHA-256, of 32 octets each.
-    assert_wiped(64, |octet| Mask::new("hash", b"", 32, 0, &[octet; 32]).unwrap());
+    // Two states of SHA-256, of 32 octets each; in a block that is watched.
+    assert_wiped(64, |octet| {
+        Box::new((Mask::new("hash", b"", 32, 0, &[octet; 32]).unwrap(), [0u8; SMALLEST]))
+    });
 }
