@@ -13,7 +13,16 @@ from strongroom.wire.postgres import types
 
 STYLES = [
     TextStyle().with_setting("DateStyle", style)
-    for style in ("SQL, DMY", "SQL, MDY", "SQL, YMD", "Postgres, DMY", "Postgres, MDY", "German, DMY")
+    for style in (
+        "ISO, MDY",
+        "ISO, YMD",
+        "SQL, DMY",
+        "SQL, MDY",
+        "SQL, YMD",
+        "Postgres, DMY",
+        "Postgres, MDY",
+        "German, DMY",
+    )
 ]
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "<-07>+07"]
 
@@ -45,7 +54,7 @@ def test_timestamps_read_back(value: int, style: TextStyle, zone: str) -> None:
 
 def test_the_hour_that_comes_twice_is_told_by_its_abbreviation() -> None:
     """02:30 CEST in Berlin, and an hour later 02:30 CET, as without a name that is known."""
-    style = STYLES[0].with_setting("TimeZone", "Europe/Berlin")
+    style = STYLES[2].with_setting("TimeZone", "Europe/Berlin")
     read = printed.styled(types.TIMESTAMPTZ, style)
     assert read is not None
     summer, winter = (
@@ -55,15 +64,16 @@ def test_the_hour_that_comes_twice_is_told_by_its_abbreviation() -> None:
     assert times.unpack(read(b"27/10/2024 02:30:00 XYZ")) == winter
 
 
-def test_iso_reads_back_by_itself() -> None:
-    """As do other types."""
-    assert printed.styled(types.DATE, TextStyle()) is None
-    assert printed.styled(types.INT4, STYLES[0]) is None
+def test_other_types_read_back_by_themselves() -> None:
+    """They know no style."""
+    for style in STYLES:
+        assert printed.styled(types.INT4, style) is None
+        assert printed.styled(types.TIME, style) is None
 
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize(
-    "value", [b"", b"2024-02-29", b"Thu Foo 29 12:00:00 2024", b"29/02/24", b"\xff", b"29/02/2024 12:00"]
+    "value", [b"", b"2024/02/29", b"Thu Foo 29 12:00:00 2024", b"29/02/24", b"\xff", b"29/02/2024 12:00"]
 )
 def test_anything_else_is_refused(style: TextStyle, value: bytes) -> None:
     """It was not printed in this style."""
@@ -72,3 +82,21 @@ def test_anything_else_is_refused(style: TextStyle, value: bytes) -> None:
         assert read is not None
         with pytest.raises(StrongroomError):
             read(value)
+
+
+def test_another_style_is_not_read_as_this_one() -> None:
+    """Day and month would be exchanged, or the value be taken for none."""
+    value = (0).to_bytes(8, signed=True)
+    for printed_in in STYLES:
+        for read_in in STYLES:
+            if printed_in.date_style == read_in.date_style:
+                continue
+            for oid, canonical in (
+                (types.DATE, value[:4]),
+                (types.TIMESTAMP, value),
+                (types.TIMESTAMPTZ, value),
+            ):
+                read = printed.styled(oid, read_in)
+                assert read is not None
+                with pytest.raises(StrongroomError):
+                    read(form_of(oid).output(canonical, -1, printed_in))

@@ -2,7 +2,8 @@
 
 Most types read back what they print. Dates and timestamps do so in ISO 8601 alone, which is what we take of
 a client (``dates.py``); here are the other DateStyles, as EncodeDateOnly and EncodeDateTime (datetime.c)
-write them. Called by ``masking.py`` for columns that are not protected.
+write them. What was printed in another style than the session is known to have is refused where its form
+tells, rather than read with day and month exchanged. Called by ``masking.py``, for columns not protected.
 """
 
 import re
@@ -18,9 +19,15 @@ from strongroom.wire.postgres import types
 
 Reader = Callable[[bytes], bytes]
 
-_DATE = r"(?P<first>\d\d)[./-](?P<second>\d\d)[./-](?P<year>\d{4,})"
+_DATE = r"(?P<first>\d\d)(?P<sign>[./-])(?P<second>\d\d)(?P=sign)(?P<year>\d{4,})"
+_SIGNS = {"SQL": "/", "Postgres": "-", "German": "."}
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<seconds>\d\d)(?:\.(?P<fraction>\d{1,6}))?"
 _END = r"(?: (?P<zone>(?!BC$)\S+))?(?P<era> BC)?"
+_ISO_FORMS = {
+    types.DATE: dates.DATE_FORM,
+    types.TIMESTAMP: times.TIMESTAMP,
+    types.TIMESTAMPTZ: times.TIMESTAMPTZ,
+}
 _PRINTED_DATE = re.compile(_DATE + r"(?P<era> BC)?", re.ASCII)
 _PRINTED = re.compile(f"{_DATE} {_CLOCK}{_END}", re.ASCII)
 _PRINTED_POSTGRES = re.compile(
@@ -32,9 +39,9 @@ _PRINTED_POSTGRES = re.compile(
 
 
 def styled(oid: int, style: TextStyle) -> Reader | None:
-    """What reads dates or timestamps of a DateStyle other than ISO; None for what reads back by itself."""
+    """What reads dates or timestamps as the DateStyle has them; None for types that know none."""
     if style.date_style == "ISO":
-        return None
+        return _iso(oid, style)
     match oid:
         case types.DATE:
             return lambda value: _date(value, style)
@@ -46,12 +53,26 @@ def styled(oid: int, style: TextStyle) -> Reader | None:
     return None
 
 
+def _iso(oid: int, style: TextStyle) -> Reader | None:
+    form = _ISO_FORMS.get(oid)
+    if form is None:
+        return None
+
+    def read(value: bytes) -> bytes:
+        token = ascii_token(value, "date")
+        if not dates.infinity_of(token) and dates.READ_TIMESTAMP.fullmatch(token) is None:
+            raise _unread("date")
+        return form.input(value, style)
+
+    return read
+
+
 def _date(value: bytes, style: TextStyle) -> bytes:
     token = ascii_token(value, "date")
     if sign := dates.infinity_of(token):
         return dates.pack_infinity(sign)
     match = _PRINTED_DATE.fullmatch(token)
-    if match is None:
+    if match is None or match["sign"] != _SIGNS[style.date_style]:
         raise _unread("date")
     return dates.pack(_days(match, style))
 
@@ -65,6 +86,8 @@ def _timestamp(value: bytes, style: TextStyle, rules: Zone | None) -> bytes:
     else:
         match = _PRINTED.fullmatch(token)
     if match is None or (match["zone"] is None) != (rules is None):
+        raise _unread("timestamp")
+    if style.date_style != "Postgres" and match["sign"] != _SIGNS[style.date_style]:
         raise _unread("timestamp")
     days = _named_days(match) if style.date_style == "Postgres" else _days(match, style)
     seconds = (int(match["hour"]) * 60 + int(match["minute"])) * 60 + int(match["seconds"])
