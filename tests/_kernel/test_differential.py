@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -165,6 +166,47 @@ def test_rows(  # noqa: PLR0917  # hypothesis passes them
             return twin.Rows([None, opener, None, bytes.upper, None]).open(chunk)
         except twin.Refused as refused:
             return "refused", str(refused)
+
+    assert outcome(NATIVE) == outcome(python)
+
+
+masks = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["null", "fixed", "first", "last", "email", "card", "hash", "other"])},
+    optional={
+        "text": st.sampled_from([b"", b"*", b"***"]),
+        "shown": st.integers(0, 5) | st.just(64),
+        "limit": st.integers(0, 12),
+        "key": st.sampled_from([bytes(32), bytes(31)]),
+    },
+)
+texts = (
+    st.text("aß☃😀 .-_@@1", max_size=16).map(str.encode)
+    | st.from_regex(rb"[a-c]{0,3}@?[a-z]{1,3}\.[a-z-]{0,3}", fullmatch=True)
+    | st.text("0123 -", max_size=24).map(str.encode)
+    | octets
+)
+
+
+@EXAMPLES
+@given(masks, damaged(texts))
+def test_mask(made: dict[str, Any], value: bytes) -> None:
+    """The same mask or none, and the same octets, NULL or refusal, by itself and in a row."""
+
+    def outcome(twin: ModuleType) -> object:
+        try:
+            mask = twin.Mask(**made)
+        except ValueError as error:
+            return str(error)
+        opener = twin.Opener(
+            "deterministic",
+            OPENING["deterministic"],
+            form="verbatim",
+            is_text=True,
+            is_hexed=False,
+            mask=mask,
+        )
+        chunk = row(value, sealed("deterministic", value), b"x")
+        return result(lambda: (mask.reads, mask(value), twin.Rows([mask, opener, None]).open(chunk)), twin)
 
     assert outcome(NATIVE) == outcome(python)
 

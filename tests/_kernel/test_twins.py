@@ -1,5 +1,6 @@
 """_kernel/python.py and the native twin: one description for both."""
 
+import hmac
 import struct
 from types import ModuleType
 from typing import Any
@@ -288,6 +289,122 @@ class TestOpener:
         """Keys and prefixes have one size, and forms have names."""
         with pytest.raises(ValueError, match="no such"):
             kernel.Opener(algorithm, keys, form=form, is_text=True, is_hexed=False)
+
+
+ADDRESS = b"anna.berg@mail.example.com"
+DIGEST = hmac.digest(bytes(32), b"\xff", "sha256").hex().encode()
+MASKED: list[tuple[dict[str, Any], bytes, bytes | None]] = [
+    ({"kind": "null"}, b"any", None),
+    ({"kind": "fixed", "text": b"***"}, b"\xff is not looked at", b"***"),
+    ({"kind": "fixed"}, b"any", b""),
+    ({"kind": "first", "shown": 2, "text": b"**"}, "äöü☃".encode(), "äö**".encode()),
+    ({"kind": "first", "shown": 2, "text": b"**"}, b"abc", b"**"),
+    ({"kind": "first", "shown": 1, "text": b""}, b"", b""),
+    ({"kind": "last", "shown": 2, "text": b"**"}, "äöü☃".encode(), "**ü☃".encode()),
+    ({"kind": "last", "shown": 4, "text": b"****"}, b"1234567", b"****"),
+    ({"kind": "last", "shown": 4, "text": b"****"}, b"12345678", b"****5678"),
+    ({"kind": "email", "text": b"***"}, ADDRESS, b"a***@mail.example.com"),
+    ({"kind": "email", "text": b"***"}, "☃x@b.de".encode(), "☃***@b.de".encode()),
+    ({"kind": "email", "text": b"***"}, b"a@b.de", b"***@b.de"),
+    ({"kind": "email", "text": b"***"}, "☃@b.de".encode(), b"***@b.de"),
+    ({"kind": "email", "text": b"***"}, b"a@x@b.de", b"a***@b.de"),
+    ({"kind": "email", "text": b"***", "limit": 7}, b"ab@b.de", b"a*@b.de"),
+    ({"kind": "email", "text": b"***", "limit": 6}, b"a@b.de", b"*@b.de"),
+    ({"kind": "email", "text": b"***", "limit": 5}, b"a@b.de", b"***"),
+    ({"kind": "email", "text": b"***", "limit": 6}, b"ab@b.de", b"***"),
+    ({"kind": "email", "text": b"***"}, b"x" * 64 + b"@b.de", b"x***@b.de"),
+    ({"kind": "email", "text": b"***"}, b"x" * 65 + b"@b.de", b"***"),
+    ({"kind": "email", "text": b"***"}, b"xy@" + b"d" * 252 + b".de", b"x***@" + b"d" * 252 + b".de"),
+    ({"kind": "email", "text": b"***"}, b"xy@" + b"d" * 253 + b".de", b"***"),
+    *(
+        ({"kind": "email", "text": b"***"}, other, b"***")
+        for other in (
+            b"", b"anna", b"anna@", b"@b.de", b"anna@localhost", b"an na@b.de", b"an\nna@b.de", b"anna@b..de",
+            b"anna@.b.de", b"anna@b.de.", b"anna@b.de\n", b"anna@b.de my secret", b"my secret is @b.de",
+            "anna@bücher.de".encode(), b"anna@b_c.de", b"anna@[10.0.0.1]", b"an\x7fna@b.de",
+        )
+    ),
+    ({"kind": "card", "text": b"*"}, b"4111 1111-11111234", b"*1234"),
+    ({"kind": "card", "text": b"*"}, b"411111111111", b"*1111"),
+    ({"kind": "card", "text": b"*"}, b"4" * 19, b"*4444"),
+    *(
+        ({"kind": "card", "text": b"*"}, other, b"*")
+        for other in (b"", b"1" * 11, b"1" * 20, b"411111111111123x", b"4111.1111.1111.1111", b"- -")
+    ),
+    ({"kind": "hash", "shown": 8, "key": b"\x0b" * 32}, b"Hi There", b"198a607e"),
+    ({"kind": "hash", "shown": 64, "key": bytes(32)}, b"\xff", DIGEST),
+]  # fmt: skip
+
+
+class TestMask:
+    """``Mask``: what stands of a value where a client may not see it."""
+
+    @pytest.mark.parametrize(("made", "value", "shown"), MASKED)
+    def test_values_are_masked(
+        self, kernel: ModuleType, made: dict[str, Any], value: bytes, shown: bytes | None
+    ) -> None:
+        """By itself, in rows, and behind an opener; NULL stays NULL."""
+        mask = kernel.Mask(**made)
+        assert mask(value) == shown
+        assert mask.reads is (made["kind"] not in {"null", "fixed"})
+        assert kernel.Rows([None, mask]).open(row(b"1", value) + row(None, None)) == row(b"1", shown) + row(
+            None, None
+        )
+        for algorithm in KEYS:
+            opener = kernel.Opener(
+                algorithm, OPENING[algorithm], form="verbatim", is_text=True, is_hexed=False, mask=mask
+            )
+            stored = sealed(algorithm, value)
+            assert opener(stored) == shown
+            assert kernel.Rows([opener]).open(row(stored) * 1000) == row(shown) * 1000
+
+    @pytest.mark.parametrize("kind", ["first", "last", "email", "card"])
+    @pytest.mark.parametrize("value", [b"\xff", b"abc\xc3", b"\xed\xa0\x80@b.de", b"41111111\xf5"])
+    def test_what_is_no_utf8_is_refused(self, kernel: ModuleType, kind: str, value: bytes) -> None:
+        """No character of it can be told from another."""
+        with pytest.raises(kernel.Refused, match="value"):
+            kernel.Mask(kind, text=b"*", shown=1)(value)
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            {"kind": "other"}, {"kind": ""}, {"kind": "first"}, {"kind": "last"},
+            {"kind": "hash", "shown": 8}, {"kind": "hash", "shown": 8, "key": b"short"},
+            {"kind": "hash", "shown": 8, "key": bytes(33)},
+            {"kind": "hash", "shown": 65, "key": bytes(32)}, {"kind": "hash", "key": bytes(32)},
+        ],
+    )  # fmt: skip
+    def test_what_is_no_mask_is_not_made(self, kernel: ModuleType, made: dict[str, Any]) -> None:
+        """A hash has a key, and of one size only; what is shown is a number."""
+        with pytest.raises(ValueError, match="no such mask"):
+            kernel.Mask(**made)
+
+    def test_only_text_is_read_behind_an_opener(self, kernel: ModuleType) -> None:
+        """The octets of a number are no characters; what looks at no value stands behind any."""
+        made = {"algorithm": "randomized", "keys": OPENING["randomized"], "is_text": True, "is_hexed": False}
+        with pytest.raises(ValueError, match="no such"):
+            kernel.Opener(**made, form="int4", mask=kernel.Mask("card"))
+        opener = kernel.Opener(**made, form="int4", mask=kernel.Mask("fixed", text=b"0"))
+        assert opener(sealed("randomized", b"\0\0\0\7")) == b"0"
+
+    def test_a_value_that_does_not_open_is_refused(self, kernel: ModuleType) -> None:
+        """Whatever would stand in its place."""
+        for kind in ("null", "fixed", "email"):
+            opener = kernel.Opener(
+                "randomized",
+                OPENING["randomized"],
+                form="verbatim",
+                is_text=True,
+                is_hexed=False,
+                mask=kernel.Mask(kind),
+            )
+            with pytest.raises(kernel.Refused):
+                opener(sealed("randomized", b"value")[:-1] + b"x")
+
+    def test_a_callable_may_give_null(self, kernel: ModuleType) -> None:
+        """None in place of a value is NULL, and the framing of all others is right."""
+        rows = kernel.Rows([bytes.upper, lambda _value: None, None])
+        assert rows.open(row(b"a", b"bcd", b"e") * 2) == row(b"A", None, b"e") * 2
 
 
 class TestRows:

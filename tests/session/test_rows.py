@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from tests.session.guarding import ANNA, CODECS, EMAIL, PEOPLE, column, data_row
 
-from strongroom.errors import OriginMismatch
+from strongroom.errors import Bug, OriginMismatch
 from strongroom.protect.batch import open_rows
+from strongroom.protect.masking import ColumnMask
+from strongroom.protect.masks import Mask
 from strongroom.protect.style import TextStyle
 from strongroom.session.rows import agree, format_of, plan, shown, upstream_formats
 from strongroom.sql.schema import Protection
@@ -118,3 +120,37 @@ def test_a_plan_opens_what_is_protected(code: int, value: bytes) -> None:
 def test_nothing_to_open_needs_no_plan() -> None:
     """Such rows flow."""
     assert plan((ID, ID), (0, 0), (0, 0), lambda one: CODECS[one.column], TextStyle()) is None
+
+
+def test_a_plan_masks_what_is_protected_and_what_is_not() -> None:
+    """The first after it was opened, the other as it comes; and so does the plan that is made again."""
+    number = ColumnMask(Mask.parse("range", step=100), types.declared(types.INT4))
+    text = ColumnMask(Mask.parse("first", n=1), EMAIL.scheme.type)
+    rows = data_row(b"123", ANNA) + data_row(None, None)
+    for masks, seen in (
+        ((number, text), (b"100", b"a****")),
+        ((number, None), (b"100", b"anna")),
+        ((None, text), (b"123", b"a****")),
+        ((), (b"123", b"anna")),
+    ):
+        made = plan((ID, MAIL), (0, 1), (0, 0), lambda one: CODECS[one.column], TextStyle(), masks=masks)
+        assert made is not None
+        assert made.again is not None
+        for each in (made, made.again()):
+            assert each is not None
+            assert open_rows(each, rows) == data_row(*seen) + data_row(None, None)
+
+
+def test_rows_without_a_protected_column_are_masked() -> None:
+    """In the format that the client asked for, which is the one that comes."""
+    null = ColumnMask.of_catalog(Mask.parse("constant"), 98_765, -1)
+    made = plan((ID, ID), (0, 0), (0, 0), lambda one: CODECS[one.column], TextStyle(), masks=(None, null))
+    assert made is not None
+    assert open_rows(made, data_row(b"1", b"secret")) == data_row(b"1", None)
+
+
+def test_there_is_a_mask_for_each_column_or_none() -> None:
+    """One too few would leave the last one bare."""
+    null = ColumnMask.of_catalog(Mask.parse("null"), types.TEXT, -1)
+    with pytest.raises(Bug):
+        plan((ID, ID), (0,), (0,), lambda one: CODECS[one.column], TextStyle(), masks=(null,))

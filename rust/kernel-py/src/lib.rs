@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use strongroom_kernel_core as core;
-use strongroom_kernel_core::{Algorithm, Column, Form, Refusal};
+use strongroom_kernel_core::{Algorithm, Column, Form, Given, Refusal};
 
 create_exception!(strongroom_kernel, Refused, PyException);
 
@@ -55,12 +55,36 @@ fn split_bind<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Option<Bound<'py, P
 }
 
 #[pyclass(module = "strongroom_kernel", frozen)]
+struct Mask(Arc<core::Mask>);
+
+#[pymethods]
+impl Mask {
+    #[new]
+    #[pyo3(signature = (kind, *, text=&b""[..], shown=0, limit=0, key=&b""[..]), text_signature = "(kind, *, text=b'', shown=0, limit=0, key=b'')")]
+    fn new(kind: &str, text: &[u8], shown: usize, limit: usize, key: &[u8]) -> PyResult<Self> {
+        let mask = core::Mask::new(kind, text, shown, limit, key);
+        mask.map(|mask| Self(Arc::new(mask))).ok_or_else(|| PyValueError::new_err("no such mask"))
+    }
+
+    #[getter]
+    fn reads(&self) -> bool {
+        self.0.reads()
+    }
+
+    fn __call__<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let mut out = Vec::new();
+        let given = self.0.write(value, &mut out).map_err(refused)?;
+        Ok(bytes_of(py, given, &out))
+    }
+}
+
+#[pyclass(module = "strongroom_kernel", frozen)]
 struct Opener(Arc<Mutex<core::Opener>>);
 
 #[pymethods]
 impl Opener {
     #[new]
-    #[pyo3(signature = (algorithm, keys, *, form, is_text, is_hexed, pad=0))]
+    #[pyo3(signature = (algorithm, keys, *, form, is_text, is_hexed, pad=0, mask=None))]
     #[allow(clippy::needless_pass_by_value)] // what Python hands over
     fn new(
         algorithm: &str,
@@ -69,6 +93,7 @@ impl Opener {
         is_text: bool,
         is_hexed: bool,
         pad: usize,
+        mask: Option<PyRef<'_, Mask>>,
     ) -> PyResult<Self> {
         let keys: Vec<_> = keys
             .iter()
@@ -77,14 +102,18 @@ impl Opener {
         let parts = algorithm_of(algorithm).zip(form_of(form, is_text));
         parts
             .and_then(|(algorithm, form)| core::Opener::new(algorithm, &keys, form, pad, is_hexed))
+            .and_then(|opener| match mask {
+                Some(mask) => opener.masked(Arc::clone(&mask.0)),
+                None => Some(opener),
+            })
             .map(|opener| Self(Arc::new(Mutex::new(opener))))
-            .ok_or_else(|| PyValueError::new_err("no such algorithm, form or size of key"))
+            .ok_or_else(|| PyValueError::new_err("no such algorithm, form, mask or size of key"))
     }
 
-    fn __call__<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    fn __call__<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let mut out = Vec::with_capacity(value.len());
-        locked(&self.0).open(value, &mut out).map_err(refused)?;
-        Ok(PyBytes::new(py, &out))
+        let given = locked(&self.0).open(value, &mut out).map_err(refused)?;
+        Ok(bytes_of(py, given, &out))
     }
 }
 
@@ -110,7 +139,7 @@ impl Rows {
                 }
             }
         }
-        let all_native = steps.iter().all(|(_, column)| matches!(column, OneColumn::Native(_)));
+        let all_native = steps.iter().all(|(_, column)| !matches!(column, OneColumn::Python(_)));
         Ok(Self { columns: steps, count: columns.len(), all_native })
     }
 
@@ -164,6 +193,7 @@ impl Answer {
 
 enum OneColumn {
     Native(Arc<Mutex<core::Opener>>),
+    Mask(Arc<core::Mask>),
     Python(Py<PyAny>),
 }
 
@@ -171,6 +201,9 @@ impl OneColumn {
     fn of(opener: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(native) = opener.cast::<Opener>() {
             return Ok(Self::Native(Arc::clone(&native.get().0)));
+        }
+        if let Ok(mask) = opener.cast::<Mask>() {
+            return Ok(Self::Mask(Arc::clone(&mask.get().0)));
         }
         if opener.is_callable() {
             return Ok(Self::Python(opener.clone().unbind()));
@@ -193,15 +226,26 @@ impl From<Refusal> for Failed {
 impl Column for &OneColumn {
     type Error = Failed;
 
-    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
+    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<Given, Failed> {
         match self {
             OneColumn::Native(opener) => Ok(locked(opener).open(value, out)?),
+            OneColumn::Mask(mask) => Ok(mask.write(value, out)?),
             OneColumn::Python(opener) => Python::attach(|py| {
                 let result = opener.call1(py, (PyBytes::new(py, value),)).map_err(Failed::Raised)?;
+                if result.is_none(py) {
+                    return Ok(Given::Null);
+                }
                 out.extend_from_slice(result.extract::<&[u8]>(py).map_err(|e| Failed::Raised(e.into()))?);
-                Ok(())
+                Ok(Given::Value)
             }),
         }
+    }
+}
+
+fn bytes_of<'py>(py: Python<'py>, given: Given, out: &[u8]) -> Option<Bound<'py, PyBytes>> {
+    match given {
+        Given::Value => Some(PyBytes::new(py, out)),
+        Given::Null => None,
     }
 }
 
@@ -243,6 +287,7 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("Refused", module.py().get_type::<Refused>())?;
     module.add_class::<Answer>()?;
+    module.add_class::<Mask>()?;
     module.add_class::<Opener>()?;
     module.add_class::<Rows>()?;
     module.add_class::<sealing::Sealer>()?;

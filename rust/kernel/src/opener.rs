@@ -3,10 +3,12 @@
 //! Key schedules, hash keys and MAC keys are wiped when an opener is dropped.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::Refusal;
 use crate::form::{Form, read_hex};
 use crate::gcm::{Gcm, NONCE, TAG};
+use crate::mask::{Given, Mask};
 use crate::siv::{self, Siv};
 
 const PREFIX: usize = 5;
@@ -25,12 +27,13 @@ enum Cipher {
 }
 
 /// Everything about a column but its values. `pad` is the block of the padding, 0 for none; `hexed` says
-/// that upstream sends bytea as text.
+/// that upstream sends bytea as text. What a mask makes of the plaintext stands in its place.
 pub struct Opener {
     ciphers: HashMap<[u8; PREFIX], Cipher>,
     form: Form,
     pad: usize,
     hexed: bool,
+    mask: Option<Arc<Mask>>,
     digits: Vec<u8>,
     plaintext: Vec<u8>,
 }
@@ -52,11 +55,19 @@ impl Opener {
                 Some(((*prefix).try_into().ok()?, cipher(algorithm, material, associated)?))
             })
             .collect::<Option<HashMap<_, _>>>()?;
-        Some(Self { ciphers, form, pad, hexed, digits: Vec::new(), plaintext: Vec::new() })
+        Some(Self { ciphers, form, pad, hexed, mask: None, digits: Vec::new(), plaintext: Vec::new() })
+    }
+
+    /// The same with a mask; None for one that would read another form than `Verbatim`.
+    #[must_use]
+    pub fn masked(mut self, mask: Arc<Mask>) -> Option<Self> {
+        let fits = self.form == Form::Verbatim || !mask.reads();
+        self.mask = Some(mask);
+        fits.then_some(self)
     }
 
     /// Appends the value as the client awaits it; where it refuses, `out` holds what is to be thrown away.
-    pub fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    pub fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<Given, Refusal> {
         let value = if self.hexed {
             self.digits.clear();
             read_hex(value, &mut self.digits)?;
@@ -72,12 +83,16 @@ impl Opener {
             Cipher::Siv(siv) => open_siv(siv, sealed, out)?,
         }
         out.truncate(at + unpadded(&out[at..], self.pad)?);
-        if self.form == Form::Verbatim {
-            return Ok(());
+        if self.form == Form::Verbatim && self.mask.is_none() {
+            return Ok(Given::Value);
         }
         self.plaintext.clear();
-        self.plaintext.extend(out.drain(at..));
-        self.form.write(&self.plaintext, out)
+        self.plaintext.extend_from_slice(&out[at..]);
+        out.truncate(at);
+        match &self.mask {
+            Some(mask) => mask.write(&self.plaintext, out),
+            None => self.form.write(&self.plaintext, out).map(|()| Given::Value),
+        }
     }
 }
 
@@ -136,7 +151,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens() {
         let mut out = b"before ".to_vec();
-        assert_eq!(opener(false).open(&sealed(b"a value"), &mut out), Ok(()));
+        assert_eq!(opener(false).open(&sealed(b"a value"), &mut out), Ok(Given::Value));
         assert_eq!(out, b"before a value");
     }
 

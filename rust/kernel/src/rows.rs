@@ -1,6 +1,7 @@
 //! Rows on their way to the client (manual, "Message Formats", DataRow): Byte1('D'), Int32 length, Int16
 //! columns, then Int32 length and bytes of each, -1 for NULL.
 
+use crate::mask::Given;
 use crate::{Refusal, be16, be32};
 
 const DATA_ROW: u8 = b'D';
@@ -10,8 +11,8 @@ const HEADER: usize = 7;
 pub trait Column {
     type Error: From<Refusal>;
 
-    /// Appends the value for the client.
-    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Self::Error>;
+    /// Appends the value for the client, or says that it gets NULL.
+    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<Given, Self::Error>;
 }
 
 /// Appends the client's rows. `columns` are (number of values to copy before it, column) in order, `count`
@@ -49,9 +50,16 @@ fn open_row<C: Column>(columns: &mut [(usize, C)], row: &[u8], out: &mut Vec<u8>
         if let Some(value) = value {
             out.extend_from_slice(&row[copied..at + 4]); // its length is put in below
             let opened = out.len();
-            column.open(value, out)?;
-            let length = out.len() - opened;
-            put_length(out, opened - 4, length)?;
+            match column.open(value, out)? {
+                Given::Value => {
+                    let length = out.len() - opened;
+                    put_length(out, opened - 4, length)?;
+                }
+                Given::Null => {
+                    out.truncate(opened);
+                    out[opened - 4..].fill(0xff); // -1
+                }
+            }
             copied = after;
         }
         at = after;
@@ -88,10 +96,14 @@ mod tests {
     impl Column for Shout {
         type Error = Refusal;
 
-        fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<Given, Refusal> {
+            if value == b"null" {
+                out.push(b'?');
+                return Ok(Given::Null);
+            }
             out.extend(value.to_ascii_uppercase());
             out.push(b'!');
-            Ok(())
+            Ok(Given::Value)
         }
     }
 
@@ -113,6 +125,14 @@ mod tests {
         assert_eq!(open_rows(&mut [(1, Shout)], 3, &chunk, &mut out), Ok(()));
         let expected = [row(&[Some(b"a"), Some(b"BC!"), Some(b"")]), row(&[None, None, Some(b"d")])];
         assert_eq!(out, expected.concat());
+    }
+
+    #[test]
+    fn a_value_may_become_null() {
+        let mut out = Vec::new();
+        let chunk = row(&[Some(b"a"), Some(b"null"), Some(b"b")]);
+        assert_eq!(open_rows(&mut [(1, Shout)], 3, &chunk, &mut out), Ok(()));
+        assert_eq!(out, row(&[Some(b"a"), None, Some(b"b")]));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use strongroom_kernel_core as kernel;
-use strongroom_kernel_core::{Algorithm, Column, Columns, Form, Nonces, Opener, Refusal, Seal, Sealer};
+use strongroom_kernel_core::{
+    Algorithm, Column, Columns, Form, Given, Mask, Nonces, Opener, Refusal, Seal, Sealer,
+};
 
 const PREFIX: &[u8] = b"\x01\0\0\0\x09";
 const GCM: &[u8] = &[7; 32];
@@ -29,7 +31,7 @@ impl Seal for Real<Sealer> {
 impl Column for Real<Opener> {
     type Error = Refusal;
 
-    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn open(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<Given, Refusal> {
         self.0.open(value, out)
     }
 }
@@ -116,6 +118,19 @@ proptest! {
     ) {
         let opener = Opener::new(algorithm, &[(PREFIX, key, &b"context"[..])], form, 0, hexed).unwrap();
         let _ = kernel::open_rows(&mut [(1, Real(opener))], 2, &chunk, &mut Vec::new());
+    }
+
+    #[test]
+    fn masks(
+        kind in prop::sample::select(vec!["first", "last", "email", "card", "hash", "fixed"]),
+        shown in 0..70usize,
+        limit in 0..20usize,
+        value in octets(),
+        run in vec(any::<u8>(), 0..4),
+    ) {
+        if let Some(mask) = Mask::new(kind, &run, shown, limit, GCM) {
+            let _ = mask.write(&value, &mut Vec::new());
+        }
     }
 
     #[test]

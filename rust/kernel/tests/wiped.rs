@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
 
-use strongroom_kernel_core::{Algorithm, Form, Opener, Sealer};
+use strongroom_kernel_core::{Algorithm, Form, Mask, Opener, Sealer};
 
 const PREFIX: &[u8] = b"\x01\0\0\0\x09";
 const SPAN: usize = 8;
@@ -86,7 +86,7 @@ fn lives<T>(make: impl FnOnce() -> T) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Asserts that what differs between two keys is gone from what is freed.
-fn assert_wiped<T>(make: impl Fn(u8) -> T) {
+fn assert_wiped<T>(fewest: usize, make: impl Fn(u8) -> T) {
     let (one, other) = (lives(|| make(0x5a)), lives(|| make(0xc3)));
     assert!(!one.is_empty() && one.len() == other.len(), "no block of a cipher was seen");
     let (mut secret, mut left) = (0, 0);
@@ -99,9 +99,16 @@ fn assert_wiped<T>(make: impl Fn(u8) -> T) {
             }
         }
     }
-    assert!(secret * SPAN >= 240, "{} octets depend on the key: fewer than its schedule has", secret * SPAN);
+    assert!(
+        secret * SPAN >= fewest,
+        "{} octets depend on the key: fewer than its schedule has",
+        secret * SPAN
+    );
     assert_eq!(left, 0, "of {secret} spans that depend on the key so many are left");
 }
+
+/// Octets of AES-256's key schedule.
+const SCHEDULE: usize = 240;
 
 fn key(algorithm: Algorithm, octet: u8) -> Vec<u8> {
     vec![octet; if algorithm == Algorithm::Randomized { 32 } else { 64 }]
@@ -110,7 +117,7 @@ fn key(algorithm: Algorithm, octet: u8) -> Vec<u8> {
 #[test]
 fn a_dropped_sealer_leaves_nothing() {
     for algorithm in [Algorithm::Randomized, Algorithm::Deterministic] {
-        assert_wiped(|octet| {
+        assert_wiped(SCHEDULE, |octet| {
             Sealer::new(algorithm, (PREFIX, &key(algorithm, octet)), b"context", Form::Verbatim, 0, 0)
                 .unwrap()
         });
@@ -120,9 +127,17 @@ fn a_dropped_sealer_leaves_nothing() {
 #[test]
 fn a_dropped_opener_leaves_nothing() {
     for algorithm in [Algorithm::Randomized, Algorithm::Deterministic] {
-        assert_wiped(|octet| {
+        assert_wiped(SCHEDULE, |octet| {
             let keys = [(PREFIX, &key(algorithm, octet)[..], &b"context"[..])];
             Opener::new(algorithm, &keys, Form::Verbatim, 0, false).unwrap()
         });
     }
+}
+
+#[test]
+fn a_dropped_mask_leaves_nothing() {
+    // Two states of SHA-256, of 32 octets each; in a block that is watched.
+    assert_wiped(64, |octet| {
+        Box::new((Mask::new("hash", b"", 32, 0, &[octet; 32]).unwrap(), [0u8; SMALLEST]))
+    });
 }

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from strongroom._kernel.python import (
         Answer,
         Lines,
+        Mask,
         Opener,
         Refused,
         Rows,
@@ -61,11 +62,12 @@ if TYPE_CHECKING:
 else:
     Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
     Lines, Sealer, Series, Tuples = _twin.Lines, _twin.Sealer, _twin.Series, _twin.Tuples
+    Mask = _twin.Mask
     plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
 __all__ = [
-    "KERNEL", "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "KERNEL", "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
     "choose", "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from strongroom_kernel import (
     Answer,
     Lines,
+    Mask,
     Opener,
     Refused,
     Rows,
@@ -17,6 +18,6 @@ from strongroom_kernel import (
 )
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
     "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

@@ -2,11 +2,20 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
     "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
 class Refused(Exception): ...
+
+@final
+class Mask:
+    def __new__(
+        cls, kind: str, *, text: bytes = b"", shown: int = 0, limit: int = 0, key: bytes = b""
+    ) -> Mask: ...
+    @property
+    def reads(self) -> bool: ...
+    def __call__(self, value: bytes) -> bytes | None: ...
 
 @final
 class Opener:
@@ -19,12 +28,13 @@ class Opener:
         is_text: bool,
         is_hexed: bool,
         pad: int = 0,
+        mask: Mask | None = None,
     ) -> Opener: ...
-    def __call__(self, value: bytes) -> bytes: ...
+    def __call__(self, value: bytes) -> bytes | None: ...
 
 @final
 class Rows:
-    def __new__(cls, columns: Sequence[Callable[[bytes], bytes] | None]) -> Rows: ...
+    def __new__(cls, columns: Sequence[Callable[[bytes], bytes | None] | None]) -> Rows: ...
     def open(self, chunk: bytes) -> bytes: ...
 
 @final

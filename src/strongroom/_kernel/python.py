@@ -14,12 +14,13 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
+from strongroom._kernel.masking import Mask
 from strongroom._kernel.refused import Refused
 from strongroom._kernel.sealing import Lines, Sealer, Tuples
 from strongroom._kernel.series import Series, plain_answers
 
 __all__ = [
-    "Answer", "Lines", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
+    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
     "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip
 
@@ -158,7 +159,8 @@ class Opener:
 
     ``algorithm`` is ``randomized`` or ``deterministic``; ``keys`` are (the five octets before a value,
     material, the context that is bound into it); ``pad`` is the block of the padding, 0 for none;
-    ``is_hexed`` says that upstream sends bytea as text, ``form`` and ``is_text`` what the client awaits.
+    ``is_hexed`` says that upstream sends bytea as text, ``form`` and ``is_text`` what the client awaits. With
+    a ``mask`` the client gets what that makes of the plaintext; it may read it in the form ``verbatim`` only.
     """
 
     __slots__ = ("_by_prefix", "_is_hexed", "_pad", "_randomized", "_write")
@@ -172,9 +174,12 @@ class Opener:
         is_text: bool,
         is_hexed: bool,
         pad: int = 0,
+        mask: Mask | None = None,
     ) -> None:
         if form not in _FORMS or algorithm not in ("randomized", "deterministic"):
             raise ValueError("no such algorithm, form or size of key")
+        if mask is not None and mask.reads and form != "verbatim":
+            raise ValueError("no such mask")
         if any(len(prefix) != PREFIX_SIZE for prefix, _, _ in keys):
             raise ValueError("no such algorithm, form or size of key")
         self._randomized = algorithm == "randomized"
@@ -187,10 +192,10 @@ class Opener:
         }
         self._is_hexed = is_hexed
         self._pad = pad
-        self._write = _FORMS[form][is_text]
+        self._write: Callable[[bytes], bytes | None] = _FORMS[form][is_text] if mask is None else mask
 
-    def __call__(self, value: bytes) -> bytes:
-        """The value as the client awaits it; raises ``Refused``."""
+    def __call__(self, value: bytes) -> bytes | None:
+        """The value as the client awaits it, None for NULL in its place; raises ``Refused``."""
         try:
             plaintext = self._decrypted(_unhexed(value) if self._is_hexed else value)
             return self._write(_unpadded(plaintext, self._pad) if self._pad else plaintext)
@@ -265,21 +270,22 @@ _FORMS: Final[dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]
 
 _ROW_HEADER = struct.Struct(">BIH")
 _DATA_ROW = ord("D")
+_NULL = _LENGTH.pack(-1)
 _HEADER_SIZE = 7
 
 
 class Rows:
     """Opens chunks of DataRow messages: the opener of each column, None where the bytes pass as they are.
 
-    An opener is an ``Opener``, or any callable from the value upstream sent to the client's; what a callable
-    raises goes to the caller.
+    An opener is an ``Opener``, a ``Mask``, or any callable from the value upstream sent to the client's, or
+    to None for NULL; what a callable raises goes to the caller.
     """
 
     __slots__ = ("_columns", "_count")
 
-    def __init__(self, columns: Sequence[Callable[[bytes], bytes] | None]) -> None:
+    def __init__(self, columns: Sequence[Callable[[bytes], bytes | None] | None]) -> None:
         self._count = len(columns)
-        self._columns: list[tuple[int, Callable[[bytes], bytes]]] = []
+        self._columns: list[tuple[int, Callable[[bytes], bytes | None]]] = []
         skipped = 0
         for opener in columns:
             if opener is None:
@@ -325,8 +331,12 @@ class Rows:
             if value_end > after:
                 raise Refused("framing")
             value = opener(chunk[position + 4 : value_end])
-            out += (chunk[copied:position], _LENGTH.pack(len(value)), value)
-            grown += len(value) - size
+            if value is None:
+                out += (chunk[copied:position], _NULL)
+                grown -= size
+            else:
+                out += (chunk[copied:position], _LENGTH.pack(len(value)), value)
+                grown += len(value) - size
             position = copied = value_end
         if position > after:
             raise Refused("framing")

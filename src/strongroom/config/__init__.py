@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from strongroom.config.access import declared, policy_of
+from strongroom.config.access import policy_of, unenforced
 from strongroom.config.model import (
     Account,
     Address,
@@ -74,15 +74,13 @@ def load(
     ``environment`` is what ``${NAME}`` is read from; the process's own when left out. ``content`` is what the
     file held when `read_file` read it, where it must not have changed since.
 
-    Raises ``PolicyNotEnforced`` for a configuration with roles: nobody may take them for enforced who runs a
-    gateway that does not know them.
+    Raises ``PolicyNotEnforced`` for what a policy may say and the gateway does not keep to yet: nobody may
+    take it for enforced.
     """
     settings = _load(path, environment, content)
-    keys = declared(settings)
+    keys = unenforced(settings)
     if keys:
-        raise PolicyNotEnforced(
-            f"{path}: says who may do what ({', '.join(keys)}), and the gateway does not enforce it yet"
-        )
+        raise PolicyNotEnforced(f"{path}: the gateway does not enforce {', '.join(keys)} yet")
     return settings
 
 

@@ -32,6 +32,15 @@ def declared(settings: Settings) -> list[str]:
     ]
 
 
+def unenforced(settings: Settings) -> list[str]:
+    """What a policy says here that the gateway does not keep to yet."""
+    return [
+        f"roles.{name}.limits"
+        for name, role in settings.roles.items()
+        if role.limits.rows_per_hour is not None or role.limits.reveals_per_hour is not None
+    ]
+
+
 def policy_of(settings: Settings) -> policy.Policy:
     """The policy; its Cedar files are read, and not yet looked into."""
     return policy.Policy(

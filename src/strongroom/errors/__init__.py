@@ -27,7 +27,8 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── PersonUnknown, PersonRefused, TooManyCredentials, TooManyFormerPasswords
-    │   ├── UnknownType, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected, KeysetsNotKept
+    │   ├── UnknownType, InvalidMask, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected
+    │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── InvalidPolicy, PolicyNotEnforced
     │   ├── ApprovalError          what several people must sign was not, or not so

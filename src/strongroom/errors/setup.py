@@ -151,6 +151,13 @@ class UnknownType(ConfigError):
     code = "type-unknown"
 
 
+class InvalidMask(ConfigError):
+    """A mask is not one of those that there are, or does not fit the type of its column."""
+
+    code = "mask-invalid"
+    remedy = "docs/spec/masks.md says which masks there are, and which type takes which."
+
+
 class InvalidScheme(ConfigError):
     """The configuration of a column asks for what its type or key does not allow."""
 

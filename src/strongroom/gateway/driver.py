@@ -153,6 +153,16 @@ class Driver:
         self.dispatch(ev.Expelled(error))
 
     @property
+    def certificate(self) -> bool:
+        """Whether the client has shown a certificate that was verified."""
+        return self._session.certificate
+
+    @property
+    def judged(self) -> bool:
+        """Whether a policy is asked about its statements."""
+        return self._session.judged
+
+    @property
     def guarded(self) -> bool:
         """Whether the session looks into statements."""
         return self._session.guarded

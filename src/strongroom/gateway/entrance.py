@@ -22,6 +22,7 @@ from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.people import store
 from strongroom.people.model import Credential, Verdict, judge
+from strongroom.policy.model import Subject
 from strongroom.secret import Secret
 from strongroom.session import effects as do
 from strongroom.session.events import LOGIN
@@ -50,6 +51,10 @@ class Entrance:
     def admitted(self) -> int:
         """How many sessions have a place."""
         return len(self._admitted)
+
+    def has(self, driver: Driver) -> bool:
+        """Whether a session was admitted, and is here."""
+        return driver in self._admitted
 
     def holder(self, account: str) -> Account | Person:
         """What the configuration says of an account or a person who was admitted."""
@@ -127,6 +132,19 @@ class Entrance:
         account = self._admitted.pop(driver, None)
         if account is not None:
             self._line.tell("release", account=account)
+
+    def identity(self, driver: Driver) -> tuple[Subject, datetime | None]:
+        """Who was admitted, with what the settings give them now, and when a second factor was shown."""
+        name = self._admitted[driver]
+        credential = self._people.get(driver)
+        if credential is None:
+            account = self._settings.accounts.get(name)
+            return Subject(name, "account", frozenset(() if account is None else account.roles)), None
+        person = self._settings.people.get(name)
+        if person is None:
+            return Subject(name, "person"), None
+        roles, groups = frozenset(person.roles), frozenset(person.groups)
+        return Subject(name, "person", roles, groups), credential.second_factor_at
 
     # ---------------------------------------------------------------- having to go
 

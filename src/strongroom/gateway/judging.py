@@ -8,15 +8,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from strongroom.config import Settings
+from strongroom.config.access import declared, policy_of
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.model import Access, Circumstances, Decision, Subject
+from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 
 
 def now() -> datetime:
     """The moment, by the wall's clock."""
     return datetime.now(UTC)
+
+
+def authorizer_of(settings: Settings) -> Authorizer | None:
+    """What decides by these settings; None where they say nothing of who may do what.
+
+    Raises ``InvalidPolicy`` and ``ConfigError`` of files written by hand.
+    """
+    return Authorizer(policy_of(settings)) if declared(settings) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class SessionJudge:
     authorizer: Authorizer
     database: str
     subject: Subject
+    key: PseudonymKey
     source: str = ""
     """The client's address; empty where it has none."""
     certificate: bool = False

@@ -33,6 +33,7 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
+from strongroom.gateway.judging import SessionJudge, authorizer_of
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -40,6 +41,7 @@ from strongroom.gateway.tls import ServerTls, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.keys.model import Keyset
+from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
@@ -154,6 +156,7 @@ class Server:
         self._empty.set()
         self._draining = False
         self._settings = settings
+        self._authorizer = authorizer_of(settings)
         self._gates = self._open_gates(settings)
 
     # ---------------------------------------------------------------- life
@@ -190,7 +193,7 @@ class Server:
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates = self._open_gates(settings)
+        gates, authorizer = self._open_gates(settings), authorizer_of(settings)
         self._readying = snapshots = Snapshots(
             settings, self._state, keks, due=partial(self._line.tell, "due")
         )
@@ -200,14 +203,26 @@ class Server:
         finally:
             self._readying = None
         self._settings, self._gates, self._snapshots = settings, gates, snapshots
+        self._authorizer = authorizer
         self._entrance.take(settings)
         for driver in list(self._drivers):
             snapshot = snapshots.find(driver.database)
             if snapshot is not None and driver.guarded:
                 driver.dispatch(ev.SnapshotChanged(snapshot))
+                self._judge_anew(driver)
             elif snapshot is not None:
                 driver.drain()
         self._start_learning()
+
+    def _judge_anew(self, driver: Driver) -> None:
+        """What a session may do from its next statement on, the policy says that there is now."""
+        if not self._entrance.has(driver):
+            return
+        judge = self.judge(driver)
+        if judge is not None:
+            driver.dispatch(ev.PolicyChanged(judge))
+        elif driver.judged:
+            driver.drain()
 
     def take_tenants(self, came: Collection[Keyset], gone: Collection[str]) -> None:
         """Use the key-encryption keys of tenants that came, and no more those that went; in all sessions."""
@@ -359,6 +374,22 @@ class Server:
     async def admit(self, driver: Driver, asked: do.Admit) -> str | None:
         """Ask the entrance, which asks the supervisor."""
         return await self._entrance.admit(driver, asked)
+
+    def judge(self, driver: Driver) -> SessionJudge | None:
+        """Who decides about the statements of a session that was admitted; None without a policy."""
+        if self._authorizer is None:
+            return None
+        subject, second_factor = self._entrance.identity(driver)
+        key = PseudonymKey.derive(self._state.installation_secret, driver.database)
+        return SessionJudge(
+            self._authorizer,
+            driver.database,
+            subject,
+            key,
+            driver.source,
+            certificate=driver.certificate,
+            second_factor=second_factor,
+        )
 
     def connector(self, gate: str, account: str) -> Connector:
         """Return the way to the database: as the account's own upstream user, where it has one."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from strongroom.config import Settings
+from strongroom.config.access import declared
 from strongroom.errors import KeysUnread
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.kept import newer_beside
@@ -94,10 +95,13 @@ class Snapshots:
 
         With catalog and keys unchanged it is the same snapshot, so that sessions need not analyse anew.
         """
-        if not self._settings.databases[database].columns:
+        has_columns = bool(self._settings.databases[database].columns)
+        if not has_columns and not declared(self._settings):
             return None
         begun = self._clock()
         catalog = await read_catalog(connector)
+        if not has_columns:
+            return await self._plain(database, connector, catalog, begun)
         rotated = await self._take_over(connector)
         known, sealed = self._known.get(database), self._sealed.of(database)
         unchanged = not rotated and sealed == (known and known.sealed)
@@ -123,6 +127,20 @@ class Snapshots:
         self._read_at[database] = self._turned_at[database] = begun
         return snapshot
 
+    async def _plain(self, database: str, connector: Connector, catalog: bytes, begun: float) -> Snapshot:
+        """Of a database without protected columns, whose statements a policy is asked about."""
+        known = self._known.get(database)
+        self._read_at[database] = begun
+        if known is not None and self._catalogs[database] == catalog:
+            self._turn(database, known)
+            return known
+        schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
+        functions = dict(self._settings.databases[database].functions)
+        snapshot = Snapshot(schema, {}, {}, {}, functions, logins=self._logins(connector))
+        self._known[database], self._catalogs[database] = snapshot, catalog
+        self._turned_at[database] = begun
+        return snapshot
+
     def rekey(self, came: Collection[Keyset], gone: Collection[str]) -> dict[str, Snapshot]:
         """Key-encryption keys of tenants came, or went, by their names; returns what each database is now.
 
@@ -136,6 +154,8 @@ class Snapshots:
         self._keysets = kept
         ring = KeyRing.of(kept.values())
         for database, known in self._known.items():
+            if not known.schemes:
+                continue
             codecs = ring.codecs(known.schemes.values(), self._uses)
             self._known[database] = replace(known, codecs=codecs).with_schema(known.schema)
         return dict(self._known)

@@ -4,6 +4,7 @@ A ``RowPlan`` is made once per kind of result, from its RowDescription and the a
 it to a chunk of concatenated messages in one call of the kernel. Values of unprotected columns are copied as
 runs of bytes, and never looked at. Types that the kernel does not know open here, value by value; and where
 it refuses a chunk, the same rows are gone through again in Python, which says what is wrong with them.
+Columns that the client may see masked alone, protected or not, have openers that mask.
 
 Called by ``session/`` with chunks that hold DataRow messages alone.
 """
@@ -15,15 +16,17 @@ from typing import NoReturn
 from strongroom import _kernel as kernel
 from strongroom.errors import Bug, InvalidCiphertext, MalformedRow
 from strongroom.protect.forms import arrays
+from strongroom.protect.masking import ColumnMask, Masking
 from strongroom.protect.plan import BINARY_FORMAT, ColumnOpening
 from strongroom.protect.style import TextStyle
 from strongroom.wire.postgres import types
 
-Opener = Callable[[bytes], bytes]
+Opener = Callable[[bytes], bytes | None]
+"""From a value as the database sends it to one as the client awaits it; only a mask gives None, NULL."""
 
 
 class ColumnOpener:
-    """From a value as the database sends it to one as the client awaits it, with words for what is wrong.
+    """An opener with words for what is wrong.
 
     ``native`` is the kernel's way to do the same, where it knows the type.
     """
@@ -34,7 +37,7 @@ class ColumnOpener:
         self._open = open_one
         self.native = native
 
-    def __call__(self, value: bytes) -> bytes:
+    def __call__(self, value: bytes) -> bytes | None:
         return self._open(value)
 
 
@@ -84,19 +87,28 @@ def column_opener(
     client_format: int,
     style: TextStyle,
     is_array: bool = False,
+    mask: ColumnMask | None = None,
 ) -> Opener:
     """From a value as the database sends it (bytea, as text or binary) to one as the client awaits it.
 
     ``is_array`` is for an array of sealed values (bytea[]), as array_agg gives; a protected column of an
-    array type is one sealed value and no such array.
+    array type is one sealed value and no such array. A ``mask`` is one of the column's declared type.
     """
+    open_one = _opener(codec, client_format, style, mask)
     if is_array:
-        return _array_opener(codec, upstream_format, client_format, style)
-    open_one = codec.opener(client_format, style)
+        return _array_opener(open_one, codec.scheme.type.oid, upstream_format, client_format)
     is_hexed = upstream_format != BINARY_FORMAT
     return ColumnOpener(
         (lambda value: open_one(unhexed(value))) if is_hexed else open_one,
-        codec.native_opener(client_format, is_hexed=is_hexed),
+        codec.native_opener(client_format, is_hexed=is_hexed, mask=mask),
+    )
+
+
+def mask_opener(mask: ColumnMask, *, upstream_format: int, client_format: int, style: TextStyle) -> Opener:
+    """For a column that is not protected: from what PostgreSQL sends to what the client may see of it."""
+    return ColumnOpener(
+        mask.of_printed(upstream_format=upstream_format, client_format=client_format, style=style),
+        mask.native(client_format, style),
     )
 
 
@@ -110,10 +122,11 @@ def unhexed(value: bytes) -> bytes:
         raise InvalidCiphertext("a protected column came back with digits that are not hexadecimal") from None
 
 
-def _array_opener(codec: ColumnOpening, upstream_format: int, client_format: int, style: TextStyle) -> Opener:
-    open_one = codec.opener(client_format, style)
-    element_oid = codec.scheme.type.oid
+def _opener(codec: ColumnOpening, format_code: int, style: TextStyle, mask: ColumnMask | None) -> Masking:
+    return codec.opener(format_code, style) if mask is None else codec.masked_opener(mask, format_code, style)
 
+
+def _array_opener(open_one: Masking, element_oid: int, upstream_format: int, client_format: int) -> Opener:
     def open_array(value: bytes) -> bytes:
         array = arrays.parse(value, types.BYTEA, upstream_format)
         if upstream_format != BINARY_FORMAT:

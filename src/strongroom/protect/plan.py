@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from strongroom import _kernel as kernel
-from strongroom.errors import KeysetMismatch
+from strongroom.errors import Bug, KeysetMismatch
 from strongroom.keys.model import Algorithm, ExportCapability, Keyset, KeyVersion
 from strongroom.protect import canonical, padding
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use
 from strongroom.protect.deterministic import Deterministic
 from strongroom.protect.envelope import associated_data, prefix
 from strongroom.protect.forms import arrays
+from strongroom.protect.masking import ColumnMask, Masking
 from strongroom.protect.randomized import Randomized
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
@@ -64,7 +65,7 @@ class ColumnOpening:
             else Deterministic(keysets[0])
         )
         self._keysets = keysets
-        self._native: dict[tuple[int, bool], kernel.Opener] = {}
+        self._native: dict[tuple[int, bool, ColumnMask | None], kernel.Opener] = {}
         self.scheme = scheme
 
     @property
@@ -86,40 +87,51 @@ class ColumnOpening:
 
     def opener(self, format_code: int, style: TextStyle) -> Opener:
         """``open`` for a column of many rows: a function of the sealed bytes alone."""
-        open_one = self._aead.open
-        block = self.scheme.pad
-        unpad: Opener | None = (lambda padded: padding.unpadded(padded, block)) if block else None
-        decode = (
-            None
-            if canonical.is_verbatim(self.scheme.type)
-            else canonical.decoder(self.scheme.type, format_code, style)
-        )
-        steps = [step for step in (unpad, decode) if step is not None]
-        match steps:
-            case []:
-                return open_one
-            case [only]:
-                return lambda sealed: only(open_one(sealed))
-            case _:
-                first, second = steps
-                return lambda sealed: second(first(open_one(sealed)))
+        plaintext = self._plaintext_opener()
+        if canonical.is_verbatim(self.scheme.type):
+            return plaintext
+        decode = canonical.decoder(self.scheme.type, format_code, style)
+        return lambda sealed: decode(plaintext(sealed))
 
-    def native_opener(self, format_code: int, *, is_hexed: bool) -> kernel.Opener | None:
+    def masked_opener(self, mask: ColumnMask, format_code: int, style: TextStyle) -> Masking:
+        """``opener`` for who may see a mask; a value that does not open is an error all the same."""
+        self._check(mask)
+        plaintext, masked = self._plaintext_opener(), mask.of_plaintext(format_code, style)
+        return lambda sealed: masked(plaintext(sealed))
+
+    def native_opener(
+        self, format_code: int, *, is_hexed: bool, mask: ColumnMask | None = None
+    ) -> kernel.Opener | None:
         """The kernel's ``opener``, where it knows the type; ``is_hexed`` says that bytea comes as text."""
         form = None if self.scheme.type.is_array else NATIVE_FORMS.get(self.scheme.type.oid)
         if form is None:
             return None
-        known = self._native.get((format_code, is_hexed))
+        known = self._native.get((format_code, is_hexed, mask))
         if known is None:
-            known = self._native[format_code, is_hexed] = kernel.Opener(
+            native_mask = None
+            if mask is not None:
+                self._check(mask)
+                native_mask = mask.native(format_code, TextStyle())  # such types know no settings
+                if native_mask is None:
+                    return None
+            known = self._native[format_code, is_hexed, mask] = kernel.Opener(
                 self.scheme.algorithm.value,
                 [one for keyset in self._keysets for one in keys_of(keyset, keyset.opening)],
                 form=form,
                 is_text=format_code == TEXT_FORMAT,
                 is_hexed=is_hexed,
                 pad=self.scheme.pad,
+                mask=native_mask,
             )
         return known
+
+    def _plaintext_opener(self) -> Opener:
+        open_one, block = self._aead.open, self.scheme.pad
+        return (lambda sealed: padding.unpadded(open_one(sealed), block)) if block else open_one
+
+    def _check(self, mask: ColumnMask) -> None:
+        if mask.type != self.scheme.type:
+            raise Bug(f"a mask of {mask.type} stands on a column of {self.scheme.type}")
 
     def open_each(self, value: bytes | None, *, format_code: int, style: TextStyle) -> bytes | None:
         """A binary bytea[] of sealed values, as array_agg gives, as an array of the declared type."""
@@ -225,7 +237,7 @@ def keys_of(keyset: Keyset, versions: Iterable[KeyVersion]) -> list[tuple[bytes,
     ]
 
 
-def _either(native: Opener, one: Opener, value: bytes) -> bytes:
+def _either(native: Masking, one: Opener, value: bytes) -> bytes | None:
     """The kernel's answer, or where it refuses, that of Python, which has words for what is wrong."""
     try:
         return native(value)

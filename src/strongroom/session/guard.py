@@ -26,7 +26,6 @@ from strongroom.session.analyses import (
     LENGTH_KEPT,
     Question,
 )
-from strongroom.session.policing import Policing
 from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
@@ -117,7 +116,6 @@ class Guard(Seals):
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
-        self.policing: Policing | None = None
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 

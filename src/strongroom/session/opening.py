@@ -81,6 +81,11 @@ class OpeningRelay(Relay):
             if isinstance(run, Run):
                 yield run
 
+    @property
+    def judged(self) -> bool:
+        """Whether a policy is asked about statements."""
+        return self._guard.policing is not None
+
     def police(self, judge: Judge, application: str) -> None:
         """Ask this judge about each statement from now on."""
         self._unfold()
@@ -221,7 +226,7 @@ class OpeningRelay(Relay):
         if letter == "T" and current is not None and current.outputs is not None:
             description = m.RowDescription.parse(message[HEADER:])
             came = [field.format for field in description.fields]
-            run.rows = rows.plan(current.outputs, came, came, self._guard.opening, self._guard.style)
+            run.rows = self._guard.fresh_plan(current.outputs, came, came)
             return self._describe_rows(current, message[HEADER:], None)
         if letter in "CI" and current is not None:
             self._completed(owed, run, current)

@@ -15,7 +15,9 @@ from typing import Protocol
 
 from strongroom.errors import AccessDenied
 from strongroom.policy.model import PERMIT, Access, Action, Decision, Mask, Resource
+from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
+from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import Analysis, Output, Resolved
@@ -27,8 +29,13 @@ NAMED_AT_MOST = 3
 class Judge(Protocol):
     """Decides for one session; it knows whose it is, and under which circumstances."""
 
-    database: str
-    """Strongroom's own name for it."""
+    @property
+    def database(self) -> str:
+        """Strongroom's own name for it."""
+
+    @property
+    def key(self) -> PseudonymKey:
+        """Of the mask hash."""
 
     def standing(self, said: "Said") -> object:
         """Compares unequal when what was decided before may be decided otherwise now."""
@@ -53,6 +60,11 @@ class Policing:
         self._application = application
         self._standing: object = None
         self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
+
+    @property
+    def key(self) -> PseudonymKey:
+        """Of the mask hash."""
+        return self._judge.key
 
     def standing(self, tenant: str) -> object:
         """Compares unequal when statements must be judged anew."""
@@ -86,7 +98,9 @@ class Policing:
         if not decision.masks:
             return statement
         masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
-        return replace(statement, outputs=tuple(_masked(one, masks) for one in outputs))
+        masked = tuple(_masked(one, masks) for one in outputs)
+        veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
+        return replace(statement, outputs=masked)
 
     def _asked(self, one: access.Access) -> Access:
         schema, name, column = one.schema or None, one.name or None, one.column or None

@@ -107,6 +107,16 @@ class Session:
         return isinstance(self._relay, GuardedRelay)
 
     @property
+    def judged(self) -> bool:
+        """Whether a policy is asked about statements."""
+        return isinstance(self._relay, GuardedRelay) and self._relay.judged
+
+    @property
+    def certificate(self) -> bool:
+        """Whether the client has shown a certificate that was verified."""
+        return self._accepted is not None and self._accepted.peer.certificate_name is not None
+
+    @property
     def wants_client(self) -> bool:
         """Whether there is room for more from the client."""
         if self._phase is Phase.OPEN:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from strongroom.errors import OriginMismatch
-from strongroom.protect.batch import RowPlan, column_opener
+from strongroom.errors import Bug, OriginMismatch
+from strongroom.protect.batch import Opener, RowPlan, column_opener, mask_opener
+from strongroom.protect.masking import ColumnMask
 from strongroom.protect.plan import ColumnOpening
 from strongroom.protect.style import TextStyle
 from strongroom.sql.schema import Protection
@@ -60,27 +61,39 @@ def plan(
     client_formats: Sequence[int],
     codec: Callable[[Protection], ColumnOpening],
     style: TextStyle,
+    *,
+    masks: Sequence[ColumnMask | None] = (),
 ) -> RowPlan | None:
-    """The plan for rows of these outputs; None where there is nothing to open.
+    """The plan for rows of these outputs; None where there is nothing to open or mask.
 
-    ``codec`` finds what opens a column now, and is asked again where the plan is made again.
+    ``codec`` finds what opens a column now, and is asked again where the plan is made again. ``masks`` has
+    one for each output, or is empty: of the declared type where it is protected, else of the type that comes.
     """
-    if all(output.protection is None for output in outputs):
+    masked = masks or (None,) * len(outputs)
+    if len(masked) != len(outputs):
+        raise Bug("there are not as many masks as columns")
+    if all(output.protection is None for output in outputs) and not any(masked):
         return None
+
+    def opener(i: int, output: Output, mask: ColumnMask | None) -> Opener | None:
+        came, wanted = format_of(upstream_formats, i), format_of(client_formats, i)
+        if output.protection is None and mask is None:
+            return None
+        if output.protection is None and mask is not None:
+            return mask_opener(mask, upstream_format=came, client_format=wanted, style=style)
+        assert output.protection is not None
+        return column_opener(
+            codec(output.protection),
+            upstream_format=came,
+            client_format=m.TEXT if output.printed else wanted,
+            style=style,
+            is_array=output.is_array,
+            mask=mask,
+        )
+
     return RowPlan(
-        tuple(
-            None
-            if output.protection is None
-            else column_opener(
-                codec(output.protection),
-                upstream_format=format_of(upstream_formats, i),
-                client_format=m.TEXT if output.printed else format_of(client_formats, i),
-                style=style,
-                is_array=output.is_array,
-            )
-            for i, output in enumerate(outputs)
-        ),
-        partial(plan, outputs, upstream_formats, client_formats, codec, style),
+        tuple(opener(i, *one) for i, one in enumerate(zip(outputs, masked, strict=True))),
+        partial(plan, outputs, upstream_formats, client_formats, codec, style, masks=masks),
     )
 
 

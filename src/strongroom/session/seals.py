@@ -4,7 +4,7 @@ The half of a `Guard` (`guard.py`) that deals with values; the other says which 
 Plans for rows and openers of COPY are remembered, and forgotten when keys change. Pure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from strongroom.errors import Bug, TenantUnclear
 from strongroom.protect.batch import RowPlan
@@ -18,7 +18,9 @@ from strongroom.protect.style import TextStyle
 from strongroom.protect.tenants import TenantCodecs, TenantNames
 from strongroom.session import rows
 from strongroom.session.analyses import LongText
+from strongroom.session.policing import Policing
 from strongroom.session.snapshot import Snapshot
+from strongroom.session.veils import veils
 from strongroom.sql.schema import SESSION, Protection
 from strongroom.sql.statement import (
     Copy,
@@ -46,6 +48,8 @@ class Seals:
         self.style = TextStyle()
         self.tenant = ""
         """Whose values the session says that it reads and writes (`tenant: session`)."""
+        self.policing: Policing | None = None
+        """Whom a policy has asked about each statement; None without a policy."""
         self._plans: dict[tuple[object, ...], tuple[object, RowPlan | None]] = {}
         self._copying: list[_Current] = []
 
@@ -168,9 +172,16 @@ class Seals:
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.clear()
             # The outputs are kept beside their plan, so that no others can have their identity.
-            known = outputs, rows.plan(outputs, came, wanted, self.opening, self.style)
+            known = outputs, self.fresh_plan(outputs, came, wanted)
             self._plans[key] = known
         return known[1]
+
+    def fresh_plan(
+        self, outputs: Sequence[Output], came: Sequence[int], wanted: Sequence[int]
+    ) -> RowPlan | None:
+        """The same for rows that come once."""
+        masks = veils(outputs, self._snapshot.schema, None if self.policing is None else self.policing.key)
+        return rows.plan(outputs, came, wanted, self.opening, self.style, masks=masks)
 
     def _literal(self, piece: SealedLiteral) -> str:
         codec = self.codec(piece.protection, self._tenant(piece.tenant))

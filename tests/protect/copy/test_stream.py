@@ -16,7 +16,7 @@ from psycopg import sql
 from tests.protect.copy.streams import copy_of, cut, open_sealed, seal, through
 from tests.protect.samples import codec
 
-from strongroom.errors import Bug, StrongroomError
+from strongroom.errors import Bug, ConstructRefused, StrongroomError
 from strongroom.protect.copy.binary_format import SIGNATURE
 from strongroom.protect.copy.fields import RowTenant
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
@@ -140,6 +140,50 @@ def test_what_is_opened_is_what_postgres_writes(
     assert through(whole.feed, cut(b"".join(stored), size), whole.finish) == b"".join(expected)
 
 
+def may_be_masked(fields: dict[str, object]) -> bool:
+    """Whether NULL is written as no value is."""
+    return fields.get("format", "text") != "text" or "null" not in fields
+
+
+def masked(value: bytes) -> bytes | None:
+    """A mask of these tests' own: some values become NULL, others longer."""
+    return None if len(value) % 3 == 1 else value + b'",\\'
+
+
+def test_a_value_cannot_pass_for_null() -> None:
+    """Whoever chose what NULL looks like would see which rows hold that; csv puts such a value in quotes."""
+    for null in ("", "secret", "\\n"):
+        with pytest.raises(ConstructRefused):
+            CopyOpener(copy_of("a", null=null), [None], masks=[masked])
+        CopyOpener(copy_of("a", null=null), [masked])
+    opener = CopyOpener(copy_of("a", format="csv", null="secret"), [None], masks=[masked])
+    assert opener.feed(b'"secret"\nsecret\n') == b'"secret"",\\"\nsecret\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"), [one for one in (*OPTIONS, *TO_ONLY) if may_be_masked(one[1])]
+)
+@SLOWLY
+@given(rows=ROWS, size=st.integers(1, 40))
+def test_what_is_masked_is_what_postgres_writes_of_it(
+    twins: Twins, options: str, fields: dict[str, object], rows: list[Row], size: int
+) -> None:
+    """Of a column that is sealed and of one that is not, as if the table held what the masks show."""
+    twins.fill(rows)
+    stored = b"".join(twins.copy_to("sealed", parenthesised(options)))
+    shown = [(*(None if v is None else text_of(masked(v.encode())) for v in (a, b)), c) for a, b, c in rows]
+    twins.fill([(a, b, c) for a, b, c in shown])
+    expected = b"".join(twins.copy_to("plain", parenthesised(options)))
+    opens = [None, lambda value: masked(open_sealed(value)), open_sealed]
+    opener = CopyOpener(copy_of("a", "b", "c", **fields), opens, masks=[masked, None, None])
+    assert through(opener.feed, cut(stored, size), opener.finish) == expected
+
+
+def text_of(value: bytes | None) -> str | None:
+    """What a table of text holds."""
+    return None if value is None else value.decode()
+
+
 @pytest.mark.parametrize(("options", "fields"), OPTIONS)
 @SLOWLY
 @given(rows=ROWS, size=st.integers(1, 40))
@@ -246,6 +290,10 @@ def test_each_column_has_its_function_or_none() -> None:
     """Another number of them is an error of ours."""
     with pytest.raises(Bug):
         CopySealer(copy_of("a", "b"), [None])
+    with pytest.raises(Bug):
+        CopyOpener(copy_of("a", "b"), [None, None], masks=[masked])
+    with pytest.raises(Bug):
+        CopyOpener(copy_of("a", "b"), [None, open_sealed], masks=[None, masked])
 
 
 @pytest.mark.parametrize("format_", ["text", "csv", "binary"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from strongroom._kernel import Refused
 from strongroom.errors import CopyRowTooLong, StrongroomError
-from strongroom.protect.copy.fields import Convert, RowTenant
+from strongroom.protect.copy.fields import Open, RowTenant
 from strongroom.protect.sealing import KernelTuples
 from strongroom.sql.statement import Copy
 
@@ -29,7 +29,7 @@ class BinaryRows:
     def __init__(
         self,
         copy: Copy,
-        functions: Mapping[int, Convert],
+        functions: Mapping[int, Open],
         row_bytes: int,
         malformed: type[StrongroomError],
         kernel: KernelTuples | None = None,
@@ -164,7 +164,10 @@ class BinaryRows:
             except StrongroomError as error:
                 error.detail = error.detail or self._where(column)
                 raise
-            out += (data[copied : begin - 4], _LENGTH.pack(len(value)), value)
+            if value is None:
+                out += (data[copied : begin - 4], _LENGTH.pack(-1))
+            else:
+                out += (data[copied : begin - 4], _LENGTH.pack(len(value)), value)
             copied = end
         out.append(data[copied : fields[-1][1]])
 

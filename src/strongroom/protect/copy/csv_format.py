@@ -7,11 +7,11 @@ Called by ``rows.py``.
 
 import re
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from strongroom import _kernel as kernel
 from strongroom.errors import ConstructRefused
-from strongroom.protect.copy.fields import Convert, FieldFunction, hex_value
+from strongroom.protect.copy.fields import Convert, FieldFunction, Open, hex_value
 from strongroom.protect.copy.lines import CsvSyntax, inside_quotes
 from strongroom.sql.statement import Copy
 
@@ -99,13 +99,23 @@ class CsvFormat:
         force_null = self._named(self._copy.force_null, column)
         return None if force_null and value == self._null else value
 
-    def opening(self, column: int, opener: Convert) -> FieldFunction:
+    def opening(self, column: int, opener: Open) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""
+        shown = self._showing(column)
+        return lambda field: shown(opener(hex_value(self.unquote(field))))
+
+    def masking(self, column: int, mask: Open) -> FieldFunction:
+        """From the field of a value that is not sealed to the field of what the client may see of it."""
+        shown = self._showing(column)
+        return lambda field: shown(mask(self.unquote(field)))
+
+    def _showing(self, column: int) -> Callable[[bytes | None], bytes]:
         force_quote = self._named(self._copy.force_quote, column)
         alone = len(self._copy.columns) == 1
 
-        def opened(field: bytes) -> bytes:
-            value = opener(hex_value(self.unquote(field)))
+        def shown(value: bytes | None) -> bytes:
+            if value is None:
+                return self._null
             if (
                 force_quote
                 or value == self._null
@@ -115,7 +125,7 @@ class CsvFormat:
                 return self._in_quotes(value)
             return value
 
-        return opened
+        return shown
 
     def unquote(self, field: bytes) -> bytes:
         """As CopyReadAttributesCSV reads a field."""

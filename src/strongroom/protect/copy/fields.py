@@ -1,6 +1,7 @@
 """What the formats of COPY share: the functions between fields and values.
 
-A ``Convert`` seals or opens one value; a ``FieldFunction`` does so for a field as it stands in a line.
+A ``Convert`` seals one value, an ``Open`` opens or masks one, which may make it NULL; a ``FieldFunction``
+does so for a field as it stands in a line.
 """
 
 from binascii import Error, unhexlify
@@ -13,6 +14,7 @@ from strongroom.errors import UpstreamCopyMalformed
 from strongroom.protect.copy.lines import Syntax
 
 Convert = Callable[[bytes], bytes]
+Open = Callable[[bytes], bytes | None]
 FieldFunction = Callable[[bytes], bytes]
 
 HINT = "is the column bytea, and bytea_output hex?"
@@ -58,8 +60,11 @@ class LineFormat(Protocol):
     def value(self, column: int, field: bytes) -> bytes | None:
         """What a client's field says; None for NULL."""
 
-    def opening(self, column: int, opener: Convert) -> FieldFunction:
+    def opening(self, column: int, opener: Open) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""
+
+    def masking(self, column: int, mask: Open) -> FieldFunction:
+        """From the field of a value that is not sealed to the field of what the client may see of it."""
 
 
 def hex_value(text: bytes) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from strongroom import _kernel as kernel
 from strongroom.errors import MalformedCopy
-from strongroom.protect.copy.fields import Convert, FieldFunction, hex_value
+from strongroom.protect.copy.fields import Convert, FieldFunction, Open, hex_value
 from strongroom.protect.copy.lines import TextSyntax, joined_escapes
 from strongroom.sql.statement import Copy
 
@@ -69,14 +69,18 @@ class TextFormat:
         """What a client's field says; None for NULL."""
         return None if field == self.null(column) else unescape(field)
 
-    def opening(self, column: int, opener: Convert) -> FieldFunction:
+    def opening(self, column: int, opener: Open) -> FieldFunction:
         """From the field of a sealed value to the field of the value."""
+        return lambda field: self._shown(opener(hex_value(field[1:] if field[:2] == b"\\\\" else field)))
 
-        def opened(field: bytes) -> bytes:
-            value = opener(hex_value(field[1:] if field[:2] == b"\\\\" else field))
-            return self.escape(value) if self._special.search(value) else value
+    def masking(self, column: int, mask: Open) -> FieldFunction:
+        """From the field of a value that is not sealed to the field of what the client may see of it."""
+        return lambda field: self._shown(mask(unescape(field) if b"\\" in field else field))
 
-        return opened
+    def _shown(self, value: bytes | None) -> bytes:
+        if value is None:
+            return self._null
+        return self.escape(value) if self._special.search(value) else value
 
     def escape(self, value: bytes) -> bytes:
         """As CopyAttributeOutText writes a value."""

@@ -36,7 +36,7 @@ class Array:
     dimensions: tuple[tuple[int, int], ...]
     elements: tuple[Element, ...]
 
-    def mapped(self, function: Callable[[bytes], bytes]) -> "Array":
+    def mapped(self, function: Callable[[bytes], Element]) -> "Array":
         """The same array of other elements; NULL stays NULL."""
         return Array(self.dimensions, tuple(None if e is None else function(e) for e in self.elements))
 

@@ -41,7 +41,7 @@ _INT8 = struct.Struct(">q")
 _TIMETZ = struct.Struct(">qi")
 _READ_TIME = re.compile(rf"{TIME}\s*(?P<zone>{OFFSET})?", re.ASCII)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 # --- reading ---
@@ -188,9 +188,9 @@ def _written_timestamp(local: int, style: TextStyle, offset: int | None, abbrevi
     if style.date_style == "Postgres":
         shown = year if year > 0 else 1 - year
         date = (
-            f"{day:02d} {_MONTHS[month - 1]}"
+            f"{day:02d} {MONTHS[month - 1]}"
             if style.date_order == "DMY"
-            else f"{_MONTHS[month - 1]} {day:02d}"
+            else f"{MONTHS[month - 1]} {day:02d}"
         )
         text = f"{_DAYS[weekday(days)]} {date} {written_time(time)} {shown:04d}"
     else:

@@ -1,0 +1,268 @@
+"""A policy before a real gateway: the same statements as an application, a support agent and an intern.
+
+`people` has a protected column (email, deterministic), a protected one that nobody looks up (iban) and
+ordinary ones; `notes` has none.
+"""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from psycopg import errors
+from psycopg.rows import TupleRow
+from tests.gateway.serving import logged
+
+from strongroom.secret import Secret
+from strongroom.testing.gateway import Account, Gateway
+from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
+from strongroom.wire.postgres.verifier import make_verifier
+
+COLUMNS = {
+    "public.people.email": {"type": "text", "encryption": "deterministic"},
+    "public.people.iban": {"type": "text", "encryption": "randomized"},
+}
+ROLES: dict[str, Any] = {
+    "application": {
+        "databases": ["policed"],
+        "tables": {"public.*": ["select", "insert", "update", "delete", "copy"]},
+        "columns": {"*": "reveal"},
+    },
+    "support": {
+        "databases": ["policed"],
+        "tables": {"public.people": ["select", "update"], "public.notes": ["select"]},
+        "columns": {
+            "public.people.id": "reveal",
+            "public.people.email": {"show": {"mask": "email"}, "filter": True},
+            "public.people.iban": {"show": {"mask": "last", "n": 4}},
+            "public.people.name": {"show": {"mask": "first", "n": 1}},
+            "public.people.born": {"show": {"mask": "date", "to": "year"}},
+            "public.people.note": "write_only",
+            "public.notes.*": "reveal",
+        },
+    },
+    "intern": {
+        "databases": ["policed"],
+        "tables": {"public.notes": ["select"]},
+        "columns": {"public.notes.*": "reveal"},
+    },
+}
+PASSWORD = "correct horse battery"
+ACCOUNTS = {"app": ["application"], "sam": ["support"], "ivy": ["intern"], "nobody": []}
+TABLES = """
+CREATE TABLE people (id int PRIMARY KEY, email bytea, iban bytea, name text, born date, note text);
+CREATE TABLE notes (id int, body text);
+CREATE VIEW names AS SELECT id, name FROM people;
+INSERT INTO notes VALUES (1, 'hello');
+"""
+
+
+def verifier() -> str:
+    """Of the one password."""
+    return make_verifier(Secret(PASSWORD), bytes(range(16))).text()
+
+
+def with_policy(gateway: Gateway, roles: dict[str, Any] = ROLES) -> None:
+    """Writes roles and accounts into the configuration."""
+    written = yaml.safe_load(gateway.configuration.read_text())
+    written["roles"] = roles
+    written["accounts"] = {
+        name: {"databases": [gateway.database], "password": verifier(), "roles": held}
+        for name, held in ACCOUNTS.items()
+    }
+    gateway.configure(written)
+
+
+@pytest.fixture(scope="module")
+def policed(shop: PostgresServer) -> Iterator[Gateway]:
+    """A gateway with the roles, and a row for whom it is about."""
+    shop.create_database("policed")
+    shop.run(TABLES, "policed")
+    account = Account("app", PASSWORD)
+    with Gateway.start(
+        shop, "policed", workers=1, account=account, more={"columns": COLUMNS}, first=with_policy
+    ) as running:
+        with session(running, "app") as app:
+            app.execute(
+                "INSERT INTO people VALUES (1, %s, %s, 'Johanna', '1987-06-05', 'vip')",
+                ("jo@example.com", "DE0012345678"),
+            )
+        yield running
+
+
+def session(gateway: Gateway, account: str) -> psycopg.Connection[TupleRow]:
+    """Logged in as an account."""
+    return psycopg.connect(gateway.uri(account, PASSWORD), autocommit=True)
+
+
+EVERYTHING = "SELECT id, email, iban, name, born FROM people"
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+@pytest.mark.parametrize("prepared", [False, True], ids=["once", "prepared"])
+def test_the_same_query_as_three(policed: Gateway, binary: bool, prepared: bool) -> None:
+    """The application gets the values, the support agent masks of the same types, the intern an error."""
+    with session(policed, "app") as app, session(policed, "sam") as sam, session(policed, "ivy") as ivy:
+        for _ in range(3):
+            whole = app.execute(EVERYTHING, binary=binary, prepare=prepared).fetchone()
+            masked = sam.execute(EVERYTHING, binary=binary, prepare=prepared).fetchone()
+            with pytest.raises(errors.InsufficientPrivilege, match="select on public.people"):
+                ivy.execute(EVERYTHING, binary=binary, prepare=prepared)
+            assert whole is not None
+            assert masked is not None
+            assert [str(one) for one in whole] == [
+                "1",
+                "jo@example.com",
+                "DE0012345678",
+                "Johanna",
+                "1987-06-05",
+            ]
+            assert [str(one) for one in masked] == [
+                "1",
+                "j***@example.com",
+                "****5678",
+                "J****",
+                "1987-01-01",
+            ]
+            assert [type(one) for one in masked] == [type(one) for one in whole]
+            assert ivy.execute("SELECT body FROM notes").fetchone() == ("hello",)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT email FROM people",
+        "SELECT p.email FROM people p, notes n WHERE n.id = p.id",
+        "SELECT email FROM (SELECT * FROM (SELECT id, email FROM people) x) y",
+        "WITH x AS (SELECT email FROM people) SELECT email FROM x",
+        "SELECT email FROM people UNION ALL SELECT email FROM people",
+        "SELECT email FROM people WHERE email = 'jo@example.com'",
+    ],
+)
+def test_masks_follow_the_column(policed: Gateway, query: str) -> None:
+    """Through joins, subqueries, WITH and UNION ALL."""
+    with session(policed, "sam") as sam:
+        assert {row[0] for row in sam.execute(query).fetchall()} == {"j***@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("SELECT upper(name) FROM people", "reveal on public.people.name"),
+        ("SELECT name || '' FROM people", "reveal on public.people.name"),
+        ("SELECT substr(name, 2) FROM people", "reveal on public.people.name"),
+        ("SELECT name::varchar FROM people", "reveal on public.people.name"),
+        ("SELECT row_to_json(p) FROM (SELECT name FROM people) p", "reveal on public.people.name"),
+        ("SELECT max(name) FROM people", "reveal on public.people.name"),
+        ("SELECT array_agg(name) FROM people", "reveal on public.people.name"),
+        ("SELECT name FROM names UNION ALL SELECT body FROM notes", "reveal on public.people.name"),
+        ("SELECT id FROM people WHERE name LIKE 'J%'", "filter on public.people.name"),
+        ("SELECT id FROM people ORDER BY name", "filter on public.people.name"),
+        ("SELECT count(*) FROM people GROUP BY name", "filter on public.people.name"),
+        ("SELECT DISTINCT name FROM people", "filter on public.people.name"),
+        ("SELECT id FROM people WHERE born < '1990-01-01'", "filter on public.people.born"),
+        ("SELECT 1/(name = 'Johanna')::int FROM people", "reveal on public.people.name"),
+        ("SELECT p.id FROM people p JOIN notes n ON n.body = p.name", "filter on public.people.name"),
+        ("SELECT id FROM notes WHERE body IN (SELECT name FROM people)", "filter on public.people.name"),
+        ("SELECT note FROM people", "show on public.people.note"),
+        ("EXPLAIN ANALYZE SELECT name FROM people", "filter on public.people.name"),
+        ("COPY people (name) TO STDOUT", "reveal on public.people.name"),
+        ("COPY (SELECT name FROM people) TO STDOUT", "reveal on public.people.name"),
+        ("CREATE TABLE copied AS SELECT name FROM people", "ddl on public.people"),
+        ("CREATE TEMP TABLE copied AS SELECT name FROM people", "ddl on public.people"),
+        ("CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT name FROM people'", "ddl on policed"),
+        ("DO $$ BEGIN RAISE NOTICE '%', (SELECT name FROM people); END $$", "might touch a protected table"),
+        ("UPDATE people SET note = name", "reveal on public.people.name"),
+        ("UPDATE people SET name = 'x'", "write on public.people.name"),
+        ("UPDATE people SET note = 'x' RETURNING upper(name)", "reveal on public.people.name"),
+        ("INSERT INTO people (id) VALUES (2)", "insert on public.people"),
+        ("DELETE FROM people", "delete on public.people"),
+        ("TRUNCATE people", "truncate on public.people"),
+        ("SET ROLE postgres", "ddl on policed"),
+        ("SELECT name FROM names", "select on public.names"),
+        ("SELECT most_common_vals FROM pg_stats", "select on pg_catalog.pg_stats"),
+        ("SELECT * FROM pg_stat_activity", "select on pg_catalog.pg_stat_activity"),
+        ("SELECT query_to_xml('SELECT name FROM people', true, true, '')", "query_to_xml"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+def test_ways_around_a_mask(policed: Gateway, query: str, what: str, extended: bool) -> None:
+    """What would compute with it, guess it, keep it elsewhere, or read it from where the database has it."""
+    with session(policed, "sam") as sam:
+        with pytest.raises((errors.InsufficientPrivilege, errors.FeatureNotSupported)) as refused:
+            sam.execute(query, prepare=extended)
+        assert what in str(refused.value)
+        assert "Johanna" not in str(refused.value)
+        assert sam.execute("SELECT id FROM people").fetchone() == (1,)
+
+
+def test_what_may_be_written_and_not_read(policed: Gateway) -> None:
+    """By parameter and literal; the application sees it."""
+    with session(policed, "sam") as sam, session(policed, "app") as app:
+        sam.execute("UPDATE people SET note = %s WHERE id = 1", ("called",))
+        assert app.execute("SELECT note FROM people").fetchone() == ("called",)
+
+
+def test_an_account_without_a_role_may_do_nothing(policed: Gateway) -> None:
+    """Not even what touches nothing."""
+    with (
+        session(policed, "nobody") as nobody,
+        pytest.raises(errors.InsufficientPrivilege, match="none of your"),
+    ):
+        nobody.execute("SELECT 1")
+
+
+def test_a_reload_is_heard_by_live_sessions(shop: PostgresServer) -> None:
+    """Prepared statements, portals and cursors that were there before do not outlive what permitted them."""
+    shop.create_database("revoked")
+    shop.run(TABLES, "revoked")
+    roles = yaml.safe_load(yaml.safe_dump(ROLES).replace("policed", "revoked"))
+    account = Account("app", PASSWORD)
+
+    def first(gateway: Gateway) -> None:
+        with_policy(gateway, roles)
+
+    with Gateway.start(shop, "revoked", account=account, more={"columns": COLUMNS}, first=first) as gateway:
+        with session(gateway, "app") as app:
+            app.execute(
+                "INSERT INTO people (id, email, name) VALUES (1, 'jo@example.com', 'Jo'), (2, 'x', 'X')"
+            )
+        with session(gateway, "sam") as sam:
+            query = "SELECT name FROM people ORDER BY id"
+            for _ in range(3):
+                assert sam.execute(query, prepare=True).fetchone() == ("J****",)
+            sam.execute("BEGIN")
+            sam.execute("DECLARE c CURSOR FOR SELECT name FROM people")
+            sam.execute("PREPARE p AS SELECT name FROM people")
+            assert sam.execute("FETCH 1 FROM c").fetchone() == ("J****",)
+            roles["support"]["columns"]["public.people.name"] = "nothing"
+            with_policy(gateway, roles)
+            gateway.signal(signal.SIGHUP)
+            wait_until(lambda: logged(gateway, "configuration reloaded"), "the gateway has reloaded")
+            for late in ("EXECUTE p", "FETCH 1 FROM c", query):  # psycopg deallocates all at ROLLBACK
+                sam.execute("SAVEPOINT s")
+                with pytest.raises(errors.InsufficientPrivilege, match="show on public.people.name"):
+                    sam.execute(late, prepare=late == query)
+                sam.execute("ROLLBACK TO s")
+            sam.execute("COMMIT")
+
+
+def test_a_database_without_protected_columns(shop: PostgresServer) -> None:
+    """Its statements are looked into all the same."""
+    shop.create_database("plainly")
+    shop.run(TABLES.replace("bytea", "text"), "plainly")
+    shop.run("INSERT INTO people (id, email, name) VALUES (1, 'jo@example.com', 'Johanna')", "plainly")
+    roles = yaml.safe_load(yaml.safe_dump(ROLES).replace("policed", "plainly"))
+    account = Account("app", PASSWORD)
+    with Gateway.start(
+        shop, "plainly", account=account, first=lambda one: with_policy(one, roles)
+    ) as gateway:
+        with session(gateway, "sam") as sam:
+            assert sam.execute("SELECT email, name FROM people").fetchone() == ("j***@example.com", "J****")
+            with pytest.raises(errors.InsufficientPrivilege):
+                sam.execute("SELECT lower(email) FROM people")
+            with pytest.raises(errors.InsufficientPrivilege):
+                sam.execute("SELECT note FROM people")
