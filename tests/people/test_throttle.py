@@ -131,6 +131,18 @@ def test_memory_is_bounded_and_a_flood_does_not_forget_who_is_good() -> None:
     assert throttle.take_turn("app", HOME, 0) == 0
 
 
+def test_wrong_tries_are_forgiven_and_who_is_good_is_not_forgotten() -> None:
+    """By who looks after the gateway."""
+    throttle = Throttle(RULES)
+    throttle.succeeded("app", HOME)
+    fail(throttle, "app", ELSEWHERE, 0, 10)
+    crowd(throttle, "app", 0)
+    throttle.forgive(RULES)
+    assert [throttle.take_turn("app", ELSEWHERE, 0) for _ in range(3)] == [0, 0, 0]
+    crowd(throttle, "app", 0)
+    assert [throttle.take_turn("app", HOME, 0) for _ in range(3)] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("name", ["", "a\x00b", "ä" * 5000, "\udcff"])
 def test_any_name_is_counted(name: str) -> None:
     """Also those that are no account's, and no text's."""
