@@ -23,9 +23,11 @@ databases:
   shop: {upstream: 'postgresql://db.example/shop', listen: '127.0.0.1:6432'}
   books: {upstream: 'postgresql://db.example/books', listen: '[::1]:6433'}
   ours: {upstream: 'postgresql://db.example/ours', listen: '0.0.0.0:6434', plaintext: accepted}
+  away: {upstream: 'postgresql://db.example/away', listen: '192.0.2.9:6435', plaintext: accepted}
+  named: {upstream: 'postgresql://db.example/named', listen: 'localhost:6436'}
 people:
   anna: {databases: [shop]}
-  berta: {databases: [books, ours]}
+  berta: {databases: [books, ours, away, named]}
 login: {failures: 5}
 """
 WORDS = "correct horse battery staple"
@@ -88,20 +90,32 @@ def test_for_people_and_as_a_uri(login: Login, authenticators: dict[str, pyotp.T
 
 
 @pytest.mark.parametrize(
-    ("database", "host", "source"), [("books", "::1", "::1"), ("ours", "127.0.0.1", "127.0.0.1")]
+    ("database", "host", "source"),
+    [
+        ("books", "::1", "::1"),
+        ("ours", "127.0.0.1", "127.0.0.1"),
+        ("away", "192.0.2.9", "192.0.2.9"),
+        ("named", "localhost", "127.0.0.1"),
+    ],
 )
 def test_where_there_are_several_databases(login: Login, database: str, host: str, source: str) -> None:
-    """One must be named; the host is one to connect to."""
+    """One must be named; the host is one to connect to, and the source what it then sees of this machine."""
     assert login("berta").status == 2
     told = json.loads(login("berta", "--database", database, "--json").stdout)
     assert (told["database"], told["host"], told["from"]) == (database, host, source)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--from", "shop.example"], ["--from", "192.0.2.0/24"], ["--database", "books"]]
+    "arguments",
+    [
+        ["--from", "shop.example"],
+        ["--from", "192.0.2.0/24"],
+        ["--database", "books"],
+        ["--", "no-such-program", "-c", "x"],
+    ],
 )
 def test_wrong_use(login: Login, arguments: list[str]) -> None:
-    """An address that is none, and a database that is not this person's: before anything is asked."""
+    """What is no address, no program, or another's database: told before anything is asked."""
     assert login("anna", *arguments).status == 2
     assert login("anna", "--json").status == 0
 

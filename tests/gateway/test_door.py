@@ -122,16 +122,19 @@ def test_what_is_no_guess_is_neither_counted_nor_kept_waiting(one: Try, answer: 
     run(talk)
 
 
-def test_other_rules_count_from_now_on() -> None:
-    """What was counted under the former ones stays counted."""
+def test_other_rules_end_all_locks() -> None:
+    """A reload is the way out at three in the morning; from then on the new rules count."""
 
     async def talk() -> None:
         hearing = Hearing()
-        hearing.ask(*[WRONG] * 3)
-        hearing.door.take(Rules(failures=100, lock_seconds=900))
-        for _ in range(6):
-            hearing.ask(WRONG)
-            await move(30)
+        hearing.ask(*[WRONG] * 9)
+        await move(30)
+        assert hearing.ask(RIGHT) == [LOGIN]
+        hearing.door.take(Rules(failures=6, lock_seconds=900))
         assert hearing.ask(RIGHT) == [None]
+        for number in range(7):
+            assert (hearing.ask(WRONG), number) == ([LOGIN], number)
+            await move(30)
+        assert hearing.ask(RIGHT) == [LOGIN]
 
     run(talk)

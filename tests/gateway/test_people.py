@@ -190,10 +190,14 @@ def test_over_tls_it_is_bound_to_the_channel_and_the_address(
     def first(gateway: Gateway) -> None:
         gateway.configure(configuration(gateway) | {"people": {"anna": {"databases": [DATABASE]}}})
         states.append(open_state(StateAddress(gateway.folder / "state" / "state.db")))
-        sign_in.add(states[0], "anna", Secret(WORDS), datetime.now(UTC) - timedelta(days=1))
+        secret = sign_in.add(states[0], "anna", Secret(WORDS), datetime.now(UTC) - timedelta(days=1))
+        authenticators["anna"] = pyotp.TOTP(secret.danger_reveal())
 
+    authenticators: dict[str, pyotp.TOTP] = {}
     with Gateway.start(shop, DATABASE, authority=authority, first=first) as gateway:
-        house = House(gateway, states[0], {})
+        house = House(gateway, states[0], authenticators)
+        program = "import psycopg; print(psycopg.connect('').pgconn.ssl_in_use)"
+        assert house.sign_in("anna", program=(sys.executable, "-c", program)) == "True\n"
         with psycopg.connect(gateway.uri("anna", house.give("anna"), channel_binding="require")) as db:
             assert db.execute("SELECT 1").fetchone() == (1,)
         elsewhere = house.give("anna", source="127.0.0.2")

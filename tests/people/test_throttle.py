@@ -1,6 +1,8 @@
 """How guessing is slowed and locked out, by a clock that is an argument."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.people.throttle import (
     CROWD,
@@ -129,6 +131,61 @@ def test_memory_is_bounded_and_a_flood_does_not_forget_who_is_good() -> None:
     assert throttle.entries <= 2 * ENTRIES_AT_MOST + 1
     crowd(throttle, "app", 0)
     assert throttle.take_turn("app", HOME, 0) == 0
+
+
+TRIES = st.lists(
+    st.tuples(
+        st.sampled_from(["app", "report", "nobody"]),
+        st.sampled_from([ELSEWHERE, "203.0.113.1", "203.0.113.2", "2001:db8::1"]),
+        st.booleans(),
+        st.floats(min_value=0, max_value=2000),
+    ),
+    max_size=60,
+)
+
+
+@given(TRIES, st.floats(min_value=0, max_value=5000))
+def test_whatever_strangers_do_who_is_good_elsewhere_waits_for_nothing(
+    tries: list[tuple[str, str, bool, float]], now: float
+) -> None:
+    """Right or wrong, at any account, in any number, from anywhere but there."""
+    throttle = Throttle(RULES)
+    throttle.succeeded("app", HOME)
+    crowd(throttle, "app", 0)
+    moment = 0.0
+    for account, source, right, pause in tries:
+        moment += pause
+        if throttle.take_turn(account, source, moment) is not None:
+            if right:
+                throttle.succeeded(account, source)
+            else:
+                throttle.failed(account, source, moment)
+    assert throttle.take_turn("app", HOME, moment + now) == 0
+    assert not throttle.is_locked("app", HOME, moment + now)
+
+
+@given(st.integers(min_value=0, max_value=50), st.floats(min_value=0, max_value=10))
+def test_from_one_source_no_more_count_than_the_rules_say(more: int, pause: float) -> None:
+    """However many are tried, and however they are spread over the time that is remembered."""
+    throttle, counted = Throttle(RULES), 0
+    for number in range(RULES.failures + more):
+        now = number * pause
+        if throttle.take_turn("app", HOME, now) is not None and not throttle.is_locked("app", HOME, now):
+            throttle.failed("app", HOME, now)
+            counted += 1
+    assert counted <= RULES.failures
+
+
+def test_wrong_tries_are_forgiven_and_who_is_good_is_not_forgotten() -> None:
+    """By who looks after the gateway."""
+    throttle = Throttle(RULES)
+    throttle.succeeded("app", HOME)
+    fail(throttle, "app", ELSEWHERE, 0, 10)
+    crowd(throttle, "app", 0)
+    throttle.forgive(RULES)
+    assert [throttle.take_turn("app", ELSEWHERE, 0) for _ in range(3)] == [0, 0, 0]
+    crowd(throttle, "app", 0)
+    assert [throttle.take_turn("app", HOME, 0) for _ in range(3)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("name", ["", "a\x00b", "ä" * 5000, "\udcff"])

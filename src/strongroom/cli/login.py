@@ -5,6 +5,7 @@ sessions will come from. With a program behind ``--`` it runs that, with the cre
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,6 +18,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
 from strongroom.config import DEFAULT_FILE, Database, Settings, environment_with, load
 from strongroom.errors import PersonUnknown
+from strongroom.gateway.tls import ServerTls, server_binding
 from strongroom.people.credentials import Issued, issue
 from strongroom.people.model import Verified
 from strongroom.people.sign_in import COMMAND, ByPasswordAndCode, PasswordAndCode
@@ -29,9 +31,7 @@ As = Annotated[str, typer.Option("--as", metavar="NAME", help="A name under peop
 In = Annotated[str | None, typer.Option("--database", "-d", metavar="NAME", help="Where there are several.")]
 From = Annotated[
     str | None,
-    typer.Option(
-        "--from", metavar="ADDRESS", help="Where the sessions will come from; this machine's loopback."
-    ),
+    typer.Option("--from", metavar="ADDRESS", help="Where the sessions will come from; this machine."),
 ]
 Uri = Annotated[bool, typer.Option("--uri", help="Print a libpq URI, and nothing else.")]
 Program = Annotated[list[str] | None, typer.Argument(metavar="[-- PROGRAM ...]", help="What to run with it.")]
@@ -46,6 +46,8 @@ class Given:
     host: str
     port: int
     tls: bool
+    binding: bool = False
+    """Whether SCRAM can be bound to the listener's certificate."""
 
     @property
     def uri(self) -> str:
@@ -58,14 +60,19 @@ class Given:
     @property
     def environment(self) -> dict[str, str]:
         """As libpq reads it (its manual, "Environment Variables")."""
-        settings = {
+        return {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGDATABASE": self.database,
             "PGUSER": self.issued.credential.person,
             "PGPASSWORD": self.issued.password.danger_reveal(),
         }
-        return settings | ({"PGSSLMODE": "require"} if self.tls else {})
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """The same where the person has set nothing; who is bound to the channel needs no authority."""
+        mode = {"PGSSLMODE": "require"} if self.tls else {}
+        return mode | ({"PGCHANNELBINDING": "require"} if self.binding else {})
 
     @property
     def told(self) -> dict[str, object]:
@@ -101,6 +108,8 @@ def login(  # noqa: PLR0917  # typer makes options of parameters, whatever their
 
     Example: strongroom login --as anna --from 192.0.2.7 --uri
     """
+    if program and shutil.which(program[0]) is None:
+        raise typer.BadParameter(f"there is no program {program[0]}")
     settings = load(config)
     place = _database(settings, name, database)
     where = _source(settings.databases[place], source)
@@ -111,7 +120,8 @@ def login(  # noqa: PLR0917  # typer makes options of parameters, whatever their
     finally:
         state.close()
     if program:
-        os.execvpe(program[0], program, environment_with(given.environment))  # noqa: S606  # what the person asks for
+        environment = environment_with(given.environment, given.defaults)
+        os.execvpe(program[0], program, environment)  # noqa: S606  # what the person asks for
     if json:
         print_json(given.told)
     elif uri:
@@ -134,7 +144,9 @@ def _sign_in(settings: Settings, state: State, claim: PasswordAndCode, place: st
     )
     database = settings.databases[place]
     host = EVERYWHERE.get(database.listen.host, database.listen.host)
-    return Given(issued, place, host, database.listen.port, database.tls is not None)
+    tls = database.tls
+    binding = None if tls is None else server_binding(ServerTls(tls.certificate, tls.key))
+    return Given(issued, place, host, database.listen.port, tls is not None, binding is not None)
 
 
 def _tell(given: Given) -> None:
@@ -164,8 +176,12 @@ def _database(settings: Settings, name: str, wanted: str | None) -> str:
 
 
 def _source(database: Database, wanted: str | None) -> str:
+    """What is said; else this machine as the listener sees it, which is the address that is connected to."""
     if wanted is None:
-        return "::1" if ":" in database.listen.host else "127.0.0.1"
+        host = source_of(database.listen.host)
+        if not host or host in EVERYWHERE or database.listen.is_loopback:
+            return "::1" if ":" in host else "127.0.0.1"
+        return host
     found = source_of(wanted)
     if not found:
         raise typer.BadParameter(f"{wanted!r} is no address")

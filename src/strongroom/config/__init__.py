@@ -106,9 +106,9 @@ def variable(name: str, environment: Mapping[str, str] | None = None) -> Secret 
     return Secret(value) if value else None
 
 
-def environment_with(more: Mapping[str, str]) -> Mapping[str, str]:
-    """The process's own environment and more, for a program that is run in its place."""
-    return {**os.environ, **more}
+def environment_with(more: Mapping[str, str], defaults: Mapping[str, str]) -> Mapping[str, str]:
+    """The process's own environment, with more and over defaults, for a program that is run in its place."""
+    return {**defaults, **os.environ, **more}
 
 
 def core_dumps_allowed() -> bool:

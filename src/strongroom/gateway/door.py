@@ -44,8 +44,8 @@ class Door:
         self._throttle = Throttle(rules)
 
     def take(self, rules: Rules) -> None:
-        """Goes by other rules from now on; what was counted stays."""
-        self._throttle.rules = rules
+        """Goes by other rules from now on, and ends all locks: a reload is how an operator does that."""
+        self._throttle.forgive(rules)
 
     def ask(self, one: Try, admit: Callable[[], str | None], answer: Callable[[str | None], None]) -> None:
         """Decides now or when its turn is; ``admit`` takes a place, ``answer`` hears the refusal or None."""

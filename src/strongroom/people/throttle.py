@@ -132,6 +132,12 @@ class Throttle:
         while len(self._good) > ENTRIES_AT_MOST:
             self._good.popitem(last=False)
 
+    def forgive(self, rules: Rules) -> None:
+        """Forgets all wrong tries, but not who is good; goes by these rules from now on."""
+        self.rules = rules
+        self._pairs.clear()
+        self._crowds.clear()
+
     @property
     def entries(self) -> int:
         """How many counts are kept."""
