@@ -11,9 +11,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from strongroom.policy.cedar import compile_file, compile_role
+from strongroom.policy.cedar import compile_role
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.engine import UNASKED, Answer, Asker, Engine, context_of
+from strongroom.policy.handwritten import compile_file
 from strongroom.policy.model import (
     DENY,
     PERMIT,
