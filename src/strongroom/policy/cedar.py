@@ -146,7 +146,7 @@ class _Making:
     def _add(self, effect: str, who: str, place: str, actions: tuple[Action, ...], when: Json) -> str:
         if when == _FALSE:
             return ""
-        key = f"{place}#{effect} {' '.join(actions)}"
+        key = f"roles/{self._role.name}/{len(self.policies)}"
         condition = _and(_one_of("database", sorted(self._role.databases)), when)
         self.policies[key] = {
             "effect": effect,

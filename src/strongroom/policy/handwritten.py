@@ -33,7 +33,7 @@ def compile_file(file: CedarFile) -> Compiled:
     for number, policy in enumerate(found["staticPolicies"].values(), start=1):
         notes = policy.get("annotations", {})
         place = f"{file.name}: {notes.get('id') or f'policy {number}'}"
-        key = f"{file.name}#{number}"
+        key = f"policies/{file.name}/{number}"
         policies[key], places[key] = policy, place
         masks[key] = _annotated(notes.get("mask"), place)
     return Compiled(policies, places, masks)
