@@ -56,7 +56,10 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.lists(st.sampled_from(["", "a", "b", "*", "."]), min_size=2, max_size=3).map(tuple),
 )
 masks = st.sampled_from(
-    [REVEAL, None, Mask("last", 4), Mask("last", 2), Mask("email"), Mask("constant"), Mask("number", 10)]
+    [
+        *(REVEAL, REVEAL, None, Mask("last", 4), Mask("last", 2), Mask("first", 2), Mask("email")),
+        *(Mask("number", 10), Mask("number", 9), Mask("date", "year"), Mask("date", "month"), CONSTANT),
+    ]
 )
 classes = st.sampled_from(list(DataClass))
 databases = st.sampled_from(["shop"] * 5 + ["other"])
@@ -266,6 +269,9 @@ def test_the_mask_that_tells_most() -> None:
     )
     assert shown(decide(role("a", last), role("b", email))) == LAST_4
     assert shown(decide(role("a", last, email))) == Mask("email")
+    month, year = (ColumnRule(ABOUT_EMAIL, Mask("date", to)) for to in ("month", "year"))
+    assert shown(decide(role("a", month), role("b", year))) == Mask("date", "month")
+    assert shown(decide(role("a", month, year))) == Mask("date", "year")
 
 
 def test_what_cannot_be_masked_is_not_shown() -> None:
@@ -280,6 +286,29 @@ def test_no_role_lends_its_columns() -> None:
     wide = role("a", EVERYTHING, tables=(orders,))
     narrow = role("b", ColumnRule(ABOUT_EMAIL, LAST_4), tables=(customers,))
     assert shown(decide(wide, narrow)) == LAST_4
+
+
+@pytest.mark.parametrize("about", [ABOUT_EMAIL, EVERYTHING.about, DataClass.SECRET])
+@pytest.mark.parametrize(
+    ("given", "gives"),
+    [
+        (Action.SELECT, {Action.MASK, Action.FILTER}),
+        (Action.INSERT, {Action.WRITE}),
+        (Action.UPDATE, {Action.FILTER, Action.WRITE}),
+        (Action.DELETE, {Action.FILTER}),
+        (Action.TRUNCATE, set()),
+        (Action.COPY, set()),
+    ],
+)
+def test_columns_follow_their_table(about: Pattern | DataClass, given: Action, gives: set[Action]) -> None:
+    """Shown where the role may select, and so on: however the rule for columns is written."""
+    table = TableRule(Pattern((("public",), ("cust", ""))), frozenset({given}))
+    secret = (ClassRule(ABOUT_EMAIL, DataClass.SECRET),)
+    for show, action in ((LAST_4, Action.MASK), (REVEAL, Action.REVEAL)):
+        holder = role("a", ColumnRule(about, show, filter=True, write=True), tables=(table,))
+        asked = {action, Action.FILTER, Action.WRITE}
+        allowed = {one for one in asked if decide(holder, action=one, classes=secret).effect is PERMIT}
+        assert allowed == {action if one is Action.MASK else one for one in gives}
 
 
 def test_write_only() -> None:
@@ -423,3 +452,14 @@ def test_many_roles_and_rules() -> None:
     assert decision.effect is PERMIT
     assert compiled < 5
     assert decided < 1
+
+
+def test_so_many_decisions_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were asked for last; what was dropped is decided again, and comes out the same."""
+    monkeypatch.setattr("strongroom.policy.authorizer.MAX_DECISIONS", 2)
+    authorizer = Authorizer(Policy({"a": role("a", EVERYTHING)}))
+    holder = Subject("anna", roles=frozenset("a"))
+    columns = [[Access(Action.MASK, replace(EMAIL, column=name))] for name in "abcd"]
+    first = [authorizer.decide(holder, one, USUAL) for one in columns]
+    assert [authorizer.decide(holder, one, USUAL) for one in columns] == first
+    assert authorizer.decisions_kept == 2
