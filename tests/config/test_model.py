@@ -199,6 +199,14 @@ databases:
 """
 
 
+def test_a_row_is_of_one_tenant(tmp_path: Path) -> None:
+    """Two columns of a table that name tenants might name two; those of two tables may have other names."""
+    more = "columns: {public.people.note: {type: text, encryption: randomized, tenant: owner_id}, "
+    with pytest.raises(InvalidConfiguration, match="so that a row is of one tenant"):
+        parse(tmp_path, (TENANTS % "").replace("columns: {", more))
+    assert parse(tmp_path, (TENANTS % "").replace("columns: {", more.replace("people", "orders"))).databases
+
+
 def test_tenants(tmp_path: Path) -> None:
     """Where their keys are, with defaults for all that is left out."""
     text = "copies: copies, own: {shop@acme: file:/acme/own.key}, cache_seconds: 60, destroy_delay_days: 0"

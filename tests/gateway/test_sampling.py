@@ -21,11 +21,11 @@ def database(postgres: PostgresServer) -> str:
     return postgres.create_database(f"db{secrets.token_hex(4)}")
 
 
-def sampled(postgres: PostgresServer, database: str) -> list[bytes]:
+def sampled(postgres: PostgresServer, database: str, key_ids: list[int] | None = None) -> list[bytes]:
     connector = Connector.to(
         parse_upstream(postgres.uri(database), base=Path(), password=Secret(postgres.password))
     )
-    return asyncio.run(sample(connector, scheme("text", column='public."a table".v')))
+    return asyncio.run(sample(connector, scheme("text", column='public."a table".v'), key_ids))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 10])
@@ -55,3 +55,17 @@ def test_a_large_table_in_parts(postgres: PostgresServer, database: str) -> None
     assert min(found) == 1
     assert max(found) > rows * 0.98
     assert Counter(one * PLACES // rows for one in found).keys() >= {0, 3, PLACES - 1}
+
+
+def test_of_some_keys_alone(postgres: PostgresServer, database: str) -> None:
+    """By the id behind the first octet, in every part; of no keys, none."""
+    postgres.run(
+        'CREATE TABLE "a table" (v bytea, filler text);'
+        "INSERT INTO \"a table\" SELECT '\\x01'::bytea || int4send(g % 100) || '\\x99',"
+        " repeat('x', 200) FROM generate_series(1, 40000) g",
+        database,
+    )
+    found = sampled(postgres, database, [7, 8])
+    assert {value[1:5] for value in found} == {(7).to_bytes(4), (8).to_bytes(4)}
+    assert PLACES <= len(found) <= PLACES * EACH
+    assert sampled(postgres, database, []) == sampled(postgres, database, [500]) == []

@@ -166,3 +166,11 @@ def test_the_client_is_told_its_own_parameters() -> None:
     assert client_types(statement, (types.BYTEA, types.INT4, types.DATE, types.TEXT)) == (
         types.TEXT, types.INT4, types.DATE,
     )  # fmt: skip
+
+
+def test_a_client_knows_nothing_of_literals_that_are_bound() -> None:
+    """Upstream they are parameters; the types of the client's own are those that it asked about."""
+    own = Parameter(1)
+    literal = Parameter(1, types.TEXT, types.BYTEA, literal="x")
+    statement = Resolved(Kind.INSERT, (), touched=True, parameters=(own, literal))
+    assert client_types(statement, (types.INT8, types.BYTEA)) == (types.INT8,)

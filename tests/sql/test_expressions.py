@@ -1,11 +1,13 @@
 """The walk over expressions: each node has a treatment, and what has none is refused."""
 
 import pytest
-from tests.sql.world import EMAIL, one, shown
+from tests.sql.world import CONTEXT, EMAIL, one, shown
 
 from strongroom.errors import ComparisonRefused, ConstructRefused, Denied, FunctionRefused
 from strongroom.sql.expressions import TREATMENTS, expression
-from strongroom.sql.run import MAX_PARAMETERS
+from strongroom.sql.ground import ground_of
+from strongroom.sql.parse import parse
+from strongroom.sql.run import MAX_PARAMETERS, Run
 from strongroom.sql.scope import Scope
 from strongroom.sql.statement import Output, SealedLiteral
 
@@ -31,8 +33,11 @@ LEAVES = {"A_Const", "ParamRef", "SQLValueFunction", "CurrentOfExpr", "MergeSupp
 def test_a_field_that_is_not_known_does_not_pass_unseen(tag: str) -> None:
     """What the grammar may gain is refused, or, in JSON and XML, walked like the rest."""
     surprise = {"surprise": {"CoalesceExpr": {"news": 1}}}
+    run = Run(
+        parse("select 1").lexed, ground_of(CONTEXT.schema, CONTEXT.protections), CONTEXT, CONTEXT.search_path
+    )
     with pytest.raises(ConstructRefused, match=r"with (surprise|news) cannot"):
-        expression(None, Scope(), {tag: surprise})  # type: ignore[arg-type]  # it is not looked at
+        expression(run, Scope(), {tag: surprise})
 
 
 @pytest.mark.parametrize("column", ["email", "c.email", "(c).email", "(c.email)", "((c)).email"])

@@ -108,7 +108,10 @@ def test_a_prepared_statement_is_refused_like_any() -> None:
 def test_fetch_has_the_outputs_of_its_cursor() -> None:
     """FETCH gives rows as DECLARE resolved them; MOVE gives none."""
     fetched = one("fetch all from c", context=DECLARED)
-    assert fetched.outputs == (Output("email", 101, 3, ORDER_EMAIL, type_oid=25), Output("total", 101, 4))
+    assert fetched.outputs == (
+        Output("email", 101, 3, ORDER_EMAIL, type_oid=25),
+        Output("total", 101, 4),
+    )
     assert fetched.touched
     assert one("move 2 from c", context=DECLARED).outputs is None
     with pytest.raises(UndefinedCursor):

@@ -5,6 +5,7 @@ from tests.sql.test_run import run_of
 from tests.sql.world import EMAIL, IBAN, NAME, SCORE, TEXT, one
 
 from strongroom.errors import Bug, ParameterTypeUnknown
+from strongroom.sql.meeting import settled
 from strongroom.sql.rewrite import joined, literal_hole, parameters, pieces, settle
 from strongroom.sql.run import Run
 from strongroom.sql.schema import Protection
@@ -218,3 +219,18 @@ def test_a_parameter_that_a_function_is_given_first_is_of_its_type() -> None:
             one(f"select 1 from customers where {condition}")
     sent = one("select 1 from customers where score = $1 and abs($1) = 1").parameters or ()
     assert {item.type_oid for item in sent} == {INT4}
+
+
+def test_a_long_list_is_settled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each value in it: that took minutes for a thousand rows."""
+    looked: list[Value] = []
+
+    def counting(value: Value) -> Value:
+        looked.append(value)
+        return settled(value)
+
+    monkeypatch.setattr("strongroom.sql.rewrite.settled", counting)
+    rows = ", ".join(f"({number}, ${number})" for number in range(1, 201))
+    found = one(f"insert into customers (id, email) select a, b::text from (values {rows}) v (a, b)")
+    assert sum(parameter.protection is not None for parameter in found.parameters or ()) == 200
+    assert len(looked) < 100

@@ -64,7 +64,9 @@ def test_only_queries_and_changes_are_queries() -> None:
 
 def test_outputs_of_plain_columns_are_postgresqls_business() -> None:
     """But for the place that RowDescription must show."""
-    made = outputs([Named("a", Value(type_oid=23, origin=(100, 1))), Named("b", PLAIN)])
+    made = outputs(
+        task("select 1").run(), [Named("a", Value(type_oid=23, origin=(100, 1))), Named("b", PLAIN)]
+    )
     assert made == (Output("a", 100, 1), Output("b", -1, 0))
 
 
@@ -77,7 +79,7 @@ def test_outputs_of_protected_columns_have_the_type_of_the_expression() -> None:
         Value(NAME, type_oid=1043, typmod=24, open=((node, 0),)), Value(NAME, type_oid=1043, is_array=True),
         Value(NAME, type_oid=1043, typmod=24, is_array=True),
     ]  # fmt: skip
-    made = outputs([Named("x", value) for value in values])
+    made = outputs(task("select 1").run(), [Named("x", value) for value in values])
     assert [(output.type_oid, output.typmod, output.is_array) for output in made] == [
         (1043, 24, False), (TEXT, -1, False), (1043, 24, False), (1015, -1, True),
         (1015, 24, True),
@@ -89,16 +91,16 @@ def test_what_was_sealed_meanwhile_is_shown_so() -> None:
     node = Literal(0, 1)
     column = Named("x", Value(open=((node, 0),)))
     node.seal(EMAIL, is_array=False, compared=True)
-    assert outputs([column])[0].protection == EMAIL
+    assert outputs(task("select 1").run(), [column])[0].protection == EMAIL
 
 
 def test_outputs_that_cannot_be_shown_are_refused() -> None:
     """Rows with a protected field, and values of another type than their column's."""
     with pytest.raises(FunctionRefused):
-        outputs([Named("x", Value(fields=(("a", Value(EMAIL)),)))])
+        outputs(task("select 1").run(), [Named("x", Value(fields=(("a", Value(EMAIL)),)))])
     with pytest.raises(TypeRefused):
-        outputs([Named("x", Value(EMAIL, type_oid=23))])
-    assert outputs([Named("x", Value(fields=(("a", PLAIN),)))])[0].protection is None
+        outputs(task("select 1").run(), [Named("x", Value(EMAIL, type_oid=23))])
+    assert outputs(task("select 1").run(), [Named("x", Value(fields=(("a", PLAIN),)))])[0].protection is None
 
 
 def test_each_run_begins_anew() -> None:

@@ -3,46 +3,23 @@
 from dataclasses import replace
 
 import pytest
-from tests.sql.world import CONTEXT, INT, TEXT, one, table
+from tests.sql.rented import (
+    IBAN,
+    NOTE,
+    RENTED,
+    ROWS,
+    SESSIONS,
+    TEXTUAL,
+    by,
+    changed,
+    sealed,
+    written,
+)
+from tests.sql.world import INT, TEXT, one
 
 from strongroom.errors import Denied, TenantUnclear, UserCodeRefused, ValueMoves
-from strongroom.sql.schema import SESSION, Function, Operator, Protection, Relation, Schema
-from strongroom.sql.statement import Barrier, Context, Parameter, SealedLiteral, Tenant
-
-RENTED = table(200, "rented", ("id", INT), ("tenant_id", INT), ("iban", TEXT), ("note", TEXT), ("name", TEXT))
-IBAN = Protection("public.rented.iban", "shop/public.rented.iban", TEXT, -1, False, tenant="tenant_id")
-NOTE = Protection("public.rented.note", "shop/public.rented.note", TEXT, -1, False, tenant="tenant_id")
-VIEW = replace(
-    table(201, "rented_view", ("tenant_id", INT), ("iban", TEXT), kind="v"),
-    definition=" SELECT tenant_id, iban FROM rented;",
-    depends=(200,),
-)
-
-
-def context(*relations: Relation, tenant: str = "tenant_id") -> Context:
-    """A database of this table, whose values belong to tenants."""
-    protections = {(200, 3): replace(IBAN, tenant=tenant), (200, 4): replace(NOTE, tenant=tenant)}
-    return replace(CONTEXT, schema=Schema({r.oid: r for r in (RENTED, *relations)}), protections=protections)
-
-
-ROWS, SESSIONS = context(VIEW), context(tenant=SESSION)
-
-
-def sealed(text: str, *declared: int, by: Context = ROWS) -> list[Tenant | None]:
-    """Of each parameter that is sealed, whose key seals it."""
-    found = one(text, *declared, context=by).parameters or ()
-    return [parameter.tenant for parameter in found if parameter.protection is not None]
-
-
-def written(text: str, by: Context = ROWS) -> list[Tenant | None]:
-    """The same of literals."""
-    pieces = one(text, context=by).pieces
-    return [piece.tenant for piece in pieces if isinstance(piece, SealedLiteral)]
-
-
-def by(number: int, oid: int = 0) -> Tenant:
-    """The tenant that a parameter names."""
-    return Tenant(INT, number, oid)
+from strongroom.sql.schema import Function, Operator
+from strongroom.sql.statement import Barrier, Parameter, Tenant
 
 
 @pytest.mark.parametrize(
@@ -97,6 +74,14 @@ def by(number: int, oid: int = 0) -> Tenant:
             ),
             [by(2)],
         ),
+        (
+            (
+                "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+                " when matched then update set iban = $3"
+                " when not matched then insert (tenant_id, id, iban) values ($4, s.id, $5)"
+            ),
+            [by(2), by(4)],
+        ),
         ("select coalesce(iban, $1) from rented where tenant_id = $2", [by(2)]),
         (
             (
@@ -106,6 +91,19 @@ def by(number: int, oid: int = 0) -> Tenant:
             [by(2)],
         ),
         ("with x as (select 1) update rented set iban = $1 where tenant_id = $2", [by(2)]),
+        ("update rented set iban = $1 where (tenant_id, id) = ($2, $3)", [by(2)]),
+        ("update rented r set iban = $1 where row($3, r.tenant_id) = row(id, $2) and name = 'x'", [by(2)]),
+        (
+            (
+                "update rented a set iban = $1 from rented b"
+                " where (a.tenant_id, b.tenant_id) = (b.tenant_id, $2)"
+            ),
+            [by(2)],
+        ),
+        ("update rented set (tenant_id, iban, note) = ($1, $2, $3) where id = $4", [by(1), by(1)]),
+        ("update rented set (iban, note, tenant_id) = row($2, $3, $1) where id = $4", [by(1), by(1)]),
+        ("update rented set (iban, id) = ($1, $2) where (id, tenant_id) = ($3, $4)", [by(4)]),
+        ("update rented set (iban, note) = ($1, default), tenant_id = $2 where id = $3", [by(2)]),
     ],
 )
 def test_a_statement_says_whose_its_values_are(text: str, tenants: list[Tenant]) -> None:
@@ -127,6 +125,16 @@ def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
     assert written(text) == [Tenant(INT, literal=name) for name in tenants]
 
 
+def test_a_table_with_two_names_of_tenants_is_not_mixed_up() -> None:
+    """What belongs to the tenant that another column names is not sealed for that of the first."""
+    both = {(200, 3): IBAN, (200, 4): replace(NOTE, tenant="name")}
+    with pytest.raises(TenantUnclear):
+        one(
+            "insert into rented (tenant_id, iban, note, name) values ($1, $2, $3, $4)",
+            context=replace(ROWS, protections=both),
+        )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -134,7 +142,6 @@ def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
         "insert into rented (tenant_id, iban) values (default, $1)",
         "insert into rented (tenant_id, iban) values (null, $1)",
         "insert into rented (tenant_id, iban) values ($1 + 1, $2)",
-        "insert into rented (tenant_id, iban) values ($1, 'x')",
         "insert into rented (tenant_id, iban) values ($1::varchar(2), $2)",
         "insert into rented (tenant_id, iban) values (case when $1 then $2 end, $3)",
         "insert into rented (tenant_id, iban) select * from (values ($1::int, $2)) v",
@@ -175,12 +182,38 @@ def test_literals_have_tenants(text: str, tenants: list[str]) -> None:
         ),
         (
             "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
-            " when matched then update set iban = $3 when not matched then insert (name) values ('x')"
+            " when matched then update set iban = $3 when not matched then insert (iban) values ($4)"
+        ),
+        (
+            "merge into rented r using (select $1::int as id) s on r.id = s.id and r.tenant_id = $2"
+            " when matched then update set iban = $3 when not matched by source then update set iban = $4"
+        ),
+        (
+            "merge into rented r using rented s on s.tenant_id = $1 and r.tenant_id = s.tenant_id"
+            " when matched then update set iban = $2 when not matched then insert (id) values (1)"
+        ),
+        (
+            "merge into rented r using rented s on s.tenant_id = $1 and r.tenant_id = s.tenant_id"
+            " when matched then delete when not matched then insert (tenant_id, iban)"
+            " values (s.tenant_id, $2)"
         ),
         (
             "merge into rented r using rented s on s.tenant_id = $1 and r.id = s.id"
             " when not matched then insert (tenant_id, iban) values (s.tenant_id, $2)"
         ),
+        "update rented set iban = $1 where (tenant_id, id) <> ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) >= ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) in (($2, $3), ($4, $5))",
+        "update rented set iban = $1 where (tenant_id, id) operator(public.=) ($2, $3)",
+        "update rented set iban = $1 where (tenant_id, id) is not distinct from ($2, $3)",
+        "update rented set iban = $1 where ((tenant_id, id), 1) = (($2, $3), 1)",
+        "update rented set iban = $1 where not (tenant_id, id) = ($2, $3)",
+        "update rented set iban = $1 where (tenant_id::text::int, id) = ($2, $3)",
+        "update rented set (iban, note) = ($1, $2) where id = $3",
+        "update rented set (tenant_id, iban, note) = ($1 + 1, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (default, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (null, $2, $3) where id = $4",
+        "update rented set (tenant_id, iban, note) = (select $1::int, $2, $3) where id = $4",
         "select coalesce(iban, $1) from rented",
         (
             "with c as (select tenant_id, iban from rented) select coalesce(b.iban, $1) from c a, c b"
@@ -201,6 +234,15 @@ def test_what_is_not_clear_is_refused(text: str) -> None:
         "update rented a set iban = b.iban from rented b where a.tenant_id = $1 and b.tenant_id = $1",
         "update rented a set iban = (select iban from rented b where b.tenant_id = a.tenant_id limit 1)",
         "update rented set iban = iban",
+        (
+            "merge into rented r using rented s on (r.tenant_id, r.id) = (s.tenant_id, s.id + 1)"
+            " when matched then update set iban = s.iban"
+            " when not matched then insert (tenant_id, iban) values (s.tenant_id, s.iban)"
+        ),
+        (
+            "update rented a set (iban, id) = (b.iban, 1) from rented b"
+            " where (a.tenant_id, a.id) = (b.tenant_id, b.id)"
+        ),
         "insert into rented (tenant_id, iban) select tenant_id, iban from rented",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1",
         (
@@ -252,6 +294,18 @@ def test_values_move_within_a_tenant(text: str) -> None:
         "merge into rented_view v using rented p on true when matched then update set tenant_id = 2",
         "insert into rented (tenant_id, iban) select $1, iban from rented where tenant_id = $1::text::int",
         "update rented set tenant_id = $1",
+        (
+            "merge into rented r using rented s on r.tenant_id = $1 and s.tenant_id = $1"
+            " when matched then update set iban = s.iban when not matched then insert (id) values (1)"
+        ),
+        (
+            "merge into rented r using rented s on r.tenant_id = s.tenant_id and s.tenant_id = $1"
+            " when matched then delete when not matched then insert (tenant_id, iban) values ($1, s.iban)"
+        ),
+        "update rented set (tenant_id, id) = ($1, $2)",
+        "update rented set (tenant_id, iban) = ($1, $2)",
+        "update rented set (tenant_id, iban, note) = ($1, iban, $2) where id = 3",
+        "update rented a set (iban, note) = (b.iban, b.note) from rented b where (a.id, b.id) = (1, 2)",
         "update rented set tenant_id = $1, iban = $2 where id = $3",
     ],
 )
@@ -259,16 +313,6 @@ def test_no_value_goes_to_another_tenant(text: str) -> None:
     """It would open still, and outlive its tenant's key, or die with another's."""
     with pytest.raises((ValueMoves, TenantUnclear)):
         one(text, context=ROWS)
-
-
-def changed(relation: Relation, **more: object) -> Context:
-    """The database with its table, or what else is named, changed."""
-    made = {200: RENTED, 202: TEXTUAL, relation.oid: relation}
-    naming = {(200, 3): IBAN, (202, 3): replace(IBAN, column="public.textual.iban", tenant="tenant")}
-    return replace(CONTEXT, schema=Schema(made, **more), protections=naming)  # type: ignore[arg-type]  # passed on
-
-
-TEXTUAL = table(202, "textual", ("id", INT), ("tenant", TEXT), ("iban", TEXT))
 
 
 @pytest.mark.parametrize(
@@ -384,8 +428,41 @@ def test_a_parameter_is_split_by_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "sent", "tenant"),
+    [
+        (
+            "insert into rented (tenant_id, iban) values ($1, 'DE')",
+            'insert into "public".rented (tenant_id, iban) values ($1, $2)',
+            by(1),
+        ),
+        (
+            "update rented set iban = 'DE'::text, name = $2 where tenant_id = $1",
+            'update "public".rented set iban = $3::pg_catalog.bytea, name = $2 where tenant_id = $1',
+            by(1),
+        ),
+        (
+            "update rented set iban = text 'DE' where tenant_id = $1",
+            'update "public".rented set iban = $2 where tenant_id = $1',
+            by(1),
+        ),
+    ],
+)
+def test_a_literal_goes_with_the_parameter_that_names_its_tenant(
+    text: str, sent: str, tenant: Tenant
+) -> None:
+    """It is a parameter more upstream, since only Bind says by whose key it is sealed."""
+    found = one(text, context=ROWS)
+    assert found.pieces == (sent,)
+    *_, last = found.parameters or ()
+    assert (last.literal, last.tenant, last.type_oid) == ("DE", tenant, TEXT)
+    assert "DE" not in repr(found)
+
+
 def test_prepare_cannot_say_it() -> None:
     """EXECUTE brings values that only then would name a tenant."""
     with pytest.raises(TenantUnclear, match="PREPARE"):
         one("prepare p as insert into rented (tenant_id, iban) values ($1, $2)", context=ROWS)
+    with pytest.raises(TenantUnclear, match="PREPARE"):
+        one("prepare p as insert into rented (tenant_id, iban) values ($1, 'x')", context=ROWS)
     assert one("prepare p as insert into rented (iban) values ($1)", context=SESSIONS).touched

@@ -81,8 +81,8 @@ def chosen_database(settings: Settings, wanted: str | None) -> str:
     raise ColumnUnknown(
         "several databases have configured columns, or none"
         if wanted is None
-        else f"{wanted} has no columns",
-        hint=f"Name one with --database: {', '.join(protected) or 'none is there'}.",
+        else f"there is no database {wanted} with configured columns",
+        hint=f"Name one of those that have: {', '.join(protected) or 'none is there'}.",
     )
 
 

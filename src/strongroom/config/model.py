@@ -269,6 +269,20 @@ class Database(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _a_row_has_one_tenant(self) -> Self:
+        named: dict[tuple[str, str], str] = {}
+        for name, column in self.columns.items():
+            if column.tenant in {None, "session"}:
+                continue
+            first = named.setdefault((name.schema, name.table), str(column.tenant))
+            if first != column.tenant:
+                raise invalid(
+                    f"columns.{name} names tenants by {column.tenant}, another of its table by {first}",
+                    instead="name one column, so that a row is of one tenant",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _shared_keys_fit(self) -> Self:
         for name, column in self.columns.items():
             if column.key is None:

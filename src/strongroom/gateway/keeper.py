@@ -92,7 +92,11 @@ class Keeper:
         self._revisions |= {one.name: one.row.revision for one in standings if one.row is not None}
         self._mark = None  # the state may have changed since it was read
         own = [one for one in standings if holds_own(settings, one.name) and not one.is_destroyed]
+        before = self._own
         self._own = {one.name: self._own_now(one, began) for one in own}
+        for name, one in self._own.items():
+            if one.is_here and name in before and not before[name].is_here:
+                self._say_it_is_back(name)  # with another token, say, that a reload brought
 
     @property
     def held(self) -> Mapping[str, Keyset]:
@@ -199,10 +203,13 @@ class Keeper:
         one.given, one.ask_at = asked, asked + self._spread(0.7, 1.0) * ASK_SHARE * self._cache
         if not one.is_here or standing.kek.revision > self._keks[one.name].revision:
             if not one.is_here:
-                _log.warning("the key of a tenant is here again", tenant=scope_of(one.name))
-                self._note("tenant key given again", one.name)
+                self._say_it_is_back(one.name)
             one.is_here = True
             self._came(standing)
+
+    def _say_it_is_back(self, name: str) -> None:
+        _log.warning("the key of a tenant is here again", tenant=scope_of(name))
+        self._note("tenant key given again", name)
 
     def _take_away(self) -> None:
         """Takes away the keys whose time is over."""

@@ -15,6 +15,7 @@ from strongroom.config import Settings
 from strongroom.errors import (
     KekMissing,
     KeysetsNotKept,
+    RootError,
     TenantDestroyed,
     TenantKeyAway,
     TenantNameRefused,
@@ -69,8 +70,9 @@ async def add(at: Site, tenants: Iterable[str], *, again: bool = False) -> Newco
     for one in absent:
         _refuse(one, again=again)
     await _refuse_second(at, [one.name for one in absent if not one.is_destroyed], columns)
-    for one in absent:
-        standings[one.name] = await _made(at, one)
+    rows = [await _new_row(at, one) for one in absent]  # all of them, before any is written
+    for row in rows:
+        standings[row.name] = await _written(at, row)
     adopt_keks(state.engine, [one.row for one in standings.values() if one.row is not None])
     made = [scope_of(one.name) for one in absent]
     keks = [one.kek for one in standings.values() if one.kek is not None]
@@ -126,20 +128,30 @@ def _refuse(standing: Standing, *, again: bool) -> None:
         raise TenantDestroyed(f"{standing.name} was destroyed")
 
 
-async def _made(at: Site, before: Standing) -> Standing:
-    """A new KEK, in both places."""
-    settings, place = at.settings, at.place
+async def _new_row(at: Site, before: Standing) -> WrappedKek:
+    """A new KEK, under who wraps it; raises ``TenantKeyAway`` where the tenant's own provider does not."""
     name, scope = before.name, scope_of(before.name)
-    own = holds_own(settings, name)
-    onto = await asyncio.to_thread(own_roots, settings, name) if own else at.roots
     revision = 1 if before.row is None else before.row.revision + 1
-    row = await asyncio.to_thread(wrapped, new_kek(scope, datetime.now(UTC)), revision, onto)
-    if own:
-        await publish_kek(place, row)
-    else:
-        copies = copies_of(settings)
-        if copies is None:
+    kek = new_kek(scope, datetime.now(UTC))
+    if not holds_own(at.settings, name):
+        if copies_of(at.settings) is None:
             raise TenantPlaceRefused(f"there is no folder for the second copy of {name!r}")
+        return await asyncio.to_thread(wrapped, kek, revision, at.roots)
+    try:
+        onto = await asyncio.to_thread(own_roots, at.settings, name)
+        return await asyncio.to_thread(wrapped, kek, revision, onto)
+    except RootError as error:
+        raise TenantKeyAway(f"{name} is not made: {error.message}", hint=error.hint) from None
+
+
+async def _written(at: Site, row: WrappedKek) -> Standing:
+    """The KEK, in its second place."""
+    name, own = row.name, holds_own(at.settings, row.name)
+    if own:
+        await publish_kek(at.place, row)
+    else:
+        copies = copies_of(at.settings)
+        assert copies is not None  # _new_row
         copies.write(row)
     # What the second place has now is what counts: another gateway may have come first.
     standing = await standing_of(at, name, None if own else {})

@@ -10,11 +10,8 @@ Gateways that run on this state stop opening within seconds. Called by `strongro
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 from psycopg import sql
 
@@ -26,9 +23,9 @@ from strongroom.gateway.protection import schemes_of
 from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys import beside
 from strongroom.keys.backups import Backup, Backups
-from strongroom.keys.copies import wipe
 from strongroom.keys.kek import Keks, WrappedKek, database_of, scope_of, tenant_of
 from strongroom.keys.store import adopt_keks, forget_keysets, kept_keks
+from strongroom.keys.tenant_backup import end_backups
 from strongroom.keys.tenants import Standing, destroyed
 from strongroom.protect.scheme import split_column
 
@@ -46,6 +43,8 @@ class Lost:
     backups: tuple[Backup, ...]
     """Registered backups of the tenant's keys."""
     is_destroyed: bool = False
+    held_by_itself: bool = False
+    """Whether its own provider wraps the key: then dumps of the database from before have it, wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,7 @@ async def would_lose(at: Site, name: str) -> Lost:
         tuple(sorted({key_id for found in theirs for key_id in found})),
         tuple(Backups(at.state.engine).holding(name)),
         row.is_destroyed,
+        holds_own(at.settings, name),
     )
 
 
@@ -101,7 +101,7 @@ async def shred(at: Site, name: str) -> Shredded:
     copies = copies_of(at.settings)
     if copies is not None:
         copies.destroy(name)
-    removed, left = _end_backups(at, name)
+    removed, left = end_backups(at.state.engine, name)
     adopt_keks(at.state.engine, [row])
     forget_keysets(at.state.engine, [scope_of(name)])
     await asyncio.to_thread(at.state.wipe)
@@ -130,30 +130,6 @@ async def _end_beside(at: Site, row: WrappedKek) -> None:
     if await ask(at.place.owner, beside.HAS_RETIRED) == [(b"t",)]:
         delete = filled(beside.DELETE_RETIRED_OF_SCOPE, f"{scope_of(row.name)}/")
         await ask(at.place.owner, f"BEGIN;{delete};COMMIT")
-
-
-def _end_backups(at: Site, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Overwrites and removes the backups of this tenant's keys where they were written; forgets those."""
-    register, removed, left = Backups(at.state.engine), [], []
-    for one in register.holding(name):
-        if _is_apart(one) and _wiped(Path(one.place)):
-            register.forget(one.id, datetime.now(UTC))
-            removed.append(one.place)
-        else:
-            left.append(f"{one.place} (backup {one.id})")
-    return tuple(removed), tuple(left)
-
-
-def _is_apart(backup: Backup) -> bool:
-    """Whether it holds the keys of one tenant, and nothing that anybody else needs."""
-    return len({tenant_of(name) for name in backup.holds} - {None}) == 1 and all(map(tenant_of, backup.holds))
-
-
-def _wiped(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        wipe(path)
-        return True
-    return False
 
 
 def counting(columns: Iterable[str], key_ids: Sequence[int]) -> list[tuple[str, str]]:

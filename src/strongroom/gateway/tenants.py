@@ -9,7 +9,7 @@ that does not open keeps nobody else from theirs. Called by `protection`, `keepe
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from strongroom.config import Settings
@@ -17,11 +17,13 @@ from strongroom.errors import RootError, RootUnreachable, StrongroomError
 from strongroom.gateway.kept import Kept, Place, publish_kek
 from strongroom.keys.copies import Copies
 from strongroom.keys.hierarchy import Roots
+from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek, belongs_to, scope_of, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import open_root
 from strongroom.keys.store import adopt_keks, forget_keysets, kept_keks
+from strongroom.keys.tenant_backup import end_backups
 from strongroom.keys.tenants import Standing, stand
 from strongroom.state import State
 
@@ -41,6 +43,8 @@ class Tenancy:
     """Of the rows in the state, as they were read."""
     damaged: Sequence[str] = ()
     """Copies that cannot be read, in words."""
+    taken: Sequence[str] = ()
+    """Those of which this state has only now heard that they were destroyed."""
 
     @property
     def keks(self) -> list[Keyset]:
@@ -63,6 +67,7 @@ class Tenancy:
             lines.append(f"and so it is with {len(failures) - SAID_AT_MOST} more tenants")
         forged = [one.name for one in self.standings.values() if one.forged]
         lines += self.damaged[:SAID_AT_MOST]
+        lines += [f"{name} was destroyed elsewhere, and is now here" for name in self.taken[:SAID_AT_MOST]]
         return [*lines, *(f"somebody wrote beside the data that {name} was destroyed" for name in forged)]
 
 
@@ -143,8 +148,7 @@ async def tenancy_of(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Te
     ``held`` are KEKs that a gateway holds still, for those whose providers do not answer now.
     """
     tenancy = await look_at_tenants(rows, roots, held)
-    await _keep(rows, tenancy)
-    return tenancy
+    return replace(tenancy, taken=await _keep(rows, tenancy))
 
 
 async def look_at_tenants(rows: Rows, roots: Roots, held: Mapping[str, Keyset]) -> Tenancy:
@@ -177,13 +181,16 @@ def _or_held(standing: Standing, held: Mapping[str, Keyset], row: WrappedKek | N
     return Standing(standing.name, kek, row, standing.failure)
 
 
-async def _keep(rows: Rows, tenancy: Tenancy) -> None:
-    """Writes what is newer than a place has it: the second place first, then the state."""
+async def _keep(rows: Rows, tenancy: Tenancy) -> list[str]:
+    """Writes what is newer than a place has it: the second place first, then the state.
+
+    Returns the keys that were destroyed elsewhere, and are now here.
+    """
     settings, copies = rows.settings, copies_of(rows.settings)
     now = [one.row for one in tenancy.standings.values() if one.row is not None]
     beside = [row for row in now if row.is_destroyed or holds_own(settings, row.name)]
-    if newer := [row for row in beside if _is_newer(row, rows.beside.get(row.name))]:
-        await publish_kek(rows.place, *newer)
+    if behind := [row for row in beside if _is_newer(row, rows.beside.get(row.name))]:
+        await publish_kek(rows.place, *behind)
     for row in now:
         if copies is None or holds_own(settings, row.name):
             continue
@@ -191,8 +198,32 @@ async def _keep(rows: Rows, tenancy: Tenancy) -> None:
             copies.destroy(row.name)
         elif _is_newer(row, rows.copied.get(row.name)):
             copies.write(row)
-    adopt_keks(rows.state.engine, [row for row in now if _is_newer(row, rows.kept.get(row.name))])
+    newer = [row for row in now if _is_newer(row, rows.kept.get(row.name))]
+    taken = [row.name for row in newer if row.is_destroyed and not _is_known_destroyed(rows, row.name)]
+    for name in taken:
+        _end(rows, name)
+    adopt_keks(rows.state.engine, newer)
     forget_keysets(rows.state.engine, [scope_of(row.name) for row in now if row.is_destroyed])
+    if taken:
+        await asyncio.to_thread(rows.state.wipe)
+    return taken
+
+
+def _is_known_destroyed(rows: Rows, name: str) -> bool:
+    kept = rows.kept.get(name)
+    return kept is not None and kept.is_destroyed
+
+
+def _end(rows: Rows, name: str) -> None:
+    """What `keys tenants destroy` does to backups, on a state of its own; noted before the key goes.
+
+    Where nothing here could tell whether the key itself said so (``keys/tenants.py``), they are let be.
+    """
+    proved = name in rows.kept or name in rows.copied
+    removed, left = end_backups(rows.state.engine, name) if proved else ((), ())
+    Journal(rows.state.engine).add(
+        "tenant destruction taken over", scope_of(name), backups_removed=removed, backups_left=left
+    )
 
 
 def own_rows(settings: Settings, state: State) -> Iterator[WrappedKek]:

@@ -2,7 +2,8 @@
 
 Of the same form as a backup of all keys (``backup.py``), with one tenant's key-encryption key, its keysets
 and their uses, and nothing else. Not of tenants who hold their own keys: a copy that opens without their
-provider would take the withdrawal from them. Called by ``strongroom keys tenants backup`` and ``restore``.
+provider would take the withdrawal from them. Called by ``strongroom keys tenants backup`` and ``restore``,
+and by what destroys a tenant's key.
 """
 
 import contextlib
@@ -64,6 +65,33 @@ def read(content: bytes, key: age.Key) -> tuple[Contents, Keyset]:
             "this is a backup of all keys, and not of one tenant's", hint="bring it back with `keys restore`"
         )
     return what, what.keks[0]
+
+
+def end_backups(engine: Engine, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Overwrites and removes the backups of a KEK's tenant where they were written, and forgets those.
+
+    Returns their places, and those that could not be reached or hold what others need.
+    """
+    register, removed, left = Backups(engine), [], []
+    for one in register.holding(name):
+        if _is_apart(one) and _wiped(Path(one.place)):
+            register.forget(one.id, datetime.now(UTC))
+            removed.append(one.place)
+        else:
+            left.append(f"{one.place} (backup {one.id})")
+    return tuple(removed), tuple(left)
+
+
+def _is_apart(backup: Backup) -> bool:
+    """Whether it holds the keys of one tenant, and nothing that anybody else needs."""
+    return len({tenant_of(name) for name in backup.holds} - {None}) == 1 and all(map(tenant_of, backup.holds))
+
+
+def _wiped(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        wipe(path)
+        return True
+    return False
 
 
 def _in(engine: Engine, name: str, folder: Path) -> list[Backup]:

@@ -67,6 +67,8 @@ def client_types(resolved: Resolved, upstream: Sequence[int]) -> tuple[int, ...]
     assert resolved.parameters is not None
     shown = dict.fromkeys(range(1, _wanted(resolved.parameters) + 1), 0)
     for one, oid in zip(resolved.parameters, upstream, strict=True):
+        if one.literal is not None:
+            continue  # the client knows nothing of it
         if one.protection is None and not one.type_oid:
             shown[one.client] = oid
         elif not shown[one.client]:
@@ -95,6 +97,8 @@ def _sealed(
         if one.withheld:
             value = None
         elif one.protection is not None:
+            if one.literal is not None:
+                value, code = one.literal.encode(), m.TEXT
             value, code = guard.seal(one, value, code, bind), m.BINARY
         values.append(value)
         formats.append(code)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from strongroom.errors import SettingPinned, UserCodeRefused
+from strongroom.sql.access import Access, Action
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
@@ -27,6 +28,7 @@ class Survey:
     near: bool = False
     relations: set[int] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)  # names that the snapshot does not know
+    system: set[tuple[str, str]] = field(default_factory=set)  # PostgreSQL's own relations
     functions: set[tuple[str, ...]] = field(default_factory=set)
     operators: set[tuple[str, ...]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)  # of relations, as written
@@ -110,7 +112,9 @@ def _look_up(found: Survey, ground: Ground, path: tuple[str, ...], schema: str |
     relation = ground.schema.find(schema, name, path)
     if isinstance(relation, Relation):
         found.relations.add(relation.oid)
-    elif relation is None and not (schema is None and name in found.queries):
+    elif relation is not None:
+        found.system.add(relation)
+    elif schema is not None or name not in found.queries:
         found.unknown.add(name)
 
 
@@ -218,6 +222,29 @@ def _is_blind(function: Function, protected: set[str]) -> bool:
     source = _RETURNS_ROW.sub(" ", function.source)
     names = [quoted or plain.lower() for quoted, plain in _ROW.findall(source)]
     return function.language == "plpgsql" and not protected.intersection(names) and "" not in names
+
+
+def calls(found: Survey, ground: Ground, path: tuple[str, ...]) -> frozenset[Access]:
+    """The functions of users that a statement may call, and those of PostgreSQL's own that run text."""
+    schema = ground.schema
+    relations = [schema.relations[oid] for oid in found.relations]
+    columns = {column.name for relation in relations for column in relation.columns}
+    named = found.functions | {(name,) for name in found.fields - columns}
+    accesses = {Access(Action.CALL, "pg_catalog", parts[-1]) for parts in named if parts[-1] in RUNS_TEXT}
+    behind = {
+        operator.function
+        for operator in schema.operators
+        if any(parts[-1] == operator.name for parts in found.operators)
+    }
+    for function in schema.functions.values():
+        by_name = any(
+            parts[-1] == function.name
+            and (function.schema in path if len(parts) == 1 else parts[-2] == function.schema)
+            for parts in named
+        )
+        if by_name or function.oid in behind:
+            accesses.add(Access(Action.CALL, function.schema, function.name))
+    return frozenset(accesses)
 
 
 def text_is_harmless(text: str, ground: Ground) -> bool:

@@ -8,8 +8,10 @@ WITH may hold them.
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, SyntaxNotUnderstood, UndefinedColumn, ValueMoves
+from strongroom.sql.access import Action, columns_of
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
+from strongroom.sql.listed import learn_listed
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
@@ -37,9 +39,10 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     scope = Scope(parent)
     if "withClause" in body:
         with_clause(run, scope, body["withClause"])
-    relation, target = _target(run, body["relation"])
+    relation, target = _target(run, body["relation"], Action.INSERT)
     rows = body.get("selectStmt", {}).get("SelectStmt")
     named = [_whole_column(relation, item["ResTarget"]) for item in body.get("cols", ())]
+    _reads(run, relation, body, "onConflictClause", "returningList")
     kept = row_of(run, relation)
     if rows is not None:
         width = _store_rows(run, scope, relation, rows, named, kept=kept)
@@ -54,7 +57,8 @@ def insert(run: Run, parent: Scope | None, body: Node) -> list[Named]:
 def update(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     """UPDATE; the columns of RETURNING. WHERE is resolved before SET, as in transformUpdateStmt."""
     only("UPDATE", body, "relation", "targetList", "whereClause", "fromClause", "returningList", "withClause")
-    scope, relation, target = _joined(run, parent, body, "fromClause")
+    scope, relation, target = _joined(run, parent, body, "fromClause", Action.UPDATE)
+    _reads(run, relation, body, "whereClause", "fromClause", "returningList")
     condition(run, scope, body.get("whereClause"))
     learn(run, scope, body.get("whereClause"))
     outputs = _returning(run, scope, target, body)
@@ -65,7 +69,8 @@ def update(run: Run, parent: Scope | None, body: Node) -> list[Named]:
 def delete(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     """DELETE; the columns of RETURNING."""
     only("DELETE", body, "relation", "usingClause", "whereClause", "returningList", "withClause")
-    scope, _, target = _joined(run, parent, body, "usingClause")
+    scope, relation, target = _joined(run, parent, body, "usingClause", Action.DELETE)
+    _reads(run, relation, body, "whereClause", "usingClause", "returningList")
     condition(run, scope, body.get("whereClause"))
     return _returning(run, scope, target, body)
 
@@ -85,7 +90,7 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     outer = Scope(parent)
     if "withClause" in body:
         with_clause(run, outer, body["withClause"])
-    relation, target = _target(run, body["relation"])
+    relation, target = _target(run, body["relation"], Action.SELECT)  # what else, each WHEN says
     source_scope = Scope(parent, Source(), outer.ctes)
     from_clause(run, source_scope, [body["sourceRelation"]])
     source = source_scope.source
@@ -98,20 +103,28 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
 
 
 def _link_merged(run: Run, both: Scope, body: Node) -> None:
-    """The join condition holds for rows that match, and says nothing where others are changed, too."""
+    """The join condition holds for rows that match, and says nothing where other rows of the target change.
+
+    Where it also inserts, it says something of the target's row alone: no INSERT sees that, but the source's.
+    """
     kinds = {item["MergeWhenClause"]["matchKind"] for item in body["mergeWhenClauses"]}
+    there = _row(both.source.items[0])
     if kinds == {"MERGE_WHEN_MATCHED"}:
         learn(run, both, body["joinCondition"])
+    elif there is not None and kinds == {"MERGE_WHEN_MATCHED", "MERGE_WHEN_NOT_MATCHED_BY_TARGET"}:
+        learn(run, both, body["joinCondition"], of=[there])
 
 
 QUERIES.update({"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge})
 
 
-def _target(run: Run, body: Node) -> tuple[Relation, Item]:
+def _target(run: Run, body: Node, *actions: Action) -> tuple[Relation, Item]:
     """The table that is changed, qualified in the text, as an item that names it."""
     relation = find(run, body)
     if not isinstance(relation, Relation):
         raise ConstructRefused("a system table cannot be changed beside a protected one")
+    for action in actions:
+        run.uses.on(action, relation)
     if relation.oid in run.ground.near:
         _check_certain(run, relation)
     alias = body["alias"]["aliasname"] if "alias" in body else relation.name
@@ -121,6 +134,12 @@ def _target(run: Run, body: Node) -> tuple[Relation, Item]:
     ]
     schema = relation.schema if "alias" not in body else None
     return relation, Item(alias, columns, schema=schema, relation=relation)
+
+
+def _reads(run: Run, relation: Relation, body: Node, *clauses: str) -> None:
+    """What is changed is also read where a clause may look at it (manual, "Privileges")."""
+    if not body.keys().isdisjoint(clauses):
+        run.uses.on(Action.SELECT, relation)
 
 
 def _check_certain(run: Run, relation: Relation) -> None:
@@ -153,12 +172,14 @@ def _protection(run: Run, relation: Relation, column: Column) -> Protection | No
     return protection_of(next(one.value for one in seen if one.name == column.name))
 
 
-def _joined(run: Run, parent: Scope | None, body: Node, clause: str) -> tuple[Scope, Relation, Item]:
+def _joined(
+    run: Run, parent: Scope | None, body: Node, clause: str, action: Action
+) -> tuple[Scope, Relation, Item]:
     """The target, and what FROM or USING adds; these do not see the target."""
     scope = Scope(parent)
     if "withClause" in body:
         with_clause(run, scope, body["withClause"])
-    relation, target = _target(run, body["relation"])
+    relation, target = _target(run, body["relation"], action)
     more = Scope(parent, Source(), scope.ctes)
     from_clause(run, more, body.get(clause, []))
     scope.source = Source([target, *more.source.items], [*target.columns, *more.source.columns])
@@ -201,6 +222,8 @@ def _store_rows(
     written = [item["ResTarget"]["val"] for item in rows.get("targetList", ())]
     if len(written) != len(outputs) or any(_is_star(node) for node in written):
         written = []  # `*` gives any number of columns, none included
+    if written:
+        learn_listed(run, kept, relation, columns[: len(written)], rows)
     for place, (output, column) in enumerate(zip(outputs, columns, strict=False)):
         _assign(run, relation, column, output.value, kept)
         stored(run, kept, column, written[place] if written else {"A_Star": {}}, output.value)
@@ -223,6 +246,7 @@ def _store(
 ) -> None:
     """One expression, or DEFAULT, which the database keeps in the form that its column has."""
     if "SetToDefault" in node:
+        _written(run, relation, column)
         return
     value = expression(run, scope, node)
     _assign(run, relation, column, value, row)
@@ -231,6 +255,8 @@ def _store(
 
 def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row | None) -> None:
     """A value meets its column, in a row of which is found out to which tenant it belongs."""
+    run.uses.reveal(value)
+    _written(run, relation, column)
     protection = _protection(run, relation, column)
     qualified = f"{relation.schema}.{relation.name}.{column.name}"
     if protection is not None and relation.kind != "v":
@@ -239,8 +265,18 @@ def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row
         source = protection_of(settled(value))
         if source is not None:
             run.moves.append((source.row, row, qualified))
-        protection = replace(protection, row=row)
+        own = row is not None and row.column == protection.tenant  # a table may have two that name tenants
+        protection = replace(protection, row=row if own else None)
     assign(value, protection, column, qualified)
+
+
+def _written(run: Run, relation: Relation, column: Column) -> None:
+    """A column is written; through a view, that of its table."""
+    found = {(relation.oid, column.attnum)}
+    if relation.kind == "v":
+        for one in relation_columns(run, relation):
+            found |= columns_of(one.value) if one.name == column.name else frozenset()
+    run.uses.written |= found
 
 
 def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
@@ -255,7 +291,7 @@ def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:
 
 def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], row: Row | None) -> None:
     """SET of UPDATE, ON CONFLICT and MERGE, in rows of which ``row`` is one."""
-    several: list[Value | None] = []
+    several: list[tuple[Node | None, Value | None]] = []
     check_naming(run, relation)
     row = _row_after(run, relation, row, items)
     for item in items:
@@ -271,9 +307,11 @@ def _store_set(run: Run, scope: Scope, relation: Relation, items: list[Node], ro
             continue
         if body.get("colno", 1) == 1:
             several = _several(run, scope, body)
-        value = several[body.get("colno", 1) - 1]
+        node, value = several[body.get("colno", 1) - 1]
         if value is not None:
             _assign(run, relation, column, value, row)
+            if node is not None:
+                stored(run, row, column, node, value)
 
 
 def _row_after(run: Run, relation: Relation, before: Row | None, items: list[Node]) -> Row | None:
@@ -304,16 +342,17 @@ def _row(target: Item) -> Row | None:
     return next((column.value.names for column in target.columns if column.value.names is not None), None)
 
 
-def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
-    """The values of `(a, b) = ROW(...)` or `(a, b) = (SELECT ...)`; None for DEFAULT."""
+def _several(run: Run, scope: Scope, body: Node) -> list[tuple[Node | None, Value | None]]:
+    """Expressions and values of `(a, b) = ROW(...)`, values of `(a, b) = (SELECT ...)`; None for DEFAULT."""
     tag, source = unpack(body["source"])
-    values: list[Value | None]
+    values: list[tuple[Node | None, Value | None]]
     if tag == "RowExpr":
         values = [
-            None if "SetToDefault" in arg else expression(run, scope, arg) for arg in source.get("args", ())
+            (arg, None if "SetToDefault" in arg else expression(run, scope, arg))
+            for arg in source.get("args", ())
         ]
     elif tag == "SubLink" and "SelectStmt" in source["subselect"]:
-        values = [column.value for column in select(run, scope, source["subselect"]["SelectStmt"])]
+        values = [(None, column.value) for column in select(run, scope, source["subselect"]["SelectStmt"])]
     else:
         raise ConstructRefused("SET of several columns needs a row or a subquery here")
     if len(values) != body["ncolumns"]:
@@ -323,6 +362,7 @@ def _several(run: Run, scope: Scope, body: Node) -> list[Value | None]:
 
 def _store_part(run: Run, scope: Scope, relation: Relation, column: Column, target: Node) -> None:
     """`SET list[1] = x`: not into a sealed value."""
+    _written(run, relation, column)
     if _protection(run, relation, column) is not None:
         raise ConstructRefused(
             f"a part of the protected column {column.name} cannot be changed", hint="store the whole value"
@@ -330,8 +370,8 @@ def _store_part(run: Run, scope: Scope, relation: Relation, column: Column, targ
     for step in target["indirection"]:
         for bound in ("lidx", "uidx"):
             if bound in step.get("A_Indices", {}):
-                plain(expression(run, scope, step["A_Indices"][bound]), "a subscript")
-    plain(expression(run, scope, target["val"]), "SET")
+                run.uses.reveal(plain(expression(run, scope, step["A_Indices"][bound]), "a subscript"))
+    run.uses.reveal(plain(expression(run, scope, target["val"]), "SET"))
 
 
 def _on_conflict(
@@ -366,12 +406,14 @@ def _on_conflict(
     inner = Scope(scope.parent, both, scope.ctes)
     condition(run, inner, body.get("whereClause"))
     learn(run, inner, body.get("whereClause"))
+    if "targetList" in body:
+        run.uses.on(Action.UPDATE, relation)
     _store_set(run, inner, relation, body.get("targetList", []), there)
 
 
 def _excluded(column: Named, row: Row | None) -> Value:
     """A column of the row that could not be inserted."""
-    value = apart(column.value)
+    value = replace(apart(column.value), columns=frozenset(), as_is=None)  # it is the client's own
     if row is None:
         return value
     if column.value.names is not None:
@@ -401,10 +443,15 @@ def _returning(run: Run, scope: Scope, target: Item, body: Node, *, star: bool =
     return [Named(output.name, settled(output.value)) for output in outputs]
 
 
+_MERGED = {"CMD_INSERT": Action.INSERT, "CMD_UPDATE": Action.UPDATE, "CMD_DELETE": Action.DELETE}
+
+
 def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: Node) -> None:
     only("WHEN", body, "matchKind", "commandType", "override", "condition", "targetList", "values")
     scope = source if body["matchKind"] == "MERGE_WHEN_NOT_MATCHED_BY_TARGET" else both
     condition(run, scope, body.get("condition"))
+    if body["commandType"] in _MERGED:
+        run.uses.on(_MERGED[body["commandType"]], relation)
     if body["commandType"] == "CMD_UPDATE":
         _store_set(run, scope, relation, body["targetList"], _row(both.source.items[0]))
     elif body["commandType"] == "CMD_INSERT":

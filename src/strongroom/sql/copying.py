@@ -1,6 +1,7 @@
 """COPY of a protected table: which columns its stream has, and how it is written. Source: manual, "COPY"."""
 
 from strongroom.errors import ConstructRefused, TenantUnclear
+from strongroom.sql.access import Action
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition
 from strongroom.sql.parse import Node, strings
@@ -20,7 +21,7 @@ def copy(task: Task) -> Resolved:
     """COPY in either direction."""
     body = task.body
     kind = Kind.COPY_IN if body.get("is_from") else Kind.COPY_OUT
-    if not task.found.near:
+    if not task.near:
         return task.untouched(kind)
     only(
         "COPY",
@@ -44,7 +45,10 @@ def copy(task: Task) -> Resolved:
 
 
 def _query_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
-    found = outputs(query(run, body["query"]))
+    columns = query(run, body["query"])
+    for column in columns:
+        run.uses.reveal(column.value)  # a stream is not masked
+    found = outputs(run, columns)
     if any(output.is_array for output in found):
         raise ConstructRefused("COPY of an array of protected values cannot be analysed", hint="use a SELECT")
     if any(output.printed for output in found):
@@ -72,6 +76,10 @@ def _table_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
         run.edit(end, end, " (" + ", ".join(quoted(column.name) for column in columns) + ")")
     seen = [Named(column.name, column_value(run, relation, column)) for column in relation.columns]
     condition(run, Scope(None, Source([], seen)), body.get("whereClause"))
+    streamed = run.uses.written if body.get("is_from") else run.uses.revealed
+    streamed.update((relation.oid, column.attnum) for column in columns)
+    run.uses.on(Action.INSERT if body.get("is_from") else Action.SELECT, relation)
+    run.uses.on(Action.COPY, relation)
     if not body.get("is_from"):
         return tuple(_copied(run, relation, column, None) for column in columns)
     check_naming(run, relation)

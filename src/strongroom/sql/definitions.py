@@ -144,7 +144,7 @@ def create_index(task: Task) -> Resolved:
 def create_view(task: Task) -> Resolved:
     """CREATE VIEW: stored as resolved, so that it means later what it means now."""
     run = task.run()
-    if any(output.printed for output in outputs(query(run, task.body["query"]))):
+    if any(output.printed for output in outputs(run, query(run, task.body["query"]))):
         refuse("CREATE VIEW with a cast", "a protected column")
     return task.resolved(run, Kind.DDL, Barrier.CATALOG)
 
@@ -156,7 +156,10 @@ def create_table_as(task: Task) -> Resolved:
         inner: Node = {"SelectStmt": {key: value for key, value in task.body.items() if key != "intoClause"}}
     else:
         inner = task.body["query"]
-    for output in outputs(query(run, inner)):
+    columns = query(run, inner)
+    for column in columns:
+        run.uses.reveal(column.value)  # it is kept where no mask reaches it
+    for output in outputs(run, columns):
         if output.printed:
             refuse("CREATE MATERIALIZED VIEW with a cast", "a protected column")
         if output.protection is not None and task.body.get("objtype") != "OBJECT_MATVIEW":

@@ -56,6 +56,8 @@ def _lines(resolved: Resolved) -> Iterator[tuple[str, str]]:
 def _parameter(number: int, parameter: Parameter) -> str:
     if parameter.withheld:
         return "withheld: it goes in an array"
+    if parameter.literal is not None and parameter.protection is not None:
+        return f"a literal of the text; sealed for {parameter.protection.column}"
     taken = "" if parameter.client == number else f"takes the value of ${parameter.client}; "
     if parameter.members:
         taken = f"an array of {', '.join(f'${member}' for member in parameter.members)}; "

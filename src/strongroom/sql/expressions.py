@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused
+from strongroom.sql.access import columns_of
 from strongroom.sql.meeting import common, element, plain, settled, typed
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import MAX_PARAMETERS, Run, only
@@ -33,13 +34,22 @@ def expression(run: Run, scope: Scope, node: Node) -> Value:
     treatment = TREATMENTS.get(tag)
     if treatment is None:
         raise ConstructRefused(f"{tag} cannot be analysed beside a protected table")
-    return treatment(run, scope, body)
+    if not run.context.policed:
+        return treatment(run, scope, body)
+    around, run.uses.seen = run.uses.seen, set()
+    value = treatment(run, scope, body)
+    columns = run.uses.seen | columns_of(value)
+    run.uses.seen = around | columns
+    as_is = value.as_is if tag == "ColumnRef" else None
+    return replace(value, columns=frozenset(columns), as_is=as_is) if columns else value
 
 
 def condition(run: Run, scope: Scope, node: Node | None) -> None:
-    """An expression that is true or false."""
+    """An expression that is true or false, by which rows or results are told apart."""
     if node is not None:
-        plain(expression(run, scope, node), "a condition", 16)
+        around = set(run.uses.seen)
+        run.uses.filter(plain(expression(run, scope, node), "a condition", 16))
+        run.uses.seen = around
 
 
 def is_of_leaves(node: Node) -> bool:

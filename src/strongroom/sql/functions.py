@@ -116,7 +116,7 @@ def order(run: Run, value: Value, sort: Node) -> None:
             f"ORDER BY would put rows in the order of sealed values of {protection.column}",
             hint="order by another column, or sort in the application",
         )
-    plain(value, "ORDER BY")
+    run.uses.filter(plain(value, "ORDER BY"))
 
 
 def window(run: Run, scope: Scope, body: Node) -> None:
@@ -126,7 +126,9 @@ def window(run: Run, scope: Scope, body: Node) -> None:
         "endOffset", "location",
     )  # fmt: skip
     for item in body.get("partitionClause", ()):
-        distinct(expression(run, scope, item), "PARTITION BY")
+        partition = expression(run, scope, item)
+        distinct(partition, "PARTITION BY")
+        run.uses.filter(partition)
     for item in body.get("orderClause", ()):
         order(run, expression(run, scope, item["SortBy"]["node"]), item["SortBy"])
     for edge in ("startOffset", "endOffset"):

@@ -14,6 +14,7 @@ from strongroom.errors import (
     UndefinedStatement,
     ValueComputed,
 )
+from strongroom.sql.access import Access
 from strongroom.sql.expressions import expression
 from strongroom.sql.meeting import plain, seal
 from strongroom.sql.parse import Node
@@ -31,12 +32,13 @@ _TYPE_NAMES = {oid: name for name, oid in NAMES.items()}
 def prepare(task: Task) -> Resolved:
     """PREPARE name (types) AS statement."""
     name, types = task.body["name"], task.body.get("argtypes", [])
-    if not task.found.near:
+    if not task.near:
         defines = Resolved(Kind.OTHER, (), barriers=task.found.barriers)
         return task.untouched(Kind.PREPARE, Barrier.PREPARED, name=name, defines=defines, text=task.text)
     run = task.run()
     run.declared = [type_oid(item["TypeName"]) or NO_TYPE for item in types]
     columns = query(run, task.body["query"])
+    given = outputs(run, columns)
     sent = parameters(run)
     _check_arguments(sent)
     _write_types(run, task, types, sent)
@@ -45,7 +47,8 @@ def prepare(task: Task) -> Resolved:
         (),
         touched=True,
         parameters=sent,
-        outputs=outputs(columns),
+        outputs=given,
+        accesses=task.accesses(run),
         touches=frozenset(run.touches),
         relations=frozenset(run.relations),
         barriers=task.found.barriers,
@@ -100,12 +103,20 @@ def execute(task: Task) -> Resolved:
     run = task.run()
     inner = arguments(run, task, task.body)
     if inner is None or not inner.touched:
-        barriers = Barrier.NONE if inner is None else inner.barriers
-        return task.untouched(Kind.EXECUTE, barriers, name=task.body["name"], context_free=False)
+        barriers, accesses = Barrier.NONE, frozenset[Access]()
+        if inner is not None:
+            barriers, accesses = inner.barriers, inner.accesses
+        name = task.body["name"]
+        return task.untouched(Kind.EXECUTE, barriers, name=name, accesses=accesses, context_free=False)
     run.touches |= inner.touches
-    name = task.body["name"]
     return task.resolved(
-        run, Kind.EXECUTE, inner.barriers, outputs=inner.outputs, name=name, context_free=False
+        run,
+        Kind.EXECUTE,
+        inner.barriers,
+        outputs=inner.outputs,
+        accesses=inner.accesses,
+        name=task.body["name"],
+        context_free=False,
     )
 
 
@@ -194,13 +205,18 @@ def declare(task: Task) -> Resolved:
             "a cursor whose query changes settings cannot be analysed", hint="change them by SET"
         )
     name = task.body["portalname"]
-    if not task.found.near:
+    if not task.near:
         defines = Resolved(Kind.SELECT, ())
         return task.untouched(Kind.DECLARE, Barrier.CURSORS, name=name, defines=defines)
     run = task.run()
-    columns = query(run, task.body["query"])
+    given = outputs(run, query(run, task.body["query"]))
     defines = Resolved(
-        Kind.SELECT, (), touched=True, outputs=outputs(columns), touches=frozenset(run.touches)
+        Kind.SELECT,
+        (),
+        touched=True,
+        outputs=given,
+        accesses=task.accesses(run),
+        touches=frozenset(run.touches),
     )
     return task.resolved(run, Kind.DECLARE, Barrier.CURSORS, name=name, defines=defines)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, StatementTooComplex, UndefinedColumn, ValueMoves
+from strongroom.sql.access import Action, columns_of
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
 from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled, typed
@@ -16,6 +17,7 @@ from strongroom.sql.names import output_name
 from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, strings, unpack
 from strongroom.sql.run import Run, only
+from strongroom.sql.schema import ColumnId
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.tenants import learn
 from strongroom.sql.typenames import ELEMENTS, INT8
@@ -39,7 +41,7 @@ def select(run: Run, parent: Scope | None, body: Node, *, exists: bool = False) 
         "groupDistinct", "havingClause", "windowClause", "valuesLists", "sortClause", "limitOffset",
         "limitCount", "limitOption", "lockingClause", "withClause", "op", "all", "larg", "rarg",
     )  # fmt: skip
-    scope = Scope(parent)
+    scope, around = Scope(parent), set(run.uses.seen)
     if "withClause" in body:
         with_clause(run, scope, body["withClause"])
     if body.get("op", "SETOP_NONE") != "SETOP_NONE":
@@ -52,7 +54,11 @@ def select(run: Run, parent: Scope | None, body: Node, *, exists: bool = False) 
         order(run, _sorted_by(run, scope, outputs, item["SortBy"]["node"]), item["SortBy"])
     for limit in ("limitOffset", "limitCount"):
         if limit in body:
-            plain(expression(run, scope, body[limit]), "LIMIT or OFFSET", INT8)
+            run.uses.filter(plain(expression(run, scope, body[limit]), "LIMIT or OFFSET", INT8))
+    for item in scope.source.items if "lockingClause" in body else ():
+        if item.relation is not None:
+            run.uses.on(Action.UPDATE, item.relation)  # manual, "SELECT", FOR UPDATE
+    run.uses.seen = around  # what it gives, its columns say
     return outputs
 
 
@@ -69,7 +75,9 @@ def with_clause(run: Run, scope: Scope, body: Node) -> None:
         if body.get("recursive") and tag == "SelectStmt" and inner.get("op") == "SETOP_UNION":
             columns = _recursive(run, scope, query["ctename"], inner, names)
         elif tag in QUERIES:
+            around = set(run.uses.seen)
             columns = subquery(QUERIES[tag](run, scope, inner))
+            run.uses.seen = around
         else:
             raise ConstructRefused(f"{tag} in WITH cannot be analysed beside a protected table")
         scope.ctes[query["ctename"]] = renamed(columns, names)
@@ -100,8 +108,11 @@ def _recursive(run: Run, scope: Scope, name: str, body: Node, names: tuple[str, 
             plain(column.value, "WITH RECURSIVE")
     columns = [Named(column.name, replace(column.value, origin=(0, 0))) for column in first]
     scope.ctes[name] = columns
-    _united(run, columns, select(run, scope, body["rarg"]), body)
-    return columns
+    united = _united(run, columns, select(run, scope, body["rarg"]), body)
+    # Each may come to stand in each, a turn later.
+    every = frozenset[ColumnId]().union(*(columns_of(column.value) for column in united))
+    run.uses.filtered |= every
+    return [Named(one.name, replace(one.value, columns=every, as_is=None)) for one in columns]
 
 
 def _set_operation(run: Run, scope: Scope, body: Node) -> list[Named]:
@@ -115,24 +126,30 @@ def _united(run: Run, left: list[Named], right: list[Named], body: Node) -> list
     compared = what != "UNION" or not body.get("all")
     if len(left) != len(right):
         raise ConstructRefused(f"each {what} query must have the same number of columns")
+    for column in (*left, *right) if compared else ():
+        run.uses.filter(column.value)
     return [
-        Named(
-            one.name, replace(typed(common([one.value, other.value], what, compared=compared)), origin=(0, 0))
-        )
+        Named(one.name, _one_of([one.value, other.value], what, compared=compared))
         for one, other in zip(left, right, strict=True)
     ]
+
+
+def _one_of(values: list[Value], what: str, *, compared: bool = False, alone: bool = False) -> Value:
+    """What stands in one column of several queries or rows."""
+    value = common(values, what, compared=compared)
+    value = value if alone else typed(value)
+    columns = frozenset[ColumnId]().union(*map(columns_of, values))
+    kept = {one.as_is for one in values}
+    return replace(value, origin=(0, 0), columns=columns, as_is=kept.pop() if len(kept) == 1 else None)
 
 
 def _values(run: Run, scope: Scope, rows: list[Node]) -> list[Named]:
     values = [[expression(run, scope, item) for item in row["List"]["items"]] for row in rows]
     if len({len(row) for row in values}) != 1:
         raise ConstructRefused("VALUES lists must all be of the same length")
-    columns = [common(column, "VALUES") for column in zip(*values, strict=True)]
-    if len(rows) > 1:  # VALUES of one row is a SELECT
-        columns = [typed(column) for column in columns]
-    return [
-        Named(f"column{number}", replace(value, origin=(0, 0))) for number, value in enumerate(columns, 1)
-    ]
+    alone = len(rows) == 1  # VALUES of one row is a SELECT
+    columns = [_one_of(list(column), "VALUES", alone=alone) for column in zip(*values, strict=True)]
+    return [Named(f"column{number}", value) for number, value in enumerate(columns, 1)]
 
 
 def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[Named]:
@@ -151,10 +168,10 @@ def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[N
         window(run, scope, item["WindowDef"])
     for item in body.get("distinctClause", ()):
         if item:
-            distinct(_sorted_by(run, scope, outputs, item), "DISTINCT ON")
+            _told_apart(run, _sorted_by(run, scope, outputs, item), "DISTINCT ON")
         else:
             for index, output in enumerate(outputs):
-                distinct(output.value, "DISTINCT")
+                _told_apart(run, output.value, "DISTINCT")
                 _give_type(outputs, index)
     return outputs
 
@@ -272,7 +289,12 @@ def _group(run: Run, scope: Scope, outputs: list[Named], node: Node) -> None:
     name = _single_name(node)
     in_from = name is not None and any(column.name == name for column in scope.source.columns)
     value = expression(run, scope, node) if in_from else _sorted_by(run, scope, outputs, node)
-    distinct(value, "GROUP BY")
+    _told_apart(run, value, "GROUP BY")
+
+
+def _told_apart(run: Run, value: Value, what: str) -> None:
+    distinct(value, what)
+    run.uses.filter(value)
 
 
 def _sorted_by(run: Run, scope: Scope, outputs: list[Named], node: Node) -> Value:
@@ -343,6 +365,7 @@ def _compare_rows(run: Run, scope: Scope, body: Node, columns: list[Named]) -> N
         if left.fields is None and len(columns) == 1
         else Value(fields=tuple((column.name, column.value) for column in columns))
     )
+    run.uses.seen |= columns_of(right)
     what = f"the operator {operator[-1]}"
     if operator[-1] not in {"=", "<>"}:
         plain(left, what)

@@ -16,6 +16,7 @@ from strongroom.sql.belongings import check_belongings
 from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.parse import Parsed, Statement, parse
+from strongroom.sql.policed import policed
 from strongroom.sql.rewrite import joined
 from strongroom.sql.roles import check_logins
 from strongroom.sql.statement import Analysis, Barrier, Context, Kind, Piece, Resolved
@@ -83,7 +84,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
         if barriers & _CHANGES:
             _check_after_barrier(item, found, ground, statements)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
-        resolved = understand(task)
+        resolved = policed(task) if context.policed else understand(task)
         statements.append(resolved)
         barriers |= resolved.barriers
         if item is not parsed.statements[-1]:

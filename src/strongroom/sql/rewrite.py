@@ -7,11 +7,11 @@ split: the first use keeps its number, the others get numbers after the client's
 
 from strongroom.errors import Bug, ParameterTypeUnknown
 from strongroom.sql.meeting import compare, seal, settled
-from strongroom.sql.run import Run
+from strongroom.sql.run import MAX_PARAMETERS, Run
 from strongroom.sql.schema import Protection
 from strongroom.sql.scope import quoted
 from strongroom.sql.statement import Parameter, Piece, SealedLiteral
-from strongroom.sql.tenants import bare, check_moves, tenant_of
+from strongroom.sql.tenants import bare, check_moves, is_of_bind, tenant_of
 from strongroom.sql.typenames import ARRAYS, BYTEA, BYTEA_ARRAY, INTEGERS, TEXT, TEXTUAL, family
 from strongroom.sql.value import NO_TYPE, Cast, Gathered, Literal, ParameterUse, Value
 
@@ -66,14 +66,18 @@ def _sealed_elsewhere(run: Run, value: Value) -> ParameterUse | None:
 
 def _settle_links(run: Run) -> None:
     """Until nothing changes."""
-    changed = True
-    while changed:
-        before = sum(node.protection is not None for node in run.opens)
-        for node in run.opens:
-            if node.protection is not None:
-                for value in node.links:
-                    settled(value)
-        changed = before != sum(node.protection is not None for node in run.opens)
+    before = -1
+    while before != (now := _decided(run)):
+        before = now
+        # A column of VALUES is one value that all nodes in it remember: once a round is enough.
+        found = [value for node in run.opens if node.protection is not None for value in node.links]
+        for value in {id(value): value for value in found}.values():
+            settled(value)
+
+
+def _decided(run: Run) -> int:
+    """How much is decided: what is sealed stays so, and what is stored."""
+    return sum((node.protection is not None) + (not node.compared) for node in run.opens)
 
 
 def parameters(run: Run) -> tuple[Parameter, ...]:
@@ -103,7 +107,28 @@ def parameters(run: Run) -> tuple[Parameter, ...]:
         if isinstance(node, Gathered) and node.protection is not None:
             more.append(_gathered(run, node, node.protection))
             run.edit(node.start, node.end, f"${top + len(more)}")
+    for node in run.opens:
+        if isinstance(node, Literal) and is_of_bind(run, node) and top + len(more) < MAX_PARAMETERS:
+            more.append(_bound(run, node))
+            run.edit(node.start, node.end, f"${top + len(more)}")
     return (*sent, *more)
+
+
+def _bound(run: Run, node: Literal) -> Parameter:
+    """A literal whose tenant only Bind names: it is sealed then."""
+    node.bound = True
+    hole = literal_hole(run, node)
+    return Parameter(
+        client=hole.tenant.client if hole.tenant is not None else 0,
+        type_oid=hole.type_oid,
+        upstream_oid=BYTEA_ARRAY if hole.is_array else BYTEA,
+        protection=hole.protection,
+        is_array=hole.is_array,
+        compared=hole.compared,
+        cut=hole.cut,
+        tenant=hole.tenant,
+        literal=hole.value,
+    )
 
 
 def _withheld(run: Run, number: int, uses: list[ParameterUse]) -> Parameter:
@@ -138,7 +163,7 @@ def pieces(run: Run, start: int, end: int) -> tuple[Piece, ...]:
             continue
         if node.label:
             run.edit(node.label_at, node.label_at, f" AS {quoted(node.label)}")
-        if isinstance(node, Literal):
+        if isinstance(node, Literal) and not node.bound:
             run.edit(node.start, node.end, literal_hole(run, node))
         elif isinstance(node, Cast):
             run.edit(node.start, node.end, "pg_catalog.bytea" + ("[]" if node.is_array else ""))

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from strongroom.errors import ConstructRefused
+from strongroom.sql.access import Uses
 from strongroom.sql.ground import Ground
 from strongroom.sql.lexer import Lexed
 from strongroom.sql.parse import Node
 from strongroom.sql.schema import ColumnId, Row
 from strongroom.sql.scope import Named
 from strongroom.sql.statement import Context, Piece
-from strongroom.sql.value import Open, Value
+from strongroom.sql.value import Literal, Open, ParameterUse, Value
 
 MAX_PARAMETERS = 65535  # Bind counts them in an Int16 (manual, "Message Formats")
 
@@ -46,13 +47,35 @@ class Run:
     pairs: list[tuple[Value, Value, str]] = field(default_factory=list)  # open values that are compared
     moves: list[tuple[Row | None, Row | None, str]] = field(default_factory=list)  # of tenants' values
     views: dict[int, list[Named]] = field(default_factory=dict)
+    uses: Uses = field(default_factory=Uses)
     top: int = 0  # the highest parameter used
+    _by_place: dict[int, Literal | ParameterUse] = field(default_factory=dict)
+    _by_number: dict[int, list[ParameterUse]] = field(default_factory=dict)
+    _indexed: int = 0  # of `opens`: in a list of thousands nothing is to be looked for
 
     def add(self, node: Open, type_oid: int = 0) -> Value:
         """Something open, as a value; of its own type, where no other is said."""
         node.stored = self.stored
         self.opens.append(node)
         return Value(open=((node, 0),), type_oid=type_oid or node.type_oid)
+
+    def placed(self, start: int) -> Literal | ParameterUse | None:
+        """The parameter or literal that begins at a byte."""
+        self._index()
+        return self._by_place.get(start)
+
+    def uses_of(self, number: int) -> list[ParameterUse]:
+        """All uses of a parameter."""
+        self._index()
+        return self._by_number.get(number, [])
+
+    def _index(self) -> None:
+        for node in self.opens[self._indexed :]:
+            if isinstance(node, Literal | ParameterUse):
+                self._by_place.setdefault(node.start, node)
+            if isinstance(node, ParameterUse):
+                self._by_number.setdefault(node.number, []).append(node)
+        self._indexed = len(self.opens)
 
     def edit(self, start: int, end: int, *pieces: Piece) -> None:
         """Replaces bytes of the text."""

@@ -60,13 +60,20 @@ class Protection:
 class Row:
     """A row of a table some of whose values belong to a tenant, while a statement is analysed.
 
-    ``said`` is where in the text its tenant is named, ``same`` another row of the same one.
+    ``said`` is where in the text its tenant is named, ``same`` another row of the same one. Where it stands
+    for many, ``each`` says by the place of a value in the text where that of its tenant is.
     """
 
     column: str  # which names the tenant
     type_oid: int = 0  # of that column
     said: int | None = None
     same: "Row | None" = None
+    each: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says yet whose it is."""
+        return self.said is None and self.same is None and not self.each
 
 
 @dataclass(frozen=True, slots=True)

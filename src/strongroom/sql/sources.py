@@ -8,6 +8,7 @@ the manual's "Table Expressions". Called by `queries.py` (registered) and `chang
 from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, Denied, TypeRefused, UndefinedColumn, UndefinedTable
+from strongroom.sql.access import Action, columns_of
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.functions import call, own_name
 from strongroom.sql.meeting import common, compare, element, linked, plain, settled
@@ -15,7 +16,7 @@ from strongroom.sql.operators import check_equality
 from strongroom.sql.parse import Node, parse, strings, unpack
 from strongroom.sql.queries import FROM, QUERIES, renamed, select, subquery
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import Column, Relation
+from strongroom.sql.schema import Column, ColumnId, Relation
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.tenants import apart, in_row, learn, row_of
 from strongroom.sql.typenames import ELEMENTS, INT8
@@ -53,7 +54,7 @@ def _source(run: Run, scope: Scope, node: Node, left: Source) -> Source:
     if tag == "RangeTableSample":
         only("TABLESAMPLE", body, "relation", "method", "args", "repeatable", "location")
         for arg in (*body.get("args", ()), *([body["repeatable"]] if "repeatable" in body else ())):
-            plain(expression(run, scope, arg), "TABLESAMPLE")
+            run.uses.filter(plain(expression(run, scope, arg), "TABLESAMPLE"))
         return _source(run, scope, body["relation"], left)
     raise ConstructRefused(f"{tag} in FROM cannot be analysed beside a protected table")
 
@@ -72,6 +73,7 @@ def _range(run: Run, scope: Scope, body: Node) -> Source:
                 [Named(column.name, apart(settled(column.value))) for column in columns],
             )
     relation = find(run, body)
+    run.uses.on(Action.SELECT, relation)
     if not isinstance(relation, Relation):
         alias, _ = _alias(body, body["relname"])
         return Source([Item(alias, [], partial=True)], [])
@@ -128,7 +130,7 @@ def find(run: Run, body: Node) -> Relation | tuple[str, str]:
 
 def relation_columns(run: Run, relation: Relation) -> list[Named]:
     """The columns of a relation as they are seen in FROM."""
-    if relation.kind in {"v", "m"} and relation.oid in run.ground.near:
+    if relation.kind in {"v", "m"} and (relation.oid in run.ground.near or run.context.policed):
         return _view_columns(run, relation)
     row = row_of(run, relation)
     return [
@@ -141,10 +143,21 @@ def column_value(run: Run, relation: Relation, column: Column) -> Value:
     """A column of a table."""
     protection = run.ground.protection(relation, column)
     origin = (relation.oid, column.attnum)
+    as_is = origin if run.context.policed else None
+    columns = frozenset({origin}) if run.context.policed else frozenset[ColumnId]()
     if protection is None:
-        return Value(type_oid=column.type_oid, typmod=column.typmod, origin=origin)
+        return Value(
+            type_oid=column.type_oid, typmod=column.typmod, origin=origin, columns=columns, as_is=as_is
+        )
     run.touches.add(origin)
-    return Value(protection, type_oid=protection.type_oid, typmod=protection.typmod, origin=origin)
+    return Value(
+        protection,
+        type_oid=protection.type_oid,
+        typmod=protection.typmod,
+        origin=origin,
+        columns=columns,
+        as_is=as_is,
+    )
 
 
 def _view_columns(run: Run, relation: Relation) -> list[Named]:
@@ -168,6 +181,7 @@ def _view_columns(run: Run, relation: Relation) -> list[Named]:
         raise ConstructRefused(f'the view "{relation.name}" does not have the columns of its definition')
     run.touches |= inner.touches
     run.relations |= inner.relations
+    run.uses.revealed |= inner.uses.revealed
     columns = [
         Named(column.name, _view_value(column, output.value, (relation.oid, column.attnum)))
         for column, output in zip(relation.columns, outputs, strict=True)
@@ -181,7 +195,10 @@ def _view_value(column: Column, value: Value, origin: tuple[int, int]) -> Value:
     if value.fields is not None and value.touches():
         raise TypeRefused("a whole row with protected columns cannot be a column of a view")
     if value.protection is None:
-        return Value(type_oid=column.type_oid, typmod=column.typmod, origin=origin)
+        columns = columns_of(value)
+        return Value(
+            type_oid=column.type_oid, typmod=column.typmod, origin=origin, columns=columns, as_is=value.as_is
+        )
     return replace(apart(value), open=(), origin=origin)
 
 
@@ -223,6 +240,7 @@ def _function(run: Run, scope: Scope, body: Node, left: Source) -> Source:
         "a function in FROM", body, "lateral", "ordinality", "is_rowsfrom", "functions", "alias", "coldeflist"
     )
     outer = Scope(scope.parent, left, scope.ctes)
+    around, run.uses.seen = run.uses.seen, set()
     columns: list[Named] = []
     partial = False
     name = ""
@@ -236,9 +254,12 @@ def _function(run: Run, scope: Scope, body: Node, left: Source) -> Source:
     if body.get("coldeflist"):
         names = [item["ColumnDef"]["colname"] for item in body["coldeflist"]]
         columns, partial = [Named(name, COMPUTED) for name in names], False
+    given, run.uses.seen = frozenset(run.uses.seen), around
+    columns = [replace(column, value=replace(column.value, columns=given)) for column in columns]
     if partial:
+        run.uses.revealed |= given  # its columns are not known one by one
         alias, names_given = _alias(body, name)
-        known = [Named(given, PLAIN) for given in names_given] if not columns else []
+        known = [Named(label, PLAIN) for label in names_given] if not columns else []
         return Source([Item(alias, known, partial=True)], known)
     if body.get("ordinality"):
         columns.append(Named("ordinality", Value(type_oid=INT8)))
@@ -330,6 +351,8 @@ def _merged(run: Run, name: str, ours: Source, theirs: Source, kind: str) -> Nam
     if one.value.touches() or other.value.touches():
         check_equality(run, ("=",))
     compare(one.value, other.value, "JOIN ... USING")
+    run.uses.filter(one.value)
+    run.uses.filter(other.value)
     if kind == "JOIN_FULL":
         value = common([one.value, other.value], "FULL JOIN ... USING")
         text = (

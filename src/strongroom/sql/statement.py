@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 
+from strongroom.sql.access import Access
 from strongroom.sql.schema import ColumnId, Protection, Schema
 
 
@@ -74,6 +75,9 @@ class Parameter:
     members: tuple[int, ...] = ()  # the client's parameters of which it is made an array, to be sealed whole
     withheld: bool = False  # the client's value is a member of such an array; NULL goes in its place
     tenant: Tenant | None = None
+    literal: str | None = field(
+        default=None, repr=False
+    )  # of the text: it goes as a parameter, since another of them names its tenant; never logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Output:
     is_array: bool = False
     type_oid: int = 0  # what the client sees; 0: what PostgreSQL says
     typmod: int = -1
+    column: ColumnId | None = None  # whose value it is as it stands, where it is one of a table's
 
     @property
     def printed(self) -> bool:
@@ -158,6 +163,7 @@ class Resolved:
     defines: "Resolved | None" = None  # what PREPARE or DECLARE defines
     text: str = field(default="", repr=False)  # of PREPARE, as the client wrote it: to be analysed anew
     copy: Copy | None = None
+    accesses: frozenset[Access] = frozenset()  # but for columns that are output as they stand
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 
     @property
@@ -198,3 +204,4 @@ class Context:
     prepared: Mapping[str, Resolved] = field(default_factory=dict)  # statements of this session by name
     cursors: Mapping[str, tuple[Output, ...] | None] = field(default_factory=dict)  # portals by name
     logins: frozenset[str] = frozenset()  # roles by which the gateway logs in
+    policed: bool = False  # every statement is followed, so that a policy can be asked about it

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strongroom.errors import ConstructRefused, TypeRefused
-from strongroom.sql.caution import Survey
+from strongroom.sql.access import Access, made
+from strongroom.sql.caution import Survey, calls
 from strongroom.sql.ground import Ground
 from strongroom.sql.guards import guard_look_ups
 from strongroom.sql.meeting import plain, settled
@@ -41,6 +42,17 @@ class Task:
         return Run(self.parsed.lexed, self.ground, self.context, self.context.search_path, self.declared)
 
     @property
+    def near(self) -> bool:
+        """Whether it is followed to the last column: beside protected tables, and where a policy asks."""
+        return self.found.near or self.context.policed
+
+    def accesses(self, run: Run) -> frozenset[Access]:
+        """What it does to what, as far as it was followed; nothing where nobody asks."""
+        if not self.context.policed:
+            return frozenset()
+        return made(run.uses, self.ground.schema) | calls(self.found, self.ground, self.context.search_path)
+
+    @property
     def text(self) -> str:
         """The statement as the client sent it."""
         return self.parsed.lexed.source[self.start : self.end].decode()
@@ -63,6 +75,7 @@ class Task:
         barriers: Barrier = Barrier.NONE,
         *,
         sent: tuple[Parameter, ...] | None = None,
+        accesses: frozenset[Access] = frozenset(),
         **more: Any,
     ) -> Resolved:
         """The record of a statement that was resolved, with what changed in its text."""
@@ -79,6 +92,7 @@ class Task:
             relations=frozenset(run.relations | self.found.relations),
             unknown=frozenset(self.found.unknown),
             barriers=barriers | self.found.barriers,
+            accesses=self.accesses(run) | accesses,
             **more,
         )
 
@@ -93,8 +107,11 @@ def query(run: Run, node: Node) -> list[Named]:
     return [replace(column, value=settled(column.value)) for column in columns]
 
 
-def outputs(columns: list[Named]) -> tuple[Output, ...]:
-    """What the client gets, column by column."""
+def outputs(run: Run, columns: list[Named]) -> tuple[Output, ...]:
+    """What the client gets, column by column; one that is a column as it stands says which."""
+    for column in columns:
+        if column.value.as_is is None:
+            run.uses.reveal(column.value)
     return tuple(_output(column) for column in columns)
 
 
@@ -108,7 +125,7 @@ def _output(column: Named) -> Output:
         plain(value, "a whole row as an output column")
     table_oid, attnum = value.origin
     if value.protection is None:
-        return Output(column.name, table_oid, attnum)
+        return Output(column.name, table_oid, attnum, column=value.as_is)
     protected = value.protection.type_oid
     other = value.type_oid != protected and not {value.type_oid, protected} <= TEXTUAL
     if value.is_text or (other and not value.is_array):
@@ -124,4 +141,5 @@ def _output(column: Named) -> Output:
         is_array=value.is_array,
         type_oid=ARRAYS.get(value.type_oid, 0) if value.is_array else value.type_oid,
         typmod=value.typmod,
+        column=value.as_is,
     )

@@ -78,11 +78,11 @@ def apart(value: Value) -> Value:
 # ------------------------------------------------------------------------------------------ what says it
 
 
-def learn(run: Run, scope: Scope, node: Node | None) -> None:
-    """Takes from a condition on every row of this level what it says of their tenants."""
+def learn(run: Run, scope: Scope, node: Node | None, *, of: list[Row] | None = None) -> None:
+    """Takes from a condition on every row of this level, or ``of`` these, what it says of their tenants."""
+    own = _rows(scope) if of is None else of
     for left, right in _equalities(node) if _is_plain_equality(run) else ():
         ours, theirs = _named_by(scope, left), _named_by(scope, right)
-        own = _rows(scope)
         for one, another in ((ours, theirs), (theirs, ours)):
             if one is not None and another is not None and one in own:
                 _link(one, another)  # once they are of one, the other way round changes nothing
@@ -102,14 +102,14 @@ def stored(run: Run, row: Row | None, column: Column, node: Node, value: Value) 
 
 
 def _say(run: Run, row: Row, node: Node) -> None:
-    at = _leaf(run, node, row.type_oid)
-    if at is not None and row.same is None and row.said is None:
+    at = leaf(run, node, row.type_oid)
+    if at is not None and row.is_open:
         row.said = at
 
 
 def _link(row: Row, other: Row) -> None:
     """What is known of the other row holds for this one, if nothing else does."""
-    if row.same is None and row.said is None and _root(other) is not row:
+    if row.is_open and _root(other) is not row:
         row.same = other
 
 
@@ -134,7 +134,13 @@ def _equalities(node: Node | None) -> Iterable[tuple[Node, Node]]:
         for arg in body["args"]:
             yield from _equalities(arg)
     elif tag == "A_Expr" and body["kind"] == "AEXPR_OP" and strings(body["name"]) in _EQUAL:
-        yield body["lexpr"], body["rexpr"]
+        left, right = body["lexpr"], body["rexpr"]
+        if (
+            "RowExpr" in left and "RowExpr" in right
+        ):  # each pair must be equal (manual, "Row Constructor Comparison")
+            yield from zip(left["RowExpr"].get("args", ()), right["RowExpr"].get("args", ()), strict=False)
+        else:
+            yield left, right
 
 
 _EQUAL = (("=",), ("pg_catalog", "="))
@@ -167,34 +173,35 @@ def _named_by(scope: Scope, node: Node) -> Row | None:
         return None  # the condition itself is resolved elsewhere, and refused there
 
 
-def _leaf(run: Run, node: Node, type_oid: int) -> int | None:
+def leaf(run: Run, node: Node, type_oid: int) -> int | None:
     """Where a parameter or constant stands in the text; None for anything else.
 
     A cast may give it a type, as drivers do, as long as it cannot change what it names.
     """
     tag, body = unpack(node)
-    if tag == "TypeCast" and _keeps_names(run, body["typeName"], type_oid):
+    if tag == "TypeCast" and keeps_names(run, body["typeName"], type_oid):
         tag, body = unpack(body["arg"])
     if tag == "ParamRef" or (tag == "A_Const" and not body.get("isnull")):
         return int(body.get("location", 0))
     return None
 
 
-def _keeps_names(run: Run, type_name: Node, type_oid: int) -> bool:
+def keeps_names(run: Run, type_name: Node, type_oid: int) -> bool:
     """Whether a cast to a type gives what the column would: one of its kind, and PostgreSQL's own."""
     *schema, name = strings(type_name["names"])
     plain = not type_name.get("typmods") and not type_name.get("arrayBounds")
     own = schema in ([], ["pg_catalog"]) and all(one.name != name for one in run.ground.schema.types)
-    return plain and own and NAMES.get(name) in _kind(type_oid)
+    return plain and own and NAMES.get(name) in kind_of(type_oid)
 
 
-def _kind(type_oid: int) -> frozenset[int]:
+def kind_of(type_oid: int) -> frozenset[int]:
     """The types whose values have the same names as those of this one."""
     return next((kind for kind in _KINDS if type_oid in kind), frozenset())
 
 
 _INTEGERS = frozenset({20, 21, 23})
-_KINDS = (_INTEGERS, frozenset({25, 1043}), frozenset({2950}))
+STRINGS = frozenset({25, 1043})
+_KINDS = (_INTEGERS, STRINGS, frozenset({2950}))
 """Integers, strings and uuid."""
 
 _ANY = frozenset({2276, 2283, 2776, 5077, 5079})
@@ -236,13 +243,13 @@ def _name(run: Run, row: Row) -> tuple[int, str] | None:
             return None
 
 
-def _said(run: Run, row: Row) -> Open | None:
-    """The parameter or literal in the text that names a row's tenant.
+def _said(run: Run, row: Row, node: Open | None = None) -> Open | None:
+    """The parameter or literal in the text that names the tenant of a row, or of the one that has a value.
 
     Not a number where strings do: 1e1 is stored as 10.
     """
-    found = (one for one in run.opens if one.start == row.said and isinstance(one, ParameterUse | Literal))
-    named = next(found, None) if row.said is not None else None
+    at = row.each.get(node.start) if row.each and node is not None else row.said
+    named = run.placed(at) if at is not None else None
     is_number = isinstance(named, Literal) and named.number_oid
     return None if is_number and row.type_oid not in _INTEGERS else named
 
@@ -255,8 +262,10 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
     if protection.tenant == SESSION:
         return Tenant()
     row = _root(protection.row or Row(protection.tenant))
-    match _said(run, row):
-        case ParameterUse(number=number, type_oid=oid) as named if isinstance(node, ParameterUse):
+    match _said(run, row, node):
+        case ParameterUse(number=number, type_oid=oid) as named if (
+            not isinstance(node, Literal) or node.bound
+        ):
             _check_one_type(run, named, row)
             return Tenant(row.type_oid, number, max(oid, 0))
         case Literal(value=text):
@@ -273,12 +282,19 @@ def tenant_of(run: Run, node: Open, protection: Protection | None = None) -> Ten
             )
 
 
+def is_of_bind(run: Run, node: Literal) -> bool:
+    """Whether a literal is sealed for a tenant that a parameter names: with the values of that Bind."""
+    protection = node.protection
+    if protection is None or protection.row is None or node.stored:
+        return False
+    return isinstance(_said(run, _root(protection.row), node), ParameterUse)
+
+
 def _check_one_type(run: Run, named: ParameterUse, row: Row) -> None:
     """PostgreSQL reads a parameter as its first use wants it, which may be another than that of the name."""
     declared = run.declared[named.number - 1] if named.number <= len(run.declared) else 0
-    uses = [one for one in run.opens if isinstance(one, ParameterUse) and one.number == named.number]
-    others = {one.type_oid or one.natural_oid for one in uses if one is not named}
-    if declared in {0, 705} and not others <= _kind(row.type_oid):
+    others = {one.type_oid or one.natural_oid for one in run.uses_of(named.number) if one is not named}
+    if declared in {0, 705} and not others <= kind_of(row.type_oid):
         raise TenantUnclear(
             f"the parameter ${named.number} names a tenant, and is used with another type",
             hint="Cast each use to the type of the column, or pass the value twice.",

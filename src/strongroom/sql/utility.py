@@ -9,6 +9,7 @@ they are. Called by `resolve.py`.
 from collections.abc import Callable
 
 from strongroom.errors import ConstructRefused, DefinitionRefused, UserCodeRefused
+from strongroom.sql.access import Access
 from strongroom.sql.attached import ATTACHED, comment, create_function
 from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
@@ -45,7 +46,8 @@ def understand(task: Task) -> Resolved:
         return treatment(task)
     if task.tag in _MAINTENANCE:
         return task.untouched(Kind.OTHER)
-    if not task.found.near:
+    followed = task.tag == "CreateTableAsStmt" and task.near
+    if not (task.found.near or followed):
         return task.untouched(Kind.DDL, Barrier.CATALOG)
     definition = DEFINITIONS.get(task.tag) or ATTACHED.get(task.tag)
     if definition is None:
@@ -56,12 +58,12 @@ def understand(task: Task) -> Resolved:
 def _query(task: Task) -> Resolved:
     kind = _KINDS[task.tag]
     if "intoClause" in task.body:
-        return create_table_as(task) if task.found.near else task.untouched(Kind.DDL, Barrier.CATALOG)
-    if not task.found.near:
+        return create_table_as(task) if task.near else task.untouched(Kind.DDL, Barrier.CATALOG)
+    if not task.near:
         return task.untouched(kind)
     run = task.run()
-    columns = query(run, {task.tag: task.body})
-    return task.resolved(run, kind, outputs=outputs(columns))
+    given = outputs(run, query(run, {task.tag: task.body}))
+    return task.resolved(run, kind, outputs=given)
 
 
 def _check_made_of_prepared(task: Task) -> None:
@@ -105,17 +107,21 @@ def explain(task: Task) -> Resolved:
     if tag == "ExecuteStmt":
         inner = arguments(run, task, body)
         if inner is None or not inner.touched:
-            barriers = Barrier.NONE if inner is None else inner.barriers
-            return task.untouched(Kind.EXPLAIN, barriers, context_free=False)
-        return task.resolved(run, Kind.EXPLAIN, inner.barriers, context_free=False)
-    if not task.found.near:
+            barriers, accesses = Barrier.NONE, frozenset[Access]()
+            if inner is not None:
+                barriers, accesses = inner.barriers, inner.accesses
+            return task.untouched(Kind.EXPLAIN, barriers, accesses=accesses, context_free=False)
+        run.uses.filtered |= {one.column for one in inner.outputs or () if one.column is not None}
+        return task.resolved(run, Kind.EXPLAIN, inner.barriers, accesses=inner.accesses, context_free=False)
+    if not task.near:
         made = tag == "CreateTableAsStmt"  # EXPLAIN ANALYZE makes it
         return task.untouched(Kind.EXPLAIN, Barrier.CATALOG if made else Barrier.NONE)
     if tag == "DeclareCursorStmt":
         tag, body = unpack(body["query"])
     if tag not in QUERIES:
         raise ConstructRefused(f"EXPLAIN of {tag} cannot be analysed beside a protected table")
-    query(run, {tag: body})
+    for column in query(run, {tag: body}):
+        run.uses.filter(column.value)  # estimates tell how many rows there are of a value
     return task.resolved(run, Kind.EXPLAIN)
 
 

@@ -9,7 +9,7 @@ the decision.
 from dataclasses import dataclass, field
 
 from strongroom.errors import TypeMismatch, TypeRefused, ValueMoves
-from strongroom.sql.schema import Protection, Row
+from strongroom.sql.schema import ColumnId, Protection, Row
 from strongroom.sql.typenames import (
     ARRAYS,
     BYTEA,
@@ -103,6 +103,7 @@ class Literal(Open):
 
     value: str = field(default="", repr=False)
     number_oid: int = 0  # of a number, which is written without quotes
+    bound: bool = False  # it goes upstream as a parameter more
 
 
 @dataclass(slots=True, eq=False)
@@ -202,6 +203,8 @@ class Value:
     cast: bool = False  # to the type that it has, after it was sealed
     void: bool = False  # NULL that is text already, unless a cast says otherwise
     names: Row | None = None  # it is the column that names the tenant of this row
+    columns: frozenset[ColumnId] = frozenset()  # of which it was made, those of `fields` apart
+    as_is: ColumnId | None = None  # the one of them whose value it is, and nothing was done to it
 
     @property
     def undecided(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.cli.keys.conftest import ROWS, House
 
-from strongroom.cli.keys.drill import MEMORY
+from strongroom.cli.keys.rehearsal import MEMORY
 
 
 def drill(house: House, file: Path) -> tuple[int, dict[str, Any]]:

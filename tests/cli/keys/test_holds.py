@@ -67,10 +67,13 @@ def test_it_comes_back_with_a_backup(house: House) -> None:
         (["hold", "public.people.town", "--reason", "x"], "hold-unknown"),
         (["hold", NOTE, "--reason", "x", "--until", "2020-01-01"], "over already"),
         (["release", "00000000", "--reason", "x"], "hold-unknown"),
+        (["hold", NOTE, "--reason", ""], "which case"),
+        (["hold", NOTE, "--reason", " \t"], "which case"),
+        (["release", "00000000", "--reason", " "], "which case"),
     ],
 )
 def test_wrong_use(house: House, words: list[str], said: str) -> None:
-    """A hold on a mistyped name, or one that is over, would hold nothing."""
+    """A hold on a mistyped name, or one that is over, would hold nothing; one for no reason says nothing."""
     run = house("keys", *words)
     assert run.status == 2
     assert said in run.stderr

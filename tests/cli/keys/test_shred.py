@@ -7,22 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from tests.cli.conftest import Run
 from tests.gateway.tenants import Shop
 
 from strongroom.errors import StrongroomError, TenantDestroyed
 from strongroom.gateway import shredding
+from strongroom.gateway.kept import publish_kek
 from strongroom.gateway.protection import prepare
+from strongroom.keys.backups import Backups
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import Keks
+from strongroom.keys.kek import WrappedKek
 from strongroom.keys.store import KeyStore, kept_keks
+from strongroom.keys.tenants import destroyed
 from strongroom.keys.uses import Reservations
 from strongroom.protect.canonical import Sent
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.style import TextStyle
-from strongroom.state import open_state
 from strongroom.testing.servers import PostgresServer
 
 STYLE = TextStyle()
@@ -205,7 +208,7 @@ def test_what_is_written_down(shop: Shop, command: Command, tmp_path: Path) -> N
     assert command("destroy", shop.database, "acme").status == 2
 
 
-STEPS = ["publish_kek", "_end_beside", "_end_backups", "adopt_keks", "forget_keysets"]
+STEPS = ["publish_kek", "_end_beside", "end_backups", "adopt_keks", "forget_keysets"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -237,15 +240,55 @@ def test_the_root_is_needed_to_say_so_to_others(shop: Shop, command: Command) ->
 
 
 def test_a_second_state_forgets_too(shop: Shop, command: Command, tmp_path: Path) -> None:
-    """A gateway with a state of its own destroys what it has at its next start."""
-    destroyed = open_state(shop.settings().state)
-    destroyed.close()
+    """A gateway with a state of its own destroys what it has at its next start, backups included."""
+    (tmp_path / "safe").mkdir()
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    assert command("backup", shop.database, str(tmp_path / "safe"), "-r", recipient).status == 0
+    (file,) = (tmp_path / "safe").glob("*@acme-*")
+    backup = file.read_bytes()
+    with shop.state() as state:
+        (wrap,) = kept_keks(state.engine)[f"kek {shop.database}@acme"].wraps.values()
     shutil.copytree(shop.folder / "state", tmp_path / "other")
     destroy(command, shop)
     shutil.rmtree(shop.folder / "state")
     (tmp_path / "other").rename(shop.folder / "state")
+    file.write_bytes(backup)  # the other gateway has one of its own there
     with shop.state() as state:
-        keks = asyncio.run(prepare(shop.settings(), state, [shop.place], to_seal=True)).keks
-        assert isinstance(keks, Keks)
-        assert f"kek {shop.database}@acme" not in keks.by_name
+        prepared = asyncio.run(prepare(shop.settings(), state, [shop.place], to_seal=True))
+        assert f"kek {shop.database}@acme" not in prepared.keks.by_name
         assert kept_keks(state.engine)[f"kek {shop.database}@acme"].is_destroyed
+    assert [line for line in prepared.said if "@acme was destroyed elsewhere" in line]
+    assert not file.exists()
+    assert all(wrap not in one.read_bytes() for one in (shop.folder / "state").iterdir())
+    assert not [line for line in shop.prepared().said if "destroyed elsewhere" in line]
+    with shop.state() as state:
+        events = [
+            one for one in Journal(state.engine).events() if one.what == "tenant destruction taken over"
+        ]
+    ((subject, details),) = [(one.subject, dict(one.details)) for one in events]
+    assert subject == f"{shop.database}@acme"
+    assert details == {"backups_removed": [str(file)], "backups_left": []}
+    listed = json.loads(command("list", shop.database, "--json").stdout)
+    assert [one["since"] is not None for one in listed if one["tenant"] == "acme"] == [True]
+
+
+def test_a_word_that_nothing_here_can_prove_ends_no_backup(
+    shop: Shop, command: Command, tmp_path: Path
+) -> None:
+    """State and copies are lost, and the database alone says that the key was destroyed: its backup stays."""
+    (tmp_path / "safe").mkdir()
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    assert command("backup", shop.database, str(tmp_path / "safe"), "-r", recipient).status == 0
+    with shop.state() as state:
+        registered = Backups(state.engine).all()
+    shop.lose_state()
+    next((shop.folder / "copies").glob("*@acme*")).unlink()
+    forged = destroyed(WrappedKek(f"kek {shop.database}@acme", 7, {}), None)
+    asyncio.run(publish_kek(shop.place, forged))
+    with shop.state() as state:
+        for one in registered:
+            Backups(state.engine).register(one)
+    shop.prepared()
+    assert len(list((tmp_path / "safe").iterdir())) == 2
+    with shop.state() as state:
+        assert Journal(state.engine).events()[-1].what == "tenant destruction taken over"

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.naming import keysets_of, of_each_tenant
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing
-from strongroom.gateway.protection import schemes_of
 from strongroom.keys.custody import Custody, note, noted
 from strongroom.keys.journal import Journal
 from strongroom.keys.store import kept_keks, kept_keysets
@@ -21,7 +21,8 @@ from strongroom.state import State, look_at_state, open_state
 Name = Annotated[
     str | None,
     typer.Argument(
-        metavar="[KEY]", help="A column, or a KEK, keyset or root by its name; else, all are shown."
+        metavar="[KEY]",
+        help="A column, COLUMN@TENANT, or a KEK, keyset or root by its name; else, all are shown.",
     ),
 ]
 Keeper = Annotated[str | None, typer.Option("--keeper", metavar="WHO", help="Who keeps the key.")]
@@ -81,13 +82,14 @@ def _known(settings: Settings, state: State, name: str) -> str:
     names = {*roots, *keks, *(one.name for one in kept_keysets(state.engine))}
     if name in names:
         return name
-    for database in settings.databases:
-        schemes = schemes_of(settings, database)
-        if name in schemes and schemes[name].keyset in names:
-            return schemes[name].keyset
+    found = [one for one in keysets_of(settings, name) if one in names]
+    if len(found) > 1:
+        raise KeysetMissing(f"{name} is in several databases", hint=f"name one of: {', '.join(found)}")
+    if found:
+        return found[0]
     raise KeysetMissing(
         f"there is no root, key-encryption key or keyset {name!r}",
-        hint=f"there are: {', '.join(sorted(names))}",
+        hint=of_each_tenant(settings, name) or f"there are: {', '.join(sorted(names))}",
     )
 
 

@@ -1,44 +1,49 @@
 """``strongroom keys drill``: would this backup bring everything back? Tried out, beside the live state."""
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from strongroom.cli.keys.asking import File, Identity, PassphraseFrom, Shares, key_for, read_file
+from strongroom.cli.keys.rehearsal import rehearsed
+from strongroom.cli.keys.tenant_drill import TenantDrill, files_of, key_of_tenants
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
-from strongroom.config import DEFAULT_FILE, Settings, StateAddress, load
+from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import NothingToRecover
 from strongroom.gateway.protection import open_keks, read_schema, schemes_of
-from strongroom.gateway.restoring import fill_from, places_of_keys
+from strongroom.gateway.restoring import places_of_keys
 from strongroom.gateway.sampling import sample
 from strongroom.keys.backup import Contents, contents, opened
 from strongroom.keys.backups import Backup, Backups
 from strongroom.keys.custody import note_tested
 from strongroom.keys.drill import Line, compare, open_values
-from strongroom.keys.hierarchy import Roots, open_kek
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import Keks
 from strongroom.keys.model import Keyset
-from strongroom.keys.root.file import FileRoot
-from strongroom.keys.store import kept_keks
 from strongroom.session.snapshot import column_type, places_of
 from strongroom.state import State, open_state
 from strongroom.wire.postgres import types
 
-MEMORY = Path("/dev/shm")  # noqa: S108  # a folder in it is made with a name of its own, mode 0700
-"""Where the temporary state and root go where there is one: what is never on a disk need not be removed."""
+Tenants = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--tenants",
+        metavar="PATH",
+        help="A backup of a tenant's keys, or the folder of all; may be repeated.",
+    ),
+]
 
 
 def drill(
     file: File,
     *,
     config: Config = DEFAULT_FILE,
+    tenants: Tenants = None,
     identity: Identity = None,
     shares: Shares = False,
     passphrase_from: PassphraseFrom = None,
@@ -49,15 +54,22 @@ def drill(
     It is restored into a temporary folder, compared with the state key by key, and opens values read from the
     databases. Exit status 1 if anything is missing; otherwise the date is noted (keys backups, keys custody).
 
+    With --tenants the backups of tenants' keys are proved as well, each for itself. One identity opens them
+    all; one passphrase, too.
+
     Examples: strongroom keys drill /media/stick/keys.age · strongroom keys drill keys.age --identity id.txt
+    --tenants /media/stick/tenants
     """
     settings = load(config)
     content = read_file(file)
-    what = opened(content, key_for(content, identity, shares, passphrase_from))
+    key = key_for(content, None if shares else identity, shares, passphrase_from)
+    what = opened(content, key)
+    files = files_of(tenants or ())
     now = datetime.now(UTC)
     state = open_state(settings.state)
     try:
-        live = contents(state.engine, open_keks(settings, state), now)
+        keks = open_keks(settings, state)
+        live = contents(state.engine, keks, now)
         if not live.keks:
             raise NothingToRecover(
                 "the live state holds no keys to compare the backup with",
@@ -66,29 +78,20 @@ def drill(
         restored = rehearsed(what, now)
         lines = compare(_all(live), _all(restored))
         lines += asyncio.run(_values(settings, restored))
-        whole = all(line.holds for line in lines)
-        _note(state, what, file, now, whole=whole)
+        _note(state, what, file, now, whole=_whole(lines))
+        theirs: list[Line] = []
+        if files:
+            tenants_key = key_of_tenants(files[0], key, identity, passphrase_from)
+            theirs = TenantDrill(settings, state, keks, now).lines(files, tenants_key, tenants or ())
     finally:
         state.close()
-    _show(what, lines, whole=whole, as_json=json)
-    if not whole:
+    _show(what, lines, theirs, as_json=json)
+    if not _whole([*lines, *theirs]):
         raise typer.Exit(1)
 
 
-def rehearsed(what: Contents, now: datetime) -> Contents:
-    """What a state that is filled from the backup, under a root of its own, gives when it is read again."""
-    place = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="strongroom-drill-", dir=place) as name:
-        for part in ("root", "state"):
-            (Path(name) / part).mkdir(mode=0o700)
-        root = FileRoot.create(Path(name) / "root" / "root.key", Path(name) / "state")
-        state = open_state(StateAddress(Path(name) / "state" / "state.db"))
-        try:
-            fill_from(state, what, Roots((root,)))
-            keks = Keks.of(open_kek(row, Roots((root,))) for row in kept_keks(state.engine).values())
-            return contents(state.engine, keks, now)
-        finally:
-            state.close()
+def _whole(lines: Sequence[Line]) -> bool:
+    return all(line.holds for line in lines)
 
 
 def _all(what: Contents) -> list[Keyset]:
@@ -127,16 +130,24 @@ def _note(state: State, what: Contents, file: Path, at: datetime, *, whole: bool
     Journal(state.engine).add("drilled", what.id, whole=whole)
 
 
-def _show(what: Contents, lines: Sequence[Line], *, whole: bool, as_json: bool) -> None:
+def _show(what: Contents, lines: Sequence[Line], theirs: Sequence[Line], *, as_json: bool) -> None:
+    """``theirs`` are the lines about backups of tenants' keys."""
+    every = [*lines, *theirs]
     if as_json:
-        print_json(
-            {"id": what.id, "made": what.made, "whole": whole, "lines": [asdict(one) for one in lines]}
-        )
+        shown = [asdict(one) for one in every]
+        print_json({"id": what.id, "made": what.made, "whole": _whole(every), "lines": shown})
         return
     rows = [
         {"what": one.what, "name": one.name, "holds": "yes" if one.holds else "NO", "remark": one.remark}
-        for one in lines
+        for one in every
     ]
     print_table(["what", "name", "holds", "remark"], rows, as_json=False)
-    verdict = "would bring everything back" if whole else "would NOT bring everything back: make a new one"
-    print(f"backup {what.id} of {what.made:%Y-%m-%d %H:%MZ} {verdict}")
+    print(f"backup {what.id} of {what.made:%Y-%m-%d %H:%MZ} {_verdict(lines)}")
+    if theirs:
+        print(f"the backups of tenants' keys {_verdict(theirs)}")
+
+
+def _verdict(lines: Sequence[Line]) -> str:
+    if _whole(lines):
+        return "would bring everything back"
+    return "would NOT bring everything back: make a new one"

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.naming import keysets_of, of_each_tenant
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import HoldUnknown
-from strongroom.gateway.protection import schemes_of
 from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import kek_name
@@ -17,7 +17,10 @@ from strongroom.keys.store import kept_keks, kept_keysets, kept_retired
 from strongroom.state import State, look_at_state, open_state
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="A column, or a keyset, KEK, database or root by its name.")
+    str,
+    typer.Argument(
+        metavar="NAME", help="A column, COLUMN@TENANT, or a keyset, KEK, database or root by its name."
+    ),
 ]
 Version = Annotated[
     int | None, typer.Argument(metavar="[VERSION]", min=1, help="Of a keyset; else, all versions.")
@@ -43,6 +46,7 @@ def hold(
     Examples: strongroom keys hold public.customers.iban --reason "case 17/2026" · strongroom keys hold
     "kek shop" --reason "case 17/2026" --until 2027-12-31
     """
+    reason = _given(reason)
     settings, now = load(config), datetime.now(UTC)
     last = None if until is None else until.date()
     if last is not None and last < now.date():
@@ -62,6 +66,7 @@ def release(hold_id: HoldId, *, reason: Reason, config: Config = DEFAULT_FILE) -
 
     Example: strongroom keys release 1f2e3d4c --reason "case closed, says counsel"
     """
+    reason = _given(reason)
     state = open_state(load(config).state)
     try:
         one = Holds(state.engine).release(hold_id, reason, datetime.now(UTC))
@@ -86,6 +91,13 @@ def holds(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     print_table(columns, [_row(one, now) for one in found], as_json=json)
 
 
+def _given(reason: str) -> str:
+    """What says nothing is no reason: whoever finds the hold must know whom to ask."""
+    if not reason.strip():
+        raise typer.BadParameter("--reason says which case it is, and who asked for it")
+    return reason.strip()
+
+
 def _row(one: Hold, now: datetime) -> dict[str, object]:
     return {
         "hold": one.id,
@@ -107,14 +119,12 @@ def _known(settings: Settings, state: State, name: str) -> str:
     kept = {one.name for one in (*kept_keysets(state.engine), *kept_retired(state.engine))}
     if name in kept or name in roots or name in keks or kek_name(name) in keks:
         return name
-    served = {
-        column: scheme.keyset
-        for database in settings.databases
-        for column, scheme in schemes_of(settings, database).items()
-    }
-    if served.get(name) not in kept:
-        raise HoldUnknown(f"there is no key {name!r}")
-    return served[name]
+    found = [one for one in keysets_of(settings, name) if one in kept]
+    if len(found) > 1:
+        raise HoldUnknown(f"{name} is in several databases", hint=f"Name one of: {', '.join(found)}")
+    if not found:
+        raise HoldUnknown(f"there is no key {name!r}", hint=of_each_tenant(settings, name))
+    return found[0]
 
 
 def _what(one: Hold) -> str:

@@ -8,38 +8,44 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.keys.naming import keysets_of, of_each_tenant
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
-from strongroom.errors import KeysetMissing
+from strongroom.errors import KeysetMissing, TenantKeyAway
 from strongroom.gateway.protection import open_keks, schemes_of
+from strongroom.gateway.tenants import holds_own
 from strongroom.keys.custody import Overdue, overdue
 from strongroom.keys.endings import Endings, Kind, of_version
 from strongroom.keys.generation import Rollback, rollbacks
-from strongroom.keys.kek import Keks, family_of
+from strongroom.keys.kek import Keks, WrappedKek, database_of, family_of, kek_name, scope_of
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
-from strongroom.keys.store import KeyStore
-from strongroom.state import look_at_state
+from strongroom.keys.store import KeyStore, kept_keks, kept_keysets
+from strongroom.state import State, look_at_state
 
-Name = Annotated[str, typer.Argument(metavar="KEY", help="A column, or a name that `keys list` shows.")]
+Name = Annotated[
+    str, typer.Argument(metavar="KEY", help="A column, COLUMN@TENANT, or a name that `keys list` shows.")
+]
 
 
 def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Show every key: what it serves, how old it is, how much it was used, and what is due.
 
     Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`), or where
-    the state was copied back and nobody has seen to it (`strongroom keys rollbacks`).
+    the state was copied back and nobody has seen to it (`strongroom keys rollbacks`). Keys of tenants that
+    are withdrawn or destroyed are listed as such, with what is known without them.
 
     Example: strongroom keys list --json
     """
     settings = load(config)
     with _kept(settings) as kept:
         rows = [kept.summary(keyset) for keyset in kept.all]
-        tests = [one for one in kept.overdue if one.name not in {keyset.name for keyset in kept.all}]
+        rows += [kept.absence(name, state) for name, state in kept.absent.items()]
+        tests = [one for one in kept.overdue if one.name not in {row["key"] for row in rows}]
         rows += [{"key": "the state", "due": _seen_to(one)} for one in kept.rollbacks]
     rows += [{"key": one.name, "due": _overdue(one)} for one in tests]
-    print_table(["key", "columns", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
+    print_table(["key", "columns", "state", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
     if any(row["due"] for row in rows):
         raise typer.Exit(1)
 
@@ -71,6 +77,8 @@ class _Kept:
     rollbacks: list[Rollback]
     endings: Mapping[str, datetime]
     """From when on versions may be destroyed, by the names of ``endings.of_version``."""
+    absent: Mapping[str, str]
+    """The keys of tenants that are not here, by name: withdrawn, destroyed, or not to be opened."""
 
     @property
     def all(self) -> list[Keyset]:
@@ -78,11 +86,23 @@ class _Kept:
         return [*self.keks.by_name.values(), *self.keysets.values()]
 
     def named(self, name: str) -> Keyset:
-        """By its own name, or that of a column that it serves."""
-        for keyset in self.all:
-            if name == keyset.name or name in self.columns.get(keyset.name, ()):
-                return keyset
-        raise KeysetMissing(f"there is no key {name!r}", hint="`strongroom keys list` shows those there are")
+        """By its own name, or that of a column that it serves, or of a tenant's values in one.
+
+        Raises ``KeysetMissing``, or a ``TenantError`` for a key that is not here.
+        """
+        names = {name, *keysets_of(self.settings, name)}
+        found = [keyset for keyset in self.all if keyset.name in names]
+        if len(found) > 1:
+            several = ", ".join(one.name for one in found)
+            raise KeysetMissing(f"{name} is in several databases", hint=f"name one of: {several}")
+        if found:
+            return found[0]
+        for one in sorted(names & self.absent.keys()):
+            raise TenantKeyAway(f"{one} is {self.absent[one]}")
+        raise KeysetMissing(
+            f"there is no key {name!r}",
+            hint=of_each_tenant(self.settings, name) or "`strongroom keys list` shows those there are",
+        )
 
     def summary(self, keyset: Keyset) -> dict[str, object]:
         """One row of the list."""
@@ -90,13 +110,23 @@ class _Kept:
         assert self.settings.keys is not None
         return {
             "key": keyset.name,
-            "columns": ", ".join(self.columns.get(family_of(keyset.name), ())),
+            "columns": self._columns(keyset.name),
+            "state": "here",
             "versions": len(keyset.versions),
             "newest": f"{keyset.primary:08x}",
             "age": f"{(self.now - primary.created).days} days",
             "uses": self.uses.get((keyset.name, keyset.primary), 0),
             "due": "; ".join(self._due(keyset)) or None,
         }
+
+    def absence(self, name: str, state: str) -> dict[str, object]:
+        """The row of a key that is not here."""
+        late = "; ".join(_overdue(one) for one in self.overdue if one.name == name)
+        unknown = dict.fromkeys(["versions", "newest", "age", "uses"])
+        return {"key": name, "columns": self._columns(name), "state": state, **unknown, "due": late or None}
+
+    def _columns(self, name: str) -> str:
+        return ", ".join(self.columns.get(family_of(name), ()))
 
     def _due(self, keyset: Keyset) -> Iterator[str]:
         assert self.settings.keys is not None
@@ -142,6 +172,22 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
         late = overdue(state.engine, now)
         back = [one for one in rollbacks(state.engine) if one.acknowledged is None]
         endings = Endings(state.engine).all(Kind.VERSION)
-        yield _Kept(keks, store.load(), store.uses(), columns, settings, now, late, back, endings)
+        keysets, absent = store.load(), _absent(settings, state, keks)
+        yield _Kept(keks, keysets, store.uses(), columns, settings, now, late, back, endings, absent)
     finally:
         state.close()
+
+
+def _absent(settings: Settings, state: State, keks: Keks) -> dict[str, str]:
+    """The keys of tenants that do not open, each with its state; keysets go with what wraps them."""
+    rows = [row for name, row in sorted(kept_keks(state.engine).items()) if name not in keks.by_name]
+    states = {scope_of(row.name): _state_of(settings, row) for row in rows}
+    found = {kek_name(scope): one for scope, one in states.items()}
+    keysets = [one.name for one in kept_keysets(state.engine) if database_of(one.name) in states]
+    return found | {name: states[database_of(name)] for name in keysets}
+
+
+def _state_of(settings: Settings, row: WrappedKek) -> str:
+    if row.is_destroyed:
+        return "destroyed"
+    return "withdrawn" if holds_own(settings, row.name) else "not here"

@@ -264,6 +264,8 @@ def _tell_the_end(done: _Done) -> None:
     say("what no program can reach from here, and would open them with the root that wrapped the key:")
     for place in done.shredded.left:
         say(f"- {place}: destroy every copy, then run `strongroom keys backups --forget ID`")
+    if done.lost.held_by_itself:
+        say("- dumps of the database from before, by the tenant's own provider: have it delete the key there")
     say("- copies of the state's file and of the folder of copies, snapshots of their disks: destroy them")
     for table in done.not_rewritten:
         say(f"- the files of strongroom_keys.{table}, in use now: VACUUM (FULL) strongroom_keys.{table}")

@@ -14,6 +14,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import chosen_database
 from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.errors import TenantNameRefused
 from strongroom.gateway.kept import Place, kept_beside
 from strongroom.gateway.newcomers import Newcomers, Site
 from strongroom.gateway.newcomers import add as add_tenants
@@ -24,6 +25,7 @@ from strongroom.keys.journal import Journal
 from strongroom.keys.kek import scope_of, tenant_of
 from strongroom.keys.root.opening import name_of
 from strongroom.keys.tenants import Standing
+from strongroom.protect.tenants import is_tenant_name
 from strongroom.state import State, look_at_state, open_state
 
 Database = Annotated[str, typer.Argument(metavar="DATABASE", help="As it is named under databases:.")]
@@ -56,10 +58,14 @@ def add(
 ) -> None:
     """Make the keys of tenants: a key-encryption key each, and a key for each column with tenant:.
 
-    What is there already stays. Gateways that run hear of it within seconds.
+    What is there already stays. Gateways that run hear of it within seconds. Where one of several cannot be
+    made, none is.
 
     Examples: strongroom keys tenants add shop acme globex · strongroom keys tenants add shop acme --again
     """
+    if bad := [name for name in names if not is_tenant_name(name)]:
+        called = " or ".join(map(repr, bad))
+        raise TenantNameRefused(f"a tenant cannot be called {called}; no key was made")
     with _at(load(config), database) as (settings, state, place):
         made = asyncio.run(_add(settings, state, place, names, again=again))
     if json:

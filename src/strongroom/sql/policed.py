@@ -1,0 +1,81 @@
+"""Statements where a policy asks about each: all that they do to what, also where they cannot be followed.
+
+Away from protected tables a statement that analysis cannot follow still passes as it came, and is then taken
+to do all that a statement of its kind could do to what it names. Called by `resolve.py` in place of
+`utility.understand`.
+"""
+
+from dataclasses import replace
+
+from strongroom.errors import Denied
+from strongroom.sql.access import Access, Action, unseen
+from strongroom.sql.caution import calls, writes
+from strongroom.sql.parse import unpack
+from strongroom.sql.statement import Resolved
+from strongroom.sql.task import Task
+from strongroom.sql.utility import understand
+
+_CHANGES = (Action.SELECT, Action.INSERT, Action.UPDATE, Action.DELETE)
+_QUERIES = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_HOLD_QUERIES = frozenset({"PrepareStmt", "DeclareCursorStmt", "ExplainStmt"})
+# What changes the session alone, or is asked about by what it runs.
+_FREE = frozenset({
+    "TransactionStmt", "VariableShowStmt", "ListenStmt", "NotifyStmt", "UnlistenStmt", "ConstraintsSetStmt",
+    "DeallocateStmt", "DiscardStmt", "ClosePortalStmt", "FetchStmt", "ExecuteStmt", "CallStmt",
+})  # fmt: skip
+_ON_RELATIONS = {"TruncateStmt": Action.TRUNCATE, "LockStmt": Action.UPDATE}
+_ROLES = frozenset({"role", "session_authorization"})
+
+
+def policed(task: Task) -> Resolved:
+    """The record of any one statement, with its accesses."""
+    try:
+        resolved = understand(task)
+    except Denied:
+        if task.found.near:
+            raise
+        unfollowed = replace(task, context=replace(task.context, policed=False))
+        accesses = _unfollowed(task)
+        resolved = understand(unfollowed)
+        if resolved.defines is not None:
+            resolved = replace(resolved, defines=replace(resolved.defines, accesses=accesses))
+    else:
+        asked = task.tag in _QUERIES | _HOLD_QUERIES and "intoClause" not in task.body
+        accesses = frozenset() if asked else _of_utility(task)
+    return replace(resolved, accesses=resolved.accesses | accesses)
+
+
+def _unfollowed(task: Task) -> frozenset[Access]:
+    """All that it could do to all that it names; what nobody knows, nobody may do."""
+    found = task.found
+    tag, body = task.tag, task.body
+    while tag in _HOLD_QUERIES:
+        tag, body = unpack(body["query"])
+    actions = _CHANGES if writes(found, tag) else (Action.SELECT,)
+    accesses = unseen(actions, found.relations, task.ground.schema)
+    accesses |= {Access(action, *name) for action in actions for name in found.system}
+    accesses |= {Access(action, "", name) for action in actions for name in found.unknown}
+    accesses |= calls(found, task.ground, task.context.search_path)
+    if tag == "CopyStmt":
+        accesses |= {Access(Action.COPY, one.schema, one.name) for one in accesses if one.name}
+    if tag not in _QUERIES | _FREE:  # files and programs of the server, and what is new to us
+        accesses |= {Access(Action.DDL)}
+    return accesses
+
+
+def _of_utility(task: Task) -> frozenset[Access]:
+    """What a statement does that is no query."""
+    called = calls(task.found, task.ground, task.context.search_path)
+    if task.tag in _FREE or (task.tag == "VariableSetStmt" and task.body.get("name") not in _ROLES):
+        return called
+    if task.tag == "CopyStmt":
+        return called
+    action = _ON_RELATIONS.get(task.tag)
+    schema = task.ground.schema
+    relations = [schema.relations[oid] for oid in task.found.relations]
+    if action is not None:
+        unknown = {Access(action, "", name) for name in task.found.unknown}
+        return called | unknown | {Access(action, one.schema, one.name) for one in relations}
+    if not relations:
+        return called | {Access(Action.DDL)}
+    return called | {Access(Action.DDL, one.schema, one.name) for one in relations}
