@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from strongroom.cli import main
 from strongroom.config import Account, Column, Database, Keys, Limits, Login, Person, Settings, Tls, load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CONFIGURATION = re.compile(r"^( *)```yaml config\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+POLICY = re.compile(r"^```yaml policy\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXPECTATIONS = re.compile(r"^```yaml tests\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 REFERENCE = ROOT / "docs" / "guides" / "configuration.md"
 VERIFIER = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + "A" * 43 + "=:" + "B" * 43 + "="
@@ -54,6 +57,19 @@ def test_configurations_parse(document: str, text: str, tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), VERIFIER)
     assert load(file, environment).databases
+
+
+def test_the_guide_to_roles_holds(tmp_path: Path) -> None:
+    """Its roles are taken, mean what they say, and do what its file of tests expects of them."""
+    text = (ROOT / "docs" / "guides" / "access.md").read_text(encoding="utf-8")
+    roles, tests = tmp_path / "roles.yaml", tmp_path / "tests.yaml"
+    (shown,), (expected,) = POLICY.findall(text), EXPECTATIONS.findall(text)
+    roles.write_text(shown, encoding="utf-8")
+    tests.write_text(expected, encoding="utf-8")
+    for command in ["check"], ["test", str(tests)]:
+        with pytest.raises(SystemExit) as exited:
+            main(["policy", *command, "--config", str(roles)])
+        assert not exited.value.code
 
 
 def test_there_are_configurations() -> None:

@@ -14,7 +14,7 @@ from strongroom.policy.model import (
     Subject,
 )
 from strongroom.policy.pattern import Pattern
-from strongroom.policy.roles import REVEAL, ColumnRule, Policy, Role, TableRule, looseness
+from strongroom.policy.roles import REVEAL, ColumnRule, Policy, Role, TableRule
 
 Answer = tuple[bool, dict[Resource, Mask]]
 Rule = TypeVar("Rule", TableRule, ColumnRule)
@@ -34,6 +34,21 @@ def decide(policy: Policy, subject: Subject, accesses: list[Access], circumstanc
         if access.action is Action.MASK and best != REVEAL:
             masks[access.resource] = best
     return bool(accesses or granting), masks
+
+
+MASKS = {
+    **{name: place for place, name in enumerate(["null", "constant", "fixed", "full", "hash", "number"])},
+    **{name: place for place, name in enumerate(["date", "email", "card", "last", "first", "reveal"], 6)},
+}
+
+
+def looseness(show: Mask | None) -> tuple[int, int]:
+    """From what tells least to what tells most."""
+    if show is None:
+        return -1, 0
+    if isinstance(show.argument, int):
+        return MASKS[show.name], -show.argument if show.name == "number" else show.argument
+    return MASKS[show.name], 1 if show.argument == "month" else 0
 
 
 def roles_of(policy: Policy, subject: Subject, now: Circumstances) -> tuple[set[str], set[str]]:

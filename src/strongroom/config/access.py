@@ -6,6 +6,7 @@ the gateway would not keep to it.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from strongroom.config.model import Settings
 from strongroom.config.roles import Role
@@ -49,8 +50,15 @@ def policy_of(settings: Settings) -> policy.Policy:
         groups={name: frozenset(roles) for name, roles in settings.groups.items()},
         classes=tuple(_classes(settings)),
         mask_by_default=settings.mask_by_default,
-        files=tuple(policy.CedarFile(path.name, read_file(path)) for path in settings.policies),
+        files=tuple(
+            policy.CedarFile(_below(path, settings.file.parent), read_file(path))
+            for path in settings.policies
+        ),
     )
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _subjects(settings: Settings) -> Iterator[Subject]:

@@ -42,7 +42,7 @@ Treatment = ColumnRule
 _T = TypeVar("_T")
 
 _PART = re.compile(r'"((?:[^"\x00]|"")+)"|([^\W\d][\w$*]*|\*[\w$*]*)')
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 """PostgreSQL folds the letters of ASCII alone where the encoding is UTF-8 (src/backend/parser/scansup.c)."""
 
@@ -51,9 +51,7 @@ def parse_name(value: object) -> str:
     """Of a role or a group: ASCII, so that two that look alike are the same."""
     name = expect_text(value, "a name")
     if not _NAME.fullmatch(name):
-        raise invalid(
-            "is not a name for a role or group", instead="write letters of ASCII, digits, and _ . -"
-        )
+        raise invalid("is not a name for a role or group", instead="write letters of ASCII, digits, _ and -")
     return name
 
 

@@ -6,6 +6,7 @@ makes a `Policy` of it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -32,7 +33,7 @@ from strongroom.policy.model import DataClass
 from strongroom.policy.pattern import Pattern
 from strongroom.policy.roles import TableRule
 
-MAX_RULES = 1_000
+MAX_RULES = 500
 """Rules for tables, or for columns, in one role."""
 MAX_WAYS = 1_000
 """In which one role leads to others that it includes."""
@@ -135,6 +136,8 @@ class Declared(Protocol):
     def groups(self) -> Groups: ...
     @property
     def roles(self) -> Roles: ...
+    @property
+    def policies(self) -> Sequence[Path]: ...
 
 
 def roles_fit(settings: Declared) -> None:
@@ -152,6 +155,8 @@ def roles_fit(settings: Declared) -> None:
         for database in databases:
             if database not in settings.databases:
                 raise invalid(f"{place} names {database}, which is not under databases")
+    if len(set(settings.policies)) < len(settings.policies):
+        raise invalid("policies lists a file twice", instead="keep one of the two")
     _includes_end(settings.roles)
 
 

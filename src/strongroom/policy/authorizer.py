@@ -11,9 +11,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from strongroom.policy.cedar import compile_file, compile_role
+from strongroom.policy.cedar import compile_role
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.engine import UNASKED, Answer, Asker, Engine, context_of
+from strongroom.policy.handwritten import compile_file
 from strongroom.policy.model import (
     DENY,
     PERMIT,
@@ -32,9 +33,9 @@ from strongroom.policy.roles import CONSTANT, Policy, looseness
 
 __all__ = ["MAX_DECISIONS", "MAX_ROLE_SETS", "Authorizer"]
 
-MAX_DECISIONS = 10_000
+MAX_DECISIONS = 4_000
 """Decisions that are kept for a policy; each is a statement's, for one subject and the roles that count."""
-MAX_ROLE_SETS = 1_000
+MAX_ROLE_SETS = 250
 """Sets of roles for which the parsed policies are kept."""
 
 _NOTHING_MATCHES = "no rule permits it"
@@ -78,6 +79,11 @@ class Authorizer:
             reasons = tuple(Reason(access, DENY, held.limited_by, remark=_SPENT) for access in accesses)
             return Decision(DENY, {}, reasons, residual)
         return Decision(verdict.effect, verdict.masks, verdict.reasons, residual)
+
+    @property
+    def decisions_kept(self) -> int:
+        """For whoever watches the memory."""
+        return len(self._verdicts)
 
     def review(
         self, subject: Subject, accesses: Sequence[Access], counting: frozenset[str]
@@ -199,6 +205,9 @@ class _Recent(Generic[_T]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._values: OrderedDict[Hashable, _T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def find(self, key: Hashable) -> _T | None:
         value = self._values.get(key)

@@ -1,4 +1,4 @@
-"""Roles compiled to Cedar (cedarpolicy.com), and policies written by hand in it.
+"""Roles compiled to Cedar (cedarpolicy.com).
 
 A role's rules become permits for ``principal in Role::"NAME"``, where NAME counts now, and forbids for
 ``principal in Held::"NAME"``, which holds under all circumstances. Cedar knows no closest rule: a permit
@@ -7,21 +7,17 @@ documentation), so that no name is ever quoted. Called by `authorizer`; `SCHEMA`
 hand.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import cedarpy
 
-from strongroom.errors import InvalidPolicy
 from strongroom.policy.model import COLUMN_ACTIONS, TABLE_ACTIONS, Action, DataClass, Mask
 from strongroom.policy.pattern import ANY, Part, Pattern
 from strongroom.policy.roles import (
-    CONSTANT,
     REVEAL,
-    CedarFile,
     ColumnRule,
     Role,
     TableRule,
@@ -30,7 +26,7 @@ from strongroom.policy.roles import (
     looseness,
 )
 
-__all__ = ["SCHEMA", "Compiled", "compile_file", "compile_role", "schema"]
+__all__ = ["SCHEMA", "Compiled", "Json", "compile_role", "schema"]
 
 _R = TypeVar("_R", TableRule, ColumnRule)
 Json = dict[str, Any]  # Cedar's JSON form is as deep as the expression
@@ -86,67 +82,26 @@ class Compiled:
 def compile_role(role: Role, *, mask_by_default: bool) -> Compiled:
     """All that the rules of one role come to."""
     made = _Making(role)
+    tables = _Rules(role.tables)
     for table in role.tables:
         if table.nothing:
-            made.forbid(table, (*TABLE_ACTIONS, *COLUMN_ACTIONS), role.tables)
+            made.forbid(table, (*TABLE_ACTIONS, *COLUMN_ACTIONS), tables)
         for action in sorted(table.actions):
-            made.permit(table.place, action, _table_permits(table, role.tables, action))
+            made.permit(table.place, action, _table_permits(table, tables, action))
     for function in role.functions:
         made.permit(function.place, Action.CALL, _names(function.about, ("schema", "function")))
-    columns = column_rules(role, mask_by_default=mask_by_default)
-    for column in columns:
+    columns = _Rules(column_rules(role, mask_by_default=mask_by_default))
+    for column in columns.every:
         if column.nothing:
             made.forbid(column, COLUMN_ACTIONS, columns)
         else:
-            made.column(column, columns, role.tables)
+            made.column(column, columns, tables)
     return Compiled(made.policies, made.places, made.masks)
-
-
-def compile_file(file: CedarFile) -> Compiled:
-    """Policies written by hand; raises ``InvalidPolicy`` with what Cedar says of them."""
-    try:
-        found = json.loads(cedarpy.policies_to_json_str(file.text))
-    except ValueError as error:
-        raise InvalidPolicy(f"{file.name}: {_first_line(error)}") from None
-    if found.get("templates"):
-        raise InvalidPolicy(f"{file.name}: holds a template, and nothing fills its slots")
-    checked = cedarpy.validate_policies(file.text, schema())
-    if not checked.validation_passed:
-        raise InvalidPolicy("\n".join(f"{file.name}: {error.error}" for error in checked.errors))
-    policies, places, masks = {}, {}, {}
-    for number, policy in enumerate(found["staticPolicies"].values(), start=1):
-        notes = policy.get("annotations", {})
-        place = f"{file.name}: {notes.get('id') or f'policy {number}'}"
-        key = f"{file.name}#{number}"
-        policies[key], places[key] = policy, place
-        masks[key] = _annotated(notes.get("mask"), place)
-    return Compiled(policies, places, masks)
 
 
 _EXACT = closeness(TableRule(Pattern((("",), ("",)))))
 _TRUE: Json = {"Value": True}
 _FALSE: Json = {"Value": False}
-_ARGUMENTS = {"first": int, "last": int, "number": int, "date": str, "fixed": str}
-
-
-def _annotated(text: str | None, place: str) -> Mask:
-    """``@mask("last 4")``; the constant where nothing is said."""
-    if text is None:
-        return CONSTANT
-    name, _, argument = text.partition(" ")
-    mask = Mask(name, int(argument) if argument.isdecimal() and name != "fixed" else argument or None)
-    expected = _ARGUMENTS.get(name, type(None))
-    try:
-        looseness(mask)
-    except ValueError:
-        expected = Mask  # no such mask: no argument is one
-    if not isinstance(mask.argument, expected) or mask == REVEAL:
-        raise InvalidPolicy(f"{place}: its annotation @mask names no mask")
-    return mask
-
-
-def _first_line(error: ValueError) -> str:
-    return next(iter(str(error).splitlines()), "cannot be parsed")
 
 
 class _Making:
@@ -164,12 +119,12 @@ class _Making:
         if key and mask is not None:
             self.masks[key] = mask
 
-    def forbid(self, rule: _R, actions: Iterable[Action], others: Sequence[_R]) -> None:
+    def forbid(self, rule: _R, actions: Iterable[Action], others: "_Rules[_R]") -> None:
         """To all holders, but where a closer rule of the same role speaks."""
         when = _and(_matches(rule), _unless(rule, others, lambda _: False))
         self._add("forbid", "Held", rule.place, tuple(actions), when)
 
-    def column(self, rule: ColumnRule, others: Sequence[ColumnRule], tables: Sequence[TableRule]) -> None:
+    def column(self, rule: ColumnRule, others: "_Rules[ColumnRule]", tables: "_Rules[TableRule]") -> None:
         """Shown where the role may select, and so on: no role lends its columns to another's tables."""
         may_read = _any_table_permits(rule, tables, (Action.SELECT,))
         if rule.show == REVEAL:
@@ -191,7 +146,7 @@ class _Making:
     def _add(self, effect: str, who: str, place: str, actions: tuple[Action, ...], when: Json) -> str:
         if when == _FALSE:
             return ""
-        key = f"{place}#{effect} {' '.join(actions)}"
+        key = f"roles/{self._role.name}/{len(self.policies)}"
         condition = _and(_one_of("database", sorted(self._role.databases)), when)
         self.policies[key] = {
             "effect": effect,
@@ -204,41 +159,69 @@ class _Making:
         return key
 
 
-def _table_permits(rule: TableRule, others: Sequence[TableRule], action: Action) -> Json:
+class _Rules(Generic[_R]):
+    """The rules of a role for tables, or for columns; full names are found without looking at each."""
+
+    def __init__(self, rules: Sequence[_R]) -> None:
+        self.every: Sequence[_R] = rules
+        self._loose: list[_R] = [rule for rule in rules if closeness(rule) != _EXACT]
+        self._near: dict[Pattern | DataClass, list[_R]] = {}
+        self._full: dict[Pattern, list[_R]] = {}
+        for rule in rules:
+            if isinstance(rule.about, Pattern) and rule.about.is_exact:
+                self._full.setdefault(rule.about, []).append(rule)
+        self._rivals: dict[int, list[tuple[int, _R]]] = {}
+
+    def near(self, about: Pattern | DataClass) -> list[_R]:
+        """Those that may mean something of what this means."""
+        found = self._near.get(about)
+        if found is None:
+            found = self._called(about) + [rule for rule in self._loose if _may_meet(rule.about, about)]
+            self._near[about] = found
+        return found
+
+    def _called(self, about: Pattern | DataClass) -> list[_R]:
+        """Those with full names that it may mean."""
+        if isinstance(about, Pattern) and about.is_exact:
+            return self._full.get(about, [])
+        return [rule for name, rules in self._full.items() if _may_meet(name, about) for rule in rules]
+
+    def rivals(self, rule: _R) -> list[tuple[int, _R]]:
+        """Those that may mean the same and are closer, or as close, with how close they are."""
+        found = self._rivals.get(id(rule))
+        if found is None:
+            near = ((closeness(one), one) for one in self.near(rule.about) if one is not rule)
+            own = closeness(rule)
+            found = self._rivals[id(rule)] = [(close, one) for close, one in near if close >= own]
+        return found
+
+
+def _table_permits(rule: TableRule, tables: _Rules[TableRule], action: Action) -> Json:
     """Where this rule gives the action, and no closer one, nor one as close, withholds it."""
-    return _and(_matches(rule), _unless(rule, others, lambda one: action not in one.actions))
+    return _and(_matches(rule), _unless(rule, tables, lambda one: action not in one.actions))
 
 
-def _any_table_permits(column: ColumnRule, tables: Sequence[TableRule], actions: Iterable[Action]) -> Json:
+def _any_table_permits(column: ColumnRule, tables: _Rules[TableRule], actions: Iterable[Action]) -> Json:
     """Where the role's rules for tables give one of the actions on the column's table."""
-    if isinstance(column.about, DataClass):
-        near = list(tables)
-    else:
-        table = Pattern(column.about.parts[:2])
-        near = [rule for rule in tables if rule.about.meets(table)]
-        if table.is_exact:
-            names = [part[0] for part in table.parts]
-            return _TRUE if any(_gives(near, names, action) for action in actions) else _FALSE
-    ways = [_table_permits(one, near, action) for action in actions for one in near if action in one.actions]
-    return _or(ways)
+    table = Pattern(column.about.parts[:2]) if isinstance(column.about, Pattern) else column.about
+    near = tables.near(table)
+    if isinstance(table, Pattern) and table.is_exact:
+        return _TRUE if any(_all_give(near, action) for action in actions) else _FALSE
+    return _or(
+        [_table_permits(one, tables, action) for action in actions for one in near if action in one.actions]
+    )
 
 
-def _gives(rules: Sequence[TableRule], names: Sequence[str], action: Action) -> bool:
-    matching = [rule for rule in rules if rule.about.matches(names)]
+def _all_give(matching: Sequence[TableRule], action: Action) -> bool:
+    """Whether the closest of these do, which all mean one table."""
     nearest = max(map(closeness, matching), default=0)
     return bool(matching) and all(action in one.actions for one in matching if closeness(one) == nearest)
 
 
-def _unless(rule: _R, others: Sequence[_R], withholds: Callable[[_R], bool]) -> Json:
+def _unless(rule: _R, rules: _Rules[_R], withholds: Callable[[_R], bool]) -> Json:
     """Not where a closer rule speaks, nor where one as close gives less."""
     own = closeness(rule)
-    rivals = [
-        one
-        for one in others
-        if one is not rule
-        and (closeness(one) > own or (closeness(one) == own and withholds(one)))
-        and _may_meet(one.about, rule.about)
-    ]
+    rivals = [one for close, one in rules.rivals(rule) if close > own or withholds(one)]
     return _not(_any_matches(rivals)) if rivals else _TRUE
 
 

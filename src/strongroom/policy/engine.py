@@ -51,18 +51,16 @@ class Engine:
     """The policies of some roles and files, parsed once."""
 
     def __init__(self, compiled: Iterable[Compiled]) -> None:
-        policies: dict[str, Json] = {}
+        self._sources: dict[str, Json] = {}
         self._places: dict[str, str] = {}
         self._masks: dict[str, Mask] = {}
+        self._parsed: dict[Action, cedarpy.PolicySet] = {}
         for one in compiled:
-            policies |= one.policies
+            if self._sources.keys() & one.policies.keys():
+                raise Bug("two policies have one id, and one of them would be lost")
+            self._sources |= one.policies
             self._places |= one.places
             self._masks |= one.masks
-        whole = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
-        try:
-            self._policies = cedarpy.PolicySet.from_json_str(json.dumps(whole))
-        except ValueError as error:
-            raise Bug("Cedar does not take what roles were compiled to") from error
 
     def ask(self, asker: Asker, questions: Sequence[tuple[Action, Resource]]) -> list[Answer]:
         """An answer for each question, in order; each resource comes with its classes."""
@@ -70,25 +68,46 @@ class Engine:
             return []
         principal, known = _principal(asker)
         resources = {resource: _resource(resource, number) for number, (_, resource) in enumerate(questions)}
-        entities = json.dumps([*known, *resources.values()])
-        context = json.dumps({name: _extended(name, value) for name, value in asker.context})
-        requests = [
-            {
-                "principal": principal,
-                "action": {"type": "Action", "id": action.value},
-                "resource": resources[resource]["uid"],
-                "context": context,
-            }
-            for action, resource in questions
-        ]
-        return [self._answer(one) for one in self._results(requests, entities)]
-
-    def _results(self, requests: list[dict[str, Any]], entities: str) -> list[cedarpy.AuthzResult]:
         try:
-            known = cedarpy.Entities.from_json_str(entities, schema())
-            return cedarpy.is_authorized_batch(requests, self._policies, known, schema())
+            entities = json.dumps([*known, *resources.values()])
+            known_entities = cedarpy.Entities.from_json_str(entities, schema())
+        except ValueError as error:
+            raise Bug("Cedar does not take a subject or resource of ours") from error
+        shared = {
+            "principal": principal,
+            "context": json.dumps({name: _extended(name, value) for name, value in asker.context}),
+        }
+        answers: dict[tuple[Action, Resource], Answer] = {}
+        for action in dict.fromkeys(action for action, _ in questions):
+            those = [question for question in questions if question[0] is action]
+            requests = [
+                shared
+                | {"action": {"type": "Action", "id": action.value}, "resource": resources[resource]["uid"]}
+                for _, resource in those
+            ]
+            results = self._results(action, requests, known_entities)
+            answers |= zip(those, map(self._answer, results), strict=True)
+        return [answers[one] for one in questions]
+
+    def _results(
+        self, action: Action, requests: list[dict[str, Any]], known: cedarpy.Entities
+    ) -> list[cedarpy.AuthzResult]:
+        try:
+            return cedarpy.is_authorized_batch(requests, self._policies(action), known, schema())
         except ValueError as error:
             raise Bug("Cedar does not take a question of ours") from error
+
+    def _policies(self, action: Action) -> cedarpy.PolicySet:
+        """Those that may have to do with the action: Cedar goes through all that it is given."""
+        parsed = self._parsed.get(action)
+        if parsed is None:
+            named = {key: one for key, one in self._sources.items() if _is_about(one, action)}
+            whole = {"staticPolicies": named, "templates": {}, "templateLinks": []}
+            try:
+                parsed = self._parsed[action] = cedarpy.PolicySet.from_json_str(json.dumps(whole))
+            except ValueError as error:
+                raise Bug("Cedar does not take what roles were compiled to") from error
+        return parsed
 
     def _answer(self, result: cedarpy.AuthzResult) -> Answer:
         reasons = result.diagnostics.reasons
@@ -118,6 +137,12 @@ def context_of(circumstances: Circumstances) -> Context:
 
 def _extended(name: str, value: str | bool) -> object:
     return {"__extn": {"fn": "ip", "arg": value}} if name == "address" else value
+
+
+def _is_about(policy: Json, action: Action) -> bool:
+    """Compiled policies list their actions; one written by hand is about any."""
+    named = policy["action"].get("entities") if policy["action"]["op"] == "in" else None
+    return named is None or any(one["id"] == action.value for one in named)
 
 
 def _principal(asker: Asker) -> tuple[Json, list[Json]]:

@@ -34,10 +34,6 @@ class Pattern:
         """Whether these names, one for each part, are meant."""
         return all(part_matches(part, name) for part, name in zip(self.parts, names, strict=True))
 
-    def covers(self, other: "Pattern") -> bool:
-        """Whether all that ``other`` means, it means too."""
-        return all(_part_covers(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True))
-
     def meets(self, other: "Pattern") -> bool:
         """Whether some name may be meant by both; False is certain, True is not, where both have stars."""
         return all(_parts_meet(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True))
@@ -67,12 +63,6 @@ def part_matches(part: Part, name: str) -> bool:
             return False
         at += len(piece)
     return True
-
-
-def _part_covers(mine: Part, theirs: Part) -> bool:
-    if mine in (ANY, theirs):
-        return True
-    return len(theirs) == 1 and part_matches(mine, theirs[0])
 
 
 def _parts_meet(mine: Part, theirs: Part) -> bool:

@@ -58,6 +58,8 @@ def looseness(show: Mask | None) -> tuple[int, int, str]:
     measure = argument if isinstance(argument, int) else 0
     if show.name == "number":
         measure = -measure  # the wider the range, the less it tells
+    elif show.name == "date":
+        measure = ("year", "month").index(str(argument))
     return (_LOOSER.index(show.name), measure, str(argument))
 
 
