@@ -90,7 +90,7 @@ def test_probes() -> None:
         ),
         (FunctionRule(exact("public", "slug")),),
     )
-    found = {one.resource for one in probes(Policy({"r": role}))}
+    found = {one.resource for one in probes(Policy({"r": role}), ["r"])}
     assert found == {
         Resource("shop", "public", "customers"),
         Resource("shop", ANY_NAME, ANY_NAME, "id"),

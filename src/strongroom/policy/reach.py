@@ -111,21 +111,28 @@ def limits_of(policy: Policy) -> dict[str, str]:
 
 def changes(old: Authorizer, new: Authorizer) -> Iterator[Change]:
     """Whose access differs, at every name that either policy tells apart."""
-    accesses = sorted(set(probes(old.policy)) | set(probes(new.policy)), key=str)
     before = {(one.kind, one.name): one for one in everybody(old.policy)}
     after = {(one.kind, one.name): one for one in everybody(new.policy)}
     for key in sorted(before.keys() | after.keys()):
         nobody = Subject(key[1], key[0])
         was, becomes = before.get(key, nobody), after.get(key, nobody)
+        asked = {*_probes_for(old.policy, was), *_probes_for(new.policy, becomes)}
+        accesses = sorted(asked, key=str)
         those = zip(accesses, ways(old, was, accesses), ways(new, becomes, accesses), strict=True)
         for access, one, other in those:
             if list(map(str, one)) != list(map(str, other)):
                 yield Change(becomes, access, one, other)
 
 
-def probes(policy: Policy) -> Iterator[Access]:
-    """Accesses enough to tell the policy from others."""
-    for role in policy.roles.values():
+def _probes_for(policy: Policy, subject: Subject) -> Iterator[Access]:
+    """What the subject's own roles name; all, where policies written by hand may name anything."""
+    held = {grant.role for grant in policy.grants(subject)}
+    return probes(policy, policy.roles if policy.files else sorted(held))
+
+
+def probes(policy: Policy, roles: Iterable[str]) -> Iterator[Access]:
+    """Accesses enough to tell these roles from others."""
+    for role in map(policy.roles.__getitem__, roles):
         tables, columns = _names(role)
         for database in sorted(role.databases):
             for pattern in tables:
