@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.config import load, load_policy
+from strongroom.config.access import declared
 from strongroom.errors import InvalidConfiguration, PolicyNotEnforced
 from strongroom.policy.model import Action, DataClass, Mask, Subject
 from strongroom.policy.pattern import exact
@@ -99,7 +100,7 @@ def test_protected_columns_are_of_that_class(file: Path) -> None:
         ("functions: [public.slug]", "includes: [support]", "application → support → application"),
         ("[shop]\n    includes", "[shp]\n    includes", "roles.support.databases names shp"),
         ("anna: {databases: [shop]", "anna: {databases: [shp]", "people.anna.databases names shp"),
-        ("anna:", "app:", "people.app is the name of an account, too"),
+        ("anna:", "app:", "people.app has the name of an account"),
         ("[select, insert]", "[select, inser]", ".tables.public.*: must be a list of actions"),
         ("class:secret", "class:secrt", "names no class of columns"),
         (".iban: secret", ".iban: secrt", "should be 'secret'"),
@@ -130,24 +131,34 @@ def test_too_many_ways(file: Path) -> None:
         parse(file, f"{SMALL}roles:\n{ends}{roles}")
 
 
+@pytest.mark.parametrize("limits", ["rows_per_hour: 10", "reveals_per_hour: 0"])
+def test_limits_are_not_enforced_yet(file: Path, limits: str) -> None:
+    """What the gateway would not keep to stops every command that would serve by it."""
+    file.write_text(
+        f"{SMALL}roles: {{support: {{databases: [shop], limits: {{{limits}}}}}}}", encoding="utf-8"
+    )
+    load_policy(file)
+    with pytest.raises(PolicyNotEnforced, match=r"roles\.support\.limits"):
+        load(file)
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "keys"),
     [
-        "roles: {}",
-        "mask_by_default: no",
-        "classes: {}",
-        "groups: {}",
-        "people: {}",
-        "policies: []",
-        "accounts: {app: {databases: [shop], roles: []}}",
+        ("roles: {}", ["roles"]),
+        ("mask_by_default: no", ["mask_by_default"]),
+        ("classes: {}", ["classes"]),
+        ("groups: {}", ["groups"]),
+        ("policies: []", ["policies"]),
+        ("accounts: {app: {databases: [shop], roles: []}}", ["accounts.app.roles"]),
+        ("people: {anna: {databases: [shop], groups: []}}", ["people.anna.groups"]),
+        ("people: {anna: {databases: [shop]}}", []),
     ],
 )
-def test_roles_are_not_enforced_yet(file: Path, text: str) -> None:
-    """Whatever says who may do what stops every command that would not keep to it."""
+def test_what_makes_a_policy(file: Path, text: str, keys: list[str]) -> None:
+    """Whatever says who may do what, an empty mapping too; that there are people says nothing of it."""
     file.write_text(SMALL + text, encoding="utf-8")
-    load_policy(file)
-    with pytest.raises(PolicyNotEnforced, match=text.partition(":")[0]):
-        load(file)
+    assert declared(load(file)) == keys
 
 
 def test_nothing_of_it(file: Path) -> None:

@@ -146,15 +146,13 @@ def roles_fit(settings: Declared) -> None:
         if name not in settings.roles:
             raise invalid(f"{place} names {name}, which is not under roles")
     for name, person in settings.people.items():
-        if name in settings.accounts:
-            raise invalid(f"people.{name} is the name of an account, too", instead="rename one of the two")
         for group in person.groups:
             if group not in settings.groups:
                 raise invalid(f"people.{name}.groups names {group}, which is not under groups")
-    for place, databases in _names_of_databases(settings):
-        for database in databases:
+    for name, role in settings.roles.items():
+        for database in role.databases:
             if database not in settings.databases:
-                raise invalid(f"{place} names {database}, which is not under databases")
+                raise invalid(f"roles.{name}.databases names {database}, which is not under databases")
     if len(set(settings.policies)) < len(settings.policies):
         raise invalid("policies lists a file twice", instead="keep one of the two")
     _includes_end(settings.roles)
@@ -172,13 +170,6 @@ def _names_of_roles(settings: Declared) -> Iterator[tuple[str, str]]:
         yield from ((f"groups.{group}", role) for role in names)
     for name, role in settings.roles.items():
         yield from ((f"roles.{name}.includes", one) for one in role.includes)
-
-
-def _names_of_databases(settings: Declared) -> Iterator[tuple[str, Sequence[str]]]:
-    for name, role in settings.roles.items():
-        yield f"roles.{name}.databases", role.databases
-    for name, person in settings.people.items():
-        yield f"people.{name}.databases", person.databases
 
 
 def _includes_end(roles: Roles) -> None:

@@ -59,12 +59,12 @@ def written(path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("command", ["serve", "check --offline", "explain SELECT", "password app"])
-def test_nothing_else_takes_roles(strongroom: Callable[..., Run], roles: Path, command: str) -> None:
-    """A gateway that would not keep to roles does not start, and no check says that all is well."""
+def test_nothing_else_takes_limits(strongroom: Callable[..., Run], roles: Path, command: str) -> None:
+    """A gateway that would not keep to a policy does not start, and no check says that all is well."""
     name, *arguments = command.split()
     run = strongroom(name, "--config", str(roles), *arguments)
     assert run.status == 2
-    assert "the gateway does not enforce it yet" in run.stderr
+    assert "the gateway does not enforce roles.support.limits yet" in run.stderr
     assert "policy-not-enforced" in run.stderr
     assert not (roles.parent / "state.db").exists()
 

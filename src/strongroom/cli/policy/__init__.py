@@ -11,6 +11,6 @@ COMMANDS = {
 
 policy = group(
     COMMANDS,
-    help="Who may do what: check roles, test them, compare them. The gateway does not enforce them yet.",
+    help="Who may do what: check roles, test them, compare them.",
     epilog="docs/guides/access.md shows how to write roles.",
 )
