@@ -53,9 +53,9 @@ class SessionJudge:
     def standing(self, said: Said) -> object:
         """The policy, the subject, and which of its conditions hold."""
         if not self._conditions:
-            return id(self.authorizer), self.subject
+            return self.authorizer, self.subject
         here = self._circumstances(said)
-        return id(self.authorizer), self.subject, tuple(one.hold(here) for one in self._conditions)
+        return self.authorizer, self.subject, tuple(one.hold(here) for one in self._conditions)
 
     def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
         """Whether one statement may make all these accesses."""

@@ -1,0 +1,122 @@
+"""The judge of one session."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from strongroom.config import load
+from strongroom.gateway.judging import SessionJudge, authorizer_of
+from strongroom.policy.model import DENY, PERMIT, Access, Action, Effect, Resource, Subject
+from strongroom.protect.pseudonyms import PseudonymKey
+from strongroom.session.policing import Said
+
+CONFIGURATION = """
+state: sqlite:state.db
+databases:
+  shop: {upstream: "postgresql://db.example/shop", listen: 127.0.0.1:6432}
+roles:
+  support:
+    databases: [shop]
+    tables: {public.people: [select]}
+    when: %s
+"""
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
+PEOPLE = Access(Action.SELECT, Resource("shop", "public", "people"))
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def judge(
+    folder: Path,
+    when: str,
+    clock: Clock | None = None,
+    *,
+    source: str = "",
+    certificate: bool = False,
+    second_factor: datetime | None = None,
+) -> SessionJudge:
+    """Of somebody with the role, under one condition."""
+    path = folder / "strongroom.yaml"
+    path.write_text(CONFIGURATION % when)
+    authorizer = authorizer_of(load(path, {}))
+    assert authorizer is not None
+    return SessionJudge(
+        authorizer,
+        "shop",
+        Subject("sam", roles=frozenset({"support"})),
+        PseudonymKey(bytes(32)),
+        source,
+        certificate=certificate,
+        second_factor=second_factor,
+        clock=clock or Clock(),
+    )
+
+
+def test_without_a_policy_nobody_judges(tmp_path: Path) -> None:
+    """As long as the configuration says nothing of who may do what."""
+    path = tmp_path / "strongroom.yaml"
+    path.write_text(CONFIGURATION.partition("roles:")[0])
+    assert authorizer_of(load(path, {})) is None
+
+
+@pytest.mark.parametrize(
+    ("when", "said", "source", "effect"),
+    [
+        ("{}", Said(), "", PERMIT),
+        ("{address: 10.0.0.0/8}", Said(), "10.1.2.3", PERMIT),
+        ("{address: 10.0.0.0/8}", Said(), "192.0.2.1", DENY),
+        ("{address: 10.0.0.0/8}", Said(), "", DENY),
+        ("{application: psql}", Said(application="psql"), "", PERMIT),
+        ("{application: psql}", Said(), "", DENY),
+        ("{tenant: acme}", Said(tenant="acme"), "", PERMIT),
+        ("{tenant: acme}", Said(tenant="globex"), "", DENY),
+        ("{certificate: yes}", Said(), "", DENY),
+    ],
+)
+def test_what_it_knows_of_a_session(
+    tmp_path: Path, when: str, said: Said, source: str, effect: Effect
+) -> None:
+    """Address, application, tenant, certificate; what is not there does not hold."""
+    assert judge(tmp_path, when, source=source).decide([PEOPLE], said).effect is effect
+
+
+def test_a_certificate(tmp_path: Path) -> None:
+    """One that was verified."""
+    assert judge(tmp_path, "{certificate: yes}", certificate=True).decide([PEOPLE], Said()).effect is PERMIT
+
+
+def test_a_second_factor_ages(tmp_path: Path) -> None:
+    """While the session is open: its standing changes in that moment, and with it the answer."""
+    clock = Clock()
+    one = judge(tmp_path, "{second_factor: 15m}", clock, second_factor=NOON - timedelta(minutes=14))
+    before = one.standing(Said())
+    assert one.decide([PEOPLE], Said()).effect is PERMIT
+    clock.now += timedelta(seconds=30)
+    assert one.standing(Said()) == before
+    clock.now += timedelta(minutes=1)
+    assert one.standing(Said()) != before
+    assert one.decide([PEOPLE], Said()).effect is DENY
+
+
+def test_hours_end(tmp_path: Path) -> None:
+    """By the clock, for who is connected too."""
+    clock = Clock()
+    one = judge(tmp_path, "{hours: Mon-Fri 08:00-18:00 UTC}", clock)
+    before = one.standing(Said())
+    clock.now = NOON.replace(hour=18)
+    assert one.standing(Said()) != before
+    assert one.decide([PEOPLE], Said()).effect is DENY
+
+
+def test_another_policy_is_another_standing(tmp_path: Path) -> None:
+    """Also one of the same words: it was read anew."""
+    assert judge(tmp_path, "{}").standing(Said()) != judge(tmp_path, "{}").standing(Said())

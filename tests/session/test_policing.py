@@ -1,0 +1,143 @@
+"""What a policy says of one session's statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from tests.sql.world import CONTEXT
+
+from strongroom.errors import AccessDenied
+from strongroom.policy.model import DENY, PERMIT, Access, Action, Decision, Mask, Reason, Resource
+from strongroom.protect.pseudonyms import PseudonymKey
+from strongroom.session.policing import NAMED_AT_MOST, Policing, Said
+from strongroom.sql.resolve import analyse
+from strongroom.sql.statement import Analysis
+
+POLICED = replace(CONTEXT, policed=True)
+EMAIL = Mask("email")
+
+
+@dataclass
+class Judge:
+    """Permits all but what is refused; remembers what it was asked."""
+
+    refuses: frozenset[str] = frozenset()
+    masks: dict[str, Mask] = field(default_factory=dict)
+    stands: int = 0
+    asked: list[tuple[Access, ...]] = field(default_factory=list)
+    heard: list[Said] = field(default_factory=list)
+    database: str = "shop"
+    key: PseudonymKey = field(default_factory=lambda: PseudonymKey(bytes(32)))
+
+    def standing(self, said: Said) -> object:
+        """As the test says."""
+        self.heard.append(said)
+        return self.stands
+
+    def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
+        """By table or column."""
+        self.asked.append(tuple(accesses))
+        reasons = tuple(
+            Reason(one, DENY if {one.resource.table, one.resource.column} & self.refuses else PERMIT)
+            for one in accesses
+        )
+        if any(one.effect is DENY for one in reasons):
+            return Decision(DENY, reasons=reasons)
+        masks = {
+            one.resource: self.masks[one.resource.column]
+            for one in accesses
+            if one.action is Action.MASK and one.resource.column in self.masks
+        }
+        return Decision(PERMIT, masks, reasons)
+
+
+def judged(judge: Judge, text: str, tenant: str = "") -> Analysis:
+    """A text as one session may send it."""
+    return Policing(judge).judged(analyse(text, (), POLICED), CONTEXT.schema, tenant)
+
+
+def test_what_is_asked() -> None:
+    """Each access by its names, and each column that is output as it stands, under the database's name."""
+    judge = Judge()
+    judged(judge, "select txt from plain where id = 1")
+    assert set(judge.asked[0]) == {
+        Access(Action.SELECT, Resource("shop", "public", "plain")),
+        Access(Action.FILTER, Resource("shop", "public", "plain", "id")),
+        Access(Action.MASK, Resource("shop", "public", "plain", "txt")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "access"),
+    [
+        ("select public.harmless(1)", Access(Action.CALL, Resource("shop", "public", function="harmless"))),
+        ("create schema x", Access(Action.DDL, Resource("shop"))),
+        ("select 1 from nowhere", Access(Action.SELECT, Resource("shop", "", "nowhere"))),
+    ],
+)
+def test_what_has_fewer_names(text: str, access: Access) -> None:
+    """Functions, the database itself, and what the catalog does not know, which is of no schema."""
+    judge = Judge()
+    judged(judge, text)
+    assert access in judge.asked[0]
+
+
+def test_what_is_permitted_whole_is_the_same_analysis() -> None:
+    """So that what is remembered of it stays good."""
+    analysis = analyse("select txt from plain", (), POLICED)
+    policing = Policing(Judge())
+    assert policing.judged(analysis, CONTEXT.schema, "") is analysis
+
+
+def test_masks_are_put_on_outputs() -> None:
+    """On each that is of the column, and on no other."""
+    (found,) = judged(Judge(masks={"txt": EMAIL}), "select txt, id, txt as t from plain").statements
+    assert [one.mask for one in found.outputs or ()] == [EMAIL, None, EMAIL]
+
+
+def test_a_mask_that_does_not_fit_is_refused_at_once() -> None:
+    """Before anything is sent, with the output's name."""
+    with pytest.raises(AccessDenied, match='the output "id" can only be shown masked'):
+        judged(Judge(masks={"id": EMAIL}), "select id from plain")
+
+
+def test_what_is_denied_is_named() -> None:
+    """The first few of it, and how many more; no value of the statement."""
+    with pytest.raises(AccessDenied) as caught:
+        judged(
+            Judge(refuses=frozenset({"plain"})), "update plain set txt = 'secret' where id = 4711 returning *"
+        )
+    words = caught.value.message.removeprefix("permission denied: ").split(", ")
+    assert len(words) == NAMED_AT_MOST
+    assert words[0] == "filter on public.plain.id"
+    assert words[-1].endswith(" more")
+    assert "secret" not in caught.value.message
+
+
+def test_each_is_asked_about_once_while_nothing_changes() -> None:
+    """And again when the judge stands otherwise."""
+    judge = Judge()
+    policing = Policing(judge, "psql")
+    analysis = analyse("select txt from plain", (), POLICED)
+    for _ in range(3):
+        policing.judged(analysis, CONTEXT.schema, "acme")
+    assert len(judge.asked) == 1
+    judge.stands, judge.refuses = 1, frozenset({"txt"})
+    with pytest.raises(AccessDenied):
+        policing.judged(analysis, CONTEXT.schema, "acme")
+    assert set(judge.heard) == {Said("acme", "psql")}
+
+
+def test_a_denial_is_not_remembered_as_a_permission() -> None:
+    """Asked again, it is denied again."""
+    policing = Policing(Judge(refuses=frozenset({"txt"})))
+    analysis = analyse("select txt from plain", (), POLICED)
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            policing.judged(analysis, CONTEXT.schema, "")
+
+
+def test_one_statement_of_several_denies_the_text() -> None:
+    """None of it is sent."""
+    with pytest.raises(AccessDenied):
+        judged(Judge(refuses=frozenset({"txt"})), "select 1; select txt from plain")
