@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from strongroom.demo.access import as_three
 from strongroom.demo.customers import Customer, customers
 from strongroom.errors import Bug, ServerFailed
 from strongroom.testing.gateway import Gateway
@@ -275,7 +276,24 @@ def drill(here: Scene, _rows: int) -> None:
         here.quote(line.rstrip(), "green")
 
 
-STEPS = (compare, look_up, search_the_dump, refuse, tamper, drill)
+def share(here: Scene, _rows: int) -> None:
+    """The same SELECT as an application, an analyst and an intern."""
+    here.say("\n[bold]Roles[/] in the configuration, a reload, and the same query as three:")
+    whole, masked, refused = as_three(here.gateway, here.quote)
+    one = next(iter(customers(1)))
+    _must(whole == [one.name, one.email, one.iban, str(one.born)], "the application sees all of it")
+    shown = [f"{one.name[0]}****", f"{one.email[0]}***@{one.email.partition('@')[2]}", f"****{one.iban[-4:]}"]
+    _must(masked == [*shown, f"{one.born.year}-01-01"], "the analyst sees masks")
+    _must("permission denied" in refused, "the intern sees nothing")
+    table = Table("", "name", "email", "iban", "born", title_justify="left")
+    table.add_row("application", *whole)
+    table.add_row("analyst", *masked)
+    table.add_row("intern", "", "", "", "")
+    here.console.print(table)
+    here.quote(refused, "yellow")
+
+
+STEPS = (compare, look_up, search_the_dump, refuse, tamper, drill, share)
 
 
 def _row(one: Customer) -> tuple[object, ...]:
