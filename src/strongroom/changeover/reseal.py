@@ -5,12 +5,13 @@ sealed, opened once more and compared, and written back by (ctid, xmin), which n
 what a writer changed meanwhile is not found, and met in the next pass. Called by ``rotation.py``.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from strongroom.changeover import places
 from strongroom.changeover.checks import SealedColumn
-from strongroom.changeover.database import Database
+from strongroom.changeover.database import Database, Values
 from strongroom.changeover.fill import STYLE
 from strongroom.changeover.model import Progress, Stage, Tell
 from strongroom.changeover.pace import Pace
@@ -19,6 +20,9 @@ from strongroom.errors import ChangeoverMismatch
 from strongroom.protect.check import quoted
 from strongroom.protect.envelope import PREFIX_SIZE, prefix
 from strongroom.protect.plan import BINARY_FORMAT, ColumnCodec, Sent
+
+ROWS_AT_ONCE = 1_000
+"""Rows that are written in one statement: some tens of milliseconds, for which each is locked."""
 
 
 @dataclass
@@ -53,8 +57,10 @@ class Resealer:
             f" WHERE {condition} AND {self._is_old(name)}",
             binary=True,
         )
-        if rows:
-            self.database.run(self._update(), *places.of(rows), self._resealed([row[2] for row in rows]))
+        parts = [rows[at : at + ROWS_AT_ONCE] for at in range(0, len(rows), ROWS_AT_ONCE)]
+        with ThreadPoolExecutor(1) as beside:  # the next part is sealed while the database writes this one
+            for part, sealed in zip(parts, _ahead(beside, self._resealed, parts), strict=True):
+                self.database.run(self._update(), *places.of(part), sealed)
         return len(rows)
 
     def _is_old(self, name: str) -> str:
@@ -64,7 +70,8 @@ class Resealer:
         old = (f"'\\x{prefix(one).hex()}'::bytea" for one in sorted(self.only))
         return f"{sealed_by} IN ({', '.join(old)})"
 
-    def _resealed(self, values: Sequence[bytes | None]) -> list[bytes | None]:
+    def _resealed(self, rows: Sequence[Values]) -> list[bytes | None]:
+        values = [row[2] for row in rows]
         plain = self.codec.open_all(values, format_code=BINARY_FORMAT, style=STYLE)
         sealed = self.codec.seal_all(plain, Sent(STYLE, self.column.scheme.type.oid, BINARY_FORMAT))
         if self.codec.open_all(sealed, format_code=BINARY_FORMAT, style=STYLE) != plain:
@@ -81,3 +88,18 @@ class Resealer:
             + f" FROM (SELECT id, x, v FROM unnest({places.UNNESTED}, %b::bytea[]) u(id, x, v) OFFSET 0) s"
             " WHERE t.ctid = s.id AND t.xmin = s.x"
         )
+
+
+def _ahead(
+    beside: ThreadPoolExecutor,
+    reseal: Callable[[Sequence[Values]], list[bytes | None]],
+    parts: Sequence[Sequence[Values]],
+) -> Iterator[list[bytes | None]]:
+    """Each part resealed, one ahead of what is asked for; what goes wrong is raised in its turn."""
+    if not parts:
+        return
+    coming = beside.submit(reseal, parts[0])
+    for part in parts[1:]:
+        ready, coming = coming.result(), beside.submit(reseal, part)
+        yield ready
+    yield coming.result()
