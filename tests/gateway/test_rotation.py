@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
 import signal
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -200,6 +202,52 @@ def test_a_deterministic_key_while_sessions_look_up(gateway: Gateway) -> None:
     assert len(rotated.keyset.versions) == 2
     with session(gateway) as one:
         look_up(one, 7)
+
+
+def test_unique_and_foreign_keys_hold_while_a_deterministic_key_is_rotated(gateway: Gateway) -> None:
+    """Each row that was accepted is found; a second of one email, or an order of nobody, never is accepted."""
+    ids = itertools.count(ROWS)
+    added: list[int] = []
+
+    def add(connection: psycopg.Connection, _: int) -> None:
+        one = next(ids)
+        connection.execute("INSERT INTO people VALUES (%s, %s, 'new')", [one, f"n{one}@example.org"])
+        added.append(one)
+
+    def order(connection: psycopg.Connection, number: int) -> None:
+        connection.execute("INSERT INTO orders VALUES (%s, %s, 0)", [next(ids), f"p{number}@example.org"])
+
+    def add_another(connection: psycopg.Connection, number: int) -> None:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            _tried(
+                connection, "INSERT INTO people VALUES (%s, %s, '')", [next(ids), f"p{number}@example.org"]
+            )
+
+    def order_for_nobody(connection: psycopg.Connection, number: int) -> None:
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            _tried(connection, "INSERT INTO orders VALUES (%s, %s, 0)", [next(ids), f"x{number}@example.org"])
+
+    workers = [Worker(work, gateway, {}) for work in (add, order, add_another, order_for_nobody, look_up)]
+    with at_work(*workers):
+        rotate(gateway, *BOTH)
+    with session(gateway) as one:
+        for number in added:
+            found = one.execute("SELECT id FROM people WHERE email = %s", [f"n{number}@example.org"])
+            assert found.fetchall() == [(number,)]
+        orphans = "SELECT count(*) FROM orders o LEFT JOIN people p USING (email) WHERE p.id IS NULL"
+        assert one.execute(orphans).fetchone() == (0,)
+
+
+def _tried(connection: psycopg.Connection, statement: LiteralString, values: list[object]) -> None:
+    """Until there is an answer that is not to be tried again."""
+    while True:
+        try:
+            connection.execute(statement, values)
+        except psycopg.Error as error:
+            if error.sqlstate != TRY_AGAIN or connection.closed:
+                raise
+        else:
+            return
 
 
 def test_a_randomized_key_while_sessions_read_and_write(gateway: Gateway) -> None:
