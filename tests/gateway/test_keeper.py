@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -428,3 +429,36 @@ def writes(db: psycopg.Connection[Any], number: int, tenant: str) -> bool:
     except psycopg.errors.ObjectNotInPrerequisiteState:  # tenant-unknown
         return False
     return True
+
+
+def test_a_silent_service_takes_away_the_keys_of_its_own_tenants_alone(
+    shop: PostgresServer, authority: Authority, tmp_path: Path
+) -> None:
+    """It accepts and never answers: its many tenants wait for it, and nobody else does."""
+    program = find_openbao()
+    if program is None:
+        missing("OpenBao")
+    FileRoot.create(tmp_path / "acme.key", None)
+    with OpenBao.start(program, authority) as bao:
+        token = bao.make_root()
+        many = {f"t{number}": address_of(bao, "MANY_TOKEN") for number in range(40)}
+        own = {"acme": f"file:{tmp_path / 'acme.key'}", **many}
+        with serving(shop, own, MANY_TOKEN=token) as one:
+            scopes = {f"{one.gateway.database}@{name}" for name in many}
+            one.add(*many)
+            here, gone = "the key of a tenant is here again", "the key of a tenant was taken away"
+            wait_until(lambda: _tenants(one.gateway, here) >= scopes, "all of them are here", 60)
+            bao.pause()
+            try:
+                wait_until(lambda: _tenants(one.gateway, gone) >= scopes, "all of them are gone", 60)
+                until = time.monotonic() + 3 * CACHE_SECONDS
+                while time.monotonic() < until:
+                    assert opens(one, "acme")
+            finally:
+                bao.resume()
+            assert _tenants(one.gateway, gone) == scopes
+
+
+def _tenants(gateway: Gateway, event: str) -> set[str]:
+    """Those of whom the log says so."""
+    return {str(line["tenant"]) for line in logged(gateway, event)}

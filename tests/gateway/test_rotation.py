@@ -205,7 +205,7 @@ def test_a_deterministic_key_while_sessions_look_up(gateway: Gateway) -> None:
 
 
 def test_unique_and_foreign_keys_hold_while_a_deterministic_key_is_rotated(gateway: Gateway) -> None:
-    """Each row that was accepted is found; a second of one email, or an order of nobody, never is accepted."""
+    """Each row that was accepted is found; a second of one email, or an order of nobody, never is."""
     ids = itertools.count(ROWS)
     added: list[int] = []
 

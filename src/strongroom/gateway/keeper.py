@@ -11,6 +11,7 @@ slow one keeps no session and no other tenant waiting.
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,7 +19,11 @@ from functools import partial
 
 import structlog
 
-from strongroom.config import Settings
+from strongroom.config import RootAddress, Settings
+from strongroom.config.awskms_address import AwsKmsAddress
+from strongroom.config.kmip_address import KmipAddress
+from strongroom.config.pkcs11_uri import Pkcs11Address
+from strongroom.config.vault_address import VaultAddress
 from strongroom.errors import RootError, StrongroomError, TenantsTooMany
 from strongroom.gateway.kept import Place
 from strongroom.gateway.newcomers import Site, add, standing_of
@@ -44,8 +49,11 @@ ASK_SHARE = 0.5
 AGAIN_SECONDS = 15.0
 """A provider that gave no key is asked again after so long, or a quarter of the cache's time."""
 
-THREADS = 16
-"""So many providers are asked at once; those that hang do so for as long as their clients wait."""
+THREADS = 32
+"""So many questions are under way at once; those that hang do so for as long as their clients wait."""
+
+AT_ONE = 2
+"""Of these, to one service: one that is silent has its own tenants wait, and hardly anyone else's."""
 
 MAKING_AT_MOST = 50
 """So many new tenants may wait for their keys, and no more."""
@@ -73,6 +81,7 @@ class Keeper:
     def __init__(self, state: State, tell: Tell, tasks: Tasks, entered: Entered) -> None:
         self._state, self._tell, self._tasks, self._entered = state, tell, tasks, entered
         self._threads = ThreadPoolExecutor(THREADS, "tenant")
+        self._turns: dict[object, asyncio.Semaphore] = {}
         self._own: dict[str, _Own] = {}
         self._keks: dict[str, Keyset] = {}
         self._revisions: dict[str, int] = {}
@@ -187,11 +196,11 @@ class Keeper:
     async def _ask(self, one: _Own) -> None:
         """Asks a provider, and notes what it answers."""
         loop = asyncio.get_running_loop()
-        asked = loop.time()
         try:
             place = self._places[scope_of(one.name).partition("@")[0]]
             question = partial(_asked, self._settings, self._state, place, one.name)
-            standing = await loop.run_in_executor(self._threads, question)
+            async with self._turn(one.name):
+                asked, standing = await loop.run_in_executor(self._threads, question)
         finally:
             one.asking = False
         if self._own.get(one.name) is not one:
@@ -206,6 +215,12 @@ class Keeper:
                 self._say_it_is_back(one.name)
             one.is_here = True
             self._came(standing)
+
+    def _turn(self, name: str) -> asyncio.Semaphore:
+        """What keeps a service from being asked more often at once than it should."""
+        assert self._settings.keys is not None  # there are protected columns
+        service = service_of(self._settings.keys.tenants.own.get(scope_of(name)))
+        return self._turns.setdefault(service, asyncio.Semaphore(AT_ONE))
 
     def _say_it_is_back(self, name: str) -> None:
         _log.warning("the key of a tenant is here again", tenant=scope_of(name))
@@ -288,7 +303,24 @@ class Keeper:
         return random.uniform(low, high)  # noqa: S311  # so that not all are asked at once
 
 
-def _asked(settings: Settings, state: State, place: Place, name: str) -> Standing:
-    """How a tenant stands that holds its own key; the database is not asked."""
+def _asked(settings: Settings, state: State, place: Place, name: str) -> tuple[float, Standing]:
+    """How a tenant stands that holds its own key, and when that was asked; the database is not asked.
+
+    By the loop's clock, and not before its turn came: what waits for others has not been refused.
+    """
     rows = Rows(settings, state, place, kept_keks(state.engine, name), {}, {})
-    return rows.stand_own(name)
+    return time.monotonic(), rows.stand_own(name)
+
+
+def service_of(address: RootAddress | None) -> object:
+    """What answers for a provider: a server, a region, a token's library, a file."""
+    match address:
+        case VaultAddress(url=url):
+            return url
+        case KmipAddress(server=server):
+            return server
+        case AwsKmsAddress(region=region, endpoint=endpoint):
+            return endpoint or region
+        case Pkcs11Address(module=module):
+            return module
+    return address

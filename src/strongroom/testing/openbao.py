@@ -7,6 +7,7 @@ one would be. Each request is a line in ``audit``, by which calls are counted.
 
 import json
 import os
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -98,6 +99,18 @@ class OpenBao(Temporary):
     def seal(self) -> None:
         """It answers nothing more until it is unsealed."""
         self.call("PUT", "sys/seal")
+
+    def pause(self) -> None:
+        """It takes connections and answers nothing, until ``resume``."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
+        assert self._process is not None, "OpenBao does not run"
+        self._process.send_signal(what)
 
     def make_root(self, kind: str = "aes256-gcm96") -> str:
         """The transit engine with a key ``strongroom``; a token that may do what a root needs."""
