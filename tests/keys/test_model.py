@@ -1,9 +1,11 @@
 """keys/model.py: keysets as values."""
 
 import pickle
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -37,6 +39,18 @@ def version(key_id: int, state: KeyState = KeyState.ACTIVE) -> KeyVersion:
 
 def keyset(*versions: KeyVersion, primary: int = 1) -> Keyset:
     return Keyset("shop/c", Algorithm.AES256_GCM, CONTEXT, "text", 0, versions, primary)
+
+
+SPECIFICATION = Path(__file__).parents[2] / "docs/spec/keys.md"
+
+
+def test_the_table_is_that_of_the_specification() -> None:
+    """Which states open, and which may follow which, as people read it (NIST SP 800-57 part 1, section 7)."""
+    table = SPECIFICATION.read_text().partition("| state | opens |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| ([a-z-]+) \| (yes|no)\b[^|]*\|[^|]*\| ([a-z, -]*?) ?\|$", table, re.MULTILINE)
+    said = {KeyState(state): {KeyState(one) for one in after.split(", ") if one} for state, _, after in rows}
+    assert said == {state: set(after) for state, after in TRANSITIONS.items()}
+    assert {KeyState(state) for state, opens, _ in rows if opens == "yes"} == OPENING
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(KeyState, KeyState)))
