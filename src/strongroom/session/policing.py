@@ -89,6 +89,9 @@ class Policing:
         return passed
 
     def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
+        if statement.defines is not None:
+            # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
+            statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
         accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
         outputs = statement.outputs or ()
         shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
