@@ -36,6 +36,7 @@ ROLES: dict[str, Any] = {
         "tables": {
             "public.people": ["select", "update"],
             "public.notes": ["select"],
+            "public.plain": ["select"],
             "public.functional": ["select"],
         },
         "columns": {
@@ -45,6 +46,7 @@ ROLES: dict[str, Any] = {
             "public.people.name": {"show": {"mask": "first", "n": 1}},
             "public.people.born": {"show": {"mask": "date", "to": "year"}},
             "public.people.note": "write_only",
+            "public.plain.word": {"show": {"mask": "full"}, "filter": True},
             "public.notes.*": "reveal",
         },
     },
@@ -59,6 +61,8 @@ ACCOUNTS = {"app": ["application"], "sam": ["support"], "ivy": ["intern"], "nobo
 TABLES = """
 CREATE TABLE people (id int PRIMARY KEY, email bytea, iban bytea, name text, born date, note text);
 CREATE TABLE notes (id int, body text);
+CREATE TABLE plain (word text);
+INSERT INTO plain VALUES ('hidden');
 CREATE VIEW names AS SELECT id, name FROM people;
 CREATE FUNCTION made_up() RETURNS text LANGUAGE sql AS $$ SELECT 'of a function'::text $$;
 CREATE VIEW functional AS SELECT id, made_up() AS made FROM notes;
@@ -228,6 +232,15 @@ def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -
         sam.execute(f"PREPARE named AS SELECT {protected} FROM people")
         row = sam.pgconn.exec_prepared(b"named", None).get_value(0, 0)
         assert row in {b"j***@example.com", b"J****"}
+
+
+def test_errors_say_nothing_of_what_is_filtered_by(policed: Gateway) -> None:
+    """A condition may be computed with a column that is seen masked; PostgreSQL would quote its value."""
+    with session(policed, "sam") as sam:
+        for extended in (False, True):
+            with pytest.raises(errors.InvalidTextRepresentation) as failed:
+                sam.execute("SELECT 1 FROM plain WHERE word::int = 1", prepare=extended)
+            assert "hidden" not in str(failed.value)
 
 
 def test_what_may_be_written_and_not_read(policed: Gateway) -> None:
