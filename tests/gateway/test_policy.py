@@ -243,6 +243,13 @@ def test_errors_say_nothing_of_what_is_filtered_by(policed: Gateway) -> None:
             assert "hidden" not in str(failed.value)
 
 
+@pytest.mark.parametrize("options", ["-c role=postgres", "-c ro\\\\le=postgres", "--session-authorization=x"])
+def test_nobody_begins_as_another_role(policed: Gateway, options: str) -> None:
+    """What SET ROLE may not do, the start-up packet may not either."""
+    with pytest.raises(psycopg.OperationalError, match="start-up packet"):
+        psycopg.connect(policed.uri("sam", PASSWORD), options=options).close()
+
+
 def test_what_may_be_written_and_not_read(policed: Gateway) -> None:
     """By parameter and literal; the application sees it."""
     with session(policed, "sam") as sam, session(policed, "app") as app:
