@@ -33,7 +33,12 @@ ROLES: dict[str, Any] = {
     },
     "support": {
         "databases": ["policed"],
-        "tables": {"public.people": ["select", "update"], "public.notes": ["select"]},
+        "tables": {
+            "public.people": ["select", "update"],
+            "public.notes": ["select"],
+            "public.plain": ["select"],
+            "public.functional": ["select"],
+        },
         "columns": {
             "public.people.id": "reveal",
             "public.people.email": {"show": {"mask": "email"}, "filter": True},
@@ -41,6 +46,7 @@ ROLES: dict[str, Any] = {
             "public.people.name": {"show": {"mask": "first", "n": 1}},
             "public.people.born": {"show": {"mask": "date", "to": "year"}},
             "public.people.note": "write_only",
+            "public.plain.word": {"show": {"mask": "full"}, "filter": True},
             "public.notes.*": "reveal",
         },
     },
@@ -55,7 +61,11 @@ ACCOUNTS = {"app": ["application"], "sam": ["support"], "ivy": ["intern"], "nobo
 TABLES = """
 CREATE TABLE people (id int PRIMARY KEY, email bytea, iban bytea, name text, born date, note text);
 CREATE TABLE notes (id int, body text);
+CREATE TABLE plain (word text);
+INSERT INTO plain VALUES ('hidden');
 CREATE VIEW names AS SELECT id, name FROM people;
+CREATE FUNCTION made_up() RETURNS text LANGUAGE sql AS $$ SELECT 'of a function'::text $$;
+CREATE VIEW functional AS SELECT id, made_up() AS made FROM notes;
 INSERT INTO notes VALUES (1, 'hello');
 """
 
@@ -98,6 +108,7 @@ def session(gateway: Gateway, account: str) -> psycopg.Connection[TupleRow]:
     return psycopg.connect(gateway.uri(account, PASSWORD), autocommit=True)
 
 
+REFUSED = (errors.InsufficientPrivilege, errors.FeatureNotSupported, errors.SyntaxError)
 EVERYTHING = "SELECT id, email, iban, name, born FROM people"
 
 
@@ -185,6 +196,21 @@ def test_masks_follow_the_column(policed: Gateway, query: str) -> None:
         ("SELECT name FROM names", "select on public.names"),
         ("SELECT most_common_vals FROM pg_stats", "select on pg_catalog.pg_stats"),
         ("SELECT * FROM pg_stat_activity", "select on pg_catalog.pg_stat_activity"),
+        ("SELECT xmlelement(name x, name) FROM people", "reveal on public.people.name"),
+        ("SELECT p.id FROM people p, generate_series(1, ascii(p.name)) g", "reveal on public.people.name"),
+        ("SELECT 1 WHERE EXISTS (SELECT 1/ascii(name) FROM people OFFSET 0)", "reveal on public.people.name"),
+        (
+            "SELECT email FROM people FULL JOIN (SELECT email FROM people) y USING (email)",
+            "reveal on public.people.email",
+        ),
+        ("SELECT query FROM pg_stat_get_activity(NULL)", "call on pg_catalog.pg_stat_get_activity"),
+        ("SELECT pg_read_file('PG_VERSION')", "call on pg_catalog.pg_read_file"),
+        ("SELECT set_config('role', 'postgres', false)", "ddl on policed"),
+        ("COPY (SELECT body FROM notes) TO STDOUT", "copy on public.notes"),
+        ("SELECT * FROM (SELECT * FROM notes) n FOR UPDATE", "update on public.notes"),
+        ("UPDATE notes SET id = 1 RETURNING WITH (OLD AS o) o.id", "yntax"),
+        ("SELECT made FROM functional", "show on public.functional.made"),
+        ("PREPARE p AS SELECT note FROM people", "show on public.people.note"),
         ("SELECT query_to_xml('SELECT name FROM people', true, true, '')", "query_to_xml"),
     ],
 )  # fmt: skip
@@ -192,11 +218,36 @@ def test_masks_follow_the_column(policed: Gateway, query: str) -> None:
 def test_ways_around_a_mask(policed: Gateway, query: str, what: str, extended: bool) -> None:
     """What would compute with it, guess it, keep it elsewhere, or read it from where the database has it."""
     with session(policed, "sam") as sam:
-        with pytest.raises((errors.InsufficientPrivilege, errors.FeatureNotSupported)) as refused:
+        with pytest.raises(REFUSED) as refused:
             sam.execute(query, prepare=extended)
         assert what in str(refused.value)
         assert "Johanna" not in str(refused.value)
         assert sam.execute("SELECT id FROM people").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("protected", ["email", "name"])
+def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -> None:
+    """A statement of PREPARE that the extended protocol runs by its name."""
+    with session(policed, "sam") as sam:
+        sam.execute(f"PREPARE named AS SELECT {protected} FROM people")
+        row = sam.pgconn.exec_prepared(b"named", None).get_value(0, 0)
+        assert row in {b"j***@example.com", b"J****"}
+
+
+def test_errors_say_nothing_of_what_is_filtered_by(policed: Gateway) -> None:
+    """A condition may be computed with a column that is seen masked; PostgreSQL would quote its value."""
+    with session(policed, "sam") as sam:
+        for extended in (False, True):
+            with pytest.raises(errors.InvalidTextRepresentation) as failed:
+                sam.execute("SELECT 1 FROM plain WHERE word::int = 1", prepare=extended)
+            assert "hidden" not in str(failed.value)
+
+
+@pytest.mark.parametrize("options", ["-c role=postgres", "-c ro\\\\le=postgres", "--session-authorization=x"])
+def test_nobody_begins_as_another_role(policed: Gateway, options: str) -> None:
+    """What SET ROLE may not do, the start-up packet may not either."""
+    with pytest.raises(psycopg.OperationalError, match="start-up packet"):
+        psycopg.connect(policed.uri("sam", PASSWORD), options=options).close()
 
 
 def test_what_may_be_written_and_not_read(policed: Gateway) -> None:

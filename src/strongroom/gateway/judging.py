@@ -51,7 +51,10 @@ class SessionJudge:
         object.__setattr__(self, "_conditions", tuple(one for one, _ in decision.residual.answers))
 
     def standing(self, said: Said) -> object:
-        """The policy, the subject, and which of its conditions hold."""
+        """The policy, the subject, and which of its conditions hold.
+
+        The policy itself, which compares by identity: the number of one that is gone may be another's.
+        """
         if not self._conditions:
             return self.authorizer, self.subject
         here = self._circumstances(said)

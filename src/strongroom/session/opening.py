@@ -38,6 +38,9 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 
 CHECK_VIOLATION = "23514"
 
+DATA_EXCEPTION = "22"
+"""The class of errors whose message may quote a value: invalid input syntax, out of range."""
+
 GUARD_GONE = "42704"
 """undefined_object: the type that look-ups name went with the key it is named after (sql/guards.py)."""
 
@@ -160,7 +163,7 @@ class OpeningRelay(Relay):
         if refused_by_check or rotated:
             error = PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
             return to_wire(error).serialise()
-        return _without_values(message) if near(subject) else None
+        return _without_values(message, hushed=_hushed(subject)) if near(subject) else None
 
     def _watch(self, description: m.RowDescription) -> None:
         """Notice a column that was sealed a moment ago, before a row of it passes for what it was."""
@@ -185,7 +188,9 @@ class OpeningRelay(Relay):
 
     def _noticed(self, message: bytes) -> bytes | None:
         head = self._replies.head
-        return _without_values(message) if head is not None and near(head.subject) else None
+        if head is None or not near(head.subject):
+            return None
+        return _without_values(message, hushed=_hushed(head.subject))
 
     def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
         resolved = statement.resolved
@@ -334,7 +339,19 @@ def touched(resolved: Resolved | None) -> bool:
     return resolved is not None and resolved.touched
 
 
-def _without_values(message: bytes) -> bytes:
+def _hushed(subject: object) -> bool:
+    """Whether a message may quote a value that the client may filter by and not see."""
+    if isinstance(subject, Portal):
+        subject = subject.run
+    if isinstance(subject, Run):
+        return any(one.hushed for one in subject.statements)
+    return isinstance(subject, Statement) and subject.resolved is not None and subject.resolved.hushed
+
+
+def _without_values(message: bytes, *, hushed: bool) -> bytes:
     fields = m.ErrorResponse.parse(message[HEADER:]).fields
     told = {code: text for code, text in fields.items() if code in TOLD}
+    if hushed and fields.get("C", "").startswith(DATA_EXCEPTION):
+        told = {code: text for code, text in told.items() if code != "H"}
+        told["M"] = "a value could not be computed with"
     return m.ErrorResponse(told).serialise(message[:1])

@@ -89,18 +89,28 @@ class Policing:
         return passed
 
     def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
+        if statement.defines is not None:
+            # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
+            statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
         accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
         outputs = statement.outputs or ()
         shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
         decision = self._judge.decide((*accesses, *shown.values()), Said(tenant, self._application))
         if decision.effect is not PERMIT:
             raise _denied(decision)
+        if self._filters_unseen(accesses, tenant):
+            statement = replace(statement, hushed=True)
         if not decision.masks:
             return statement
         masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
         masked = tuple(_masked(one, masks) for one in outputs)
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
+
+    def _filters_unseen(self, accesses: Sequence[Access], tenant: str) -> bool:
+        """Whether rows are told apart by what may not be revealed: errors of conditions quote values."""
+        asked = [Access(Action.REVEAL, one.resource) for one in accesses if one.action is Action.FILTER]
+        return bool(asked) and self._judge.decide(asked, Said(tenant, self._application)).effect is not PERMIT
 
     def _asked(self, one: access.Access) -> Access:
         schema, name, column = one.schema or None, one.name or None, one.column or None

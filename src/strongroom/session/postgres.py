@@ -38,7 +38,7 @@ from strongroom.session.policing import Judge
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.snapshot import Snapshot
-from strongroom.session.startup import Encryption, account_of, first_packet, negotiate
+from strongroom.session.startup import Encryption, account_of, check_settings, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer
 from strongroom.wire.postgres.scram import login_refused
@@ -259,6 +259,7 @@ class Session:
                 hint="Close idle connections, use a pool in the application, or raise the limit.",
             )
         if event.judge is not None:
+            check_settings(self._startup)
             self._police(event.judge)
         settings = {
             name: value

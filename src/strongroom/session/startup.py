@@ -8,7 +8,13 @@ Called by `session/postgres.py` and `gateway/preamble.py`.
 
 from enum import Enum
 
-from strongroom.errors import DumpRefused, MalformedMessage, StartupPacketTooLarge, UnsupportedProtocol
+from strongroom.errors import (
+    AccessDenied,
+    DumpRefused,
+    MalformedMessage,
+    StartupPacketTooLarge,
+    UnsupportedProtocol,
+)
 from strongroom.wire.postgres.messages import (
     CANCEL_REQUEST,
     GSSENC_REQUEST,
@@ -100,3 +106,18 @@ def account_of(startup: StartupMessage, *, guarded: bool) -> str:
             "strongroom, come along; keep the root key apart.",
         )
     return account
+
+
+def check_settings(startup: StartupMessage) -> None:
+    """Raises where a client whom a policy binds would begin as another role of the database's.
+
+    In ``options`` a backslash stands before any character, and `-` for `_` (pg_split_opts, ParseLongOption).
+    """
+    names = {name.lower().replace("-", "_") for name in startup.parameters}
+    options = startup.parameters.get("options", "").replace("\\", "").replace("-", "_").lower()
+    for name in ("role", "session_authorization"):
+        if name in names or name in options:
+            raise AccessDenied(
+                f"permission denied: {name} in the start-up packet",
+                hint="Leave it out; SET needs the right `ddl` on the database.",
+            )

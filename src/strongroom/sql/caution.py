@@ -17,6 +17,7 @@ from strongroom.sql.access import Access
 from strongroom.sql.ground import Ground
 from strongroom.sql.mention import RUNS_TEXT, harmless
 from strongroom.sql.parse import Node, strings
+from strongroom.sql.reaching import reaches_out
 from strongroom.sql.schema import OWN_SCHEMA, Function, Relation
 from strongroom.sql.settings import set_config
 from strongroom.sql.statement import Barrier, Context
@@ -226,12 +227,17 @@ def _is_blind(function: Function, protected: set[str]) -> bool:
 
 
 def calls(found: Survey, ground: Ground, path: tuple[str, ...]) -> frozenset[Access]:
-    """The functions of users that a statement may call, and those of PostgreSQL's own that run text."""
+    """The functions of users that a statement may call, and those of PostgreSQL's own that reach further."""
     schema = ground.schema
     relations = [schema.relations[oid] for oid in found.relations]
     columns = {column.name for relation in relations for column in relation.columns}
     named = found.functions | {(name,) for name in found.fields - columns}
-    accesses = {Access(Action.CALL, "pg_catalog", parts[-1]) for parts in named if parts[-1] in RUNS_TEXT}
+    own = {parts[-1] for parts in named}
+    accesses = {
+        Access(Action.CALL, "pg_catalog", name) for name in own if name in RUNS_TEXT or reaches_out(name)
+    }
+    if Barrier.ROLE in found.barriers:
+        accesses.add(Access(Action.DDL))  # as SET ROLE is
     behind = {
         operator.function
         for operator in schema.operators

@@ -48,6 +48,9 @@ def _query_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
     columns = query(run, body["query"])
     for column in columns:
         run.uses.reveal(column.value)  # a stream is not masked
+    for action, schema, name in tuple(run.uses.relations):
+        if action is Action.SELECT:
+            run.uses.on(Action.COPY, (schema, name))
     found = outputs(run, columns)
     if any(output.is_array for output in found):
         raise ConstructRefused("COPY of an array of protected values cannot be analysed", hint="use a SELECT")

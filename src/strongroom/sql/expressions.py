@@ -282,7 +282,7 @@ def _walk_plain(run: Run, scope: Scope, node: object) -> None:
     elif isinstance(node, dict):
         for key, inner in node.items():
             if key in TREATMENTS:
-                plain(TREATMENTS[key](run, scope, inner), "a construct of XML or JSON")
+                plain(expression(run, scope, {key: inner}), "a construct of XML or JSON")
             elif key == "ResTarget":
                 plain(expression(run, scope, inner["val"]), "a construct of XML or JSON")
             elif key in {"SelectStmt", "RangeVar", "SubLink"}:

@@ -133,4 +133,4 @@ def window(run: Run, scope: Scope, body: Node) -> None:
         order(run, expression(run, scope, item["SortBy"]["node"]), item["SortBy"])
     for edge in ("startOffset", "endOffset"):
         if edge in body:
-            plain(expression(run, scope, body[edge]), "a window's frame")
+            run.uses.reveal(plain(expression(run, scope, body[edge]), "a window's frame"))

@@ -83,7 +83,8 @@ def _tree(text: str) -> list[Node]:
         position = getattr(error, "position", 0)
         raise SyntaxNotUnderstood(
             f"syntax error at or near character {position}",
-            hint="the grammar is that of PostgreSQL 17; newer syntax passes only away from protected tables",
+            hint="the grammar is that of PostgreSQL 17; newer syntax passes only away from protected tables,"
+            " and where there are no roles",
         ) from None
     except RecursionError as error:
         raise StatementTooComplex(

@@ -55,10 +55,9 @@ def select(run: Run, parent: Scope | None, body: Node, *, exists: bool = False) 
         order(run, _sorted_by(run, scope, outputs, item["SortBy"]["node"]), item["SortBy"])
     for limit in ("limitOffset", "limitCount"):
         if limit in body:
-            run.uses.filter(plain(expression(run, scope, body[limit]), "LIMIT or OFFSET", INT8))
-    for item in scope.source.items if "lockingClause" in body else ():
-        if item.relation is not None:
-            run.uses.on(Action.UPDATE, item.relation)  # manual, "SELECT", FOR UPDATE
+            value = plain(expression(run, scope, body[limit]), "LIMIT or OFFSET", INT8)
+            run.uses.filter(value)
+            run.uses.reveal(value)  # the number of rows is the value
     run.uses.seen = around  # what it gives, its columns say
     return outputs
 
@@ -146,6 +145,8 @@ def _one_of(values: list[Value], what: str, *, compared: bool = False, alone: bo
 
 def _values(run: Run, scope: Scope, rows: list[Node]) -> list[Named]:
     values = [[expression(run, scope, item) for item in row["List"]["items"]] for row in rows]
+    for value in (value for row in values for value in row):
+        run.computed(value)
     if len({len(row) for row in values}) != 1:
         raise ConstructRefused("VALUES lists must all be of the same length")
     alone = len(rows) == 1  # VALUES of one row is a SELECT
@@ -155,7 +156,11 @@ def _values(run: Run, scope: Scope, rows: list[Node]) -> list[Named]:
 
 def _plain_select(run: Run, scope: Scope, body: Node, *, exists: bool) -> list[Named]:
     if "fromClause" in body:
+        around, run.uses.relations = run.uses.relations, set()
         FROM[0](run, scope, body["fromClause"])
+        for _, *name in tuple(run.uses.relations) if "lockingClause" in body else ():
+            run.uses.on(Action.UPDATE, (name[0], name[1]))  # subqueries' rows, too: manual, "SELECT"
+        run.uses.relations |= around
     outputs = targets(run, scope, body.get("targetList", []), exists=exists)
     condition(run, scope, body.get("whereClause"))
     learn(run, scope, body.get("whereClause"))
@@ -191,6 +196,7 @@ def targets(run: Run, scope: Scope, items: list[Node], *, exists: bool = False) 
             here = target["val"].keys() & {"A_Const", "TypeCast"} or isinstance(node, WholeArray)
             if here and "name" not in target and node is not None and value.undecided:
                 node.label, node.label_at = name, node.label_at or node.end
+            run.computed(value)
             outputs.append(Named(name, value))
         elif not exists:
             outputs.extend(_spelled(run, scope, target["val"]["ColumnRef"], star))

@@ -71,7 +71,8 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     try:
         parsed = parse(text)
     except SyntaxNotUnderstood:
-        if not ground.near or text_is_harmless(text, ground):
+        # A policy must know what a statement does, wherever it does it.
+        if not context.policed and (not ground.near or text_is_harmless(text, ground)):
             return _not_parsed(text)
         raise
     statements: list[Resolved] = []
@@ -82,6 +83,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
         check_logins(item.tag, item.body, context.logins)
         if barriers & _CHANGES:
             _check_after_barrier(item, found, ground, statements)
+            _check_policed_after(found, context, barriers)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
         resolved = policed(task) if context.policed else understand(task)
         statements.append(resolved)
@@ -108,6 +110,15 @@ def _check_after_barrier(item: Statement, found: Survey, ground: Ground, before:
     if changed_near or names & ground.near_names or found.near:
         raise BarrierInBatch(
             "a statement follows another in one text that changes what its names or values may mean",
+            hint="send them as separate statements",
+        )
+
+
+def _check_policed_after(found: Survey, context: Context, barriers: Barrier) -> None:
+    """What a policy is asked about must be what runs: names that change their meaning in one text may not."""
+    if context.policed and barriers & _RENAMES and (found.names or found.functions or found.types):
+        raise BarrierInBatch(
+            "a statement follows another in one text that changes what its names may mean",
             hint="send them as separate statements",
         )
 

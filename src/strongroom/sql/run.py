@@ -81,6 +81,14 @@ class Run:
         """Replaces bytes of the text."""
         self.edits.append(Edit(start, end, pieces))
 
+    def computed(self, value: Value) -> None:
+        """What a SELECT or RETURNING list computes is told by errors and by numbers of rows, read or not.
+
+        Of a view, whoever made it has computed it.
+        """
+        if value.as_is is None and not self.stored:
+            self.uses.reveal(value)
+
     def name_end(self, location: int) -> int:
         """The end of a dotted name that begins at a byte."""
         index = self.lexed.at(location)

@@ -55,7 +55,7 @@ def _source(run: Run, scope: Scope, node: Node, left: Source) -> Source:
     if tag == "RangeTableSample":
         only("TABLESAMPLE", body, "relation", "method", "args", "repeatable", "location")
         for arg in (*body.get("args", ()), *([body["repeatable"]] if "repeatable" in body else ())):
-            run.uses.filter(plain(expression(run, scope, arg), "TABLESAMPLE"))
+            run.uses.reveal(plain(expression(run, scope, arg), "TABLESAMPLE"))
         return _source(run, scope, body["relation"], left)
     raise ConstructRefused(f"{tag} in FROM cannot be analysed beside a protected table")
 
@@ -184,7 +184,7 @@ def _view_columns(run: Run, relation: Relation) -> list[Named]:
     run.relations |= inner.relations
     run.uses.revealed |= inner.uses.revealed
     columns = [
-        Named(column.name, _view_value(column, output.value, (relation.oid, column.attnum)))
+        Named(column.name, _asked(run, _view_value(column, output.value, (relation.oid, column.attnum))))
         for column, output in zip(relation.columns, outputs, strict=True)
     ]
     run.views[relation.oid] = columns
@@ -201,6 +201,13 @@ def _view_value(column: Column, value: Value, origin: tuple[int, int]) -> Value:
             type_oid=column.type_oid, typmod=column.typmod, origin=origin, columns=columns, as_is=value.as_is
         )
     return replace(apart(value), open=(), origin=origin)
+
+
+def _asked(run: Run, value: Value) -> Value:
+    """A view's column that comes from no table's is asked about as its own: it may be a function's."""
+    if not run.context.policed or columns_of(value) or value.protection is not None:
+        return value
+    return replace(value, columns=frozenset({value.origin}), as_is=value.origin)
 
 
 def _alias(body: Node, default: str) -> tuple[str, tuple[str, ...]]:
@@ -256,9 +263,9 @@ def _function(run: Run, scope: Scope, body: Node, left: Source) -> Source:
         names = [item["ColumnDef"]["colname"] for item in body["coldeflist"]]
         columns, partial = [Named(name, COMPUTED) for name in names], False
     given, run.uses.seen = frozenset(run.uses.seen), around
+    run.uses.revealed |= given  # how many rows it gives tells of them, whoever reads its columns
     columns = [replace(column, value=replace(column.value, columns=given)) for column in columns]
     if partial:
-        run.uses.revealed |= given  # its columns are not known one by one
         alias, names_given = _alias(body, name)
         known = [Named(label, PLAIN) for label in names_given] if not columns else []
         return Source([Item(alias, known, partial=True)], known)
@@ -361,14 +368,15 @@ def _merged(run: Run, name: str, ours: Source, theirs: Source, kind: str) -> Nam
             if one.text and other.text
             else quoted(name)
         )
-        return Named(name, replace(value, origin=(0, 0)), text)
+        columns = columns_of(one.value) | columns_of(other.value)
+        return Named(name, replace(value, origin=(0, 0), columns=columns, as_is=None), text)
     kept = other if kind == "JOIN_RIGHT" else one
     same = one.value.type_oid == other.value.type_oid and one.value.typmod == other.value.typmod
     if one.value.type_oid and same:
         return Named(name, settled(kept.value), kept.text or quoted(name))
     # buildMergedJoinVar (parse_clause.c): the kept column is relabelled, upstream only if it is not sealed.
     origin = kept.value.origin if kept.value.touches() else (-1, 0)
-    return Named(name, replace(settled(kept.value), origin=origin, typmod=-1), quoted(name))
+    return Named(name, replace(settled(kept.value), origin=origin, typmod=-1, as_is=None), quoted(name))
 
 
 def _only_column(source: Source, name: str) -> Named:

@@ -1,0 +1,34 @@
+"""sql/reaching.py: functions of PostgreSQL's own about which a policy is asked."""
+
+import pytest
+
+from strongroom.sql.reaching import reaches_out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pg_read_file",
+        "pg_ls_dir",
+        "pg_stat_get_activity",
+        "pg_stat_get_backend_activity",
+        "pg_terminate_backend",
+        "pg_logical_slot_peek_changes",
+        "lo_import",
+        "lo_get",
+        "loread",
+        "setval",
+        "pg_something_new",
+    ],
+)
+def test_what_reaches_out(name: str) -> None:
+    """Files, other sessions, the WAL, large objects, sequences, and what is not known."""
+    assert reaches_out(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["pg_typeof", "pg_table_is_visible", "pg_get_viewdef", "pg_get_expr", "lower", "log", "nextval"]
+)
+def test_what_does_not(name: str) -> None:
+    """Descriptions of the catalog, and all that is computed."""
+    assert not reaches_out(name)
