@@ -5,6 +5,7 @@ ordinary ones; `notes` has none.
 """
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -248,6 +249,22 @@ def test_nobody_begins_as_another_role(policed: Gateway, options: str) -> None:
     """What SET ROLE may not do, the start-up packet may not either."""
     with pytest.raises(psycopg.OperationalError, match="start-up packet"):
         psycopg.connect(policed.uri("sam", PASSWORD), options=options).close()
+
+
+@pytest.mark.parametrize(
+    "command", [r"\d people", r"\dt", r"\dv", r"\l", r"\du", r"\dn", r"\df", r"\d+ names", r"\di"]
+)
+def test_psql_describes(policed: Gateway, shop: PostgresServer, command: str) -> None:
+    """What there is, anybody may see who may do anything."""
+    psql = shop.installation.program("psql")
+    run = subprocess.run(
+        [psql, "-X", "-v", "ON_ERROR_STOP=1", "-c", command, policed.uri("sam", PASSWORD)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "permission denied" not in run.stderr
 
 
 def test_what_may_be_written_and_not_read(policed: Gateway) -> None:

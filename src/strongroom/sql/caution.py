@@ -38,6 +38,7 @@ class Survey:
     fields: set[str] = field(default_factory=set)  # last parts of qualified names: `row.function` calls too
     queries: set[str] = field(default_factory=set)  # of WITH
     barriers: Barrier = Barrier.NONE  # of set_config
+    changes: bool = False  # rows of a table, at any depth
 
 
 def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
@@ -83,6 +84,9 @@ def _may_name(item: object) -> TypeGuard[Node | list[object]]:
 _NAMELESS = frozenset({"A_Const", "ParamRef", "String"})  # they name nothing
 
 
+_CHANGING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
+
+
 def _note(found: Survey, key: str, node: Node) -> None:
     if key in {"FuncCall", "funccall"}:
         found.functions.add(strings(node["funcname"]))
@@ -90,6 +94,8 @@ def _note(found: Survey, key: str, node: Node) -> None:
             found.barriers |= set_config(node.get("args", []))
     if key == "A_Expr":
         found.operators.add(strings(node["name"]))
+    if key in _CHANGING:
+        found.changes = True
     if "operName" in node:
         found.operators.add(strings(node["operName"]))
     if "useOp" in node and isinstance(node["useOp"], list):

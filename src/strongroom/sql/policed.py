@@ -10,7 +10,8 @@ from dataclasses import replace
 from strongroom.errors import Denied
 from strongroom.policy.model import Action
 from strongroom.sql.access import Access, unseen
-from strongroom.sql.caution import calls, writes
+from strongroom.sql.caution import calls
+from strongroom.sql.describing import describes
 from strongroom.sql.parse import unpack
 from strongroom.sql.statement import Resolved
 from strongroom.sql.task import Task
@@ -43,7 +44,19 @@ def policed(task: Task) -> Resolved:
     else:
         asked = task.tag in _QUERIES | _HOLD_QUERIES and "intoClause" not in task.body
         accesses = frozenset() if asked else _of_utility(task)
-    return replace(resolved, accesses=resolved.accesses | accesses)
+    if resolved.defines is not None:
+        resolved = replace(resolved, defines=_without_descriptions(resolved.defines))
+    return _without_descriptions(replace(resolved, accesses=resolved.accesses | accesses))
+
+
+def _without_descriptions(resolved: Resolved) -> Resolved:
+    """What describes the database may be read by whoever may do anything."""
+    asked = (
+        one
+        for one in resolved.accesses
+        if one.action is not Action.SELECT or not describes(one.schema, one.name)
+    )
+    return replace(resolved, accesses=frozenset(asked))
 
 
 def _unfollowed(task: Task) -> frozenset[Access]:
@@ -52,7 +65,7 @@ def _unfollowed(task: Task) -> frozenset[Access]:
     tag, body = task.tag, task.body
     while tag in _HOLD_QUERIES:
         tag, body = unpack(body["query"])
-    actions = _CHANGES if writes(found, tag) else (Action.SELECT,)
+    actions = _CHANGES if found.changes else (Action.SELECT,)
     accesses = unseen(actions, found.relations, task.ground.schema)
     accesses |= {Access(action, *name) for action in actions for name in found.system}
     accesses |= {Access(action, "", name) for action in actions for name in found.unknown}
