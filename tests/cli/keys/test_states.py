@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.changeover.killing import Killed, killing
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.cli.keys.test_tenant_backup import Desk
+from tests.cli.keys.test_tenant_drill import IBAN, desk
 from tests.cli.keys.test_transfer import wrapped
 from tests.cli.keys.test_work import NOTE, OFTEN, Site, site
 
@@ -16,10 +18,12 @@ from strongroom.cli.keys.work import KeyWork
 from strongroom.keys.model import Algorithm
 from strongroom.protect.envelope import key_id_of
 
-__all__ = ["site"]  # a fixture
+__all__ = ["desk", "site"]  # fixtures
 
 EMAIL = "public.people.email"
 COLUMN = pytest.mark.parametrize("column", [NOTE, EMAIL])
+STEP = {NOTE: 3, EMAIL: 7}
+"""Statements by which a run lives longer than the one before: a swap has many."""
 SIZES = {NOTE: Algorithm.AES256_GCM.key_size, EMAIL: Algorithm.AES256_SIV.key_size}
 
 
@@ -131,7 +135,7 @@ def test_a_leak_after_an_import(house: House, column: str) -> None:
 def test_a_leak_killed_at_any_statement(site: Site, column: str, offset: int) -> None:
     """Run again it goes on: one record, of what was there before, and one new version."""
     before = set(versions(site.house, column))
-    assert site.killed_until(lambda work: compromise(work, column), step=3, offset=offset) > 8
+    assert site.killed_until(lambda work: compromise(work, column), STEP[column], offset) > 8
     holds(site.house, column, before)
 
 
@@ -142,8 +146,31 @@ def test_a_leak_after_an_interrupted_rotation_killed_at_any_statement(
     """The same where there is a version to be given up, and a swap that had begun."""
     killed(site, stage, lambda work: rotate(work, column))
     before = set(versions(site.house, column))
-    assert site.killed_until(lambda work: compromise(work, column), step=4) > 6
+    assert site.killed_until(lambda work: compromise(work, column), STEP[column]) > 6
     holds(site.house, column, before)
+
+
+def test_a_leak_of_one_tenants_key(desk: Desk) -> None:
+    """A key that waits is given up there too; what other tenants have stays sealed as it was."""
+    shop, name = desk.shop, f"{IBAN}@acme"
+    blob = wrapped(shop.folder, desk("import", name, "--begin").stdout, SIZES[NOTE])
+    assert desk("import", name, "--key-file", str(blob)).status == 0
+    theirs = values_of(desk, "globex")
+    assert desk("compromise", name, "--no-wait").status == 0
+    states = [row["state"] for row in json.loads(desk("show", name, "--json").stdout)]
+    assert states == ["compromised", "compromised", "active"]
+    (event,) = (row for row in json.loads(desk("events", "--json").stdout) if row["what"] == "compromised")
+    newest = json.loads(desk("show", name, "--json").stdout)[-1]["key_id"]
+    assert (len(event["details"]["key_ids"]), newest in event["details"]["key_ids"]) == (2, False)
+    assert {f"{key_id_of(value):08x}" for value in values_of(desk, "acme")} == {newest}
+    assert values_of(desk, "globex") == theirs
+
+
+def values_of(desk: Desk, tenant: str) -> list[bytes]:
+    """The sealed values of a tenant."""
+    with desk.shop.server.connect(desk.shop.database) as direct:
+        query = "SELECT iban FROM people WHERE tenant = %s ORDER BY id"
+        return [value for (value,) in direct.execute(query, (tenant,))]
 
 
 def test_a_killed_run_is_taken_up_and_says_so(site: Site) -> None:
