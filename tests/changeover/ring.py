@@ -61,6 +61,10 @@ class Ring:
         with self.shop.connect() as connection:
             return self.ledger(connection).read(scheme.keyset)
 
+    def all_ids(self, scheme: Scheme) -> set[int]:
+        """The ids of all versions of its keyset, whatever their states."""
+        return {version.key_id for version in self.keyset(scheme).versions}
+
     def ledger(self, connection: psycopg.Connection[Any]) -> Ledger:
         """What reads and writes keysets beside the data."""
         return Ledger(Database(connection, HASTY), self.keks, self.adopt)

@@ -289,6 +289,16 @@ def test_what_is_under_way_can_be_abandoned(shop: Shop) -> None:
     shop.change()
 
 
+def test_a_change_of_keys_is_abandoned_alone(shop: Shop) -> None:
+    """Where it is that keyset's; what protects a column goes on where it was."""
+    with pytest.raises(Killed):
+        shop.change(Direction.PROTECT, IBAN, tell=killing(lambda progress: progress.stage is Stage.SWAP))
+    with shop.connect() as connection:
+        assert job.abandon(connection, rekeyed=IBAN.keyset) == []
+        assert job.is_under_way(connection)
+    shop.change(Direction.PROTECT, IBAN)
+
+
 def test_a_change_under_way_is_not_mixed_with_another(shop: Shop) -> None:
     """Other columns of the table wait until it is done."""
     with pytest.raises(Killed):

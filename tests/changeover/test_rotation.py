@@ -1,6 +1,7 @@
 """changeover/rotation.py: a column's key is rotated, with writers at work, killed at any point."""
 
 import threading
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from strongroom.changeover.rotation import NotWanted
 from strongroom.errors import ChangeoverBusy, ChangeoverRefused, ColumnNotProtected, KeysChanged
 from strongroom.keys.beside import create_type, look_up_type
 from strongroom.keys.model import KeyState
-from strongroom.keys.rotation import next_version
+from strongroom.keys.rotation import given_up, next_version
 from strongroom.protect.plan import TEXT_FORMAT, Sent
 from strongroom.testing.waiting import wait_until
 
@@ -215,6 +216,32 @@ def test_a_column_in_plaintext(shop: Shop) -> None:
         checks.find(Database(connection, HASTY), IBAN)
 
 
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.PROPAGATE, Stage.RESEAL])
+def test_what_was_begun_to_an_exposed_version_is_given_up(ring: Ring, stage: Stage) -> None:
+    """Whether or not it has sealed: a version is made that others cannot know, and seals all."""
+    before = ring.opened(IBAN)
+    with pytest.raises(Killed):
+        ring.rotate(IBAN, reencrypt=True, tell=killing(lambda progress: progress.stage is stage))
+    exposed = ring.all_ids(IBAN)
+    rotated = ring.rotate(IBAN, reencrypt=True, exposed=exposed, finish=partial(given_up, exposed=exposed))
+    keyset = ring.keyset(IBAN)
+    assert len(exposed) == 2
+    assert keyset.primary not in exposed
+    assert keyset.key_ids == ring.sealed_by(IBAN) == {keyset.primary}
+    assert rotated.resealed == 429
+    assert ring.opened(IBAN) == before
+
+
+def test_a_version_that_came_after_the_leak_is_kept(ring: Ring) -> None:
+    """It waits, or seals already: the old values alone are left to be sealed anew."""
+    exposed = ring.all_ids(IBAN)
+    ring.rotate(IBAN)
+    rotated = ring.rotate(IBAN, reencrypt=True, exposed=exposed, finish=partial(given_up, exposed=exposed))
+    assert rotated.resealed == 429
+    assert len(ring.keyset(IBAN).versions) == 2
+    assert ring.keyset(IBAN).key_ids == ring.sealed_by(IBAN)
+
+
 # ------------------------------------------------------------------------------------ deterministic columns
 
 BOTH = (EMAIL, ORDER_EMAIL)
@@ -316,6 +343,24 @@ def test_a_swap_killed_in_any_stage_goes_on(ring: Ring, stage: Stage) -> None:
     assert len(ring.keyset(EMAIL).versions) == 2
     assert ring.shop.rows(OURS) == []
     assert ring.shop.rows(GUARDS) == [(f"looked_up_by_{ring.keyset(EMAIL).primary:08x}",)]
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.FILL, Stage.SWAP, Stage.SETTLE])
+def test_a_swap_to_an_exposed_version_is_given_up(ring: Ring, stage: Stage) -> None:
+    """Its shadows go, or what follows on it is done: another swap takes all columns to a new version."""
+    before, shape = [ring.opened(one) for one in BOTH], ring.shop.rows(INDEXES)
+    with pytest.raises(Killed):
+        ring.rotate(*BOTH, reencrypt=True, tell=killing(lambda progress: progress.stage is stage))
+    exposed = ring.all_ids(EMAIL)
+    ring.rotate(*BOTH, reencrypt=True, exposed=exposed, finish=partial(given_up, exposed=exposed))
+    keyset = ring.keyset(EMAIL)
+    assert len(exposed) == 2
+    assert keyset.primary not in exposed
+    assert [ring.sealed_by(one) for one in BOTH] == [{keyset.primary}] * 2
+    assert [ring.opened(one) for one in BOTH] == before
+    assert ring.shop.rows(INDEXES) == shape
+    assert ring.shop.rows(OURS) == []
+    assert ring.shop.rows(GUARDS) == [(f"looked_up_by_{keyset.primary:08x}",)]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.protect.samples import keyset_for, scheme
 
+from strongroom.errors import IllegalTransition
 from strongroom.keys.model import MAX_USES_RANDOMIZED, KeyState
-from strongroom.keys.rotation import Period, due, next_version, promoted, settled, waiting
+from strongroom.keys.rotation import (
+    Period,
+    due,
+    given_up,
+    next_version,
+    promoted,
+    replacing,
+    settled,
+    waiting,
+)
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -49,3 +59,36 @@ def test_when_it_is_due(age: timedelta, uses: int, why: str | None) -> None:
     """By age and by use, long before the limits."""
     found = due(KEYSET, {(KEYSET.name, KEYSET.primary): uses}, CREATED + age, Period())
     assert (found is None) if why is None else (found is not None and why in found)
+
+
+def test_after_a_leak_what_waits_never_seals() -> None:
+    """It was there as well: it is compromised, and another is made."""
+    begun = next_version(KEYSET, NOW)
+    exposed = {version.key_id for version in begun.versions}
+    after = replacing(begun, exposed, NOW, [])
+    assert [version.state for version in after.versions] == [
+        KeyState.ACTIVE,
+        KeyState.COMPROMISED,
+        KeyState.PRE_ACTIVE,
+    ]
+    assert replacing(after, exposed, NOW, []) is after
+    going = promoted(after)
+    assert replacing(going, exposed, NOW, []) is going
+    assert going.primary not in exposed
+
+
+def test_after_a_leak_what_is_exposed_is_given_up() -> None:
+    """Compromised and below the floors; what came after it is deactivated, and opens."""
+    second = promoted(next_version(KEYSET, NOW))
+    third = promoted(next_version(second, NOW))
+    done = given_up(third, {KEYSET.primary})
+    assert [version.state for version in done.versions] == [
+        KeyState.COMPROMISED,
+        KeyState.DEACTIVATED,
+        KeyState.ACTIVE,
+    ]
+    assert (done.opening_floor, done.sealing_floor) == (2, 2)
+    assert done.key_ids == {second.primary, third.primary}
+    assert given_up(done, {KEYSET.primary}) is done
+    with pytest.raises(IllegalTransition):
+        given_up(third, {third.primary})

@@ -109,15 +109,20 @@ def tenants_of(connection: psycopg.Connection[Any], scheme: Scheme) -> set[str]:
     return {str(one) for (one,) in database.rows(query)}
 
 
-def abandon(connection: psycopg.Connection[Any]) -> list[str]:
-    """Takes back what has not been swapped; returns the tables."""
+def abandon(connection: psycopg.Connection[Any], *, rekeyed: str | None = None) -> list[str]:
+    """Takes back what has not been swapped, or of that one keyset's change of keys; returns the tables."""
     database = Database(connection, Limits())
     database.settle_session()
     record.lock(database)
     try:
-        return [_abandon(database, row) for row in record.read(database).values() if row.remaining is None]
+        rows = [row for row in record.read(database).values() if row.remaining is None]
+        return [_abandon(database, row) for row in rows if rekeyed is None or _rekeys(row, rekeyed)]
     finally:
         record.unlock(database)
+
+
+def _rekeys(row: record.Row, keyset: str) -> bool:
+    return row.direction is Direction.REKEY and keyset in row.columns.values()
 
 
 def _abandon(database: Database, row: record.Row) -> str:

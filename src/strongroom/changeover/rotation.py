@@ -2,7 +2,8 @@
 
 The keyset beside the data is the truth: each step is written there, by compare and swap on its revision,
 before the next is taken, so that of two rotations that begin at once one finds that the other came first. A
-row of ``strongroom_keys.rotations`` says which key is being rotated to.
+row of ``strongroom_keys.rotations`` says which key is being rotated to; where others may know that one, after
+a leak, what was begun is given up for a version that is made then.
 
     1. a new version, pre-active, stands beside the data; the CHECKs of its columns allow it
     2. every gateway has heard of it, so that all open what it seals
@@ -12,7 +13,8 @@ row of ``strongroom_keys.rotations`` says which key is being rotated to.
 
 Values of deterministic columns are compared, and must never be of two keys (design, rule 5): there, steps 2
 to 4 are one changeover, which swaps all columns of the keyset, promotes the new version and changes the type
-that look-ups name (``sql/guards.py``), in one transaction. Called by ``strongroom keys rotate``.
+that look-ups name (``sql/guards.py``), in one transaction. Called by ``strongroom keys rotate`` and
+``compromise``.
 """
 
 import math
@@ -36,7 +38,7 @@ from strongroom.errors import ChangeoverRefused
 from strongroom.keys.beside import look_up_type
 from strongroom.keys.kek import Keks, WrappedKeyset, tenant_of
 from strongroom.keys.model import Keyset
-from strongroom.keys.rotation import next_version, promoted, settled
+from strongroom.keys.rotation import next_version, promoted, replacing, settled
 from strongroom.protect.plan import ColumnCodec, Uses
 from strongroom.protect.scheme import Scheme
 
@@ -49,6 +51,9 @@ CREATE TABLE IF NOT EXISTS strongroom_keys.rotations (
     key_id bigint NOT NULL,
     since timestamptz NOT NULL DEFAULT now()
 )"""
+BEGIN = """\
+INSERT INTO strongroom_keys.rotations (keyset, key_id) VALUES (%s, %s)
+ON CONFLICT (keyset) DO UPDATE SET key_id = excluded.key_id, since = excluded.since"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,14 @@ def rotate(
     tell: Tell = silent,
     finish: Callable[[Keyset], Keyset] = settled,
     wanted: Callable[[Keyset], bool] = lambda _: True,
+    exposed: Collection[int] = (),
 ) -> Rotated:
     """Rotates the keyset of these columns, which are all that share it, or goes on where a run stopped.
 
     The connection is the owner's, in autocommit. ``adopt`` takes what was written into the state;
     ``accepted`` are functions of triggers, `schema.name`; ``finish`` is done to the keyset when nothing of
     its older versions is left. ``wanted`` is asked of the keyset as it is once nobody else can rotate it.
+    ``exposed`` are key ids that others may know: it is not rotated to any of them, even if that has begun.
     Raises ``NotWanted``, ``ChangeoverBusy``, ``ChangeoverRefused``, ``ChangeoverLocked`` or a
     ``KeysetError``; what was done until then stays, and is found by the next run.
     """
@@ -110,6 +117,7 @@ def rotate(
             tell=tell,
             finish=finish,
             wanted=wanted,
+            exposed=exposed,
         )
         return rotation.run(reencrypt=reencrypt)
     finally:
@@ -130,6 +138,7 @@ class _Rotation:
     tell: Tell
     finish: Callable[[Keyset], Keyset]
     wanted: Callable[[Keyset], bool]
+    exposed: Collection[int]
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
@@ -165,22 +174,37 @@ class _Rotation:
         under_way = self.database.value(
             "SELECT key_id FROM strongroom_keys.rotations WHERE keyset = %s", self._name
         )
-        if under_way is not None:
+        if under_way is not None and under_way not in self.exposed:
             self.ledger.adopt(self._name)
             return before, int(under_way)
         if not self.wanted(before):
             self.ledger.adopt(self._name)
             raise NotWanted
-        begun = next_version(before, datetime.now(UTC), self._taken())
-        newest = begun.versions[-1].key_id
+        if under_way is not None:
+            self._give_up_swap()
+        begun, newest = self._next(before)
         with self.database.transaction():
             if begun is not before:
                 self.ledger.write(before, begun)
-            self.database.run(
-                "INSERT INTO strongroom_keys.rotations (keyset, key_id) VALUES (%s, %s)", self._name, newest
-            )
+            self.database.run(BEGIN, self._name, newest)
         self.ledger.adopt(self._name)
         return begun, newest
+
+    def _next(self, before: Keyset) -> tuple[Keyset, int]:
+        """The keyset with the version that is to seal, and the id of that."""
+        now, taken = datetime.now(UTC), self._taken()
+        if not self.exposed:
+            begun = next_version(before, now, taken)
+            return begun, begun.versions[-1].key_id
+        begun = replacing(before, self.exposed, now, taken)
+        clean = begun.primary not in self.exposed
+        return begun, begun.primary if clean else begun.versions[-1].key_id
+
+    def _give_up_swap(self) -> None:
+        """Ends the swap that was begun to an exposed version: what came after it, or what came before."""
+        if self.schemes[0].comparable:
+            job.settle(self.database.connection, self.tell)
+            job.abandon(self.database.connection, rekeyed=self._name)
 
     def _taken(self) -> list[int]:
         """The ids of all tenants' keys in the column, which its values are told apart by."""

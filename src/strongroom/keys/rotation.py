@@ -7,6 +7,8 @@ the next. A rotation that was interrupted is taken up where its keyset stands:
     promoted       it is active and primary; the one before still opens
     settled        nothing that the others sealed is left: they are deactivated
 
+After a leak ``replacing`` takes the place of ``next_version``, and ``given_up`` that of ``settled``.
+
 Dates and limits follow NIST SP 800-57 part 1, section 5.3, and SP 800-38D, section 8.3.
 """
 
@@ -39,6 +41,19 @@ def next_version(keyset: Keyset, created: datetime, others: Collection[int] = ()
     return keyset.with_key(new_version(keyset.algorithm, taken, KeyState.PRE_ACTIVE, created))
 
 
+def replacing(keyset: Keyset, exposed: Collection[int], created: datetime, others: Collection[int]) -> Keyset:
+    """The keyset with a version that may seal in the place of those exposed: one that has come since, or new.
+
+    One that is exposed and waits is compromised, so that nothing ever promotes it.
+    """
+    if keyset.primary not in exposed:
+        return keyset
+    version = waiting(keyset)
+    if version is not None and version.key_id in exposed:
+        keyset = keyset.with_state(version.key_id, KeyState.COMPROMISED)
+    return next_version(keyset, created, others)
+
+
 def waiting(keyset: Keyset) -> KeyVersion | None:
     """The pre-active version that is newer than the primary one, if there is one."""
     newest = keyset.versions[-1]
@@ -69,14 +84,20 @@ def ended(kek: Keyset) -> Keyset:
     return kek
 
 
-def given_up(keyset: Keyset) -> Keyset:
-    """All other versions are compromised and below the floors: what they sealed is not trusted any more."""
-    for version in keyset.versions:
-        if KeyState.COMPROMISED in TRANSITIONS[version.state] and version.key_id != keyset.primary:
+def given_up(keyset: Keyset, exposed: Collection[int]) -> Keyset:
+    """Those exposed are compromised and below the floors: what they sealed is not trusted any more.
+
+    Others that are not primary are deactivated. Raises ``IllegalTransition`` where the primary is exposed.
+    """
+    found = [version for version in keyset.versions if version.key_id in exposed]
+    for version in found:
+        if KeyState.COMPROMISED in TRANSITIONS[version.state]:
             keyset = keyset.with_state(version.key_id, KeyState.COMPROMISED)
-    number = keyset.number(keyset.primary)
+    keyset = settled(keyset)
+    first = 1 + max((keyset.number(version.key_id) for version in found), default=0)
     floors = (keyset.opening_floor, keyset.sealing_floor)
-    return keyset if floors == (number, number) else keyset.with_floors(number, number)
+    raised = (max(first, floors[0]), max(first, floors[1]))
+    return keyset if floors == raised else keyset.with_floors(*raised)
 
 
 def due(keyset: Keyset, uses: Mapping[tuple[str, int], int], now: datetime, period: Period) -> str | None:

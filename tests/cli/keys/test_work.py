@@ -13,8 +13,8 @@ from sqlalchemy import event
 from tests.changeover.killing import Killed, Mortal
 from tests.cli.keys.conftest import EVERYONE, House
 
-from strongroom.cli.keys.work import KeyWork
-from strongroom.cli.worksite import Worksite
+from strongroom.cli.keys.work import KeyWork, Said
+from strongroom.cli.worksite import Worksite, bar
 from strongroom.config import StateAddress, load
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.gateway.restoring import places_of_keys
@@ -67,7 +67,7 @@ class Site:
             state.close()
 
     @contextmanager
-    def work(self, statements: int) -> Iterator[KeyWork]:
+    def work(self, statements: int, said: Said = bar) -> Iterator[KeyWork]:
         """A command that dies after so many statements and transactions, counted once it has prepared."""
         settings = load(self.house.folder / "strongroom.yaml")
         server = self.house.server
@@ -87,7 +87,7 @@ class Site:
         (place,) = places_of_keys(settings)
         with self.state() as state, mortal:
             site = Worksite(settings, state, place, schemes_of(settings, place.name), mortal)
-            work = KeyWork(site, wait=False)
+            work = KeyWork(site, wait=False, said=said)
             mortal.left = statements
             event.listen(state.engine, "begin", count)
             yield work

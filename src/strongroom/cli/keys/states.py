@@ -2,7 +2,6 @@
 ``compromise``, for a key that others may know.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,8 +13,8 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.worksite import worksite
 from strongroom.config import DEFAULT_FILE, load
 from strongroom.errors import InvalidKeyset
+from strongroom.keys.leak import Leak
 from strongroom.keys.model import Keyset, KeyState
-from strongroom.keys.rotation import given_up
 
 Column = Annotated[str, typer.Argument(metavar="COLUMN", help="schema.table.column, as configured.")]
 Version = Annotated[
@@ -86,7 +85,8 @@ def compromise(
 ) -> None:
     """A key may be known to others: take a new one, seal everything anew at once, and trust the old no more.
 
-    Writes down what was exposed: which columns, since when, how many values. Interrupted, run it again.
+    Writes down what was exposed: which columns, since when, how many values. A key that waits, of a rotation
+    that was interrupted or imported, is exposed too, and never used. Interrupted, run it again: it goes on.
 
     Example: strongroom keys compromise public.customers.iban
     """
@@ -96,32 +96,25 @@ def compromise(
     with worksite(load(config), database, "strongroom keys compromise") as site:
         work = KeyWork(site, wait=wait)
         for group in work.groups(columns):
-            exposed = work.keyset(group[0].keyset)
-            details = _exposure(exposed, [scheme.column for scheme in group], work.uses(exposed))
-            work.journal.add("compromised", exposed.name, **details)
+            leak = work.leak(group)
             if not json:
-                _tell(exposed, details)
-            done.append(work.rotate(group, reencrypt=True, finish=given_up))
+                _tell(group[0].keyset, leak)
+            done.append(work.replace(group, leak))
     show_rotated(done, as_json=json)
 
 
-def _exposure(keyset: Keyset, columns: list[str], uses: int) -> dict[str, object]:
-    first = min(version.created for version in keyset.versions)
-    return {
-        "columns": columns,
-        "key_ids": [f"{version.key_id:08x}" for version in keyset.versions],
-        "since": first.isoformat(),
-        "until": datetime.now(UTC).isoformat(),
-        "uses": uses,
-    }
-
-
-def _tell(keyset: Keyset, details: dict[str, object]) -> None:
+def _tell(name: str, leak: Leak) -> None:
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    details = leak.details
     console.print(
-        f"{keyset.name}: exposed are the values of {', '.join(map(str, details['columns']))} since"  # type: ignore[call-overload]  # a list of names
+        f"{name}: exposed are the values of {', '.join(map(str, details['columns']))} since"  # type: ignore[call-overload]  # a list of names
         f" {str(details['since'])[:10]}, {details['uses']:,} uses at most, in the database and in its backups"
     )
+    if leak.since is not None:
+        console.print(
+            f"{name}: that was written down at {leak.since:%Y-%m-%d %H:%M}Z, and this run goes on with it;"
+            " if what was made after it may be known too, run the command once more when this is done"
+        )
 
 
 def _set(column: str, number: int, state: KeyState, config: object, database: str | None) -> None:

@@ -4,10 +4,11 @@ Called by ``rotate.py``, ``states.py``, ``transfer.py`` and ``destroy.py``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated
 
@@ -35,9 +36,10 @@ from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import database_of, kek_name, tenant_of
+from strongroom.keys.leak import COMPROMISED, ROTATED, Leak, exposure, unfinished
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
-from strongroom.keys.rotation import due, settled
+from strongroom.keys.rotation import due, given_up, settled
 from strongroom.keys.store import KeyStore, kept_keks
 from strongroom.keys.taking import take_over
 from strongroom.keys.uses import Reservations
@@ -139,6 +141,26 @@ class KeyWork:
         """How many uses of the keyset's versions are counted, all together."""
         return sum(count for (name, _), count in self._store.uses().items() if name == keyset.name)
 
+    def leak(self, schemes: Sequence[Scheme]) -> Leak:
+        """What is exposed of the keyset that these columns share, on the disk before this returns.
+
+        An earlier run's, where that has not come to its end; else all that is there now.
+        """
+        with self._alone() as database:
+            keyset = self._ledger(database).read(schemes[0].keyset)
+            found = unfinished(keyset, self.journal.events())
+            if found is not None:
+                return found
+            columns = [scheme.column for scheme in schemes]
+            leak = exposure(keyset, columns, self.uses(keyset), datetime.now(UTC))
+            self.journal.add(COMPROMISED, keyset.name, **leak.details)
+            return leak
+
+    def replace(self, schemes: Sequence[Scheme], leak: Leak) -> Rotated:
+        """Rotates the keyset of a leak to a version that it does not name, and trusts those named no more."""
+        finish = partial(given_up, exposed=leak.key_ids)
+        return self.rotate(schemes, reencrypt=True, finish=finish, exposed=leak.key_ids)
+
     def keyset(self, name: str) -> Keyset:
         """A keyset as it stands beside the data."""
         return self._ledger(self._database()).read(name)
@@ -150,6 +172,7 @@ class KeyWork:
         reencrypt: bool,
         finish: Callable[[Keyset], Keyset] = settled,
         wanted: Callable[[Keyset], bool] = lambda _: True,
+        exposed: Collection[int] = (),
         note: Mapping[str, object] = NOTHING,
     ) -> Rotated:
         """Rotates the keyset that these columns share; ``finish`` is done to it when nothing old is left.
@@ -169,9 +192,10 @@ class KeyWork:
                 tell=tell,
                 finish=finish,
                 wanted=wanted,
+                exposed=exposed,
             )
         details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
-        self.journal.add("rotated", rotated.keyset.name, **details, **note)
+        self.journal.add(ROTATED, rotated.keyset.name, **details, **note)
         return rotated
 
     def rotate_kek(self) -> tuple[str, int]:
