@@ -232,7 +232,9 @@ class KeyWork:
         name = kek_name(database_of(keyset.name))
         found = set(kept_keks(self._site.state.engine)[name].wraps)
         for event in self.journal.events():
-            if event.what == "root removed" and name in str(event.details.get("keks")).split(", "):
+            if event.what in {"root removed", "root removal begun"} and name in str(
+                event.details.get("keks")
+            ).split(", "):
                 found.add(event.subject)
             if event.subject == keyset.name and event.what == "destruction begun":
                 found |= set(map(str, event.details["roots"]))  # type: ignore[call-overload]  # a list of names
