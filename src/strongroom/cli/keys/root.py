@@ -21,11 +21,12 @@ from strongroom.gateway import wraps
 from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
+from strongroom.keys.generation import unseen
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
-from strongroom.keys.obstacles import of_holds, refuse_obstacles
+from strongroom.keys.obstacles import of_holds, of_rollbacks, refuse_obstacles
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
@@ -242,7 +243,8 @@ def _without(settings: Settings, state: State, name: str) -> wraps.Removal:
             begun=list(filter(None, begun)),
         )
     )
-    refuse_obstacles(of_root(name), of_holds(Holds(state.engine), name, also=removal.names))
+    held = of_holds(Holds(state.engine), name, also=removal.names)
+    refuse_obstacles(of_root(name), [*of_rollbacks(unseen(state.engine)), *held])
     return removal
 
 

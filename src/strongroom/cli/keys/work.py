@@ -30,13 +30,21 @@ from strongroom.gateway.snapshots import LEARNT_SECONDS
 from strongroom.gateway.tenant_rotation import rotate_kek_of_tenant
 from strongroom.keys.backups import Backups
 from strongroom.keys.endings import Ending
+from strongroom.keys.generation import unseen
 from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.model import Keyset
-from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
+from strongroom.keys.obstacles import (
+    Obstacle,
+    of_backups,
+    of_holds,
+    of_rollbacks,
+    of_state,
+    refuse_obstacles,
+)
 from strongroom.keys.rotation import due, settled
 from strongroom.keys.store import KeyStore, kept_keks
 from strongroom.keys.taking import take_over
@@ -257,6 +265,7 @@ class KeyWork:
         column = schemes[0].column if schemes else keyset.name
         owner = database_of(keyset.name)
         return [
+            *of_rollbacks(unseen(engine)),
             *of_state(keyset, key_id, column),
             *needs(database, keyset, key_id, schemes),
             *self.backups_of(keyset, key_id),
