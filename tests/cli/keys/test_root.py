@@ -12,15 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 from tests.changeover.killing import Killed
 from tests.cli.conftest import Run
+from tests.gateway.killing import dying_after
 
 from strongroom.config import StateAddress
-from strongroom.gateway import kept
-from strongroom.gateway.connector import Connector
-from strongroom.gateway.inquiry import Row
-from strongroom.gateway.inquiry import ask as real_ask
 from strongroom.keys.kek import wraps_of
 from strongroom.keys.store import kept_keks
 from strongroom.state import State, open_state
@@ -70,27 +67,11 @@ class Site:
 
     def dies_after(self, statements: int, *words: str) -> bool:
         """Runs a command that dies after so many statements and transactions; False where it ended well."""
-        left = statements
-
-        def count(_: object) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-
-        async def ask(connector: Connector, query: str) -> list[Row]:
-            count(query)
-            return await real_ask(connector, query)
-
-        event.listen(Engine, "begin", count)
         try:
-            with pytest.MonkeyPatch.context() as mortal:
-                mortal.setattr(kept, "ask", ask)
+            with dying_after(statements):
                 run = self(*words)
         except Killed:
             return True
-        finally:
-            event.remove(Engine, "begin", count)
         assert run.status == 0, run.stderr
         return False
 
