@@ -38,6 +38,7 @@ class Shop:
     more: dict[str, Any] = field(default_factory=dict)
     """Further entries under keys.tenants."""
     second_root: str | None = None
+    approvals: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def make(cls, folder: Path, server: PostgresServer) -> "Shop":
@@ -56,6 +57,7 @@ class Shop:
             "keys": {
                 "root": "file:root/root.key",
                 **({"second_root": self.second_root} if self.second_root else {}),
+                **({"approvals": self.approvals} if self.approvals else {}),
                 "tenants": {
                     "copies": "copies",
                     "own": {f"{self.database}@{name}": address for name, address in self.own.items()},

@@ -14,7 +14,8 @@ from strongroom.gateway import wraps
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.kept import Place, kept_beside, publish_kek
 from strongroom.gateway.upstream_address import parse_upstream
-from strongroom.keys.hierarchy import Roots, wrapped
+from strongroom.keys.copies import Copies
+from strongroom.keys.hierarchy import Roots, rewrapped, wrapped
 from strongroom.keys.kek import WrappedKek, new_kek
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import adopt_keks, kept_keks
@@ -77,7 +78,7 @@ def test_what_is_left_without_a_root(state: State, places: Mapping[str, Place]) 
     """It is written only when it is carried out."""
     asyncio.run(wraps.rewrap(state, places, Roots((FIRST,)), Roots((SECOND,))))
     removal = asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name))
-    assert removal.names == [KEK.name]
+    assert removal.names == (KEK.name,)
     assert FIRST.name in kept_keks(state.engine)[KEK.name].wraps
     asyncio.run(wraps.carry_out(state, removal))
     assert kept_keks(state.engine)[KEK.name].wraps.keys() == {SECOND.name}
@@ -102,3 +103,38 @@ def test_somebody_else_came_first(state: State, places: Mapping[str, Place]) -> 
         asyncio.run(wraps.carry_out(state, removal))
     assert beside(places) == theirs
     assert FIRST.name in kept_keks(state.engine)[KEK.name].wraps
+
+
+def test_a_copy_that_is_ahead_of_the_state(state: State, tmp_path: Path) -> None:
+    """A rewrap that was killed wrote a tenant's copy alone: the root is taken off there, too."""
+    kek = new_kek("shop@acme", datetime(2026, 1, 1, tzinfo=UTC))
+    row = wrapped(kek, 1, Roots((FIRST, SECOND)))
+    adopt_keks(state.engine, [row])
+    folder = tmp_path / "copies"
+    folder.mkdir(mode=0o700)
+    copies = Copies(folder)
+    places: Mapping[str, Place] = {}
+    asyncio.run(wraps.rewrap(state, places, Roots((FIRST,)), Roots((SECOND,)), copies))
+    copies.write(rewrapped(kept_keks(state.engine)[kek.name], kek, Roots((FIRST, SECOND))))
+    removal = asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name, copies))
+    asyncio.run(wraps.carry_out(state, removal, copies))
+    copy = copies.read(kek.name)
+    assert copy is not None
+    assert copy == kept_keks(state.engine)[kek.name]
+    assert copy.wraps.keys() == {SECOND.name}
+
+
+def test_a_state_that_is_behind(state: State, places: Mapping[str, Place]) -> None:
+    """The root is off beside the data already: it is taken off here, and having begun is no refusal."""
+    asyncio.run(wraps.rewrap(state, places, Roots((FIRST,)), Roots((SECOND,))))
+    ((place, row),) = asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name)).changes
+    assert place is not None
+    asyncio.run(publish_kek(place, row))
+    removal = asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name))
+    assert removal.changes == ((place, row),)
+    asyncio.run(wraps.carry_out(state, removal))
+    assert kept_keks(state.engine)[KEK.name] == row
+    with pytest.raises(RootRemovalRefused, match="wraps nothing here"):
+        asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name))
+    again = asyncio.run(wraps.without(state, places, Roots((SECOND,)), FIRST.name, begun=[KEK.name]))
+    assert (again.changes, again.names) == ((), (KEK.name,))

@@ -156,3 +156,18 @@ def test_it_is_written_down_until_somebody_has_seen_to_it(opened: Open) -> None:
     events = Journal(state.engine).events()
     assert [one.what for one in events] == ["state rolled back", "rollback acknowledged"]
     assert events[0].details["former"] == former
+
+
+def test_a_loss_is_noted_once(opened: Open) -> None:
+    """Until somebody has seen to it; after that another loss is another."""
+    engine = opened("state").engine
+    for _ in range(2):
+        generation.note_loss(engine)
+    (found,) = generation.unseen(engine)
+    assert (found.what, found.is_loss) == (generation.RECOVERED, True)
+    assert generation.acknowledge(engine) == 1
+    assert generation.unseen(engine) == []
+    generation.note_loss(engine)
+    assert len(generation.unseen(engine)) == 1
+    generation.become_another(opened("state"), generation.state_id(engine), "the state was copied back", [])
+    assert [one.is_loss for one in generation.unseen(engine)] == [True, False]

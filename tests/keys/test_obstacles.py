@@ -14,10 +14,18 @@ from strongroom.errors import DestructionRefused, RootRemovalRefused
 from strongroom.keys.backups import Backup, Backups, held
 from strongroom.keys.endings import of_root, of_version
 from strongroom.keys.generate import new_keyset
+from strongroom.keys.generation import acknowledge, note_loss, unseen
 from strongroom.keys.holds import Hold, Holds
 from strongroom.keys.kek import new_kek
 from strongroom.keys.model import KeyState
-from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
+from strongroom.keys.obstacles import (
+    Obstacle,
+    of_backups,
+    of_holds,
+    of_rollbacks,
+    of_state,
+    refuse_obstacles,
+)
 from strongroom.keys.rotation import ended
 from strongroom.state import open_state
 
@@ -83,3 +91,13 @@ def test_the_whole_list_is_told() -> None:
     with pytest.raises(RootRemovalRefused, match="one thing stands"):
         refuse_obstacles(of_root("file 1"), both[:1])
     refuse_obstacles(of_root("file 1"), [])
+
+
+def test_a_state_that_was_lost(engine: Any) -> None:
+    """It stands in the way with what to do, until somebody has seen to it."""
+    note_loss(engine)
+    (found,) = of_rollbacks(unseen(engine))
+    assert "the state was lost" in found.what
+    assert "keys rollbacks --acknowledge" in found.remedy
+    acknowledge(engine)
+    assert of_rollbacks(unseen(engine)) == []

@@ -24,6 +24,18 @@ LOST = (
     " --acknowledge`"
 )
 
+NOT_BROUGHT_BACK = (
+    "legal holds, the register of backups, custody, scheduled destructions, imports that had begun, the"
+    " approvals on record, events, counts of uses and passwords of accounts stood in the lost state alone,"
+    " and are not brought back: lay holds again (`strongroom keys hold`), enter custody (`strongroom keys"
+    " custody`), and make a new backup (`strongroom keys backup`), since older ones cannot be registered"
+    " again, and hold their keys until you destroy the files; or, where a backup of keys is at hand, begin"
+    " with an empty state and `strongroom keys restore`, which brings back holds, register and custody of its"
+    " day."
+    " Nothing is destroyed until `strongroom keys rollbacks --acknowledge`"
+)
+"""What `keys recover` says, and `keys rollbacks` until somebody has seen to it."""
+
 
 async def generations_beside(place: Place) -> list[Generation]:
     """What the states that use this database wrote there; nothing, where there is no such table yet."""

@@ -15,6 +15,7 @@ from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys import custody
 from strongroom.keys.backup import Contents
 from strongroom.keys.backups import Backup, Backups
+from strongroom.keys.generation import note_loss
 from strongroom.keys.hierarchy import Roots, wrapped
 from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
@@ -80,7 +81,9 @@ async def restore(settings: Settings, state: State, contents: Contents, place: s
 
 def recover(state: State, found: Mapping[str, Beside], roots: Roots) -> Came:
     """Brings back what stands beside the data, which the roots open; raises a ``StrongroomError``."""
-    return _filled(state, None, _decided(found, None, roots), roots)
+    decided = _decided(found, None, roots)
+    note_loss(state.engine)
+    return _filled(state, None, decided, roots)
 
 
 def fill_from(state: State, contents: Contents, roots: Roots) -> Came:

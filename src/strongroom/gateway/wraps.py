@@ -1,15 +1,17 @@
 """What roots wrapped, in the state and beside the data: wrapped anew, and taken off.
 
-Each change is written beside the data first, under a revision that nobody has, and taken into the state once
-it was read back from there, as ``protection`` does at a start. Called by ``strongroom keys root``.
+Each change is written beside the data first, or into the copy of a tenant's, under a revision that nobody
+has, and taken into the state once it was read back from there, as ``protection`` does at a start. Killed
+anywhere it is run again: the newest copy counts, and one that is behind is brought up to it. Called by
+``strongroom keys root``.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from strongroom.config import Settings
-from strongroom.errors import KeysChanged, RootError, RootRemovalRefused
+from strongroom.errors import KeysChanged, RootError, RootRemovalRefused, TenantPlaceRefused
 from strongroom.gateway.kept import Place, kept_beside, publish_kek
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys.copies import Copies
@@ -25,6 +27,8 @@ class KekAt:
 
     place: Place | None
     settled: Settled
+    copies: tuple[WrappedKek, ...]
+    """As they are kept now, in the state and in the second place."""
 
 
 def places_of(settings: Settings, state: State) -> Mapping[str, Place]:
@@ -38,7 +42,7 @@ def places_of(settings: Settings, state: State) -> Mapping[str, Place]:
     }
 
 
-async def find(state: State, places: Mapping[str, Place], roots: Roots) -> list[KekAt]:
+async def find(state: State, places: Mapping[str, Place], roots: Roots, copies: Copies | None) -> list[KekAt]:
     """Every KEK of the installation; raises a ``RootError`` where one does not open."""
     kept = kept_keks(state.engine)
     found = []
@@ -46,18 +50,28 @@ async def find(state: State, places: Mapping[str, Place], roots: Roots) -> list[
         place = places.get(name)
         beside = (await kept_beside(place.connector)).kek if place else None
         if tenant_of(name) is not None:
-            settled = await asyncio.to_thread(_settled_ours, roots, kept[name])
+            beside = _copy(copies, name)
+            settled = await asyncio.to_thread(_settled_ours, roots, kept[name], beside)
         else:
             settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
         if settled is not None:
-            found.append(KekAt(place, settled))
+            both = tuple(one for one in (kept.get(name), beside) if one is not None)
+            found.append(KekAt(place, settled, both))
     return found
 
 
-def _settled_ours(roots: Roots, row: WrappedKek) -> Settled | None:
+def _copy(copies: Copies | None, name: str) -> WrappedKek | None:
+    """A tenant's second copy; one that is damaged is written anew."""
+    try:
+        return None if copies is None else copies.read(name)
+    except TenantPlaceRefused:
+        return None
+
+
+def _settled_ours(roots: Roots, row: WrappedKek, copy: WrappedKek | None) -> Settled | None:
     """The KEK of a tenant that our roots wrap; None where it was destroyed, or the tenant holds its own."""
     try:
-        return None if row.is_destroyed else settle(roots, row, None)
+        return None if row.is_destroyed else settle(roots, row, copy)
     except RootError:
         return None
 
@@ -74,7 +88,7 @@ async def rewrap(
     ``roots`` open them. All are wrapped before the first is written. ``copies`` has those of tenants.
     """
     changes = []
-    for one in await find(state, places, roots):
+    for one in await find(state, places, roots, copies):
         row = await asyncio.to_thread(rewrapped, one.settled.row, one.settled.kek, onto)
         changes.append((one.place, row))
     for place, row in changes:
@@ -87,16 +101,25 @@ class Removal:
     """What is left of each KEK without a root; each was opened by another."""
 
     changes: tuple[tuple[Place | None, WrappedKek], ...]
-
-    @property
-    def names(self) -> list[str]:
-        """The KEKs that the root wrapped."""
-        return [row.name for _, row in self.changes]
+    names: tuple[str, ...]
+    """The KEKs that the root wrapped, those included that an interrupted run has taken it off already."""
 
 
-async def without(state: State, places: Mapping[str, Place], roots: Roots, name: str) -> Removal:
-    """What would be left without this root; raises ``RootRemovalRefused`` where that would open no more."""
-    found = await find(state, places, roots)
+async def without(
+    state: State,
+    places: Mapping[str, Place],
+    roots: Roots,
+    name: str,
+    copies: Copies | None = None,
+    *,
+    begun: Collection[str] = (),
+) -> Removal:
+    """What would be left without this root; raises ``RootRemovalRefused`` where that would open no more.
+
+    ``begun`` are the KEKs that it was to be taken off when that was first begun, if it was: then nothing may
+    be left to write.
+    """
+    found = await find(state, places, roots, copies)
     changes = tuple(_without(found, roots, name))
     opened = {one.settled.row.name for one in found}
     for row in kept_keks(state.engine).values():
@@ -105,11 +128,11 @@ async def without(state: State, places: Mapping[str, Place], roots: Roots, name:
                 f"{row.name!r} opens by no configured root, and {name!r} wraps it",
                 hint="configure the root again, run `strongroom keys root rewrap`, then try again",
             )
-    if not changes:
+    if not changes and not begun:
         raise RootRemovalRefused(
             f"the root {name!r} wraps nothing here", hint="`strongroom keys root list` shows those that do"
         )
-    return Removal(changes)
+    return Removal(changes, tuple(sorted({*begun, *(row.name for _, row in changes)})))
 
 
 def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Place | None, WrappedKek]]:
@@ -126,6 +149,8 @@ def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Plac
                     hint="configure another root, run `strongroom keys root rewrap`, then try again",
                 ) from None
             yield one.place, rest
+        elif any(name in copy.wraps for copy in one.copies):  # one place is behind: killed between the two
+            yield one.place, row
 
 
 async def carry_out(state: State, removal: Removal, copies: Copies | None = None) -> None:
@@ -137,9 +162,13 @@ async def carry_out(state: State, removal: Removal, copies: Copies | None = None
 async def _put(state: State, place: Place | None, row: WrappedKek, copies: Copies | None) -> None:
     if tenant_of(row.name) is not None and copies is not None:
         copies.write(row)
+        _refuse_other(row, copies.read(row.name), "in the folder of copies")
     if place is not None:
         await publish_kek(place, row)
-        there = (await kept_beside(place.connector)).kek
-        if there is None or (there.revision, dict(there.wraps)) != (row.revision, dict(row.wraps)):
-            raise KeysChanged(f"{row.name!r} beside the data was changed by somebody else meanwhile")
+        _refuse_other(row, (await kept_beside(place.connector)).kek, "beside the data")
     adopt_keks(state.engine, [row])
+
+
+def _refuse_other(row: WrappedKek, there: WrappedKek | None, where: str) -> None:
+    if there is None or (there.revision, dict(there.wraps)) != (row.revision, dict(row.wraps)):
+        raise KeysChanged(f"{row.name!r} {where} was changed by somebody else meanwhile")

@@ -15,6 +15,7 @@ from sqlalchemy import Column, DateTime, Engine, Table, Text, delete, select, up
 from sqlalchemy.dialects.sqlite import insert
 
 from strongroom.errors import DestructionRefused, RootRemovalRefused
+from strongroom.keys.journal import note
 from strongroom.state import metadata
 
 _endings = Table(
@@ -125,6 +126,13 @@ class Endings:
                 )
             found: str | None = connection.scalar(select(_endings.c.begun).where(where))
         return found
+
+    def done(self, ending: Ending, what: str, **details: object) -> None:
+        """Takes the note away and writes the deed down, in one transaction: an event, and one only."""
+        where = (_endings.c.kind == ending.kind.value) & (_endings.c.name == ending.name)
+        with self._engine.begin() as connection:
+            if connection.execute(delete(_endings).where(where)).rowcount:
+                note(connection, what, ending.name, **details)
 
     def forget(self, ending: Ending) -> bool:
         """Takes the note away: it was done, or is not to be done; whether there was one."""

@@ -85,15 +85,23 @@ class Verdict(Enum):
     FORGED = "somebody else wrote it"
 
 
+RECOVERED = "the state was lost, and recovered from what stands beside the data"
+
+
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """That a state was found to be a copy of a former one."""
+    """That a state was found to be a copy of a former one, or was made anew after a loss."""
 
     found: datetime
     what: str
     former: str
-    """The id that the state had before."""
+    """The id that the state had before; empty where that state was lost."""
     acknowledged: datetime | None
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether nothing is left of what stood in the former state alone."""
+        return not self.former
 
 
 def state_id(engine: Engine) -> str:
@@ -159,6 +167,20 @@ def become_another(state: State, former: str, what: str, keysets: Iterable[Keyse
         now = _id(connection)
         note(connection, "state rolled back", now, former=former, found=what)
     return now
+
+
+def note_loss(engine: Engine) -> None:
+    """Notes that the state begins without what only the lost one knew; before it is filled, and once."""
+    metadata.create_all(engine, tables=_TABLES)
+    there = select(_rollbacks.c.number).where(_rollbacks.c.former == "", _rollbacks.c.acknowledged.is_(None))
+    with engine.begin() as connection:
+        if connection.scalar(there) is None:
+            connection.execute(_rollbacks.insert().values(found=_now(), what=RECOVERED, former=""))
+
+
+def unseen(engine: Engine) -> list[Rollback]:
+    """Those that nobody has seen to."""
+    return [one for one in rollbacks(engine) if one.acknowledged is None]
 
 
 def rollbacks(engine: Engine) -> list[Rollback]:

@@ -1,5 +1,8 @@
 """What stands in the way of ending a key, each with what to do about it: its state, backups, legal holds.
 
+A state that was lost or copied back does not know all of these: until somebody has seen to that, it is in the
+way itself.
+
 What the database itself needs is found by ``changeover/needs.py``. Decisions over what was read, at the
 announcement and again before the deed. Called by ``strongroom keys destroy`` and ``keys root remove``.
 """
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 
 from strongroom.keys.backups import Backups
 from strongroom.keys.endings import Ending
+from strongroom.keys.generation import Rollback
 from strongroom.keys.holds import Holds
 from strongroom.keys.model import TRANSITIONS, Keyset, KeyState
 
@@ -79,6 +83,17 @@ def of_holds(
             f"when it is over: strongroom keys release {one.id} --reason ...",
         )
         for one in found
+    ]
+
+
+def of_rollbacks(unseen: Iterable[Rollback]) -> list[Obstacle]:
+    """That holds and registered backups may be missing here, which nobody has gone through yet."""
+    return [
+        Obstacle(
+            f"{one.what}, found {one.found:%Y-%m-%d %H:%M}Z: legal holds and backups may be missing here",
+            "see to what `strongroom keys rollbacks` says, then: strongroom keys rollbacks --acknowledge",
+        )
+        for one in unseen
     ]
 
 

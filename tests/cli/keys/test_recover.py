@@ -4,7 +4,10 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.cli.keys.conftest import EVERYONE, House
+
+NOTE = "public.people.note"
 
 
 def dump(house: House) -> Path:
@@ -42,7 +45,8 @@ def test_from_a_dump(house: House) -> None:
     run = house("keys", "recover", "--json", "--dump", str(file))
     assert run.status == 0, run.stderr
     assert [one["key"] for one in json.loads(run.stdout)] == names(house)
-    assert [one["key"] for one in json.loads(house("keys", "list", "--json").stdout)] == names(house)
+    listed = [one["key"] for one in json.loads(house("keys", "list", "--json").stdout)]
+    assert listed == [*names(house), "the state"]
 
 
 def test_a_database_made_of_the_dump(house: House) -> None:
@@ -56,6 +60,59 @@ def test_a_database_made_of_the_dump(house: House) -> None:
         [psql, "-q", "-f", str(file), house.server.uri(house.database)], check=True, capture_output=True
     )
     assert house.served() == EVERYONE
+
+
+def test_what_is_not_brought_back(house: House) -> None:
+    """A hold and a backup are not known any more: until somebody has seen to that, nothing ends."""
+    assert house("keys", "hold", NOTE, "--reason", "case 17").status == 0
+    house.backup()
+    assert house("keys", "rotate", NOTE, "--reencrypt", "--no-wait").status == 0
+    house.burn("state")
+    recovered = house("keys", "recover")
+    shown = house("keys", "rollbacks")
+    assert shown.status == 1
+    for said in (recovered.stderr, shown.stderr):
+        assert all(one in said for one in ("legal holds", "register of backups", "custody", "approvals"))
+        assert "keys rollbacks --acknowledge" in said
+    for _ in range(2):
+        run = house("keys", "destroy", NOTE, "1", "--json")
+        (obstacle,) = json.loads(run.stdout)["obstacles"]
+        assert (run.status, "the state was lost" in obstacle["what"]) == (1, True)
+        assert "rollbacks --acknowledge" in obstacle["remedy"]
+    assert house("keys", "hold", NOTE, "--reason", "case 17").status == 0
+    assert house("keys", "rollbacks", "--acknowledge").status == 0
+    held = json.loads(house("keys", "destroy", NOTE, "1", "--json").stdout)["obstacles"]
+    assert ["case 17" in one["what"] for one in held] == [True]
+
+
+def test_no_root_is_taken_off_after_it(house: House) -> None:
+    """Not scheduled either, until the loss was seen to."""
+    root = json.loads(house("keys", "root", "list", "--json").stdout)[0]["root"]
+    assert house("keys", "root", "make", "file:keys/second.key").status == 0
+    house.configure(keys={"root": "file:keys/second.key", "second_root": "file:keys/root.key"})
+    assert house("keys", "root", "rewrap").status == 0
+    house.burn("state")
+    assert house("keys", "recover").status == 0
+    house.configure(keys={"root": "file:keys/second.key"})
+    run = house("keys", "root", "remove", root)
+    assert (run.status, "the state was lost" in run.stderr) == (2, True)
+    assert house("keys", "rollbacks", "--acknowledge").status == 0
+    assert house("keys", "root", "remove", root).status == 0
+
+
+def test_a_recovery_that_was_killed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noted before the first key is there, and once."""
+    house.burn("state")
+    with monkeypatch.context() as broken:
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        broken.setattr("strongroom.gateway.restoring.fill", die)
+        assert house("keys", "recover").status != 0
+    assert house("keys", "recover").status == 0
+    (found,) = json.loads(house("keys", "rollbacks", "--json").stdout)
+    assert (found["former_id"], found["acknowledged"]) == (None, None)
 
 
 def test_retired_keys_come_back(house: House) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 from sqlalchemy import text
+from tests.changeover.killing import Killed
 from tests.cli.conftest import Run
+from tests.gateway.killing import dying_after
 
 from strongroom.config import StateAddress
 from strongroom.keys.kek import wraps_of
@@ -61,6 +64,16 @@ class Site:
             ).fetchall()
         assert (kek.revision, dict(kek.wraps)) == (revision, dict(wraps_of(wraps)))
         return sorted(kek.wraps)
+
+    def dies_after(self, statements: int, *words: str) -> bool:
+        """Runs a command that dies after so many statements and transactions; False where it ended well."""
+        try:
+            with dying_after(statements):
+                run = self(*words)
+        except Killed:
+            return True
+        assert run.status == 0, run.stderr
+        return False
 
     def table(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = json.loads(self("keys", "root", "list", "--json").stdout)
@@ -126,7 +139,7 @@ def test_from_one_file_to_another(site: Site) -> None:
     assert first not in site.roots
     assert len(site.roots) == 1
     assert "wraps nothing here" in site("keys", "root", "remove", first).stderr
-    assert site.events()[-3:] == ["rewrapped", "root removal scheduled", "root removed"]
+    assert site.events()[-2:] == ["root removal begun", "root removed"]
     site.well("check", "--json")
 
 
@@ -226,3 +239,92 @@ def test_the_list_says_what_is_wrong(site: Site) -> None:
     assert "there is no root key file" in gone["usable"]
     assert "nobody is asked" in asked["usable"]
     assert (former["root"], former["configured"]) == (row["root"], False)
+
+
+def _two_roots(site: Site) -> str:
+    """Wrapped by a second root, which alone is configured; returns the first, whose removal is due."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    site.well("keys", "root", "rewrap")
+    site.configure(root="file:keys/second.key")
+    site.well("keys", "root", "remove", first)
+    site.becomes_due()
+    return first
+
+
+@pytest.mark.parametrize("starts", [False, True], ids=["at-once", "after-a-start"])
+def test_a_removal_killed_at_any_statement(site: Site, starts: bool) -> None:
+    """Run again it ends, and is written down once; that it has begun is known before its first deed."""
+    first, died = _two_roots(site), 0
+    while site.dies_after(died, "keys", "root", "remove", first, "--now-due"):
+        died += 1
+        with site.state() as state:
+            [kek] = kept_keks(state.engine).values()
+        assert first in kek.wraps or "root removal begun" in site.events()
+        assert "root removed" not in site.events()
+        if starts:
+            site.well("protect", "--json")
+    assert died > 12
+    assert first not in site.roots
+    assert site.events().count("root removed") == 1
+    assert [(row["root"] == first, row["removal"]) for row in site.table()] == [(False, None)]
+    site.well("protect", "--json")
+
+
+def test_a_removal_killed_once_at_each_statement(site: Site) -> None:
+    """Wherever it died, the second run does all that is left."""
+    first, died = _two_roots(site), 0
+    kept_folder = site.folder / "kept"
+    shutil.copytree(site.folder / "state", kept_folder)
+    with site.server.connect(site.database) as direct:
+        direct.execute("CREATE TABLE kept AS TABLE strongroom_keys.keks")
+    while site.dies_after(died, "keys", "root", "remove", first, "--now-due"):
+        died += 1
+        if site("keys", "root", "remove", first, "--now-due").status:
+            assert "root removed" in site.events()  # all but the end of the command was done
+        assert first not in site.roots
+        assert site.events().count("root removed") == 1
+        assert [row["removal"] for row in site.table()] == [None]
+        shutil.rmtree(site.folder / "state")
+        shutil.copytree(kept_folder, site.folder / "state")
+        with site.server.connect(site.database) as direct:
+            direct.execute("DELETE FROM strongroom_keys.keks")
+            direct.execute("INSERT INTO strongroom_keys.keks TABLE kept")
+    assert died > 12
+
+
+def test_a_removal_that_has_begun_is_not_taken_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it took off is off; `keys destroy` counts the root as one that wrapped, before it has ended."""
+    first = _two_roots(site)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as mortal:
+        mortal.setattr("strongroom.gateway.wraps.adopt_keks", die)
+        with pytest.raises(Killed):
+            site("keys", "root", "remove", first, "--now-due")
+    assert "has begun" in site("keys", "root", "remove", first, "--cancel").stderr
+    site.well("keys", "rotate", "public.people.email", "--reencrypt", "--no-wait")
+    said = site("keys", "destroy", "public.people.email", "1", "--json")
+    assert first in json.loads(said.stdout)["roots"]
+    site.well("keys", "root", "remove", first, "--now-due")
+    assert first not in site.roots
+
+
+def test_a_rewrap_killed_at_any_statement(site: Site) -> None:
+    """The keys open at every moment; run again it wraps them under both roots, in both places."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    died = 0
+    while site.dies_after(died, "keys", "root", "rewrap"):
+        died += 1
+        site.configure(root="file:keys/root.key")
+        assert site("keys", "list").status == 0
+        site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    assert died > 8
+    assert first in site.roots
+    assert len(site.roots) == 2
+    assert site.events().count("rewrapped") == 1

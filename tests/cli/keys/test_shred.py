@@ -17,6 +17,7 @@ from strongroom.gateway import shredding
 from strongroom.gateway.kept import publish_kek
 from strongroom.gateway.protection import prepare
 from strongroom.keys.backups import Backups
+from strongroom.keys.generation import note_loss
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
 from strongroom.keys.store import KeyStore, kept_keks
@@ -123,6 +124,18 @@ def test_a_legal_hold(shop: Shop, command: Command, strongroom: Command, held: s
         run = command("destroy", shop.database, "acme")
         assert (run.status, "case 7" in run.stdout) == (1, True)
     assert opens(shop, "acme")
+
+
+def test_a_state_that_was_lost(shop: Shop, command: Command, strongroom: Command) -> None:
+    """Holds on the tenant may have been in it: nothing is destroyed until somebody has seen to that."""
+    config = ("--config", str(shop.folder / "strongroom.yaml"))
+    with shop.state() as state:
+        note_loss(state.engine)
+    run = command("destroy", shop.database, "acme")
+    assert (run.status, "the state was lost" in run.stdout) == (1, True)
+    assert opens(shop, "acme")
+    assert strongroom("keys", "rollbacks", "--acknowledge", *config).status == 0
+    assert command("destroy", shop.database, "acme").status == 0
 
 
 def test_copies_from_before(shop: Shop, command: Command) -> None:

@@ -9,6 +9,7 @@ import pyrage
 import pytest
 from tests.cli.conftest import Run
 from tests.gateway.tenants import Shop
+from tests.keys.people import Signer
 
 from strongroom.testing.servers import PostgresServer
 
@@ -24,7 +25,7 @@ class Desk:
         self.safe.mkdir()
         identity = pyrage.x25519.Identity.generate()
         (shop.folder / "identity").write_text(f"{identity}\n")
-        self._recipient = str(identity.to_public())
+        self.recipient = str(identity.to_public())
 
     def __call__(self, *words: str) -> Run:
         self.shop.settings()
@@ -32,7 +33,7 @@ class Desk:
 
     def backup(self) -> list[dict[str, Any]]:
         """What was written."""
-        run = self("tenants", "backup", self.shop.database, str(self.safe), "-r", self._recipient, "--json")
+        run = self("tenants", "backup", self.shop.database, str(self.safe), "-r", self.recipient, "--json")
         assert run.status == 0, run.stderr
         rows: list[dict[str, Any]] = json.loads(run.stdout)
         return rows
@@ -47,7 +48,7 @@ class Desk:
     def backup_of_all(self) -> Path:
         """The backup of all other keys."""
         file = self.shop.folder / "keys.age"
-        run = self("backup", str(file), "-r", self._recipient, "--json")
+        run = self("backup", str(file), "-r", self.recipient, "--json")
         assert run.status == 0, run.stderr
         assert not [name for name in json.loads(run.stdout)["names"] if "@" in name]
         return file
@@ -179,3 +180,60 @@ def test_places_that_are_refused(desk: Desk) -> None:
     for folder in (desk.shop.folder / "nowhere", desk.shop.folder / "state"):
         assert desk("tenants", "backup", desk.shop.database, str(folder), "-r", "age1").status == 2
     assert desk("tenants", "restore", desk.shop.database, str(desk.safe)).status == 2
+
+
+class Signatures:
+    """Two people who approve, and the request that they sign."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._folder = desk, desk.shop.folder / "requests"
+        self._folder.mkdir()
+        self._people = [Signer.make(desk.shop.folder, name) for name in ("anna", "ben")]
+        by = {one.name: one.public for one in self._people}
+        desk.shop.approvals = {"needed": 2, "by": by, "for": ["destroy", "restore", "backup"]}
+
+    def refuse_then_do(self, *words: str) -> Run:
+        """Refused without them, and with one of them; the run that both have signed."""
+        request = self._folder / f"{words[1]}.json"
+        words = (*words, "--approval", str(request))
+        for signer, code in zip(self._people, ("approval-needed", "approval-incomplete"), strict=True):
+            run = self._desk(*words)
+            assert (run.status, code in run.stderr) == (2, True)
+            signer.sign(request)
+        return self._desk(*words)
+
+
+def test_a_backup_that_two_people_sign(desk: Desk) -> None:
+    """Where `backup` is under `for`: nothing is written before."""
+    people, (database, safe) = Signatures(desk), (desk.shop.database, str(desk.safe))
+    words = ("tenants", "backup", database, safe, "-r", desk.recipient)
+    assert "approval-needed" in desk(*words, "--approval", str(desk.shop.folder / "another.json")).stderr
+    assert list(desk.safe.iterdir()) == []
+    assert people.refuse_then_do(*words).status == 0
+    assert len(list(desk.safe.iterdir())) == 2
+
+
+def test_a_restore_that_two_people_sign(desk: Desk) -> None:
+    """Nothing is brought back before."""
+    desk.backup()
+    lose_everything(desk.shop)
+    people, identity = Signatures(desk), str(desk.shop.folder / "identity")
+    words = ("tenants", "restore", desk.shop.database, str(desk.safe), "--identity", identity)
+    assert "approval-needed" in desk(*words, "--approval", str(desk.shop.folder / "another.json")).stderr
+    assert desk.shop.keysets(desk.shop.prepared()) == []
+    run = people.refuse_then_do(*words, "--json")
+    assert run.status == 0, run.stderr
+    assert {row["outcome"] for row in json.loads(run.stdout)} == {"brought back"}
+    assert desk.shop.keysets(desk.shop.prepared()) == BOTH
+
+
+def test_a_destruction_that_two_people_sign(desk: Desk) -> None:
+    """To schedule it needs nobody; the deed does, and the record names who signed."""
+    people, words = Signatures(desk), ("tenants", "destroy", desk.shop.database, "acme")
+    assert desk(*words).status == 0
+    assert "approval-needed" in desk(*words, "--approval", str(desk.shop.folder / "another.json")).stderr
+    assert desk.shop.keysets(desk.shop.prepared()) == BOTH
+    run = people.refuse_then_do(*words, "--json")
+    assert run.status == 0, run.stderr
+    assert json.loads(run.stdout)["approved_by"] == ["anna", "ben"]
+    assert desk.shop.keysets(desk.shop.prepared()) == BOTH[2:]

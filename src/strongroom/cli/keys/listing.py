@@ -17,7 +17,7 @@ from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.gateway.tenants import holds_own
 from strongroom.keys.custody import Overdue, overdue
 from strongroom.keys.endings import Endings, Kind, of_version
-from strongroom.keys.generation import Rollback, rollbacks
+from strongroom.keys.generation import Rollback, unseen
 from strongroom.keys.kek import Keks, WrappedKek, database_of, family_of, kek_name, scope_of
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
@@ -33,8 +33,8 @@ def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Show every key: what it serves, how old it is, how much it was used, and what is due.
 
     Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`), or where
-    the state was copied back and nobody has seen to it (`strongroom keys rollbacks`). Keys of tenants that
-    are withdrawn or destroyed are listed as such, with what is known without them.
+    the state was copied back, or lost, and nobody has seen to it (`strongroom keys rollbacks`). Keys of
+    tenants that are withdrawn or destroyed are listed as such, with what is known without them.
 
     Example: strongroom keys list --json
     """
@@ -170,7 +170,7 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
                 columns.setdefault(scheme.keyset, []).append(name)
         now = datetime.now(UTC)
         late = overdue(state.engine, now)
-        back = [one for one in rollbacks(state.engine) if one.acknowledged is None]
+        back = unseen(state.engine)
         endings = Endings(state.engine).all(Kind.VERSION)
         keysets, absent = store.load(), _absent(settings, state, keks)
         yield _Kept(keks, keysets, store.uses(), columns, settings, now, late, back, endings, absent)

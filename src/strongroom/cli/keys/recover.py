@@ -14,6 +14,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import NothingToRecover
+from strongroom.gateway.generations import NOT_BROUGHT_BACK
 from strongroom.gateway.restoring import Came, find_beside, places_of_keys, sealed_columns_of
 from strongroom.gateway.restoring import recover as recover_keys
 from strongroom.keys.approvals import Act
@@ -41,7 +42,9 @@ def recover(
 ) -> None:
     """Bring the keys back from beside the data, into an empty state; the root must be the one in use.
 
-    Counts of uses stood in the state alone: they are taken to be high, so that keys show as due.
+    Counts of uses stood in the state alone: they are taken to be high, so that keys show as due. Legal holds
+    and the register of backups did, too: nothing is destroyed until somebody has seen to that, and says so by
+    `strongroom keys rollbacks --acknowledge`.
 
     Examples: strongroom keys recover · strongroom keys recover --dump shop.sql
     """
@@ -86,4 +89,5 @@ def _show(settings: Settings, state: State, came: Came, *, as_json: bool) -> Non
     tell(came)
     for name in without_password(settings, state):
         say(f"no password stands beside the data: run `strongroom password {name}`")
-    say("events and uses stood in the state and are lost: `strongroom keys list` shows what to rotate")
+    say("every key is taken to have been used much: `strongroom keys list` shows what to rotate")
+    say(NOT_BROUGHT_BACK)

@@ -21,11 +21,12 @@ from strongroom.gateway import wraps
 from strongroom.gateway.tenants import copies_of, holds_own
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Endings, Kind, of_root
+from strongroom.keys.generation import unseen
 from strongroom.keys.hierarchy import Roots
 from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import WrappedKek
-from strongroom.keys.obstacles import of_holds, refuse_obstacles
+from strongroom.keys.obstacles import of_holds, of_rollbacks, refuse_obstacles
 from strongroom.keys.root import RootKey
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.root.opening import name_of, open_root, open_roots, provider_of
@@ -183,7 +184,12 @@ def remove(
 
 
 def _cancel(state: State, name: str) -> None:
-    if not Endings(state.engine).forget(of_root(name)):
+    endings, ending = Endings(state.engine), of_root(name)
+    if endings.begun(ending) is not None:
+        raise RootRemovalRefused(
+            f"{ending.deed} has begun", hint=f"what was begun is ended by: {ending.command} --now-due"
+        )
+    if not endings.forget(ending):
         raise RootRemovalRefused(
             f"no removal of the root {name!r} was scheduled", hint="see `strongroom keys root list`"
         )
@@ -202,15 +208,17 @@ def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> 
 def _carry_out(
     settings: Settings, state: State, name: str, approval: Path | None, signatures: list[Path] | None
 ) -> None:
-    endings = Endings(state.engine)
-    endings.refuse_early(of_root(name), datetime.now(UTC))
+    endings, ending = Endings(state.engine), of_root(name)
+    endings.refuse_early(ending, datetime.now(UTC))
     removal = _without(settings, state, name)
     keks = ", ".join(removal.names)
     act = Act("root", f"take off what the root {name} wrapped: {keks}", {"root": name, "keks": keks})
     with approved(settings, state, act, approval, signatures, resumable=True):
+        if endings.begun(ending) is None:
+            Journal(state.engine).add("root removal begun", name, keks=keks)
+            endings.begun(ending, keks)
         asyncio.run(wraps.carry_out(state, removal, copies_of(settings)))
-        Journal(state.engine).add("root removed", name, keks=keks)
-        endings.forget(of_root(name))
+        endings.done(ending, "root removed", keks=keks)
     print(f"the root {name} wraps nothing here any more")
     print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
 
@@ -224,8 +232,19 @@ def _without(settings: Settings, state: State, name: str) -> wraps.Removal:
             f"the root {name!r} is configured, or cannot be told from one that is",
             hint="take it out of `keys:`; a configured root that cannot be used now must be usable first",
         )
-    removal = asyncio.run(wraps.without(state, wraps.places_of(settings, state), roots, name))
-    refuse_obstacles(of_root(name), of_holds(Holds(state.engine), name, also=removal.names))
+    begun = (Endings(state.engine).begun(of_root(name)) or "").split(", ")
+    removal = asyncio.run(
+        wraps.without(
+            state,
+            wraps.places_of(settings, state),
+            roots,
+            name,
+            copies_of(settings),
+            begun=list(filter(None, begun)),
+        )
+    )
+    held = of_holds(Holds(state.engine), name, also=removal.names)
+    refuse_obstacles(of_root(name), [*of_rollbacks(unseen(state.engine)), *held])
     return removal
 
 

@@ -26,11 +26,12 @@ from strongroom.gateway.protection import opened_roots
 from strongroom.gateway.shredding import Lost, Shredded, counting, shred, would_lose
 from strongroom.keys.approvals import Act
 from strongroom.keys.endings import Ending, Endings, of_kek
+from strongroom.keys.generation import unseen
 from strongroom.keys.holds import Holds
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import kek_name
 from strongroom.keys.new_file import refuse_place, write_new
-from strongroom.keys.obstacles import Obstacle, of_holds
+from strongroom.keys.obstacles import Obstacle, of_holds, of_rollbacks
 
 DatabaseName = Annotated[str, typer.Argument(metavar="DATABASE", help="As it is named under databases:.")]
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="As `keys tenants list` shows it.")]
@@ -165,7 +166,9 @@ class _Step:
         due, now = self._endings.due(self._ending), datetime.now(UTC)
         counts = self._counts()
         names = [self._lost.tenant, *(f"{self._lost.tenant}/{one}" for one in self._lost.columns)]
-        if found := of_holds(Holds(self._site.state.engine), self._name, also=names):
+        engine = self._site.state.engine
+        held = of_holds(Holds(engine), self._name, also=names)
+        if found := [*of_rollbacks(unseen(engine)), *held]:
             return _Done("refused", self._lost, self._ending, counts, due, found)
         if due is None:
             due = self._endings.schedule(self._ending, now + delay)

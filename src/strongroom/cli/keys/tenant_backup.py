@@ -62,7 +62,7 @@ def backup(
         act = Act(
             "backup",
             f"back up the keys of tenants of {place} to {to}",
-            {"folder": str(folder), "to": str(to)},
+            {"folder": str(folder.resolve()), "to": str(to)},
         )
         with approved(settings, state, act, approval, signature):
             rows = _written(settings, state, place, folder, to)
@@ -114,7 +114,7 @@ def restore(
     upstream = upstream_of(name, settings)
     state = open_state(settings.state)
     try:
-        fields = {"database": name, "folder": str(folder)}
+        fields = {"database": name, "folder": str(folder.resolve())}
         act = Act("restore", f"bring back the keys of tenants of {name}", fields)
         with approved(settings, state, act, approval, signature, resumable=True):
             place = Place(name, upstream, owner_of(name, settings) or upstream)

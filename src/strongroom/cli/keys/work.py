@@ -31,6 +31,7 @@ from strongroom.gateway.snapshots import LEARNT_SECONDS
 from strongroom.gateway.tenant_rotation import rotate_kek_of_tenant
 from strongroom.keys.backups import Backups
 from strongroom.keys.endings import Ending
+from strongroom.keys.generation import unseen
 from strongroom.keys.hierarchy import open_kek
 from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
@@ -38,7 +39,14 @@ from strongroom.keys.journal import Journal
 from strongroom.keys.kek import database_of, kek_name, tenant_of
 from strongroom.keys.leak import COMPROMISED, ROTATED, Leak, exposure, unfinished
 from strongroom.keys.model import Keyset
-from strongroom.keys.obstacles import Obstacle, of_backups, of_holds, of_state, refuse_obstacles
+from strongroom.keys.obstacles import (
+    Obstacle,
+    of_backups,
+    of_holds,
+    of_rollbacks,
+    of_state,
+    refuse_obstacles,
+)
 from strongroom.keys.rotation import due, given_up, settled
 from strongroom.keys.store import KeyStore, kept_keks
 from strongroom.keys.taking import take_over
@@ -256,7 +264,9 @@ class KeyWork:
         name = kek_name(database_of(keyset.name))
         found = set(kept_keks(self._site.state.engine)[name].wraps)
         for event in self.journal.events():
-            if event.what == "root removed" and name in str(event.details.get("keks")).split(", "):
+            if event.what in {"root removed", "root removal begun"} and name in str(
+                event.details.get("keks")
+            ).split(", "):
                 found.add(event.subject)
             if event.subject == keyset.name and event.what == "destruction begun":
                 found |= set(map(str, event.details["roots"]))  # type: ignore[call-overload]  # a list of names
@@ -279,6 +289,7 @@ class KeyWork:
         column = schemes[0].column if schemes else keyset.name
         owner = database_of(keyset.name)
         return [
+            *of_rollbacks(unseen(engine)),
             *of_state(keyset, key_id, column),
             *needs(database, keyset, key_id, schemes),
             *self.backups_of(keyset, key_id),
