@@ -17,6 +17,7 @@ from tests.cli.conftest import Run
 from tests.cli.keys.signing import People
 from tests.protect.samples import Counted
 
+from strongroom.cli.keys import rehearsal
 from strongroom.config import StateAddress, load
 from strongroom.gateway.protection import prepare, schemes_of
 from strongroom.gateway.restoring import places_of_keys
@@ -181,4 +182,26 @@ def people(house: House, tmp_path_factory: pytest.TempPathFactory) -> People:
     """Two of three must sign."""
     made = People(house, tmp_path_factory.mktemp("people"))
     made.require()
+    return made
+
+
+class Memory:
+    """Where a drill of this test puts what it makes; other tests, and people, have drills of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._made = folder.stat().st_mtime_ns
+
+    def was_used_and_left_empty(self) -> bool:
+        """Whether something was made there, and nothing of it is left."""
+        return self._folder.stat().st_mtime_ns > self._made and not list(self._folder.iterdir())
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """In the place of /dev/shm."""
+    folder = tmp_path / "memory"
+    made = Memory(folder)
+    monkeypatch.setattr(rehearsal, "MEMORY", folder)
     return made

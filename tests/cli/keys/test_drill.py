@@ -5,9 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.cli.keys.conftest import ROWS, House
-
-from strongroom.cli.keys.rehearsal import MEMORY
+from tests.cli.keys.conftest import ROWS, House, Memory
 
 
 def drill(house: House, file: Path) -> tuple[int, dict[str, Any]]:
@@ -52,13 +50,13 @@ def test_keys_that_are_newer_than_the_backup(house: House) -> None:
     assert "NO" in house("keys", "drill", str(file), "--identity", house.identity).stdout
 
 
-def test_nothing_live_is_touched(house: House) -> None:
+def test_nothing_live_is_touched(house: House, memory: Memory) -> None:
     """Root and database stay as they are, and nothing of the temporary state is left."""
     file = house.backup()
     before = _everything(house)
     drill(house, file)
     assert _everything(house) == before
-    assert not list(MEMORY.glob("strongroom-drill-*"))
+    assert memory.was_used_and_left_empty()
 
 
 def _everything(house: House) -> tuple[object, ...]:

@@ -11,10 +11,10 @@ from typing import Any
 import pyrage
 import pytest
 from tests.cli.conftest import Run
+from tests.cli.keys.conftest import Memory
 from tests.cli.keys.test_tenant_backup import Desk
 from tests.gateway.tenants import Shop
 
-from strongroom.cli.keys.rehearsal import MEMORY
 from strongroom.gateway.protection import prepare
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
@@ -92,7 +92,7 @@ def everything(shop: Shop) -> tuple[object, ...]:
     return tables, [(file, hashlib.sha256(file.read_bytes()).digest()) for file in files]
 
 
-def test_backups_that_are_whole(desk: Desk) -> None:
+def test_backups_that_are_whole(desk: Desk, memory: Memory) -> None:
     """Every key is compared, the tenant's own values opened, and the date noted; nothing live is touched."""
     before = everything(desk.shop)
     status, lines = drill(desk, desk.safe)
@@ -102,7 +102,7 @@ def test_backups_that_are_whole(desk: Desk) -> None:
         assert lines[f"values {tenant}/{IBAN}"] == (True, "3 values opened")
         assert lines[f"values {tenant}/public.people.phone"] == (True, "no values")
     assert everything(desk.shop) == before
-    assert not list(MEMORY.glob("strongroom-drill-*"))
+    assert memory.was_used_and_left_empty()
     listed = json.loads(desk("backups", "--json").stdout)
     assert len(listed) == 3
     assert all(one["drilled"] is not None for one in listed)
