@@ -10,11 +10,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from strongroom.config import Settings
 from strongroom.config.access import declared, policy_of
+from strongroom.gateway.driver import Driver
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.model import Access, Circumstances, Decision, Subject
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
+from strongroom.state import State
 
 
 def now() -> datetime:
@@ -28,6 +30,33 @@ def authorizer_of(settings: Settings) -> Authorizer | None:
     Raises ``InvalidPolicy`` and ``ConfigError`` of files written by hand.
     """
     return Authorizer(policy_of(settings)) if declared(settings) else None
+
+
+def judges_of(settings: Settings, state: State) -> "Judges | None":
+    """What makes the judges of a worker's sessions; raises as `authorizer_of` does."""
+    authorizer = authorizer_of(settings)
+    return None if authorizer is None else Judges(authorizer, state.installation_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The judges under one policy; the installation's secret is behind the pseudonyms that masks give."""
+
+    authorizer: Authorizer
+    secret: bytes = field(repr=False)
+
+    def of(self, driver: Driver, subject: Subject, second_factor: datetime | None) -> "SessionJudge":
+        """That of a session whose client is this subject."""
+        key = PseudonymKey.derive(self.secret, driver.database)
+        return SessionJudge(
+            self.authorizer,
+            driver.database,
+            subject,
+            key,
+            driver.source,
+            certificate=driver.certificate,
+            second_factor=second_factor,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +73,11 @@ class SessionJudge:
     second_factor: datetime | None = None
     """When it was shown."""
     clock: Callable[[], datetime] = now
+    _address: IPv4Address | IPv6Address | None = field(init=False)
     _conditions: tuple[Conditions, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_address", _address(self.source))
         decision = self.authorizer.decide(self.subject, (), self._circumstances(Said()))
         object.__setattr__(self, "_conditions", tuple(one for one, _ in decision.residual.answers))
 
@@ -69,7 +100,7 @@ class SessionJudge:
         age = None if self.second_factor is None else moment - self.second_factor
         return Circumstances(
             moment,
-            _address(self.source),
+            self._address,
             age,
             said.application or None,
             self.certificate,

@@ -33,7 +33,7 @@ from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
-from strongroom.gateway.judging import SessionJudge, authorizer_of
+from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -41,7 +41,6 @@ from strongroom.gateway.tls import ServerTls, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.keys.model import Keyset
-from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
@@ -156,7 +155,7 @@ class Server:
         self._empty.set()
         self._draining = False
         self._settings = settings
-        self._authorizer = authorizer_of(settings)
+        self._judges = judges_of(settings, state)
         self._gates = self._open_gates(settings)
 
     # ---------------------------------------------------------------- life
@@ -193,7 +192,7 @@ class Server:
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, authorizer = self._open_gates(settings), authorizer_of(settings)
+        gates, judges = self._open_gates(settings), judges_of(settings, self._state)
         self._readying = snapshots = Snapshots(
             settings, self._state, keks, due=partial(self._line.tell, "due")
         )
@@ -203,7 +202,7 @@ class Server:
         finally:
             self._readying = None
         self._settings, self._gates, self._snapshots = settings, gates, snapshots
-        self._authorizer = authorizer
+        self._judges = judges
         self._entrance.take(settings)
         for driver in list(self._drivers):
             snapshot = snapshots.find(driver.database)
@@ -377,19 +376,7 @@ class Server:
 
     def judge(self, driver: Driver) -> SessionJudge | None:
         """Who decides about the statements of a session that was admitted; None without a policy."""
-        if self._authorizer is None:
-            return None
-        subject, second_factor = self._entrance.identity(driver)
-        key = PseudonymKey.derive(self._state.installation_secret, driver.database)
-        return SessionJudge(
-            self._authorizer,
-            driver.database,
-            subject,
-            key,
-            driver.source,
-            certificate=driver.certificate,
-            second_factor=second_factor,
-        )
+        return None if self._judges is None else self._judges.of(driver, *self._entrance.identity(driver))
 
     def connector(self, gate: str, account: str) -> Connector:
         """Return the way to the database: as the account's own upstream user, where it has one."""

@@ -33,6 +33,7 @@ from strongroom.gateway.control import Line
 from strongroom.gateway.door import Door, Try, watch
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
+from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.keeper import Keeper
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
@@ -92,6 +93,7 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     began = asyncio.get_running_loop().time()
     for name in settings.databases:
         gate_of(name, settings, state.installation_secret)
+    authorizer_of(settings)
     places = _places(settings, state)
     prepared = await prepare(settings, state, places, entered=entered, held=held)
     for line in prepared.said:

@@ -274,7 +274,7 @@ class GuardedRelay(PipelinedRelay):
         outputs = None if made is None else made.outputs
         if outputs is None:
             return Portal(name, None, Run(())) if name in declared else None
-        opened = any(one.protection is not None for one in outputs)
+        opened = any(one.protection is not None or one.mask is not None for one in outputs)
         return Portal(name, None, Run((Resolved(Kind.FETCH, (), touched=opened, outputs=outputs),)))
 
     def _execute(self, body: bytes) -> bytes | None:
