@@ -18,8 +18,10 @@ from tests.gateway.serving import logged
 
 from strongroom.secret import Secret
 from strongroom.testing.gateway import Account, Gateway
+from strongroom.testing.raw_client import RawClient
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
+from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.verifier import make_verifier
 
 COLUMNS = {
@@ -316,6 +318,33 @@ def test_a_reload_is_heard_by_live_sessions(shop: PostgresServer) -> None:
                     sam.execute(late, prepare=late == query)
                 sam.execute("ROLLBACK TO s")
             sam.execute("COMMIT")
+
+
+def test_a_policy_with_an_error_is_refused_whole(policed: Gateway) -> None:
+    """The one before stays, in every worker, and for those who come later."""
+    before = policed.configuration.read_text()
+    (policed.folder / "more.cedar").write_text("permit (principal, action, resource) when { nonsense };")
+    policed.configure({**yaml.safe_load(before), "policies": ["more.cedar"]})
+    refused = "configuration refused, the old one stays"
+    count = len(logged(policed, refused))
+    policed.signal(signal.SIGHUP)
+    wait_until(lambda: len(logged(policed, refused)) > count, "the new policy is refused")
+    policed.configuration.write_text(before)
+    assert logged(policed, refused)[-1]["code"] == "policy-invalid"
+    with session(policed, "ivy") as ivy, pytest.raises(errors.InsufficientPrivilege):
+        ivy.execute(EVERYTHING)
+
+
+def test_a_cursor_of_declare_is_not_executed_past_its_masks(policed: Gateway) -> None:
+    """Execute names it in the protocol, where no Bind has said what opens or masks its rows."""
+    with RawClient.connect(policed.port) as client:
+        client.log_in("sam", PASSWORD, policed.database)
+        client.ask("BEGIN")
+        client.ask("DECLARE c CURSOR FOR SELECT name, born FROM people")
+        client.send(m.Execute("c").serialise() + m.SYNC)
+        came = client.until("Z")
+    assert [tag for tag, _ in came] == ["E", "Z"]
+    assert not any(b"Johanna" in body for _, body in came)
 
 
 def test_a_database_without_protected_columns(shop: PostgresServer) -> None:
