@@ -11,8 +11,9 @@ from strongroom.secret import Secret
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.login import Credentials, Method, Peer
-from strongroom.session.postgres import ANYWHERE, STEPS, Entropy, Phase, Rules, Session
+from strongroom.session.postgres import ANYWHERE, STEPS, Phase, Session
 from strongroom.session.relay import Limits
+from strongroom.session.rules import Entropy, Rules
 from strongroom.session.upstream_login import LoginRules, UpstreamCredentials, UpstreamLogin, UpstreamPeer
 from strongroom.testing.playbook import Asks, Logs, Playbook, Tells, ends
 from strongroom.wire.postgres import messages as m

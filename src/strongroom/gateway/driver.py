@@ -31,7 +31,8 @@ from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
 from strongroom.session.policing import Judge
-from strongroom.session.postgres import Entropy, Rules, Session
+from strongroom.session.postgres import Session
+from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.wire.postgres.scram import NONCE_BYTES, nonce_of

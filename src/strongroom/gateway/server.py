@@ -45,8 +45,8 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
-from strongroom.session.postgres import Rules
 from strongroom.session.relay import Limits
+from strongroom.session.rules import Rules
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
 

@@ -11,7 +11,6 @@ Driven by `gateway/driver.py`; written down as playbooks in the tests.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from strongroom.errors import (
@@ -36,33 +35,13 @@ from strongroom.session import login, upstream_login
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.policing import Judge
 from strongroom.session.refusals import to_wire
-from strongroom.session.relay import Limits, Relay
+from strongroom.session.relay import Relay
+from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.startup import Encryption, account_of, check_settings, first_packet, negotiate
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import HEADER, Framer
 from strongroom.wire.postgres.scram import login_refused
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for all sessions of one listener."""
-
-    database: str
-    limits: Limits
-    startup_packet_bytes: int
-    tls_required: bool = False
-    mock_secret: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Entropy:
-    """Random things for one session, drawn by the shell."""
-
-    login_nonce: str = field(repr=False)
-    process_id: int
-    secret_key: bytes = field(repr=False)
-    """32 octets; protocol 3.0 has room for the first four."""
 
 
 class Phase(Enum):
