@@ -6,7 +6,7 @@ import pytest
 
 from strongroom.config import load, load_policy
 from strongroom.config.access import declared
-from strongroom.errors import InvalidConfiguration, PolicyNotEnforced
+from strongroom.errors import InvalidConfiguration
 from strongroom.policy.model import Action, DataClass, Mask, Subject
 from strongroom.policy.pattern import exact
 from strongroom.policy.residual import Limits
@@ -129,17 +129,6 @@ def test_too_many_ways(file: Path) -> None:
     ends = "  r0: {databases: [shop]}\n  s0: {databases: [shop]}\n"
     with pytest.raises(InvalidConfiguration, match="in more than 1000 ways"):
         parse(file, f"{SMALL}roles:\n{ends}{roles}")
-
-
-@pytest.mark.parametrize("limits", ["rows_per_hour: 10", "reveals_per_hour: 0"])
-def test_limits_are_not_enforced_yet(file: Path, limits: str) -> None:
-    """What the gateway would not keep to stops every command that would serve by it."""
-    file.write_text(
-        f"{SMALL}roles: {{support: {{databases: [shop], limits: {{{limits}}}}}}}", encoding="utf-8"
-    )
-    load_policy(file)
-    with pytest.raises(PolicyNotEnforced, match=r"roles\.support\.limits"):
-        load(file)
 
 
 @pytest.mark.parametrize(

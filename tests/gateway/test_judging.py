@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.config import load
+from strongroom.config import StateAddress, load
+from strongroom.errors import BudgetSpent
+from strongroom.gateway.budgets import Budgets
 from strongroom.gateway.judging import SessionJudge, authorizer_of
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Effect, Resource, Subject
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
+from strongroom.state import open_state
 
 CONFIGURATION = """
 state: sqlite:state.db
@@ -19,7 +22,9 @@ roles:
   support:
     databases: [shop]
     tables: {public.people: [select]}
+    columns: {public.people.id: reveal}
     when: %s
+    limits: %s
 """
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
 PEOPLE = Access(Action.SELECT, Resource("shop", "public", "people"))
@@ -43,10 +48,11 @@ def judge(
     source: str = "",
     certificate: bool = False,
     second_factor: datetime | None = None,
+    limits: str = "{}",
 ) -> SessionJudge:
     """Of somebody with the role, under one condition."""
     path = folder / "strongroom.yaml"
-    path.write_text(CONFIGURATION % when)
+    path.write_text(CONFIGURATION % (when, limits))
     authorizer = authorizer_of(load(path, {}))
     assert authorizer is not None
     return SessionJudge(
@@ -54,6 +60,7 @@ def judge(
         "shop",
         Subject("sam", roles=frozenset({"support"})),
         PseudonymKey(bytes(32)),
+        Budgets(open_state(StateAddress(folder / "state.db"))),
         source,
         certificate=certificate,
         second_factor=second_factor,
@@ -120,3 +127,18 @@ def test_hours_end(tmp_path: Path) -> None:
 def test_another_policy_is_another_standing(tmp_path: Path) -> None:
     """Also one of the same words: it was read anew."""
     assert judge(tmp_path, "{}").standing(Said()) != judge(tmp_path, "{}").standing(Said())
+
+
+def test_a_limit_is_used_up(tmp_path: Path) -> None:
+    """Its standing changes in that moment, and what reads is denied until the hour is over."""
+    clock = Clock()
+    one = judge(tmp_path, "{}", clock, limits="{rows_per_hour: 10}")
+    before = one.standing(Said())
+    one.spend(10, 0)
+    assert one.standing(Said()) != before
+    assert one.decide([PEOPLE], Said()).effect is DENY
+    with pytest.raises(BudgetSpent):
+        one.spend(1, 0)
+    clock.now += timedelta(minutes=61)
+    assert one.standing(Said()) == before
+    assert one.decide([PEOPLE], Said()).effect is PERMIT

@@ -394,6 +394,18 @@ def test_limits_bind_what_uses_them_up() -> None:
     assert not kept.residual.hold(spent)
 
 
+def test_what_cannot_be_counted() -> None:
+    """Who has a limit on revealed values computes with none of them, but for those of class public."""
+    few = role("a", EVERYTHING, limits=Limits(reveals_per_hour=5))
+    assert decide(few, action=Action.REVEAL).effect is DENY
+    assert decide(role("a", EVERYTHING, limits=Limits(5)), action=Action.REVEAL).effect is PERMIT
+    public = Resource("shop", "public", "customers", "email", classes=frozenset({DataClass.PUBLIC}))
+    asked = Authorizer(Policy({"a": few})).decide(
+        Subject("x", roles=frozenset("a")), [Access(Action.REVEAL, public)], USUAL
+    )
+    assert asked.effect is PERMIT
+
+
 def test_a_kept_decision_falls_with_its_conditions() -> None:
     """A permit's residual does not hold when the second factor has grown old, nor a deny's when it is new."""
     fresh = Circumstances(NOW, second_factor_age=timedelta(minutes=1))

@@ -8,6 +8,7 @@ from tests.sql.world import CONTEXT
 
 from strongroom.errors import AccessDenied
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Decision, Mask, Reason, Resource
+from strongroom.policy.residual import UNLIMITED, Limits, Residual
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import NAMED_AT_MOST, Policing, Said
 from strongroom.sql.resolve import analyse
@@ -27,6 +28,8 @@ class Judge:
     asked: list[tuple[Access, ...]] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
     database: str = "shop"
+    limits: Limits = UNLIMITED
+    spent: list[tuple[int, int]] = field(default_factory=list)
     key: PseudonymKey = field(default_factory=lambda: PseudonymKey(bytes(32)))
 
     def standing(self, said: Said) -> object:
@@ -48,12 +51,32 @@ class Judge:
             for one in accesses
             if one.action is Action.MASK and one.resource.column in self.masks
         }
-        return Decision(PERMIT, masks, reasons)
+        return Decision(PERMIT, masks, reasons, Residual(limits=self.limits))
+
+    def counts(self, column: Resource) -> bool:
+        """All but the number."""
+        return column.column != "id"
+
+    def spend(self, rows: int, reveals: int) -> None:
+        """Remembers it."""
+        self.spent.append((rows, reveals))
 
 
 def judged(judge: Judge, text: str, tenant: str = "") -> Analysis:
     """A text as one session may send it."""
     return Policing(judge).judged(analyse(text, (), POLICED), CONTEXT.schema, tenant)
+
+
+def test_what_a_row_reveals() -> None:
+    """As many values as come unmasked and count; a statement that no limit binds is not metered."""
+    judge = Judge(limits=Limits(10), masks={"ts": EMAIL})
+    (metered,) = judged(judge, "select id, txt, txt from plain").statements
+    assert metered.metered == 2
+    Policing(judge).spend(metered, 3)
+    (free,) = judged(Judge(), "select txt from plain").statements
+    assert free.metered is None
+    Policing(judge).spend(free, 3)
+    assert judge.spent == [(3, 6)]
 
 
 def test_what_is_asked() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from strongroom.config.access import policy_of, unenforced
+from strongroom.config.access import policy_of
 from strongroom.config.model import (
     Account,
     Address,
@@ -29,7 +29,6 @@ from strongroom.config.model import (
 )
 from strongroom.config.problems import invalid_configuration
 from strongroom.config.source import read_file, read_source
-from strongroom.errors import PolicyNotEnforced
 from strongroom.policy.roles import Policy
 from strongroom.secret import Secret
 
@@ -73,31 +72,20 @@ def load(
 
     ``environment`` is what ``${NAME}`` is read from; the process's own when left out. ``content`` is what the
     file held when `read_file` read it, where it must not have changed since.
-
-    Raises ``PolicyNotEnforced`` for what a policy may say and the gateway does not keep to yet: nobody may
-    take it for enforced.
     """
-    settings = _load(path, environment, content)
-    keys = unenforced(settings)
-    if keys:
-        raise PolicyNotEnforced(f"{path}: the gateway does not enforce {', '.join(keys)} yet")
-    return settings
+    source = read_source(path, os.environ if environment is None else environment, content)
+    try:
+        return Settings.model_validate(source.data, context=path.absolute())
+    except ValidationError as error:
+        raise invalid_configuration(source, error) from None
 
 
 def load_policy(
     path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None
 ) -> tuple[Settings, Policy]:
     """The settings in ``path``, and the policy that they declare; for the commands that look at policies."""
-    settings = _load(path, environment, None)
+    settings = load(path, environment)
     return settings, policy_of(settings)
-
-
-def _load(path: Path, environment: Mapping[str, str] | None, content: str | None) -> Settings:
-    source = read_source(path, os.environ if environment is None else environment, content)
-    try:
-        return Settings.model_validate(source.data, context=path.absolute())
-    except ValidationError as error:
-        raise invalid_configuration(source, error) from None
 
 
 def variable(name: str, environment: Mapping[str, str] | None = None) -> Secret | None:

@@ -1,7 +1,6 @@
 """The policy that a configuration comes to: roles, subjects, classes and Cedar files, as `policy` has them.
 
-Called by ``load_policy`` alone: every other command refuses a configuration that declares any of it, since
-the gateway would not keep to it.
+Called by ``load_policy``, and by the gateway where the configuration declares any of it.
 """
 
 from collections.abc import Iterator
@@ -30,15 +29,6 @@ def declared(settings: Settings) -> list[str]:
         for name, one in every.items()
         for key in ("roles", "groups")
         if key in one.model_fields_set
-    ]
-
-
-def unenforced(settings: Settings) -> list[str]:
-    """What a policy says here that the gateway does not keep to yet."""
-    return [
-        f"roles.{name}.limits"
-        for name, role in settings.roles.items()
-        if role.limits.rows_per_hour is not None or role.limits.reveals_per_hour is not None
     ]
 
 

@@ -30,7 +30,7 @@
     │   ├── UnknownType, InvalidMask, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected
     │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
-    │   ├── InvalidPolicy, PolicyNotEnforced
+    │   ├── InvalidPolicy
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
     │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid
@@ -52,7 +52,7 @@
     │       ├── KeysetMissing, KeysetOrphaned, KeysetMismatch, InvalidKeyset, KekMissing, WrongKek
     │       └── IllegalTransition, KeyUsesSpent, KeysChanged, DestructionRefused, HoldUnknown
     ├── Denied          a statement or value was understood, or could not be, and may not pass
-    │   ├── AccessDenied, SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
+    │   ├── AccessDenied, BudgetSpent, SyntaxNotUnderstood, StatementTooComplex, ConstructRefused
     │   ├── ComparisonRefused, OrderRefused, FunctionRefused
     │   ├── ValueMoves, ValueComputed, TypeRefused, ParameterTypeUnknown
     │   ├── UserCodeRefused, SettingPinned, DefinitionRefused, BarrierInBatch

@@ -18,6 +18,14 @@ class AccessDenied(Denied):
     remedy = "`strongroom policy who` lists who may; whoever keeps the configuration can change it."
 
 
+class BudgetSpent(Denied):
+    """A result would go beyond what its reader may be given in an hour."""
+
+    code = "budget-spent"
+    sqlstate = "53400"  # configuration_limit_exceeded
+    remedy = "Ask for less at a time (LIMIT), or again when the hour is over."
+
+
 class SyntaxNotUnderstood(Denied):
     """The text could not be parsed, so what it touches is unknown."""
 

@@ -170,13 +170,6 @@ class InvalidPolicy(ConfigError):
     code = "policy-invalid"
 
 
-class PolicyNotEnforced(ConfigError):
-    """The configuration says who may do what, and this command would not keep to it."""
-
-    code = "policy-not-enforced"
-    remedy = "Keep roles in a file of their own, for the `strongroom policy` commands alone."
-
-
 class PersonUnknown(ConfigError):
     """A command names a person who is not configured, or was never added."""
 

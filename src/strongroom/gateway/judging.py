@@ -10,10 +10,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from strongroom.config import Settings
 from strongroom.config.access import declared, policy_of
+from strongroom.gateway.budgets import Budgets, Given
 from strongroom.gateway.driver import Driver
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.conditions import Conditions
-from strongroom.policy.model import Access, Circumstances, Decision, Subject
+from strongroom.policy.model import Access, Circumstances, Decision, Resource, Subject
+from strongroom.policy.residual import UNLIMITED, Limits
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 from strongroom.state import State
@@ -35,7 +37,7 @@ def authorizer_of(settings: Settings) -> Authorizer | None:
 def judges_of(settings: Settings, state: State) -> "Judges | None":
     """What makes the judges of a worker's sessions; raises as `authorizer_of` does."""
     authorizer = authorizer_of(settings)
-    return None if authorizer is None else Judges(authorizer, state.installation_secret)
+    return None if authorizer is None else Judges(authorizer, state.installation_secret, Budgets(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Judges:
 
     authorizer: Authorizer
     secret: bytes = field(repr=False)
+    budgets: Budgets
 
     def of(self, driver: Driver, subject: Subject, second_factor: datetime | None) -> "SessionJudge":
         """That of a session whose client is this subject."""
@@ -53,6 +56,7 @@ class Judges:
             driver.database,
             subject,
             key,
+            self.budgets,
             driver.source,
             certificate=driver.certificate,
             second_factor=second_factor,
@@ -67,6 +71,7 @@ class SessionJudge:
     database: str
     subject: Subject
     key: PseudonymKey
+    budgets: Budgets
     source: str = ""
     """The client's address; empty where it has none."""
     certificate: bool = False
@@ -75,29 +80,42 @@ class SessionJudge:
     clock: Callable[[], datetime] = now
     _address: IPv4Address | IPv6Address | None = field(init=False)
     _conditions: tuple[Conditions, ...] = field(init=False)
+    _limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_address", _address(self.source))
+        object.__setattr__(self, "_limits", self.authorizer.limits_of(self.subject))
         decision = self.authorizer.decide(self.subject, (), self._circumstances(Said()))
         object.__setattr__(self, "_conditions", tuple(one for one, _ in decision.residual.answers))
 
     def standing(self, said: Said) -> object:
-        """The policy, the subject, and which of its conditions hold.
+        """The policy, the subject, which of its conditions hold, and which of its limits are used up.
 
         The policy itself, which compares by identity: the number of one that is gone may be another's.
         """
-        if not self._conditions:
+        if not self._conditions and self._limits == UNLIMITED:
             return self.authorizer, self.subject
         here = self._circumstances(said)
-        return self.authorizer, self.subject, tuple(one.hold(here) for one in self._conditions)
+        spent = tuple(one.spent(here) for one in self._limits.each)
+        return self.authorizer, self.subject, tuple(one.hold(here) for one in self._conditions), spent
 
     def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
         """Whether one statement may make all these accesses."""
         return self.authorizer.decide(self.subject, accesses, self._circumstances(said))
 
+    def counts(self, column: Resource) -> bool:
+        """Whether values of the column, where they come unmasked, count as revealed."""
+        return self.authorizer.counts(column)
+
+    def spend(self, rows: int, reveals: int) -> None:
+        """So much is to go to the client now; raises `BudgetSpent`, and nothing of it may go."""
+        self.budgets.spend(self.subject, self._limits, Given(rows, reveals), self.clock())
+
     def _circumstances(self, said: Said) -> Circumstances:
         moment = self.clock()
         age = None if self.second_factor is None else moment - self.second_factor
+        limited = self._limits != UNLIMITED
+        given = self.budgets.given(self.subject, moment) if limited else Given()
         return Circumstances(
             moment,
             self._address,
@@ -105,6 +123,8 @@ class SessionJudge:
             said.application or None,
             self.certificate,
             said.tenant or None,
+            given.rows,
+            given.reveals,
         )
 
 

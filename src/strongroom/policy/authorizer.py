@@ -21,6 +21,7 @@ from strongroom.policy.model import (
     Access,
     Action,
     Circumstances,
+    DataClass,
     Decision,
     Effect,
     Mask,
@@ -41,8 +42,9 @@ MAX_ROLE_SETS = 250
 _NOTHING_MATCHES = "no rule permits it"
 _FAILED = "a policy could not be evaluated"
 _SPENT = "a limit of this hour is used up"
+_UNCOUNTED = "what is computed from values cannot be counted against a limit on revealed ones"
 
-_READING = frozenset({Action.SELECT, Action.COPY, Action.MASK, Action.REVEAL})
+_READING = frozenset({Action.SELECT, Action.COPY, Action.MASK, Action.REVEAL, Action.CALL})
 
 
 class Authorizer:
@@ -75,10 +77,20 @@ class Authorizer:
         verdict = self._verdict(asker, accesses)
         limits = held.limits.narrowed(rows=verdict.reads, reveals=verdict.reveals)
         residual = Residual(answers, limits)
-        if limits.spent(circumstances):
-            reasons = tuple(Reason(access, DENY, held.limited_by, remark=_SPENT) for access in accesses)
+        uncounted = verdict.computes and limits.reveals_per_hour is not None
+        if uncounted or limits.spent(circumstances):
+            remark = _UNCOUNTED if uncounted else _SPENT
+            reasons = tuple(Reason(access, DENY, held.limited_by, remark=remark) for access in accesses)
             return Decision(DENY, {}, reasons, residual)
         return Decision(verdict.effect, verdict.masks, verdict.reasons, residual)
+
+    def limits_of(self, subject: Subject) -> Limits:
+        """The narrowest of those that its roles have, whether these count now or not."""
+        return self._holding(subject).limits
+
+    def counts(self, column: Resource) -> bool:
+        """Whether its values, where they come unmasked, count as revealed: all but those of class public."""
+        return DataClass.PUBLIC not in self.policy.classes_of(column)
 
     @property
     def decisions_kept(self) -> int:
@@ -119,15 +131,20 @@ class Authorizer:
         )
         permitted = bool(reasons or asker.active) and all(one.effect is PERMIT for one in reasons)
         if not permitted:
-            return _Verdict(DENY, {}, reasons, reads=False, reveals=False)
+            return _Verdict(DENY, {}, reasons, reads=False, reveals=False, computes=False)
         masks = {one.access.resource: one.mask for one in reasons if one.mask is not None}
         return _Verdict(
             PERMIT,
             masks,
             reasons,
             reads=any(one.access.action in _READING for one in reasons),
-            reveals=any(_reveals(one) for one in reasons),
+            reveals=any(self._reveals(one) for one in reasons),
+            computes=any(one.access.action is Action.REVEAL and self._reveals(one) for one in reasons),
         )
+
+    def _reveals(self, reason: Reason) -> bool:
+        shows = reason.access.action in (Action.REVEAL, Action.MASK) and reason.mask is None
+        return shows and self.counts(reason.access.resource)
 
     def _questions(self, access: Access) -> list[tuple[Action, Resource]]:
         resource = access.resource
@@ -150,10 +167,6 @@ def _reason(access: Access, answers: Sequence[Answer]) -> Reason:
     return Reason(access, DENY, rules, remark="" if rules else _NOTHING_MATCHES)
 
 
-def _reveals(reason: Reason) -> bool:
-    return reason.access.action in (Action.REVEAL, Action.MASK) and reason.mask is None
-
-
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What is kept: all that does not hang on the moment."""
@@ -163,6 +176,8 @@ class _Verdict:
     reasons: tuple[Reason, ...]
     reads: bool
     reveals: bool
+    computes: bool
+    """Whether it reveals values by what it computes of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,15 +34,23 @@ class Limits:
         """Those that a statement uses up which gives rows, or reveals values."""
         return Limits(self.rows_per_hour if rows else None, self.reveals_per_hour if reveals else None)
 
+    @property
+    def each(self) -> tuple["Limits", "Limits"]:
+        """That of rows, and that of revealed values, each by itself."""
+        return self.narrowed(rows=True, reveals=False), self.narrowed(rows=False, reveals=True)
+
     def __str__(self) -> str:
         words = [(self.rows_per_hour, "rows"), (self.reveals_per_hour, "revealed values")]
         return ", ".join(f"{number} {what} an hour" for number, what in words if number is not None)
 
     def spent(self, circumstances: "Circumstances") -> bool:
         """Whether one of them is used up."""
-        rows, reveals = self.rows_per_hour, self.reveals_per_hour
-        return (rows is not None and circumstances.rows_this_hour >= rows) or (
-            reveals is not None and circumstances.reveals_this_hour >= reveals
+        return not self.allow(circumstances.rows_this_hour + 1, circumstances.reveals_this_hour + 1)
+
+    def allow(self, rows: int, reveals: int) -> bool:
+        """Whether so many within an hour are no more than they say."""
+        return (self.rows_per_hour is None or rows <= self.rows_per_hour) and (
+            self.reveals_per_hour is None or reveals <= self.reveals_per_hour
         )
 
 

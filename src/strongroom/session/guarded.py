@@ -340,6 +340,8 @@ class GuardedRelay(PipelinedRelay):
             return None
         if self._guard.policing is not None and not resolved.touched:
             return None  # each is asked about
+        if resolved.metered is not None:
+            return None  # its rows are counted
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:

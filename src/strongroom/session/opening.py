@@ -9,8 +9,8 @@ gateway's own questions are taken out.
 
 from collections.abc import Iterator, Sequence
 
-from strongroom._kernel import Answer
-from strongroom.errors import OriginMismatch, PlanOutdated
+from strongroom._kernel import Answer, cut
+from strongroom.errors import Bug, OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
@@ -224,6 +224,8 @@ class OpeningRelay(Relay):
         self, owed: Owed, run: Run, letter: str, message: bytes, replacement: bytes | None
     ) -> bytes | None:
         current = run.current
+        if letter in "Dd" and current is not None and current.metered is not None:
+            self._count(current, message)
         if letter == "D":
             return None if run.rows is None else open_rows(run.rows, message)
         if letter in "GHdc":
@@ -241,6 +243,12 @@ class OpeningRelay(Relay):
         elif letter == "Z" and any(one.barriers for one in run.statements):
             self._barrier_passed()
         return replacement
+
+    def _count(self, current: Resolved, messages: bytes) -> None:
+        """Have rows counted before they go to the client; raises `BudgetSpent`."""
+        if self._guard.policing is None:
+            raise Bug("rows are to be counted, and nobody counts them")
+        self._guard.policing.spend(current, len(cut(messages, 0, len(messages), b"")[0]))
 
     def _read_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
         """What the client hears of a simple query that was sent in the extended protocol.
@@ -305,8 +313,10 @@ class OpeningRelay(Relay):
         head = self._replies.head
         run = head.subject if head is not None and isinstance(head.subject, Run) else None
         opened = run is not None and (run.rows is not None or run.opener is not None)
+        current = None if run is None else run.current
+        counted = current is not None and current.metered is not None
         own = head is not None and head.subject is refresh.QUESTION
-        return super()._flows_to_client(tag) and not opened and not own
+        return super()._flows_to_client(tag) and not opened and not counted and not own
 
     def _barrier_passed(self) -> None:
         self._barriers -= 1

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from strongroom.errors import AccessDenied
 from strongroom.policy.model import PERMIT, Access, Action, Decision, Mask, Resource
+from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
 from strongroom.session.veils import veils
@@ -42,6 +43,12 @@ class Judge(Protocol):
 
     def decide(self, accesses: Sequence[Access], said: "Said") -> Decision:
         """Whether one statement may make all these accesses."""
+
+    def counts(self, column: Resource) -> bool:
+        """Whether values of the column, where they come unmasked, count as revealed."""
+
+    def spend(self, rows: int, reveals: int) -> None:
+        """So much is to go to the client now; raises `BudgetSpent`, and nothing of it may go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +107,22 @@ class Policing:
             raise _denied(decision)
         if self._filters_unseen(accesses, tenant):
             statement = replace(statement, hushed=True)
+        if decision.residual.limits != UNLIMITED:
+            seen = [one.resource for one in shown.values() if one.resource not in decision.masks]
+            counted = {one for one in seen if self._judge.counts(one)}
+            columns = [None if one.column is None else shown[one.column].resource for one in outputs]
+            statement = replace(statement, metered=sum(one in counted for one in columns))
         if not decision.masks:
             return statement
         masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
         masked = tuple(_masked(one, masks) for one in outputs)
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
+
+    def spend(self, statement: Resolved, rows: int) -> None:
+        """So many rows of the statement are to go to the client; raises `BudgetSpent`."""
+        if statement.metered is not None:
+            self._judge.spend(rows, rows * statement.metered)
 
     def _filters_unseen(self, accesses: Sequence[Access], tenant: str) -> bool:
         """Whether rows are told apart by what may not be revealed: errors of conditions quote values."""

@@ -58,17 +58,6 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["serve", "check --offline", "explain SELECT", "password app"])
-def test_nothing_else_takes_limits(strongroom: Callable[..., Run], roles: Path, command: str) -> None:
-    """A gateway that would not keep to a policy does not start, and no check says that all is well."""
-    name, *arguments = command.split()
-    run = strongroom(name, "--config", str(roles), *arguments)
-    assert run.status == 2
-    assert "the gateway does not enforce roles.support.limits yet" in run.stderr
-    assert "policy-not-enforced" in run.stderr
-    assert not (roles.parent / "state.db").exists()
-
-
 def test_check(strongroom: Callable[..., Run], roles: Path) -> None:
     """A policy that means what it says is well; a rule that never counts is found."""
     assert strongroom("policy", "check", "--config", str(roles)).status == 0
