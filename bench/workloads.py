@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.changing import protect_rows
+from bench.policing import decide
 from bench.roots import start_with_keys as start_with_many_keys
 from bench.rotating import rotate_rows
 from bench.stage import COLUMNS, ROUTES, Route, Stage
@@ -165,6 +166,13 @@ def start_with_keys(stage: Stage, route: Route, settings: Settings) -> Figures:
     return start_with_many_keys(stage, settings.rows(COLUMN_KEYS))
 
 
+def policy(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """Statements under one rule and under 2,000, and rows that come masked: without TLS."""
+    if route.name != OURS or stage.tls:
+        return {}
+    return decide(stage, route, settings.seconds, min(settings.rows(READ_ROWS), stage.rows))
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -177,6 +185,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "protect": protect,
     "roots": start_with_keys,
     "rotate": rotate,
+    "policy": policy,
 }
 
 

@@ -124,6 +124,21 @@ def test_hours_end(tmp_path: Path) -> None:
     assert one.decide([PEOPLE], Said()).effect is DENY
 
 
+def test_a_standing_is_kept_no_longer_than_it_holds(tmp_path: Path) -> None:
+    """The same object until a minute or a second factor ends, or the clock or the session says otherwise."""
+    clock = Clock()
+    shown = NOON - timedelta(minutes=15) + timedelta(seconds=20)
+    one = judge(tmp_path, "{second_factor: 15m, hours: Mon 11:00-12:01 UTC}", clock, second_factor=shown)
+    before = one.standing(Said())
+    clock.now += timedelta(seconds=19)
+    assert one.standing(Said()) is before
+    assert one.standing(Said(tenant="acme")) is not before
+    clock.now += timedelta(seconds=2)
+    assert one.standing(Said()) != before
+    clock.now = NOON
+    assert one.standing(Said()) == before
+
+
 def test_another_policy_is_another_standing(tmp_path: Path) -> None:
     """Also one of the same words: it was read anew."""
     assert judge(tmp_path, "{}").standing(Said()) != judge(tmp_path, "{}").standing(Said())

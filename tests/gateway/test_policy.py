@@ -301,21 +301,24 @@ def test_a_reload_is_heard_by_live_sessions(shop: PostgresServer) -> None:
                 "INSERT INTO people (id, email, name) VALUES (1, 'jo@example.com', 'Jo'), (2, 'x', 'X')"
             )
         with session(gateway, "sam") as sam:
-            query = "SELECT name FROM people ORDER BY id"
+            query, ordinary = "SELECT name FROM people ORDER BY id", "SELECT body FROM notes"
             for _ in range(3):
                 assert sam.execute(query, prepare=True).fetchone() == ("J****",)
+                assert sam.execute(ordinary, prepare=True).fetchone() == ("hello",)
             sam.execute("BEGIN")
             sam.execute("DECLARE c CURSOR FOR SELECT name FROM people")
             sam.execute("PREPARE p AS SELECT name FROM people")
             assert sam.execute("FETCH 1 FROM c").fetchone() == ("J****",)
             roles["support"]["columns"]["public.people.name"] = "nothing"
+            del roles["support"]["tables"]["public.notes"]
             with_policy(gateway, roles)
             gateway.signal(signal.SIGHUP)
             wait_until(lambda: logged(gateway, "configuration reloaded"), "the gateway has reloaded")
-            for late in ("EXECUTE p", "FETCH 1 FROM c", query):  # psycopg deallocates all at ROLLBACK
+            for late in ("EXECUTE p", "FETCH 1 FROM c", query, ordinary):  # psycopg deallocates at ROLLBACK
                 sam.execute("SAVEPOINT s")
-                with pytest.raises(errors.InsufficientPrivilege, match=r"show on public\.people\.name"):
-                    sam.execute(late, prepare=late == query)
+                missing = r"select on public\.notes" if late == ordinary else r"show on public\.people\.name"
+                with pytest.raises(errors.InsufficientPrivilege, match=missing):
+                    sam.execute(late, prepare=late in (query, ordinary))
                 sam.execute("ROLLBACK TO s")
             sam.execute("COMMIT")
 

@@ -1,10 +1,13 @@
 """Under which circumstances a role counts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_address, ip_network
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.errors import Bug
 from strongroom.policy.conditions import Conditions, Hours
@@ -71,6 +74,34 @@ def test_addresses(address: str | None, holds: bool) -> None:
     conditions = Conditions(addresses=(ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")))
     found = None if address is None else ip_address(address)
     assert conditions.hold(Circumstances(NOW, address=found)) is holds
+
+
+@given(
+    st.integers(0, 366 * 86_400),
+    st.timedeltas(timedelta(minutes=-2), timedelta(minutes=20)),
+    st.sampled_from([None, (OFFICE,), (NIGHT, WHOLE_DAY)]),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_until_when_an_answer_holds(
+    seconds: int, age: timedelta, hours: tuple[Hours, ...] | None, share: float
+) -> None:
+    """At no moment before is it another; the moment itself is looked at anew."""
+    now = NOW + timedelta(seconds=seconds)
+    conditions = Conditions(second_factor=timedelta(minutes=15), hours=hours)
+    here = Circumstances(now, second_factor_age=age)
+    until = min(conditions.until(here), now + timedelta(hours=2))
+    later = now + (until - now) * share
+    assert conditions.hold(
+        replace(here, now=later, second_factor_age=age + (later - now))
+    ) is conditions.hold(here)
+
+
+def test_an_end_is_not_missed() -> None:
+    """In the last moment of a second factor the answer holds for no time at all."""
+    here = Circumstances(NOW, second_factor_age=timedelta(minutes=15))
+    conditions = Conditions(second_factor=timedelta(minutes=15))
+    assert conditions.hold(here)
+    assert conditions.until(here) == NOW
 
 
 def test_all_must_hold() -> None:

@@ -20,6 +20,8 @@ from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 from strongroom.state import State
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 def now() -> datetime:
     """The moment, by the wall's clock."""
@@ -63,6 +65,16 @@ class Judges:
         )
 
 
+@dataclass(slots=True)
+class _Last:
+    """What a session's standing was found to be, and for how long: it is asked for at each statement."""
+
+    standing: object = None
+    said: Said | None = None
+    since: datetime = NEVER
+    until: datetime = NEVER
+
+
 @dataclass(frozen=True, slots=True)
 class SessionJudge:
     """Decides for one session (`session.policing.Judge`)."""
@@ -81,6 +93,7 @@ class SessionJudge:
     _address: IPv4Address | IPv6Address | None = field(init=False)
     _conditions: tuple[Conditions, ...] = field(init=False)
     _limits: Limits = field(init=False)
+    _last: _Last = field(init=False, default_factory=_Last)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_address", _address(self.source))
@@ -93,11 +106,18 @@ class SessionJudge:
 
         The policy itself, which compares by identity: the number of one that is gone may be another's.
         """
-        if not self._conditions and self._limits == UNLIMITED:
-            return self.authorizer, self.subject
+        moment, last = self.clock(), self._last
+        if last.since <= moment < last.until and last.said == said:
+            return last.standing
         here = self._circumstances(said)
         spent = tuple(one.spent(here) for one in self._limits.each)
-        return self.authorizer, self.subject, tuple(one.hold(here) for one in self._conditions), spent
+        answers = tuple(one.hold(here) for one in self._conditions)
+        last.standing = self.authorizer, self.subject, answers, spent
+        last.said, last.since = said, here.now
+        # What others of the subject's sessions use up shows at once.
+        ends = (one.until(here) for one in self._conditions)
+        last.until = min(ends, default=NEVER) if self._limits == UNLIMITED else here.now
+        return last.standing
 
     def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
         """Whether one statement may make all these accesses."""

@@ -6,7 +6,7 @@ is not known does not hold. Called by `residual` and `authorizer`, each time, so
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_DAY = timedelta(days=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -72,6 +72,16 @@ class Conditions:
             and (self.addresses is None or _is_within(circumstances.address, self.addresses))
             and (self.hours is None or any(one.hold(circumstances.now) for one in self.hours))
         )
+
+    def until(self, circumstances: "Circumstances") -> datetime:
+        """The moment until which time alone does not change the answer; it may not change then either."""
+        now, age, limit = circumstances.now, circumstances.second_factor_age, self.second_factor
+        ends = [datetime.max.replace(tzinfo=UTC)]
+        if self.hours is not None:  # zones are whole minutes apart, and change their clocks at such
+            ends.append(now.replace(second=0, microsecond=0) + _MINUTE)
+        if limit is not None and age is not None:
+            ends += [now - age + fresh for fresh in (timedelta(), limit) if fresh >= age]
+        return min(ends)
 
     def __str__(self) -> str:
         return "; ".join(self._words())

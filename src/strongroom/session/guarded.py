@@ -338,10 +338,10 @@ class GuardedRelay(PipelinedRelay):
             return None
         if resolved.kind not in _OF_ROUNDS or resolved.barriers:
             return None
-        if self._guard.policing is not None and not resolved.touched:
-            return None  # each is asked about
         if resolved.metered is not None:
             return None  # its rows are counted
+        if self._guard.policing is not None and not resolved.touched:
+            return None if resolved.hushed or resolved.veiled else (self,)  # each is asked about
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
 
     def seal(self, statement: Statement, chunk: bytes) -> tuple[Run, bytes]:
@@ -350,6 +350,8 @@ class GuardedRelay(PipelinedRelay):
         assert resolved is not None
         if self._guard.policing is not None and statement.outlook != self._guard.outlook:
             raise _other_standing()
+        if not resolved.touched:
+            return Run((resolved,), standing=self._guard.standing), chunk
         known = self._sealings.get(id(resolved))
         sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
         if known is not None and sealed is not None:

@@ -64,7 +64,7 @@ class Policing:
 
     def __init__(self, judge: Judge, application: str = "") -> None:
         self._judge = judge
-        self._application = application
+        self._said = Said("", application)
         self._standing: object = None
         self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
 
@@ -75,7 +75,12 @@ class Policing:
 
     def standing(self, tenant: str) -> object:
         """Compares unequal when statements must be judged anew."""
-        return self._judge.standing(Said(tenant, self._application))
+        return self._judge.standing(self._saying(tenant))
+
+    def _saying(self, tenant: str) -> Said:
+        if tenant != self._said.tenant:
+            self._said = replace(self._said, tenant=tenant)
+        return self._said
 
     def judged(self, analysis: Analysis, schema: Schema, tenant: str) -> Analysis:
         """The analysis, with a mask on each output that has one; raises `AccessDenied`."""
@@ -102,7 +107,7 @@ class Policing:
         accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
         outputs = statement.outputs or ()
         shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
-        decision = self._judge.decide((*accesses, *shown.values()), Said(tenant, self._application))
+        decision = self._judge.decide((*accesses, *shown.values()), self._saying(tenant))
         if decision.effect is not PERMIT:
             raise _denied(decision)
         if self._filters_unseen(accesses, tenant):
@@ -127,7 +132,7 @@ class Policing:
     def _filters_unseen(self, accesses: Sequence[Access], tenant: str) -> bool:
         """Whether rows are told apart by what may not be revealed: errors of conditions quote values."""
         asked = [Access(Action.REVEAL, one.resource) for one in accesses if one.action is Action.FILTER]
-        return bool(asked) and self._judge.decide(asked, Said(tenant, self._application)).effect is not PERMIT
+        return bool(asked) and self._judge.decide(asked, self._saying(tenant)).effect is not PERMIT
 
     def _asked(self, one: access.Access) -> Access:
         schema, name, column = one.schema or None, one.name or None, one.column or None

@@ -171,6 +171,11 @@ class Resolved:
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 
     @property
+    def veiled(self) -> bool:
+        """Whether any of its outputs comes masked."""
+        return any(one.mask is not None for one in self.outputs or ())
+
+    @property
     def takes_back(self) -> bool:
         """Whether it may take back what the transaction, or a part of it, has changed (SET LOCAL too)."""
         return self.transaction in {"commit", "rollback", "rollback to", "prepare"}
