@@ -173,6 +173,15 @@ def test_what_does_not_fit_together(tmp_path: Path, written: str, instead: str, 
     assert complaint in refusal(tmp_path, WHOLE.replace(written, instead))
 
 
+def test_a_column_stands_once(tmp_path: Path) -> None:
+    """Two ways to write one name are one column; the last of them would hold in silence."""
+    lines = "public.people.email: {type: text, encryption: %s}"
+    text = SMALL + "    columns:\n      " + lines % "deterministic"
+    text += "\n      Public.people." + '"email": {type: text, encryption: randomized}\n'
+    said = refusal(tmp_path, text.replace("Public.people", "Public.People"))
+    assert "has the column public.people.email twice" in said
+
+
 def test_plaintext_accepted(tmp_path: Path) -> None:
     """A listener away from loopback may be in plaintext where that is written down."""
     text = SMALL.replace("127.0.0.1", "10.0.0.5")

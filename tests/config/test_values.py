@@ -63,10 +63,11 @@ def test_no_addresses(value: object) -> None:
         ('public."Customers"."E-Mail"', ColumnName("public", "Customers", "E-Mail")),
         ('a."b.c"."d""e"', ColumnName("a", "b.c", 'd"e')),
         ("a.b1.c$d", ColumnName("a", "b1", "c$d")),
+        ("a.Éa.IÍ", ColumnName("a", "Éa", "iÍ")),
     ],
 )
 def test_column_names(text: str, name: ColumnName) -> None:
-    """Names are folded or quoted as in PostgreSQL."""
+    """Names are folded, ASCII alone, or quoted, as in PostgreSQL."""
     assert parse_column_name(text) == name
 
 

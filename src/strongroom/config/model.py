@@ -18,8 +18,10 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
 from strongroom.config.people import Login, Person, PersonName
@@ -260,6 +262,23 @@ class Database(_Frozen):
     columns: Mapping[QualifiedColumn, Column] = Field(default_factory=dict)
     functions: Mapping[str, Reason] = Field(default_factory=dict)
     limits: SessionLimits = Field(default_factory=SessionLimits)
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_stand_once(cls, data: object) -> object:
+        """Two ways to write one name would be one key, and the last would count."""
+        written: dict[str, str] = {}
+        for key in data if isinstance(data, Mapping) else ():
+            try:
+                name = str(parse_column_name(key))
+            except PydanticCustomError:
+                continue  # is said where it stands
+            first = written.setdefault(name, str(key))
+            if first != key:
+                raise invalid(
+                    f"has the column {name} twice, as {first} and as {key}", instead="write it once"
+                )
+        return data
 
     @model_validator(mode="after")
     def _plaintext_stays_on_this_machine(self) -> Self:

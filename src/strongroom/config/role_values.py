@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from strongroom.config.values import MAX_IDENTIFIER_BYTES, expect_text, invalid
+from strongroom.config.values import MAX_IDENTIFIER_BYTES, expect_text, folded, invalid
 from strongroom.policy.conditions import Hours, Network
 from strongroom.policy.model import TABLE_ACTIONS, Action, DataClass, Mask
 from strongroom.policy.pattern import ANY, Part, Pattern
@@ -43,8 +43,6 @@ _T = TypeVar("_T")
 
 _PART = re.compile(r'"((?:[^"\x00]|"")+)"|([^\W\d][\w$*]*|\*[\w$*]*)')
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-"""PostgreSQL folds the letters of ASCII alone where the encoding is UTF-8 (src/backend/parser/scansup.c)."""
 
 
 def parse_name(value: object) -> str:
@@ -95,7 +93,7 @@ def _part(quoted: str | None, plain: str | None) -> Part:
     if quoted is not None:
         part: Part = (quoted.replace('""', '"'),)
     else:
-        part = tuple(re.split(r"\*+", (plain or "").translate(_UPPER)))
+        part = tuple(re.split(r"\*+", folded(plain or "")))
     if any(len(piece.encode()) > MAX_IDENTIFIER_BYTES for piece in part):
         raise invalid(
             f"has a part longer than the {MAX_IDENTIFIER_BYTES} bytes that PostgreSQL keeps of a name"

@@ -78,6 +78,8 @@ def parse_address(value: object) -> Address:
     return Address(found[1] or found[2], int(found[3]))
 
 
+_CAPITALS = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
 _PART = r'("(?:[^"\x00]|"")+"|[^\W\d][\w$]*)'
 _COLUMN_NAME = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 
@@ -187,7 +189,12 @@ def expect_text(value: object, what: str) -> str:
 
 
 def _unquoted(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
+    return part[1:-1].replace('""', '"') if part.startswith('"') else folded(part)
+
+
+def folded(name: str) -> str:
+    """A name without quotes as PostgreSQL reads it in UTF-8: letters of ASCII are folded (scansup.c)."""
+    return name.translate(_CAPITALS)
 
 
 def _quoted(part: str) -> str:
