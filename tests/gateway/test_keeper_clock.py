@@ -4,8 +4,9 @@ No gateway and no database: the provider is a file, and what the workers would b
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,9 +48,17 @@ class Kept:
     tasks: Tasks
     now: float = 1000.0
     told: list[tuple[list[str], list[str]]] = field(default_factory=list)
+    answering: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, questions are on their way."""
 
     def __post_init__(self) -> None:
-        self.keeper = Keeper(self.state, self._tell, self.tasks, Entered(), lambda: self.now)
+        self.answering.set()
+        self.keeper = Keeper(self.state, self._tell, self.tasks, Entered(), self._clock)
+
+    def _clock(self) -> float:
+        if threading.current_thread() is not threading.main_thread():  # one that asks a provider
+            assert self.answering.wait(20)
+        return self.now
 
     def _tell(self, came: Sequence[Keyset], gone: Sequence[str]) -> None:
         self.told.append(([kek.name for kek in came], list(gone)))
@@ -203,5 +212,25 @@ def test_given_again_it_is_back_with_the_next_answer(tmp_path: Path) -> None:
         assert kept.is_here
         await kept.look(2000.0 + CACHE_SECONDS)
         assert not kept.is_here
+
+    at_work(tmp_path, work)
+
+
+def test_a_key_that_changes_while_it_is_asked_for_is_asked_for_again(tmp_path: Path) -> None:
+    """What was on its way is of the former one, and counts for nothing; the next question does."""
+
+    async def work(kept: Kept) -> None:
+        kept.take(1000.0)
+        kept.answering.clear()
+        kept.now = 1000.0 + ASK_SHARE * CACHE_SECONDS
+        kept.keeper.look()
+        await asyncio.sleep(0)  # the question is on its way
+        adopt_keks(kept.state.engine, [replace(kept.row, revision=kept.row.revision + 1)])
+        await kept.keeper.look_at_state()
+        kept.answering.set()
+        await kept.answered()
+        await kept.look(kept.now + 1)
+        await kept.look(1000.0 + CACHE_SECONDS)
+        assert kept.is_here
 
     at_work(tmp_path, work)

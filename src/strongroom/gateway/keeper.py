@@ -58,6 +58,17 @@ AT_ONE = 2
 MAKING_AT_MOST = 50
 """So many new tenants may wait for their keys, and no more."""
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Seconds, those included in which the machine slept: what was withdrawn then is not used after.
+
+    As clock_gettime(2) has it under CLOCK_BOOTTIME; where there is none, they stand still meanwhile.
+    """
+    return time.clock_gettime(_CLOCK)
+
+
 Tell = Callable[[Sequence[Keyset], Sequence[str]], None]
 """What is called with key-encryption keys that came, and the names of those that went."""
 
@@ -84,7 +95,7 @@ class Keeper:
         tell: Tell,
         tasks: Tasks,
         entered: Entered,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self._state, self._tell, self._tasks, self._entered = state, tell, tasks, entered
         self._clock = clock
@@ -145,7 +156,7 @@ class Keeper:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                await self._look_at_state()
+                await self.look_at_state()
             except StrongroomError as error:
                 _log.warning("tenants not read", code=error.code, why=error.message)
 
@@ -258,7 +269,7 @@ class Keeper:
 
     # ---------------------------------------------------------------- what commands did
 
-    async def _look_at_state(self) -> None:
+    async def look_at_state(self) -> None:
         """Finds the tenants that were made, changed or destroyed by a command."""
         if not self._places:
             return
@@ -287,7 +298,9 @@ class Keeper:
         """Opens a key that was made or changed; one of a tenant's own is asked for as others are."""
         if holds_own(self._settings, name):
             now, one = self._clock(), self._own.get(name)
-            self._own[name] = replace(one, ask_at=now) if one is not None else _Own(name, now, now, False)
+            self._own[name] = (
+                replace(one, ask_at=now, asking=False) if one is not None else _Own(name, now, now, False)
+            )
             return []
         database = scope_of(name).partition("@")[0]
         standing = await standing_of(self._site(database), name, {})

@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from strongroom.gateway.door import Door, Try, watch
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
-from strongroom.gateway.keeper import Keeper
+from strongroom.gateway.keeper import Keeper, elapsed
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
@@ -83,7 +82,7 @@ class _Agreed:
     prepared: Prepared
     places: Sequence[Place]
     began: float
-    """By the monotonic clock: before any root or provider was asked."""
+    """By the keeper's clock: before any root or provider was asked."""
 
 
 async def _agree(settings: Settings, state: State, entered: Entered, held: Mapping[str, Keyset]) -> _Agreed:
@@ -92,7 +91,7 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     Returns the key-encryption keys, for the workers: only the supervisor opens roots. ``held`` are those of
     tenants that count still, though their providers may not answer now.
     """
-    began = time.monotonic()  # the keeper's clock
+    began = elapsed()
     for name in settings.databases:
         gate_of(name, settings, state.installation_secret)
     authorizer_of(settings)
@@ -207,9 +206,10 @@ class Supervisor:
 
     async def _start(self, number: int) -> None:
         mine, theirs = socket.socketpair()
+        accepted = self._accepted
         listeners = [f"--listener={name}={sock.fileno()}" for name, sock in self._listeners.items()]
         with theirs, tempfile.TemporaryFile() as content:
-            content.write(self._accepted.encode())
+            content.write(accepted.encode())
             content.seek(0)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "strongroom.gateway.worker"),
@@ -225,6 +225,8 @@ class Supervisor:
             )
         worker = _Worker(number, process, await Line.over(mine))
         worker.line.tell("keys", keks=danger_written(self._keks))
+        if accepted is not self._accepted:  # a reload told those that were there
+            worker.line.tell("reload", content=self._accepted, keks=danger_written(self._keks))
         self._workers[number] = worker
         self._tasks.start(f"worker {number}", self._attend(worker))
 
