@@ -24,6 +24,7 @@ from strongroom.gateway.kept import Place
 from strongroom.gateway.newcomers import Site, add
 from strongroom.gateway.protection import open_keks, prepare
 from strongroom.gateway.server import upstream_of
+from strongroom.gateway.tenants import PATIENCE_SECONDS
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
@@ -366,6 +367,37 @@ def lines(gateway: Gateway) -> list[dict[str, Any]]:
     """The whole log."""
     found = (line for line in gateway.log.read_text().splitlines() if line.startswith("{"))
     return [json.loads(line) for line in found]
+
+
+def test_reloads_while_a_provider_is_silent_do_not_prolong_it(
+    shop: PostgresServer, authority: Authority
+) -> None:
+    """They begin while the key counts and end when it does not: what was gone once opens in no session."""
+    program = find_openbao()
+    if program is None:
+        missing("OpenBao")
+    with OpenBao.start(program, authority) as bao:
+        token = bao.make_root()
+        with serving(shop, {"acme": address_of(bao, "ACME_TOKEN")}, ACME_TOKEN=token) as one:
+            bao.pause()
+            try:
+                silent = time.monotonic()
+                found = [(opens(one, "acme"), time.monotonic() - silent)]
+                for reload in range(2):
+                    one.gateway.signal(signal.SIGHUP)
+                    while len(logged(one.gateway, "configuration reloaded")) < 2 * (reload + 1):
+                        found.append((opens(one, "acme"), time.monotonic() - silent))
+                        assert found[-1][1] < 60, "the reloads do not end"
+                found += [(opens(one, "acme"), time.monotonic() - silent) for _ in range(20)]
+                assert opens(one, "globex")
+            finally:
+                bao.resume()
+            opened = [well for well, _ in found]
+            assert opened[0]
+            assert opened == sorted(opened, reverse=True)
+            assert found[opened.index(False)][1] < GRACE
+            assert PATIENCE_SECONDS > CACHE_SECONDS  # so that each reload took longer than the key counted
+            wait_until(lambda: opens(one, "acme"), "the provider answers")
 
 
 @pytest.fixture(scope="module")

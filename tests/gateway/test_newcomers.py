@@ -1,13 +1,18 @@
 """gateway/newcomers.py: tenants are made, once, in both of their places."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tests.gateway.tenants import Shop
 
-from strongroom.errors import KekMissing, TenantNameRefused, TenantPlaceRefused
+from strongroom.errors import KekMissing, KeysChanged, TenantNameRefused, TenantPlaceRefused
+from strongroom.gateway import wraps
+from strongroom.gateway.newcomers import Site, add
+from strongroom.keys.hierarchy import Roots
 from strongroom.keys.journal import Journal
+from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import kept_keks
 from strongroom.testing.servers import PostgresServer
 
@@ -65,6 +70,23 @@ def test_the_keys_of_tenants_have_ids_of_their_own(shop: Shop) -> None:
     kept = [one for one in shop.beside().keysets if one.name.endswith("iban")]
     ids = {id_ for one in shop.prepared().keks.unwrap_all(kept).values() for id_ in one.key_ids}
     assert len(ids) == len(names)
+
+
+def test_a_root_that_was_taken_off_wraps_no_new_tenant(shop: Shop) -> None:
+    """Who knows that root alone still, and not the one that took over, would make a key that is soon lost."""
+    before, settings = shop.prepared(), shop.settings()
+    root = FileRoot.create(shop.folder / "root" / "second.key", None)
+    with shop.state() as state:
+        [old] = before.roots.usable
+        places = wraps.places_of(settings, state)
+        asyncio.run(wraps.rewrap(state, places, before.roots, Roots((root,))))
+        removal = asyncio.run(wraps.without(state, places, Roots((root,)), old.name))
+        asyncio.run(wraps.carry_out(state, removal))
+        with pytest.raises(KeysChanged, match="taken off"):
+            asyncio.run(add(Site(settings, state, shop.place, before.roots), ["acme"]))
+        assert list((shop.folder / "copies").iterdir()) == []
+        asyncio.run(add(Site(settings, state, shop.place, Roots((old, root))), ["acme"]))
+        assert list(kept_keks(state.engine)[f"kek {shop.database}@acme"].wraps) == [root.name]
 
 
 def test_without_a_folder_of_copies_no_tenant_is_made(shop: Shop) -> None:

@@ -82,6 +82,11 @@ def test_a_start_asks_little_and_queries_ask_nothing(rooted: Gateway, openbao: O
     assert started - before == 2
     for _ in range(20):
         assert email(rooted) == "ada@example"
+    with psycopg.connect(rooted.uri(), autocommit=True) as session:
+        for number in range(150):
+            session.execute("INSERT INTO people VALUES (%s, %s)", [100 + number, f"p{number}@example"])
+            found = session.execute("SELECT email FROM people WHERE id = %s", [100 + number]).fetchone()
+            assert found == (f"p{number}@example",)
     assert openbao.requests("transit") == started
 
 

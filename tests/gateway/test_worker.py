@@ -1,86 +1,22 @@
 """A worker process, of which the test is the supervisor."""
 
-import json
 import secrets
 import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
 import yaml
 from tests.conftest import Servers
+from tests.gateway.one_worker import DATABASE, PASSWORD, Worker, admitted, proved
 
-from strongroom.gateway.control import LINE_BYTES
 from strongroom.secret import Secret
 from strongroom.testing.installations import EMBEDDED
 from strongroom.testing.raw_client import SECONDS, RawClient
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
-from strongroom.wire.postgres.codec import message
 from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
-
-PASSWORD = "right"
-DATABASE = "postgres"
-
-
-class Worker:
-    """The process, and our end of its line."""
-
-    def __init__(self, folder: Path, content: str, listener: socket.socket) -> None:
-        self.log = folder / "log"
-        mine, theirs = socket.socketpair()
-        mine.settimeout(SECONDS)
-        with theirs, tempfile.TemporaryFile() as accepted, self.log.open("wb") as log:
-            accepted.write(content.encode())
-            accepted.seek(0)
-            passed = [theirs.fileno(), accepted.fileno(), listener.fileno()]
-            line, text, sock = passed
-            arguments = [f"--config={folder / 'strongroom.yaml'}", "--number=7", f"--line={line}"]
-            arguments += [f"--content={text}", f"--listener={DATABASE}={sock}"]
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "strongroom.gateway.worker", *arguments],
-                pass_fds=passed,
-                stdout=log,
-                stderr=log,
-            )
-        self._line = mine
-        self.hears("keys", keks=[])  # the supervisor's first word
-        self._lines = mine.makefile("rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hang_up()
-        self.process.kill()
-        self.process.wait(SECONDS)
-
-    def hears(self, what: str, **fields: Any) -> None:
-        """Tell it something."""
-        self._line.sendall(json.dumps({"what": what, **fields}).encode() + b"\n")
-
-    def said(self) -> dict[str, Any]:
-        """What it says next; nothing at all once it has hung up, be it with something unread."""
-        try:
-            line = self._lines.readline(LINE_BYTES)
-        except ConnectionError:
-            return {}
-        return dict(json.loads(line)) if line else {}
-
-    def hang_up(self) -> None:
-        """Be gone."""
-        self._lines.close()
-        self._line.close()
-
-    def logged(self, event: str) -> list[dict[str, Any]]:
-        """The lines of its log that tell of this."""
-        lines = [json.loads(one) for one in self.log.read_text().splitlines() if one.startswith("{")]
-        return [one for one in lines if one["event"] == event]
 
 
 @pytest.fixture
@@ -116,22 +52,6 @@ def running(folder: Path, content: str, listener: socket.socket) -> Iterator[Wor
     with Worker(folder, content, listener) as worker:
         assert worker.said() == {"what": "ready"}, worker.log.read_text()
         yield worker
-
-
-def proved(listener: socket.socket, password: str = PASSWORD) -> RawClient:
-    """A client that has said the account's password."""
-    client = RawClient.connect(listener.getsockname()[1])
-    client.start("app", DATABASE)
-    scram, first = client.begin_scram(password)
-    client.send(message(b"p", scram.final(first)))
-    return client
-
-
-def admitted(worker: Worker, refusal: str | None = None) -> None:
-    """Answer the worker, which asks for a place."""
-    asked = worker.said()
-    assert (asked["what"], asked["account"]) == ("admit", "app")
-    worker.hears("admitted", number=asked["number"], refusal=refusal)
 
 
 def answers(client: RawClient) -> bool:

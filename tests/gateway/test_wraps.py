@@ -88,8 +88,20 @@ def test_what_is_left_without_a_root(state: State, places: Mapping[str, Place]) 
 
 def test_the_last_root_is_not_left_out(state: State, places: Mapping[str, Place]) -> None:
     """Its KEK is named."""
-    with pytest.raises(RootRemovalRefused, match="'kek shop' would open no more"):
+    with pytest.raises(RootRemovalRefused) as caught:
         asyncio.run(wraps.without(state, places, Roots((FIRST,)), FIRST.name))
+    assert "'kek shop' would open no more" in caught.value.detail
+
+
+def test_everything_that_needs_a_root_is_listed(state: State, places: Mapping[str, Place]) -> None:
+    """Whether it is configured alone, or another is that has wrapped nothing yet."""
+    other = new_kek("other", datetime(2026, 1, 1, tzinfo=UTC))
+    adopt_keks(state.engine, [wrapped(other, 1, Roots((FIRST,)))])
+    for configured in (FIRST, SECOND):
+        with pytest.raises(RootRemovalRefused, match=f"2 keys need the root '{FIRST.name}'") as caught:
+            asyncio.run(wraps.without(state, places, Roots((configured,)), FIRST.name))
+        assert "'kek shop' would open no more" in caught.value.detail
+        assert "'kek other' would open no more" in caught.value.detail
 
 
 def test_somebody_else_came_first(state: State, places: Mapping[str, Place]) -> None:

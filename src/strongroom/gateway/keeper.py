@@ -31,7 +31,7 @@ from strongroom.gateway.protection import Prepared, opened_roots
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tenants import Rows, holds_own
 from strongroom.keys.journal import Journal
-from strongroom.keys.kek import WrappedKek, kek_name, scope_of, tenant_of
+from strongroom.keys.kek import Keks, WrappedKek, kek_name, scope_of, tenant_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.keys.store import forget_keysets, kept_keks, tenants_mark
@@ -58,6 +58,17 @@ AT_ONE = 2
 MAKING_AT_MOST = 50
 """So many new tenants may wait for their keys, and no more."""
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Seconds, those included in which the machine slept: what was withdrawn then is not used after.
+
+    As clock_gettime(2) has it under CLOCK_BOOTTIME; where there is none, they stand still meanwhile.
+    """
+    return time.clock_gettime(_CLOCK)
+
+
 Tell = Callable[[Sequence[Keyset], Sequence[str]], None]
 """What is called with key-encryption keys that came, and the names of those that went."""
 
@@ -68,7 +79,7 @@ class _Own:
 
     name: str
     given: float
-    """When a question was asked that was answered with the key; by the loop's clock."""
+    """When a question was asked that was answered with the key; by the keeper's clock."""
     ask_at: float
     is_here: bool
     asking: bool = False
@@ -78,8 +89,16 @@ class _Own:
 class Keeper:
     """The tenants of one gateway."""
 
-    def __init__(self, state: State, tell: Tell, tasks: Tasks, entered: Entered) -> None:
+    def __init__(
+        self,
+        state: State,
+        tell: Tell,
+        tasks: Tasks,
+        entered: Entered,
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
         self._state, self._tell, self._tasks, self._entered = state, tell, tasks, entered
+        self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "tenant")
         self._turns: dict[object, asyncio.Semaphore] = {}
         self._own: dict[str, _Own] = {}
@@ -89,8 +108,12 @@ class Keeper:
         self._making = asyncio.Lock()
         self._waiting = 0
 
-    def take(self, settings: Settings, prepared: Prepared, places: Iterable[Place], began: float) -> None:
-        """Begins, or goes on, with what a start or a reload found; ``began`` is when that was."""
+    def take(self, settings: Settings, prepared: Prepared, places: Iterable[Place], began: float) -> Keks:
+        """Begins, or goes on, with what a start or a reload found; ``began`` is when that was.
+
+        Returns the KEKs that count now: the time of some may have ended while a reload looked.
+        """
+        self._take_away()
         self._settings, self._roots = settings, prepared.roots
         self._places = {place.name: place for place in places}
         self._keks = {name: kek for name, kek in prepared.keks.by_name.items() if tenant_of(name)}
@@ -106,6 +129,9 @@ class Keeper:
         for name, one in self._own.items():
             if one.is_here and name in before and not before[name].is_here:
                 self._say_it_is_back(name)  # with another token, say, that a reload brought
+        over = [name for name, one in self._own.items() if not one.is_here]
+        self._keks = {name: kek for name, kek in self._keks.items() if name not in over}
+        return prepared.keks.changed((), over)
 
     @property
     def held(self) -> Mapping[str, Keyset]:
@@ -124,14 +150,13 @@ class Keeper:
     async def _watch_providers(self) -> None:
         while True:
             await asyncio.sleep(min(TICK_SECONDS, self._cache / 10))
-            self._take_away()
-            self._ask_who_is_due()
+            self.look()
 
     async def _watch_state(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                await self._look_at_state()
+                await self.look_at_state()
             except StrongroomError as error:
                 _log.warning("tenants not read", code=error.code, why=error.message)
 
@@ -179,15 +204,21 @@ class Keeper:
     def _cache(self) -> float:
         return 0.0 + (self._settings.keys.tenants.cache_seconds if self._settings.keys is not None else 60)
 
+    def look(self) -> None:
+        """One look at the clock: takes away the keys whose time is over, and asks for those that are due."""
+        self._take_away()
+        self._ask_who_is_due()
+
     def _own_now(self, standing: Standing, began: float) -> _Own:
         before = self._own.get(standing.name)
         fresh = standing.kek is not None and standing.failure is None
         given = began if fresh or before is None else before.given
         wait = self._spread(ASK_SHARE * self._cache / 2, ASK_SHARE * self._cache) if fresh else 0.0
-        return _Own(standing.name, given, began + wait, standing.kek is not None)
+        is_here = standing.kek is not None and self._clock() - given < self._cache
+        return _Own(standing.name, given, began + wait, is_here)
 
     def _ask_who_is_due(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         for one in self._own.values():
             if now >= one.ask_at and not one.asking:
                 one.asking = True
@@ -198,7 +229,7 @@ class Keeper:
         loop = asyncio.get_running_loop()
         try:
             place = self._places[scope_of(one.name).partition("@")[0]]
-            question = partial(_asked, self._settings, self._state, place, one.name)
+            question = partial(_asked, self._clock, self._settings, self._state, place, one.name)
             async with self._turn(one.name):
                 asked, standing = await loop.run_in_executor(self._threads, question)
         finally:
@@ -207,7 +238,7 @@ class Keeper:
             return  # a reload took its place
         if standing.kek is None:
             one.why = "" if standing.failure is None else standing.failure.message
-            one.ask_at = loop.time() + self._spread(0.5, 1.0) * min(AGAIN_SECONDS, self._cache / 4)
+            one.ask_at = self._clock() + self._spread(0.5, 1.0) * min(AGAIN_SECONDS, self._cache / 4)
             return
         one.given, one.ask_at = asked, asked + self._spread(0.7, 1.0) * ASK_SHARE * self._cache
         if not one.is_here or standing.kek.revision > self._keks[one.name].revision:
@@ -228,7 +259,7 @@ class Keeper:
 
     def _take_away(self) -> None:
         """Takes away the keys whose time is over."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         for one in self._own.values():
             if one.is_here and now - one.given >= self._cache:
                 one.is_here = False
@@ -238,7 +269,7 @@ class Keeper:
 
     # ---------------------------------------------------------------- what commands did
 
-    async def _look_at_state(self) -> None:
+    async def look_at_state(self) -> None:
         """Finds the tenants that were made, changed or destroyed by a command."""
         if not self._places:
             return
@@ -266,8 +297,10 @@ class Keeper:
     async def _look(self, name: str) -> list[Standing]:
         """Opens a key that was made or changed; one of a tenant's own is asked for as others are."""
         if holds_own(self._settings, name):
-            now, one = asyncio.get_running_loop().time(), self._own.get(name)
-            self._own[name] = replace(one, ask_at=now) if one is not None else _Own(name, now, now, False)
+            now, one = self._clock(), self._own.get(name)
+            self._own[name] = (
+                replace(one, ask_at=now, asking=False) if one is not None else _Own(name, now, now, False)
+            )
             return []
         database = scope_of(name).partition("@")[0]
         standing = await standing_of(self._site(database), name, {})
@@ -303,13 +336,15 @@ class Keeper:
         return random.uniform(low, high)  # noqa: S311  # so that not all are asked at once
 
 
-def _asked(settings: Settings, state: State, place: Place, name: str) -> tuple[float, Standing]:
+def _asked(
+    clock: Callable[[], float], settings: Settings, state: State, place: Place, name: str
+) -> tuple[float, Standing]:
     """How a tenant stands that holds its own key, and when that was asked; the database is not asked.
 
-    By the loop's clock, and not before its turn came: what waits for others has not been refused.
+    Not before its turn came: what waits for others has not been refused.
     """
     rows = Rows(settings, state, place, kept_keks(state.engine, name), {}, {})
-    return time.monotonic(), rows.stand_own(name)
+    return clock(), rows.stand_own(name)
 
 
 def service_of(address: RootAddress | None) -> object:

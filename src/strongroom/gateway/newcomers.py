@@ -8,12 +8,13 @@ first. Made twice, nothing changes. Called by `strongroom keys tenants add` and,
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from strongroom.config import Settings
 from strongroom.errors import (
     KekMissing,
+    KeysChanged,
     KeysetsNotKept,
     RootError,
     TenantDestroyed,
@@ -61,6 +62,7 @@ async def add(at: Site, tenants: Iterable[str], *, again: bool = False) -> Newco
 
     ``again`` is for a name whose key was destroyed.
     """
+    at = replace(at, roots=_in_use(at))
     settings, state, place = at.settings, at.state, at.place
     columns = _columns(settings, place.name)
     names = {kek_name(f"{place.name}@{_checked(tenant)}"): tenant for tenant in tenants}
@@ -136,12 +138,27 @@ async def _new_row(at: Site, before: Standing) -> WrappedKek:
     if not holds_own(at.settings, name):
         if copies_of(at.settings) is None:
             raise TenantPlaceRefused(f"there is no folder for the second copy of {name!r}")
+        if not at.roots.usable and not at.roots.failures:
+            raise KeysChanged(
+                f"{name} is not made: the roots that are known here were taken off",
+                hint="Reload the gateway (SIGHUP), so that it reads which roots there are now.",
+            )
         return await asyncio.to_thread(wrapped, kek, revision, at.roots)
     try:
         onto = await asyncio.to_thread(own_roots, at.settings, name)
         return await asyncio.to_thread(wrapped, kek, revision, onto)
     except RootError as error:
         raise TenantKeyAway(f"{name} is not made: {error.message}", hint=error.hint) from None
+
+
+def _in_use(at: Site) -> Roots:
+    """The roots that wrap the key of the database still: one that was taken off may be destroyed by now.
+
+    A gateway that has not read its configuration since would make a key that nobody could open again.
+    """
+    kept = kept_keks(at.state.engine, name := kek_name(at.place.name)).get(name)
+    usable = (one for one in at.roots.usable if kept is None or one.name in kept.wraps)
+    return Roots(tuple(usable), at.roots.failures)
 
 
 async def _written(at: Site, row: WrappedKek) -> Standing:

@@ -1,9 +1,7 @@
 """One worker's server: accepts connections on the listeners it was given and runs a `Driver` for each.
 
 Settings are an immutable snapshot, swapped whole on reload: sessions keep the rules under which they began,
-new ones get the new.
-
-Made by `worker`.
+new ones get the new. Made by `worker`.
 """
 
 import asyncio
@@ -47,6 +45,7 @@ from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
 from strongroom.session.relay import Limits
 from strongroom.session.rules import Rules
+from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
 
@@ -139,6 +138,8 @@ class Server:
     def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
+        self._reloading = asyncio.Lock()
+        self._keks = keks  # as the supervisor last said
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
@@ -186,32 +187,35 @@ class Server:
         """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
-    async def reload(self, settings: Settings, keks: Keks) -> None:
+    async def reload(self, settings: Settings) -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
 
-        What is protected changes for the sessions that are open too; those of a database where nothing was
-        protected before end as soon as they are idle, since they do not look into statements.
+        One at a time, with the keys of the moment. Open sessions look by them too; those of a database where
+        nothing was protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, judges = self._open_gates(settings), judges_of(settings, self._state)
-        self._readying = snapshots = Snapshots(
-            settings, self._state, keks, due=partial(self._line.tell, "due")
-        )
-        try:
-            for name, gate in gates.items():
-                await snapshots.read(name, gate.connector)
-        finally:
-            self._readying = None
-        self._settings, self._gates, self._snapshots = settings, gates, snapshots
+        async with self._reloading:
+            gates, judges = self._open_gates(settings), judges_of(settings, self._state)
+            self._readying = snapshots = Snapshots(
+                settings, self._state, self._keks, due=partial(self._line.tell, "due")
+            )
+            try:
+                for name, gate in gates.items():
+                    await snapshots.read(name, gate.connector)
+            finally:
+                self._readying = None
+            self._settings, self._gates, self._snapshots = settings, gates, snapshots
         self._judges = judges
         self._entrance.take(settings)
         for driver in list(self._drivers):
-            snapshot = snapshots.find(driver.database)
-            if snapshot is not None and driver.guarded:
-                driver.dispatch(ev.SnapshotChanged(snapshot))
-                self._judge_anew(driver)
-            elif snapshot is not None:
-                driver.drain()
+            self._renew(driver, snapshots.find(driver.database))
         self._start_learning()
+
+    def _renew(self, driver: Driver, snapshot: Snapshot | None) -> None:
+        if snapshot is not None and driver.guarded:
+            driver.dispatch(ev.SnapshotChanged(snapshot))
+            self._judge_anew(driver)
+        elif snapshot is not None:
+            driver.drain()
 
     def _judge_anew(self, driver: Driver) -> None:
         """What a session may do from its next statement on, the policy says that there is now."""
@@ -225,6 +229,7 @@ class Server:
 
     def take_tenants(self, came: Collection[Keyset], gone: Collection[str]) -> None:
         """Use the key-encryption keys of tenants that came, and no more those that went; in all sessions."""
+        self._keks = self._keks.changed(came, gone)
         if self._readying is not None:
             self._readying.rekey(came, gone)
         for database, snapshot in self._snapshots.rekey(came, gone).items():
@@ -246,7 +251,7 @@ class Server:
         await self._analyst.end()
 
     def heard(self, message: dict[str, Any]) -> None:
-        """Take a message of the supervisor's that concerns connections."""
+        """Take a message of the supervisor's that concerns connections, or their keys."""
         if message["what"] in {"admitted", "cancelled", "tenant"}:
             self._questions.answered(message["number"], message.get("refusal"))
         elif message["what"] == "cancel":
@@ -255,6 +260,8 @@ class Server:
             self._look_again(str(message["database"]))
         elif message["what"] == "revoked":
             self._entrance.revoked(message["credentials"])
+        elif message["what"] == "reload":  # which begins later: what is told until then changes these
+            self._keks = danger_read(message["keks"])
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
@@ -354,6 +361,7 @@ class Server:
     ) -> None:
         try:
             peer = peer_of(transport, gate.tls, gate.binding, preamble)
+            snapshot = self._snapshots.find(gate.name)
         except StrongroomError as error:
             _log.info("connection ended before its session", session=driver.name, code=error.code)
             transport.abort()
@@ -361,6 +369,7 @@ class Server:
         self._drivers.add(driver)
         self._empty.clear()
         driver.accepted(ev.Accepted(preamble.tls, peer), preamble.octets)
+        self._renew(driver, snapshot)  # while TLS was settled nobody told it what changed
         if self._draining:
             driver.drain()
 
@@ -445,8 +454,9 @@ class Server:
                 async with asyncio.timeout(CATALOG_SECONDS):
                     await changed.wait()
             changed.clear()
+            snapshots = self._snapshots
             try:
-                snapshot = await self._snapshots.read(database, self._gates[database].connector)
+                snapshot = await snapshots.read(database, self._gates[database].connector)
             except StrongroomError as error:
                 if isinstance(error, KekMissing):  # it was rotated: the supervisor can open the new one
                     self._line.tell("keys")
@@ -457,7 +467,8 @@ class Server:
                 return
             if snapshot.outdated:  # its keys were read a moment before or after its catalog
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, changed.set)
-            if changed.is_set():  # it changed again while it was read, or the same change was told twice
+            # It changed again while it was read, or the same change was told twice; or a reload told all.
+            if changed.is_set() or snapshots is not self._snapshots:
                 continue
             # Those whose catalog is unchanged hear it too: a session that looked by itself, while something
             # was otherwise for a moment, has a catalog of its own.

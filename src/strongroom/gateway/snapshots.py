@@ -176,7 +176,8 @@ class Snapshots:
 
     async def _take_over(self, connector: Connector) -> bool:
         """Take over keysets that are newer beside the data; whether there were any."""
-        opened = self._keks.unwrap_all(newer := await newer_beside(connector, self._is_newer))
+        newer = await newer_beside(connector, self._is_newer)
+        opened = self._keks.unwrap_all(newer)  # with the KEKs of now: a tenant's may just have gone
         if not opened:
             return False
         self._store.adopt(one for one in newer if one.name in opened)

@@ -34,7 +34,7 @@ from strongroom.gateway.door import Door, Try, watch
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
-from strongroom.gateway.keeper import Keeper
+from strongroom.gateway.keeper import Keeper, elapsed
 from strongroom.gateway.kept import Place
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
@@ -82,6 +82,7 @@ class _Agreed:
     prepared: Prepared
     places: Sequence[Place]
     began: float
+    """By the keeper's clock: before any root or provider was asked."""
 
 
 async def _agree(settings: Settings, state: State, entered: Entered, held: Mapping[str, Keyset]) -> _Agreed:
@@ -90,7 +91,7 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     Returns the key-encryption keys, for the workers: only the supervisor opens roots. ``held`` are those of
     tenants that count still, though their providers may not answer now.
     """
-    began = asyncio.get_running_loop().time()
+    began = elapsed()
     for name in settings.databases:
         gate_of(name, settings, state.installation_secret)
     authorizer_of(settings)
@@ -135,7 +136,6 @@ class Supervisor:
     def __init__(self, settings: Settings, agreed: _Agreed, state: State, entered: Entered) -> None:
         self._settings = settings
         self._state = state
-        self._keks = agreed.prepared.keks
         self._entered = entered  # a reload asks nobody
         self._config: Path = settings.file
         self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
@@ -147,9 +147,11 @@ class Supervisor:
         self._tickets = itertools.count(1)
         self._stop = asyncio.Event()
         self._rereading = False  # a worker has met a key that only a root opens
+        self._reloads = itertools.count(1)
+        self._taken = 0  # the number of the reload whose settings these are
         self._failure: StrongroomError | None = None
         self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
-        self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
+        self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door = Door(settings.login.rules)
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
@@ -204,9 +206,10 @@ class Supervisor:
 
     async def _start(self, number: int) -> None:
         mine, theirs = socket.socketpair()
+        accepted = self._accepted
         listeners = [f"--listener={name}={sock.fileno()}" for name, sock in self._listeners.items()]
         with theirs, tempfile.TemporaryFile() as content:
-            content.write(self._accepted.encode())
+            content.write(accepted.encode())
             content.seek(0)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "strongroom.gateway.worker"),
@@ -222,6 +225,8 @@ class Supervisor:
             )
         worker = _Worker(number, process, await Line.over(mine))
         worker.line.tell("keys", keks=danger_written(self._keks))
+        if accepted is not self._accepted:  # a reload told those that were there
+            worker.line.tell("reload", content=self._accepted, keks=danger_written(self._keks))
         self._workers[number] = worker
         self._tasks.start(f"worker {number}", self._attend(worker))
 
@@ -360,8 +365,12 @@ class Supervisor:
     # ---------------------------------------------------------------- signals
 
     async def _reload(self) -> None:
-        """Take new settings, if they are good; listeners stay as they are until the next start."""
+        """Take new settings, if they are good; listeners stay as they are until the next start.
+
+        Of reloads that look at the same time, since a root is slow, the one that began last counts.
+        """
         self._rereading = False
+        number = next(self._reloads)
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
@@ -369,13 +378,16 @@ class Supervisor:
         except StrongroomError as error:
             _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
             return
+        if number < self._taken:
+            return
+        self._taken = number
         for name, database in settings.databases.items():
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
-        self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
+        self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door.take(settings.login.rules)
-        self._settings, self._accepted, self._keks = settings, content, agreed.prepared.keks
+        self._settings, self._accepted = settings, content
         written = danger_written(self._keks)
         _log.info("configuration accepted")
         for worker in self._workers.values():

@@ -97,14 +97,20 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     gc.freeze()  # modules and catalog live as long as the worker: no collection need walk through them again
     line.tell("ready")
     async for message in messages:
-        if message["what"] == "reload":
-            server.tasks.start("reload", _reload(server, arguments.config, message))
-        elif message["what"] == "drain":
+        if message["what"] == "drain":
             break
-        else:
-            server.heard(message)
+        server.heard(message)
+        if message["what"] == "reload":
+            server.tasks.start("reload", _reload(server, arguments.config, message["content"]))
+    server.tasks.start("line", _listen(server, messages))
     await server.drain(settings.limits.drain_seconds)
     return 0
+
+
+async def _listen(server: Server, messages: AsyncIterator[dict[str, Any]]) -> None:
+    """Go on hearing while sessions end: a tenant's key may be taken away, a request cancelled."""
+    async for message in messages:
+        server.heard(message)
 
 
 async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
@@ -127,11 +133,10 @@ async def _fetched(line: Line, messages: AsyncIterator[dict[str, Any]]) -> None:
                     return
 
 
-async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:
+async def _reload(server: Server, config: Path, content: str) -> None:
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        keks = danger_read(message["keks"])
-        await server.reload(load(config, content=message["content"]), keks)
+        await server.reload(load(config, content=content))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

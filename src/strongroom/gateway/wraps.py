@@ -8,10 +8,11 @@ anywhere it is run again: the newest copy counts, and one that is behind is brou
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.config import Settings
 from strongroom.errors import KeysChanged, RootError, RootRemovalRefused, TenantPlaceRefused
+from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import Place, kept_beside, publish_kek
 from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys.copies import Copies
@@ -42,8 +43,17 @@ def places_of(settings: Settings, state: State) -> Mapping[str, Place]:
     }
 
 
-async def find(state: State, places: Mapping[str, Place], roots: Roots, copies: Copies | None) -> list[KekAt]:
-    """Every KEK of the installation; raises a ``RootError`` where one does not open."""
+async def find(
+    state: State,
+    places: Mapping[str, Place],
+    roots: Roots,
+    copies: Copies | None,
+    shut: "Shut | None" = None,
+) -> list[KekAt]:
+    """Every KEK of the installation; raises a ``RootError`` where one does not open.
+
+    Those that need a certain root are put into ``shut`` instead.
+    """
     kept = kept_keks(state.engine)
     found = []
     for name in sorted({*kept, *places}):
@@ -53,11 +63,29 @@ async def find(state: State, places: Mapping[str, Place], roots: Roots, copies: 
             beside = _copy(copies, name)
             settled = await asyncio.to_thread(_settled_ours, roots, kept[name], beside)
         else:
-            settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
+            try:
+                settled = await asyncio.to_thread(settle, roots, kept.get(name), beside)
+            except RootError as error:
+                if shut is None or not shut.is_of(kept.get(name), beside):
+                    raise
+                settled = None
+                shut.why[name] = error
         if settled is not None:
             both = tuple(one for one in (kept.get(name), beside) if one is not None)
             found.append(KekAt(place, settled, both))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """The KEKs that would open no more without a root, and why, by their names."""
+
+    root: str
+    why: dict[str, RootError] = field(default_factory=dict)
+
+    def is_of(self, *copies: WrappedKek | None) -> bool:
+        """Whether the root wraps one of these."""
+        return any(self.root in one.wraps for one in copies if one is not None)
 
 
 def _copy(copies: Copies | None, name: str) -> WrappedKek | None:
@@ -119,8 +147,11 @@ async def without(
     ``begun`` are the KEKs that it was to be taken off when that was first begun, if it was: then nothing may
     be left to write.
     """
-    found = await find(state, places, roots, copies)
-    changes = tuple(_without(found, roots, name))
+    shut = Shut(name)
+    found = await find(state, places, roots, copies, shut)
+    changes = tuple(_without(found, roots, shut))
+    if shut.why:
+        raise await _needed(shut, places)
     opened = {one.settled.row.name for one in found}
     for row in kept_keks(state.engine).values():
         if name in row.wraps and row.name not in opened:
@@ -135,7 +166,43 @@ async def without(
     return Removal(changes, tuple(sorted({*begun, *(row.name for _, row in changes)})))
 
 
-def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Place | None, WrappedKek]]:
+async def _needed(shut: Shut, places: Mapping[str, Place]) -> RootRemovalRefused:
+    """The error that lists what needs the root: keys, their columns, and what is being done to these."""
+    lines = []
+    for name, error in shut.why.items():
+        lines.append(f"{name!r} would open no more: {error.message}")
+        lines += [f"  {line}" for line in await _use(places.get(name))]
+    count = "one key needs" if len(shut.why) == 1 else f"{len(shut.why)} keys need"
+    return RootRemovalRefused(
+        f"{count} the root {shut.root!r}",
+        hint="configure another root beside it, run `strongroom keys root rewrap`, then try again",
+        detail="\n  ".join(lines),
+    )
+
+
+_COLUMNS = "SELECT name FROM strongroom_keys.columns ORDER BY name"
+_WORK = """\
+SELECT format('%s.%s.%s, of which the strongroom %s is under way', n.nspname, r.relname, name,
+              CASE direction WHEN 'rekey' THEN 'keys rotate' ELSE direction END)
+FROM strongroom_keys.changeovers, LATERAL jsonb_object_keys(columns) AS name, pg_catalog.pg_class r
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE r.oid = relation::oid ORDER BY 1"""
+
+
+async def _use(place: Place | None) -> list[str]:
+    """What the KEK of a database is needed for, in words."""
+    if place is None:
+        return []
+    said = []
+    for table, query in (("columns", _COLUMNS), ("changeovers", _WORK)):
+        there = f"SELECT pg_catalog.to_regclass('strongroom_keys.{table}') IS NOT NULL"
+        if await ask(place.connector, there) == [(b"t",)]:
+            said += [(value or b"").decode() for (value,) in await ask(place.connector, query)]
+    return said
+
+
+def _without(found: list[KekAt], roots: Roots, shut: Shut) -> Iterator[tuple[Place | None, WrappedKek]]:
+    name = shut.root
     for one in found:
         row = one.settled.row
         if name in row.wraps:
@@ -144,10 +211,8 @@ def _without(found: list[KekAt], roots: Roots, name: str) -> Iterator[tuple[Plac
             try:
                 open_kek(rest, roots)
             except RootError as error:
-                raise RootRemovalRefused(
-                    f"without the root {name!r}, {row.name!r} would open no more: {error.message}",
-                    hint="configure another root, run `strongroom keys root rewrap`, then try again",
-                ) from None
+                shut.why[row.name] = error
+                continue
             yield one.place, rest
         elif any(name in copy.wraps for copy in one.copies):  # one place is behind: killed between the two
             yield one.place, row

@@ -1,8 +1,11 @@
 """``strongroom keys root``, on a real PostgreSQL and with real roots."""
 
 import json
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +19,18 @@ from sqlalchemy import text
 from tests.changeover.killing import Killed
 from tests.cli.conftest import Run
 from tests.gateway.killing import dying_after
+from tests.protect.samples import Counted
 
-from strongroom.config import StateAddress
+import strongroom
+from strongroom.config import StateAddress, load
+from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys.kek import wraps_of
-from strongroom.keys.store import kept_keks
+from strongroom.keys.store import KeyStore, kept_keks
+from strongroom.protect.plan import TEXT_FORMAT, ColumnCodec
+from strongroom.protect.style import TextStyle
 from strongroom.state import State, open_state
 from strongroom.testing.servers import PostgresServer
+from strongroom.testing.waiting import wait_until
 
 OLD, NEW = "correct horse battery staple", "another horse entirely, staple"
 
@@ -165,7 +174,9 @@ def test_the_only_root_is_not_taken_off(site: Site) -> None:
     site.configure(root="file:keys/second.key")
     refused = site("keys", "root", "remove", first)
     assert refused.status != 0
-    assert "root-key-wrong" in refused.stderr
+    assert "root-removal-refused" in refused.stderr
+    assert f"'kek {site.database}' would open no more" in refused.stderr
+    assert "public.people.email" in refused.stderr
     assert site.roots == [first]
 
 
@@ -251,6 +262,118 @@ def _two_roots(site: Site) -> str:
     site.well("keys", "root", "remove", first)
     site.becomes_due()
     return first
+
+
+PETS = "public.pets.name"
+
+
+@contextmanager
+def protecting(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+    """A `strongroom protect` of another table that has begun, and comes to no end inside."""
+    site.server.run(
+        "CREATE TABLE pets (id int PRIMARY KEY, name text);"
+        "INSERT INTO pets SELECT g, 'pet ' || g FROM generate_series(1, 3000) g",
+        site.database,
+    )
+    file = site.folder / "strongroom.yaml"
+    settings = yaml.safe_load(file.read_text())
+    columns = settings["databases"][site.database]["columns"]
+    columns[PETS] = {"type": "text", "encryption": "deterministic"}
+    file.write_text(yaml.safe_dump(settings))
+    source = Path(strongroom.__file__).parent.parent
+    with site.server.connect(site.database) as reader:
+        reader.autocommit = False
+        command = [sys.executable, "-m", "strongroom", "protect", "--json", "--config", str(file)]
+        with subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": str(source)}, stdout=subprocess.PIPE
+        ) as process:
+            try:
+                wait_until(lambda: _under_way(site), "it has begun", 60)
+                reader.execute("SELECT FROM pets LIMIT 1")  # the swap must wait until this transaction ends
+                yield process
+                reader.rollback()
+                process.wait(60)
+            finally:
+                process.kill()
+
+
+def _under_way(site: Site) -> bool:
+    with site.server.connect(site.database) as direct:
+        [(there,)] = direct.execute(
+            "SELECT to_regclass('strongroom_keys.changeovers') IS NOT NULL"
+        ).fetchall()
+        return bool(there and direct.execute("SELECT FROM strongroom_keys.changeovers").fetchall())
+
+
+def _pets_open(site: Site) -> bool:
+    """By the roots that are configured now, each of them sealed."""
+    settings = load(site.folder / "strongroom.yaml")
+    with site.state() as state, site.server.connect(site.database) as direct:
+        keyset = KeyStore(state.engine, open_keks(settings, state)).load()[f"{site.database}/{PETS}"]
+        codec = ColumnCodec(schemes_of(settings, site.database)[PETS], keyset, Counted())
+        rows = direct.execute("SELECT id, name FROM pets ORDER BY id").fetchall()
+    opened = [
+        (number, codec.open(value, format_code=TEXT_FORMAT, style=TextStyle())) for number, value in rows
+    ]
+    return opened == [(number, f"pet {number}".encode()) for number in range(1, 3001)]
+
+
+def test_a_protect_that_runs_outlives_its_root(site: Site) -> None:
+    """The one that is taken off, its file deleted, was the only one when it began: it needs it no more."""
+    [first] = site.roots
+    with protecting(site) as process:
+        _take_off(site, first)
+        (site.folder / "keys" / "root.key").unlink()
+        assert process.poll() is None
+        assert _under_way(site)
+    assert process.returncode == 0
+    assert not _under_way(site)
+    assert _pets_open(site)
+
+
+def test_a_protect_that_was_killed_goes_on_under_the_other_root(site: Site) -> None:
+    """Its record does not hold the root: what is left to do opens by the one that is configured."""
+    [first] = site.roots
+    with protecting(site) as process:
+        process.kill()
+        process.wait(60)
+    _take_off(site, first)
+    (site.folder / "keys" / "root.key").unlink()
+    assert _under_way(site)
+    site.well("protect", "--json")
+    assert _pets_open(site)
+
+
+def test_the_only_root_of_a_protect_is_not_taken_off(site: Site) -> None:
+    """Neither while it runs nor after it was killed; the list has its columns, and says what is under way."""
+    [first] = site.roots
+    site.well("keys", "root", "make", "file:keys/second.key")
+    with protecting(site) as process:
+        settings = yaml.safe_load((site.folder / "strongroom.yaml").read_text())
+        site.configure(root="file:keys/second.key")
+        for _ in range(2):
+            refused = site("keys", "root", "remove", first)
+            assert refused.status != 0
+            assert f"'kek {site.database}' would open no more" in refused.stderr
+            assert f"{PETS}, of which the strongroom protect is under way" in " ".join(refused.stderr.split())
+            process.kill()
+            process.wait(60)
+        site.configure(**settings["keys"])
+    assert site.roots == [first]
+    site.well("protect", "--json")
+    assert _pets_open(site)
+
+
+def _take_off(site: Site, first: str) -> None:
+    """From one file to another, to the end."""
+    site.well("keys", "root", "make", "file:keys/second.key")
+    site.configure(root="file:keys/second.key", second_root="file:keys/root.key")
+    site.well("keys", "root", "rewrap")
+    site.configure(root="file:keys/second.key")
+    site.well("keys", "root", "remove", first)
+    site.becomes_due()
+    site.well("keys", "root", "remove", first, "--now-due")
+    assert first not in site.roots
 
 
 @pytest.mark.parametrize("starts", [False, True], ids=["at-once", "after-a-start"])
