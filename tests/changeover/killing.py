@@ -1,7 +1,7 @@
 """Dying at a chosen moment: at a step that a job tells of, or at a statement of a certain number."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 from tests.changeover.shop import Shop
@@ -30,11 +30,19 @@ class Mortal(psycopg.Connection[Any]):
 
     def execute(self, *arguments: Any, **options: Any) -> Any:
         """Counts down."""
+        self.step()
+        return super().execute(*arguments, **options)
+
+    def step(self) -> None:
+        """One step more; the last one is not taken."""
         self.left -= 1
         if self.left < 0:
-            self.close()
-            raise Killed
-        return super().execute(*arguments, **options)
+            self.die()
+
+    def die(self) -> NoReturn:
+        """As a process would, for all that the database sees of it."""
+        self.close()
+        raise Killed
 
 
 def mortal_connection(shop: Shop, statements: int) -> Mortal:

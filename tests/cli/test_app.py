@@ -1,11 +1,14 @@
 """The command line as a whole: help, wrong use, errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from tests.cli.conftest import Run
+from typer.main import get_command
 
 from strongroom.cli import app, keys, policy
 
@@ -42,6 +45,37 @@ def test_help(strongroom: Callable[..., Run], command: str) -> None:
     run = strongroom(*command.split(), "--help")
     assert run.status == 0
     assert re.search(rf"Examples?: strongroom {command}", " ".join(run.stdout.split()))
+
+
+WITHOUT_JSON = {
+    "demo": "tells a story",
+    "serve": "runs until it is stopped",
+    "password": "asks for a password",
+    "people add": "shows a secret once, to one person",
+    "people reset": "shows a secret once, to one person",
+    "people disable": "says nothing that `people list --json` does not",
+}
+
+
+def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands under a group, by what is typed."""
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        typed = f"{path} {name}".strip()
+        yield from commands(found, typed) if hasattr(found, "list_commands") else [(typed, found)]
+
+
+def test_every_command_speaks_to_programs() -> None:
+    """By --json, but for those that are listed; none is listed that has it."""
+    found = dict(commands(get_command(app.app)))
+    assert found.keys() >= {"keys root rewrap", "keys tenants add", "check"}
+    silent = {
+        typed
+        for typed, one in found.items()
+        if not any("--json" in parameter.opts for parameter in one.params)
+    }
+    assert silent == WITHOUT_JSON.keys()
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["check", "--nonsense"], ["version", "extra"]])

@@ -5,15 +5,21 @@ import contextlib
 import secrets
 import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strongroom.config import load
+from strongroom.config import StateAddress, load
 from strongroom.gateway import supervisor
-from strongroom.gateway.generations import look_again
+from strongroom.gateway.generations import begin_anew, look_again
+from strongroom.gateway.kept import Kept
 from strongroom.gateway.supervisor import Supervisor
+from strongroom.keys import generation
+from strongroom.keys.generation import Generation
+from strongroom.keys.kek import WrappedKek, WrappedKeyset
 from strongroom.keys.root.entering import Entered
+from strongroom.keys.store import adopt_keks
 from strongroom.state import open_state
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
@@ -85,3 +91,36 @@ def test_a_gateway_that_runs_looks_again(
 def _stop(gateway: Gateway) -> None:
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 0
+
+
+KEK = WrappedKek("kek shop", 3, {"file 1": b"wrapped"})
+KEYSET = WrappedKeyset("shop/public.people.note", 2, b"wrapped")
+OTHER = Generation("0123456789abcdef", 7, "mark", "proof")
+
+
+@pytest.mark.parametrize(
+    ("kept", "others", "anew"),
+    [
+        (Kept(), [], False),
+        (Kept(), [OTHER], False),
+        (Kept(KEK), [], False),
+        (Kept(KEK, (KEYSET,)), [], True),
+        (Kept(KEK), [OTHER], True),
+    ],
+    ids=["nothing", "nothing-any-more", "a-first-start-killed", "keysets", "another-state"],
+)
+def test_keys_of_which_the_state_knows_nothing(
+    tmp_path: Path, kept: Kept, others: list[Generation], anew: bool
+) -> None:
+    """Said once, and noted before they are taken over; what a first start leaves is no alarm."""
+    state = open_state(StateAddress(tmp_path / "state.db"))
+    found, numbers = {"shop": kept}, {"shop": [generation.advance(state), *others]}
+    assert [line.partition(":")[0] for line in begin_anew(state, found, numbers)] == [
+        "state-begun-anew"
+    ] * anew
+    assert begin_anew(state, found, numbers) == []
+    assert [one.is_loss for one in generation.unseen(state.engine)] == [True] * anew
+    generation.acknowledge(state.engine)
+    adopt_keks(state.engine, [KEK])
+    assert begin_anew(state, found, numbers) == []
+    state.close()

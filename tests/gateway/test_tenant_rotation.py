@@ -1,6 +1,8 @@
 """gateway/tenant_rotation.py: a tenant's key-encryption key gets a new version, killed at any moment."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,16 @@ from tests.changeover.killing import Killed
 from tests.gateway.killing import dying_after
 from tests.gateway.tenants import Shop
 
-from strongroom.errors import TenantKeyAway
+from strongroom.errors import KeysChanged, TenantKeyAway
 from strongroom.gateway.newcomers import Site
 from strongroom.gateway.protection import open_keks, opened_roots
 from strongroom.gateway.tenant_rotation import rotate_kek_of_tenant
+from strongroom.gateway.wraps import places_of, rewrap
+from strongroom.keys.copies import Copies
+from strongroom.keys.hierarchy import Roots
 from strongroom.keys.kek import kek_name
 from strongroom.keys.model import Keyset, KeyState
+from strongroom.keys.root import RootKey
 from strongroom.keys.store import KeyStore, kept_keks, kept_keysets
 from strongroom.testing.servers import PostgresServer
 
@@ -78,6 +84,47 @@ def test_killed_at_any_moment(shop: Shop, tenant: str, start: bool) -> None:
     assert wrapped == {kek.primary}
     shop.lose_state()
     assert opened(shop, start=True) == before  # the second place has what the state had
+
+
+@dataclass
+class Overtaken:
+    """A root that something else comes before, whenever it wraps."""
+
+    root: RootKey
+    deed: Callable[[], object]
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    def wrap(self, plaintext: bytes, associated_data: bytes) -> bytes:
+        self.deed()
+        return self.root.wrap(plaintext, associated_data)
+
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
+        return self.root.unwrap(wrapped, associated_data)
+
+
+def test_a_rewrap_in_between_is_told(shop: Shop) -> None:
+    """Nothing is wrapped by a version that its second place has not; run again it is done."""
+    before, settings = opened(shop, start=True), shop.settings()
+    with shop.state() as state:
+        roots = opened_roots(settings, state)
+
+        def rewrap_first() -> None:
+            asyncio.run(
+                rewrap(state, places_of(settings, state), roots, roots, Copies(shop.folder / "copies"))
+            )
+
+        late = Roots(tuple(Overtaken(root, rewrap_first) for root in roots.usable))
+        with pytest.raises(KeysChanged):
+            asyncio.run(rotate_kek_of_tenant(Site(settings, state, shop.place, late), "acme"))
+    assert opened(shop, start=False) == before
+    shop.lose_state()
+    assert opened(shop, start=True) == before
+    assert rotate(shop, "acme")[1] == 2
+    shop.lose_state()
+    assert opened(shop, start=True) == before
 
 
 def test_others_are_left_alone(shop: Shop) -> None:

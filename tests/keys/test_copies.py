@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def test_an_older_revision_never_replaces_a_newer_one(copies: Copies) -> None:
     copies.write(FIRST)
     copies.write(WrappedKek(NAME, 2, {"file 9": b"another"}))
     assert copies.read(NAME) == SECOND
+
+
+def test_of_many_at_once_the_newest_stays(copies: Copies) -> None:
+    """Whoever comes last; each that reads back what it wrote knows whether it was overtaken."""
+    with ThreadPoolExecutor(8) as threads:
+        for turn in range(20):
+            rows = [WrappedKek(NAME, 2 * turn + n % 2, {"file": b"%d" % n}) for n in range(8)]
+            list(threads.map(copies.write, rows))
+            found = copies.read(NAME)
+            assert found in rows
+            assert found is not None
+            assert found.revision == 2 * turn + 1
 
 
 def test_what_is_replaced_or_destroyed_is_overwritten(copies: Copies) -> None:

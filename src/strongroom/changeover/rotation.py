@@ -93,6 +93,7 @@ def rotate(
     finish: Callable[[Keyset], Keyset] = settled,
     wanted: Callable[[Keyset], bool] = lambda _: True,
     exposed: Collection[int] = (),
+    written_down: Callable[[Rotated], None] = lambda _: None,
 ) -> Rotated:
     """Rotates the keyset of these columns, which are all that share it, or goes on where a run stopped.
 
@@ -100,6 +101,8 @@ def rotate(
     ``accepted`` are functions of triggers, `schema.name`; ``finish`` is done to the keyset when nothing of
     its older versions is left. ``wanted`` is asked of the keyset as it is once nobody else can rotate it.
     ``exposed`` are key ids that others may know: it is not rotated to any of them, even if that has begun.
+    ``written_down`` is called at the end, before the rotation ceases to be under way: killed there, the next
+    run does so once more, and a rotation that nobody wrote down is none that has ended.
     Raises ``NotWanted``, ``ChangeoverBusy``, ``ChangeoverRefused``, ``ChangeoverLocked`` or a
     ``KeysetError``; what was done until then stays, and is found by the next run.
     """
@@ -118,6 +121,7 @@ def rotate(
             finish=finish,
             wanted=wanted,
             exposed=exposed,
+            written_down=written_down,
         )
         return rotation.run(reencrypt=reencrypt)
     finally:
@@ -139,6 +143,7 @@ class _Rotation:
     finish: Callable[[Keyset], Keyset]
     wanted: Callable[[Keyset], bool]
     exposed: Collection[int]
+    written_down: Callable[[Rotated], None]
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
@@ -162,10 +167,11 @@ class _Rotation:
         keyset, moved = (self._swap if compared else self._move)(columns, keyset, newest, reencrypt=reencrypt)
         if reencrypt:
             keyset = self._write(keyset, self.finish(keyset))
+        rotated = Rotated(keyset, moved, time.monotonic() - self._begun, self._longest)
+        self.written_down(rotated)
         self.database.run("DELETE FROM strongroom_keys.rotations WHERE keyset = %s", self._name)
         self.tell(Progress(Stage.DONE, "", 1, 1))
-        seconds = time.monotonic() - self._begun
-        return Rotated(keyset, moved, seconds, self._longest)
+        return rotated
 
     def _begin(self) -> tuple[Keyset, int]:
         """The keyset with its new version beside the data, and the id of that version."""

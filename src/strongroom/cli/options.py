@@ -6,4 +6,4 @@ from typing import Annotated
 import typer
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

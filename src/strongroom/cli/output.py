@@ -27,6 +27,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *,
     console.print(table)
 
 
+def print_done(done: Mapping[str, object], *words: str, as_json: bool) -> None:
+    """What a command did: lines for people, or one object for programs."""
+    if as_json:
+        print_json(done)
+        return
+    for line in words:
+        print(line)
+
+
 def print_json(value: object) -> None:
     """The value as JSON, for programs."""
     print(json.dumps(value, indent=2, default=str))

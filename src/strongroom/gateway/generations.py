@@ -9,13 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 
 from strongroom.errors import StrongroomError, UpstreamError
 from strongroom.gateway.inquiry import Row, ask
-from strongroom.gateway.kept import Place, filled, publish_generation
+from strongroom.gateway.kept import Kept, Place, filled, publish_generation
 from strongroom.keys import beside, generation
 from strongroom.keys.generation import Generation, Verdict
 from strongroom.keys.kek import Keks
 from strongroom.keys.model import Keyset
-from strongroom.keys.store import KeyStore
+from strongroom.keys.store import KeyStore, kept_keks
 from strongroom.state import State
+
+ANEW = (
+    "legal holds, the register of backups and custody stand in another state, or stood in one that was lost:"
+    " until somebody has seen to that, and has run `strongroom keys rollbacks --acknowledge`, nothing is"
+    " destroyed and no root taken off; `strongroom keys rollbacks` says what to do"
+)
 
 LOST = (
     "how often keys were used since then is not known, and 2^30 uses more are assumed of each; keys that were"
@@ -28,13 +34,33 @@ NOT_BROUGHT_BACK = (
     "legal holds, the register of backups, custody, scheduled destructions, imports that had begun, the"
     " approvals on record, events, counts of uses and passwords of accounts stood in the lost state alone,"
     " and are not brought back: lay holds again (`strongroom keys hold`), enter custody (`strongroom keys"
-    " custody`), and make a new backup (`strongroom keys backup`), since older ones cannot be registered"
-    " again, and hold their keys until you destroy the files; or, where a backup of keys is at hand, begin"
-    " with an empty state and `strongroom keys restore`, which brings back holds, register and custody of its"
-    " day."
+    " custody`), and make a new backup (`strongroom keys backup`); older ones hold their keys until you"
+    " destroy the files: register those that there are (`strongroom keys backups --register FILE`), so that"
+    " this is known; or, where a backup of keys is at hand, begin with an empty state and `strongroom keys"
+    " restore`, which brings back holds, register and custody of its day."
     " Nothing is destroyed until `strongroom keys rollbacks --acknowledge`"
 )
-"""What `keys recover` says, and `keys rollbacks` until somebody has seen to it."""
+"""What `keys recover` says, and `keys rollbacks` until somebody has seen to it.
+
+Where another state is in use, another gateway's, it is what that one knows and this one does not."""
+
+
+def begin_anew(state: State, found: Mapping[str, Kept], others: Mapping[str, list[Generation]]) -> list[str]:
+    """Notes that this state takes over keys of which it knows nothing, before it does; what to say.
+
+    A KEK alone, with no keyset and no number of another state, is what a first start leaves that was killed.
+    """
+    here, this = kept_keks(state.engine), generation.state_id(state.engine)
+    names = sorted(
+        name
+        for name, kept in found.items()
+        if kept.kek is not None
+        and kept.kek.name not in here
+        and (kept.keysets or any(one.state != this for one in others[name]))
+    )
+    if not names or not generation.note_loss(state.engine, generation.BEGUN_ANEW, ", ".join(names)):
+        return []
+    return [f"state-begun-anew: {generation.BEGUN_ANEW} ({', '.join(names)}); {ANEW}"]
 
 
 async def generations_beside(place: Place) -> list[Generation]:

@@ -24,7 +24,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.generations import generations_beside, watch, write_beside
+from strongroom.gateway.generations import begin_anew, generations_beside, watch, write_beside
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import (
     Kept,
@@ -112,6 +112,7 @@ async def prepare(
     said: list[str] = []
     found = {place.name: await kept_beside(place.connector) for place in places}
     generations = {place.name: await generations_beside(place) for place in places}
+    said += begin_anew(state, found, generations)
     roots = await _roots(settings, state, found.values(), said, entered)
     databases = [await _prepare_kek(place, found[place.name], roots, state, said) for place in places]
     tenancies = {

@@ -9,10 +9,11 @@ import asyncio
 from datetime import UTC, datetime
 
 from strongroom.errors import TenantDestroyed, TenantKeyAway, TenantPlaceRefused
-from strongroom.gateway.kept import keysets_beside, publish, publish_kek
+from strongroom.gateway.kept import keks_beside, keysets_beside, publish, publish_kek
 from strongroom.gateway.newcomers import Site, standing_of
 from strongroom.gateway.protection import schemes_of
 from strongroom.gateway.tenants import copies_of, holds_own, own_roots
+from strongroom.gateway.wraps import refuse_other
 from strongroom.keys.generate import new_version
 from strongroom.keys.hierarchy import wrapped
 from strongroom.keys.kek import Keks, kek_name
@@ -25,7 +26,7 @@ from strongroom.keys.tenants import Standing
 async def rotate_kek_of_tenant(at: Site, tenant: str) -> tuple[str, int]:
     """Returns the KEK's name and how many keysets it wraps now.
 
-    Raises ``TenantKeyAway`` or ``TenantDestroyed``, or the ``RootError`` of whoever wraps it.
+    Raises ``TenantKeyAway``, ``TenantDestroyed``, ``KeysChanged``, or the ``RootError`` of whoever wraps it.
     """
     standing = await standing_of(at, kek_name(f"{at.place.name}@{tenant}"))
     if standing.is_destroyed:
@@ -54,8 +55,10 @@ async def _renewed(at: Site, standing: Standing, before: Keyset) -> Keyset:
     copies = copies_of(at.settings)
     if own:
         await publish_kek(at.place, row)
+        refuse_other(row, (await keks_beside(at.place.connector)).get(row.name), "beside the data")
     elif copies is not None:
         copies.write(row)
+        refuse_other(row, copies.read(row.name), "in the folder of copies")
     else:
         raise TenantPlaceRefused(f"there is no folder for the second copy of {standing.name!r}")
     adopt_keks(at.state.engine, [row])

@@ -227,13 +227,14 @@ async def carry_out(state: State, removal: Removal, copies: Copies | None = None
 async def _put(state: State, place: Place | None, row: WrappedKek, copies: Copies | None) -> None:
     if tenant_of(row.name) is not None and copies is not None:
         copies.write(row)
-        _refuse_other(row, copies.read(row.name), "in the folder of copies")
+        refuse_other(row, copies.read(row.name), "in the folder of copies")
     if place is not None:
         await publish_kek(place, row)
-        _refuse_other(row, (await kept_beside(place.connector)).kek, "beside the data")
+        refuse_other(row, (await kept_beside(place.connector)).kek, "beside the data")
     adopt_keks(state.engine, [row])
 
 
-def _refuse_other(row: WrappedKek, there: WrappedKek | None, where: str) -> None:
+def refuse_other(row: WrappedKek, there: WrappedKek | None, where: str) -> None:
+    """Raises ``KeysChanged`` where a place has another row than the one that was just written to it."""
     if there is None or (there.revision, dict(there.wraps)) != (row.revision, dict(row.wraps)):
         raise KeysChanged(f"{row.name!r} {where} was changed by somebody else meanwhile")

@@ -6,11 +6,13 @@ file system writes in place (docs/spec/keys.md, "Tenants"). Called by ``gateway/
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,20 @@ class Copies:
 
     def write(self, row: WrappedKek) -> None:
         """Keeps a copy in place of an older one; an older revision never replaces a newer one."""
+        with self._alone():
+            self._write(row)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else writes here: of two at once, the second must see what the first has written."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _write(self, row: WrappedKek) -> None:
         path, passing = self.path(row.name), self._folder / f".{secrets.token_hex(8)}.part"
         try:
             before = self.read(row.name)

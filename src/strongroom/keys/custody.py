@@ -2,17 +2,24 @@
 
 Names of people or places, as somebody wrote them; nothing here decides who may do what. A drill is a test of
 everything that its backup holds (`drill`); a root's copy is tested by a person, who says so. Called by the
-key commands; ``overdue`` by `keys list`.
+key commands; ``overdue`` and ``unkept`` by `keys list`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, DateTime, Engine, Integer, Table, Text, select
 from sqlalchemy.dialects.sqlite import insert
 
+from strongroom.keys.kek import database_of, kek_name
 from strongroom.state import metadata
+
+GRACE = timedelta(days=30)
+"""So long after a key was made somebody must be noted who keeps it, and somebody who keeps its backup."""
+
+NOBODY = "nobody"
+"""What is shown where nobody is noted."""
 
 _custody = Table(
     "key_custody",
@@ -54,6 +61,17 @@ class Overdue:
     since: datetime
     backup_keeper: str
     """Whom to ask; empty where nobody is noted."""
+    unkept: tuple[str, ...] = ()
+    """Of what nobody is noted who keeps it: then that is overdue, and not a test."""
+
+    @property
+    def words(self) -> str:
+        """What is to be said of the key."""
+        if self.unkept:
+            return (
+                f"since {self.since:%Y-%m-%d} somebody should be noted who keeps {' and '.join(self.unkept)}"
+            )
+        return f"its backup should have been tested by {self.since:%Y-%m-%d}"
 
 
 def overdue(engine: Engine, now: datetime) -> list[Overdue]:
@@ -61,6 +79,24 @@ def overdue(engine: Engine, now: datetime) -> list[Overdue]:
     late = [(one.due, one) for one in noted(engine) if one.due is not None and one.due < now]
     late.sort(key=lambda pair: (pair[0], pair[1].name))
     return [Overdue(one.name, due, one.backup_keeper) for due, one in late]
+
+
+def keeping(notes: Mapping[str, Custody], name: str) -> Custody | None:
+    """What is noted of a key; of a keyset of which nothing is, what is noted of the KEK that wraps it."""
+    if "/" in name and name not in notes:
+        return notes.get(kek_name(database_of(name)))
+    return notes.get(name)
+
+
+def unkept(engine: Engine, made: Mapping[str, datetime], now: datetime) -> Iterator[Overdue]:
+    """Those of these keys that nobody keeps, or whose backup nobody keeps; with when each was made."""
+    notes = {one.name: one for one in noted(engine)}
+    for name, since in made.items():
+        one = keeping(notes, name)
+        kept = {"it": one and one.keeper, "its backup": one and one.backup_keeper}
+        missing = tuple(what for what, who in kept.items() if not who)
+        if missing and since + GRACE < now:
+            yield Overdue(name, since + GRACE, "", missing)
 
 
 def noted(engine: Engine) -> list[Custody]:

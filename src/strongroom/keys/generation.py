@@ -86,6 +86,7 @@ class Verdict(Enum):
 
 
 RECOVERED = "the state was lost, and recovered from what stands beside the data"
+BEGUN_ANEW = "the state knew nothing of keys that stand beside the data, and took them over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +170,20 @@ def become_another(state: State, former: str, what: str, keysets: Iterable[Keyse
     return now
 
 
-def note_loss(engine: Engine) -> None:
-    """Notes that the state begins without what only the lost one knew; before it is filled, and once."""
+def note_loss(engine: Engine, what: str = RECOVERED, subject: str = "") -> bool:
+    """Notes that the state begins without what only another one knew; before it is filled, and once.
+
+    With a ``subject``, the databases, as an event too. Returns whether this is the once.
+    """
     metadata.create_all(engine, tables=_TABLES)
     there = select(_rollbacks.c.number).where(_rollbacks.c.former == "", _rollbacks.c.acknowledged.is_(None))
     with engine.begin() as connection:
-        if connection.scalar(there) is None:
-            connection.execute(_rollbacks.insert().values(found=_now(), what=RECOVERED, former=""))
+        if connection.scalar(there) is not None:
+            return False
+        connection.execute(_rollbacks.insert().values(found=_now(), what=what, former=""))
+        if subject:
+            note(connection, "state begun anew", subject, found=what)
+    return True
 
 
 def unseen(engine: Engine) -> list[Rollback]:

@@ -7,7 +7,7 @@ changed row opens nothing. Called by ``strongroom keys import``.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Engine, LargeBinary, Table, Text, delete, select, update
+from sqlalchemy import Column, Connection, DateTime, Engine, LargeBinary, Table, Text, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from strongroom.errors import KeyImportRefused
@@ -56,7 +56,8 @@ class Imports:
             row = connection.execute(select(_imports).where(_imports.c.keyset == keyset)).one_or_none()
         if row is None:
             raise KeyImportRefused(
-                f"no import of a key for {keyset!r} has begun", hint="begin one with --begin; it lasts a day"
+                f"no import of a key for {keyset!r} has begun",
+                hint="begin one with --begin; it lasts a day, and ends where the column's key is compromised",
             )
         expires = row.expires.replace(tzinfo=UTC)
         context = _context(keyset, row.identifier, expires)
@@ -79,6 +80,15 @@ class Imports:
         """Forgets the token."""
         with self._engine.begin() as connection:
             connection.execute(delete(_imports).where(_imports.c.keyset == keyset))
+
+
+def void(connection: Connection, keyset: str) -> str | None:
+    """Forgets the token, in a transaction that writes down why; its identifier, where there was one."""
+    where = _imports.c.keyset == keyset
+    metadata.create_all(connection, tables=[_imports])
+    identifier = connection.scalar(select(_imports.c.identifier).where(where))
+    connection.execute(delete(_imports).where(where))
+    return identifier
 
 
 def with_imported(keyset: Keyset, material: bytes, now: datetime) -> Keyset:

@@ -1,19 +1,23 @@
 """What was exposed by a leak, as it is written down; and which leak is not dealt with yet.
 
 The record comes before the first step, and names every version that there is then: what is made after it is
-trusted. So a run that was killed is taken up by the next one, which neither trusts what the record names nor
-gives up what came after it. A keyset and the list of events in, nothing written; called by
-``strongroom keys compromise``.
+trusted. An import that had begun ends with it: whoever has the key may have what its key pair is wrapped by,
+and would know what comes by it. So a run that was killed is taken up by the next one, which neither trusts
+what the record names nor gives up what came after it. Called by ``strongroom keys compromise``.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from strongroom.keys.journal import KeyEvent
+from sqlalchemy import Engine
+
+from strongroom.keys.imports import void
+from strongroom.keys.journal import KeyEvent, note
 from strongroom.keys.model import Keyset, KeyState
 
 COMPROMISED = "compromised"
+VOIDED = "import voided"
 ROTATED = "rotated"
 
 _ENDED = frozenset({KeyState.COMPROMISED, KeyState.DESTROYED})
@@ -26,7 +30,7 @@ class Leak:
     key_ids: frozenset[int]
     """The keyset's versions that others may know."""
     details: Mapping[str, object]
-    """As the event has them: columns, key_ids, since, until, uses."""
+    """As the event has them: columns, key_ids, since, until, uses, and import, which is void since then."""
     since: datetime | None = None
     """When it was written down, where an earlier run did."""
 
@@ -42,6 +46,17 @@ def exposure(keyset: Keyset, columns: Collection[str], uses: int, now: datetime)
         "uses": uses,
     }
     return Leak(frozenset(version.key_id for version in keyset.versions), details)
+
+
+def write_down(engine: Engine, name: str, leak: Leak) -> Leak:
+    """Puts a new leak on record and voids the import that had begun, in one transaction."""
+    with engine.begin() as connection:
+        identifier = void(connection, name)
+        details = {**leak.details, "import": identifier}
+        note(connection, COMPROMISED, name, **details)
+        if identifier is not None:
+            note(connection, VOIDED, name, identifier=identifier, why="the column's key was compromised")
+    return replace(leak, details=details)
 
 
 def unfinished(keyset: Keyset, events: Iterable[KeyEvent]) -> Leak | None:

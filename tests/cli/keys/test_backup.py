@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from tests.cli.keys.conftest import House
 from tests.keys.people import an_identity, program
 
 from strongroom.testing.gateway import Gateway
 
+NOTE = "public.people.note"
 TERMINAL = Path(__file__).parent.parent.parent / "kit" / "terminal.py"
 
 
@@ -129,6 +131,41 @@ def test_one_that_was_destroyed(house: House) -> None:
     assert again.status == 2
     assert "backup-unknown" in again.stderr
     assert json.loads(house("keys", "events", "--json").stdout)[-1]["what"] == "backup forgotten"
+
+
+def test_one_that_a_lost_state_knew(house: House) -> None:
+    """Read and entered again, with those before it; it stands in the way of a destruction then."""
+    first, hold = house.backup("first.age"), ("keys", "hold", NOTE, "--reason", "case 17")
+    assert house(*hold).status == 0
+    second = house.backup("second.age")
+    ids = [one["id"] for one in listed(house)]
+    house.burn("state")
+    assert house("keys", "rotate", NOTE, "--reencrypt", "--no-wait").status == 0
+    assert house("keys", "rollbacks", "--acknowledge").status == 0
+    assert listed(house) == []
+    run = house("keys", "backups", "--register", str(second), "--identity", house.identity, "--json")
+    assert run.status == 0, run.stderr
+    assert "legal hold" in run.stderr
+    assert "case 17" in run.stderr
+    entered = {one["id"]: one["place"] for one in json.loads(run.stdout)}
+    assert entered == dict(zip(ids, [str(first), str(second)], strict=True))
+    refused = house("keys", "destroy", NOTE, "1")
+    assert refused.status == 1
+    assert all(one in refused.stdout for one in ids)
+
+
+def test_a_file_that_is_not_to_be_registered(house: House) -> None:
+    """One that does not open, and one that holds other keys than are here: neither is entered."""
+    file = house.backup()
+    house.burn("state")
+    words = ("keys", "backups", "--register", str(file), "--identity")
+    stranger = house.safe / "stranger"
+    stranger.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    assert house(*words, str(stranger)).status == 2
+    foreign = house(*words, house.identity)
+    assert (foreign.status, "backup-unknown" in foreign.stderr) == (2, True)
+    assert house("keys", "backups", "--register", str(file), "--forget", "1").status == 2
+    assert listed(house) == []
 
 
 def test_nothing_of_it_in_what_is_said(house: House) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from tests.changeover.killing import Killed, killing
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.cli.keys.dying import OFTEN
 from tests.cli.keys.test_tenant_backup import Desk
 from tests.cli.keys.test_tenant_drill import IBAN, desk
 from tests.cli.keys.test_transfer import wrapped
-from tests.cli.keys.test_work import NOTE, OFTEN, Site, site
+from tests.cli.keys.test_work import NOTE, Site, site
 
 from strongroom.changeover.model import Stage, Tell
 from strongroom.cli.keys.work import KeyWork

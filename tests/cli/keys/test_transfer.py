@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ import tink
 from tests.cli.keys.conftest import EVERYONE, House
 from tests.conftest import missing
 from tink import aead, cleartext_keyset_handle, daead
+
+from strongroom.cli.keys import transfer
+from strongroom.cli.keys.work import KeyWork
+from strongroom.cli.worksite import worksite
+from strongroom.config import load
+from strongroom.errors import KeyImportRefused
+from strongroom.keys.model import Keyset
 
 NOTE, EMAIL = "public.people.note", "public.people.email"
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "importing-keys.md"
@@ -132,6 +140,42 @@ def test_what_was_wrapped_for_another_import(house: House, tmp_path: Path) -> No
     blob = wrapped(tmp_path / "safe", house("keys", "import", NOTE, "--begin").stdout, 32)
     assert house("keys", "import", NOTE, "--begin").status == 0
     assert "key-import-refused" in house("keys", "import", NOTE, "--key-file", str(blob)).stderr
+
+
+def test_what_was_wrapped_before_a_leak(house: House, tmp_path: Path) -> None:
+    """Its key pair may be known with the key: the import is void, which is said; another may begin."""
+    blob = wrapped(tmp_path / "safe", house("keys", "import", NOTE, "--begin").stdout, 32)
+    leak = house("keys", "compromise", NOTE, "--no-wait")
+    assert leak.status == 0
+    assert "that had begun is void" in leak.stderr
+    late = house("keys", "import", NOTE, "--key-file", str(blob))
+    assert late.status == 2
+    assert "ends where the column's key is compromised" in " ".join(late.stderr.split())
+    assert len(versions(house)) == 2
+    blob = wrapped(tmp_path / "safe", house("keys", "import", NOTE, "--begin").stdout, 32)
+    assert house("keys", "import", NOTE, "--key-file", str(blob)).status == 0
+
+
+def test_a_leak_while_the_key_comes(house: House, tmp_path: Path) -> None:
+    """It is written down between the unwrapping and the keyset: what was unwrapped is not taken."""
+    blob = wrapped(tmp_path / "safe", house("keys", "import", NOTE, "--begin").stdout, 32)
+
+    class Late(KeyWork):
+        def change(self, name: str, after: Callable[[Keyset], Keyset]) -> Keyset:
+            assert house("keys", "compromise", NOTE, "--no-wait").status == 0
+            return super().change(name, after)
+
+    with worksite(load(house.folder / "strongroom.yaml"), None, "test") as site:
+        work = Late(site, wait=False)
+        with pytest.raises(KeyImportRefused):
+            transfer._take(work, work.keyset_name(NOTE), NOTE, blob.read_bytes(), as_json=False)
+    assert [one["state"] for one in versions(house)] == ["compromised", "active"]
+
+
+def versions(house: House) -> list[dict[str, object]]:
+    """As `keys show` has them."""
+    shown: list[dict[str, object]] = json.loads(house("keys", "show", NOTE, "--json").stdout)
+    return shown
 
 
 @pytest.mark.parametrize("words", [(), ("--begin", "--key-file", "x")])

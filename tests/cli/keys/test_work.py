@@ -1,23 +1,20 @@
 """cli/keys/work.py: key-encryption keys are rotated and versions destroyed, killed at any statement."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import event
-from tests.changeover.killing import Killed, Mortal
 from tests.cli.keys.conftest import EVERYONE, House
+from tests.cli.keys.dying import OFTEN, address, cut_until_done, dying_work, opened
 
 from strongroom.cli.keys.work import KeyWork, Said
-from strongroom.cli.worksite import Worksite, bar
+from strongroom.cli.worksite import bar
 from strongroom.config import StateAddress, load
-from strongroom.gateway.protection import open_keks, schemes_of
-from strongroom.gateway.restoring import places_of_keys
+from strongroom.gateway.protection import open_keks
 from strongroom.keys.endings import Ending, Endings, of_version
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.imported import ImportToken
@@ -31,25 +28,24 @@ from strongroom.state import State, open_state
 NOTE = "public.people.note"
 PHONE = "public.people.phone"
 NOW = datetime.now(UTC)
-OFTEN = 400
 
 
 @dataclass
 class Site:
-    """A house with all that a key-encryption key wraps: keysets in use, one retired, an import begun."""
+    """A house with all that a key-encryption key wraps: keysets in use, one retired, an import for it."""
 
     house: House
 
     def __post_init__(self) -> None:
         self.note, self.phone = (f"{self.house.database}/{one}" for one in (NOTE, PHONE))
         with self.state() as state:
-            keks = open_keks(load(self.house.folder / "strongroom.yaml"), state)
+            keks = open_keks(load(self.file), state)
             scheme = Scheme.parse(self.house.database, PHONE, type="text", encryption="randomized")
             retired = keks.wrap(new_keyset(scheme, NOW))
             store = KeyStore(state.engine, keks)
             store.adopt([retired])
             store.retire([retired.name])
-            Imports(state.engine, keks).begin(self.note, ImportToken.make(NOW))
+            Imports(state.engine, keks).begin(self.phone, ImportToken.make(NOW))
         with self.house.server.connect(self.house.database) as direct:
             direct.execute("CREATE TABLE strongroom_keys.retired_keysets (LIKE strongroom_keys.keysets)")
             direct.execute(
@@ -57,66 +53,37 @@ class Site:
                 (retired.name, retired.revision, retired.wrapped),
             )
 
-    @contextmanager
-    def state(self) -> Iterator[State]:
+    @property
+    def file(self) -> Path:
+        """The configuration."""
+        return self.house.folder / "strongroom.yaml"
+
+    def state(self) -> AbstractContextManager[State]:
         """The state, as one more process opens it."""
-        state = open_state(load(self.house.folder / "strongroom.yaml").state)
-        try:
-            yield state
-        finally:
-            state.close()
+        return opened(self.file)
 
-    @contextmanager
-    def work(self, statements: int, said: Said = bar) -> Iterator[KeyWork]:
-        """A command that dies after so many statements and transactions, counted once it has prepared."""
-        settings = load(self.house.folder / "strongroom.yaml")
-        server = self.house.server
-        mortal = Mortal.connect(
-            host=str(server.socket_folder),
-            port=server.port,
-            dbname=self.house.database,
-            user="postgres",
-            autocommit=True,
-        )
-
-        def count(_: object) -> None:
-            mortal.left -= 1
-            if mortal.left < 0:
-                raise Killed
-
-        (place,) = places_of_keys(settings)
-        with self.state() as state, mortal:
-            site = Worksite(settings, state, place, schemes_of(settings, place.name), mortal)
-            work = KeyWork(site, wait=False, said=said)
-            mortal.left = statements
-            event.listen(state.engine, "begin", count)
-            yield work
+    def work(self, steps: int, said: Said = bar) -> AbstractContextManager[KeyWork]:
+        """A command that dies after so many steps."""
+        return dying_work(self.file, address(self.house.server, self.house.database), steps, said)
 
     def killed_until(self, deed: Callable[[KeyWork], object], step: int = 1, offset: int = 0) -> int:
-        """Does it, killed again and again, each time some statements later; returns how often it died."""
-        for times, statements in enumerate(range(offset, OFTEN, step)):
-            try:
-                with self.work(statements) as work:
-                    deed(work)
-            except (Killed, psycopg.OperationalError):
-                self.holds()
-            else:
-                return times
-        raise AssertionError
+        """Does it, killed again and again, each time some steps later; returns how often it died."""
+        to = address(self.house.server, self.house.database)
+        return cut_until_done(self.file, to, deed, self.holds, range(offset, OFTEN, step))
 
     def holds(self) -> None:
         """What is needed opens, by what a start finds now: values, the keyset out of use, the import."""
         assert self.house.opened() == EVERYONE
-        settings = load(self.house.folder / "strongroom.yaml")
+        settings = load(self.file)
         with self.state() as state:
             keks = open_keks(settings, state)
             (retired,) = kept_retired(state.engine)
             assert keks.unwrap(retired).name == self.phone
-            assert Imports(state.engine, keks).pending(self.note)
+            assert Imports(state.engine, keks).pending(self.phone)
 
     def keyset(self, name: str) -> Keyset:
         """A keyset or KEK as the state has it."""
-        settings = load(self.house.folder / "strongroom.yaml")
+        settings = load(self.file)
         with self.state() as state:
             keks = open_keks(settings, state)
             return keks.by_name.get(name) or KeyStore(state.engine, keks).load()[name]

@@ -1,6 +1,6 @@
 """``strongroom keys approvals``: who must sign what, what is to be signed, and a change of who must."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ import typer
 from strongroom.cli.keys.approving import Approval, Signature, read_limited, signatures_of, signed
 from strongroom.cli.keys.asking import say
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_json, print_table
+from strongroom.cli.output import print_done, print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ApprovalIncomplete, ApprovalsWeakened
 from strongroom.keys.approval_store import Approvals
@@ -120,7 +120,13 @@ def _plain(text: str) -> str:
 
 
 @approvals.command("change")
-def change(*, config: Config = DEFAULT_FILE, approval: Approval = None, signature: Signature = None) -> None:
+def change(
+    *,
+    config: Config = DEFAULT_FILE,
+    approval: Approval = None,
+    signature: Signature = None,
+    json: Json = False,
+) -> None:
     """Put what the configuration asks for on record, where that is less: those on record must sign it.
 
     Examples: strongroom keys approvals change · strongroom keys approvals change --approval
@@ -128,21 +134,23 @@ def change(*, config: Config = DEFAULT_FILE, approval: Approval = None, signatur
     """
     settings = load(config)
     state = open_state(settings.state)
+    people: Sequence[str] = ()
     try:
         on_record = Approvals(state.engine)
         recorded, configured = on_record.recorded(), settings.approvals
         if configured == recorded:
-            print("what the configuration asks for is on record already")
-            return
-        if recorded is None or (configured is not None and configured.covers(recorded)):
+            words = "what the configuration asks for is on record already"
+        elif recorded is None or (configured is not None and configured.covers(recorded)):
             on_record.required(configured)
-            print("it asks for no less than what was on record, and is on record now")
-            return
-        with signed(state, _act(recorded, configured), recorded, approval, signature) as people:
-            on_record.change(configured, people)
-        print(f"what the configuration asks for is on record now; {', '.join(people)} signed it")
+            words = "it asks for no less than what was on record, and is on record now"
+        else:
+            with signed(state, _act(recorded, configured), recorded, approval, signature) as people:
+                on_record.change(configured, people)
+            words = f"what the configuration asks for is on record now; {', '.join(people)} signed it"
     finally:
         state.close()
+    done = {"changed": configured != recorded, "signed_by": list(people)}
+    print_done(done, words, as_json=json)
 
 
 def _act(recorded: Requirement, configured: Requirement | None) -> Act:

@@ -1,7 +1,6 @@
 """``strongroom keys custody``: who keeps each key and its backup, and when that was last tested."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -10,11 +9,12 @@ import typer
 
 from strongroom.cli.keys.naming import keysets_of, of_each_tenant
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing
-from strongroom.keys.custody import Custody, note, noted
+from strongroom.keys.custody import NOBODY, Custody, keeping, note, noted
 from strongroom.keys.journal import Journal
+from strongroom.keys.kek import tenant_of
 from strongroom.keys.store import kept_keks, kept_keysets
 from strongroom.state import State, look_at_state, open_state
 
@@ -51,6 +51,8 @@ def custody(
 ) -> None:
     """Show or note who keeps a key, who keeps its backup, and when that was last tested.
 
+    What is noted of a key-encryption key counts for the keys that it wraps, where nothing is noted of them.
+
     Examples: strongroom keys custody · strongroom keys custody public.customers.email --keeper Ada
     --backup-keeper "the safe in Bern" --every 90d · strongroom keys custody "file 1f2e3d4c" --tested
     """
@@ -68,11 +70,24 @@ def custody(
             Journal(state.engine).add("custody noted", known)
         elif keeper or backup_keeper or every or tested:
             raise typer.BadParameter("name the key whose custody is to be noted")
-        found = noted(state.engine)
+        found = {one.name: one for one in noted(state.engine)}
+        wanted = [known] if name is not None else [*dict.fromkeys([*_ours(state), *found])]
     finally:
         state.close()
-    columns = ["key", "keeper", "backup keeper", "every", "tested", "due"]
-    print_table(columns, _rows(found, now), as_json=json)
+    rows = [_row(one, keeping(found, one), now) for one in wanted]
+    if json and name is not None:
+        print_json(rows[0])
+    else:
+        columns = ["key", "keeper", "backup keeper", "noted of", "every", "tested", "due"]
+        print_table(columns, rows, as_json=json)
+
+
+def _ours(state: State) -> list[str]:
+    """Roots, then KEKs, then keysets; of tenants' keys, which are many, only what is noted is shown."""
+    keks = kept_keks(state.engine)
+    roots = {root for name, row in keks.items() if tenant_of(name) is None for root in row.wraps}
+    names = [*keks, *(one.name for one in kept_keysets(state.engine))]
+    return [*sorted(roots), *(name for name in names if tenant_of(name) is None)]
 
 
 def _known(settings: Settings, state: State, name: str) -> str:
@@ -119,15 +134,16 @@ def _period(every: str | None) -> timedelta | None:
     return timedelta(days=int(found[1]))
 
 
-def _rows(found: Sequence[Custody], now: datetime) -> list[dict[str, object]]:
-    return [
-        {
-            "key": one.name,
-            "keeper": one.keeper,
-            "backup keeper": one.backup_keeper,
-            "every": None if one.every is None else f"{one.every.days}d",
-            "tested": None if one.tested is None else f"{one.tested:%Y-%m-%d}",
-            "due": None if one.due is None else f"{one.due:%Y-%m-%d}" + (" OVERDUE" if one.due < now else ""),
-        }
-        for one in found
-    ]
+def _row(name: str, one: Custody | None, now: datetime) -> dict[str, object]:
+    if one is None:
+        unknown = dict.fromkeys(["noted of", "every", "tested", "due"])
+        return {"key": name, "keeper": NOBODY, "backup keeper": NOBODY, **unknown}
+    return {
+        "key": name,
+        "keeper": one.keeper or NOBODY,
+        "backup keeper": one.backup_keeper or NOBODY,
+        "noted of": None if one.name == name else one.name,
+        "every": None if one.every is None else f"{one.every.days}d",
+        "tested": None if one.tested is None else f"{one.tested:%Y-%m-%d}",
+        "due": None if one.due is None else f"{one.due:%Y-%m-%d}" + (" OVERDUE" if one.due < now else ""),
+    }

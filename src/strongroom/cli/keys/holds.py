@@ -7,7 +7,7 @@ import typer
 
 from strongroom.cli.keys.naming import keysets_of, of_each_tenant
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_done, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import HoldUnknown
 from strongroom.keys.holds import Hold, Holds
@@ -40,6 +40,7 @@ def hold(
     reason: Reason,
     until: Until = None,
     config: Config = DEFAULT_FILE,
+    json: Json = False,
 ) -> None:
     """Lay a legal hold on a key: neither it nor what wraps it can be destroyed until it is released.
 
@@ -58,22 +59,22 @@ def hold(
         Holds(state.engine).lay(one)
     finally:
         state.close()
-    print(f"hold {one.id}: {_what(one)} is not destroyed {_until(last)}")
+    print_done(_row(one, now), f"hold {one.id}: {_what(one)} is not destroyed {_until(last)}", as_json=json)
 
 
-def release(hold_id: HoldId, *, reason: Reason, config: Config = DEFAULT_FILE) -> None:
+def release(hold_id: HoldId, *, reason: Reason, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """End a legal hold; it stays in the list, with the reason.
 
     Example: strongroom keys release 1f2e3d4c --reason "case closed, says counsel"
     """
-    reason = _given(reason)
+    reason, now = _given(reason), datetime.now(UTC)
     state = open_state(load(config).state)
     try:
-        one = Holds(state.engine).release(hold_id, reason, datetime.now(UTC))
+        one = Holds(state.engine).release(hold_id, reason, now)
         Journal(state.engine).add("hold released", one.name, hold=one.id)
     finally:
         state.close()
-    print(f"hold {one.id} on {_what(one)} is released")
+    print_done(_row(one, now), f"hold {one.id} on {_what(one)} is released", as_json=json)
 
 
 def holds(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:

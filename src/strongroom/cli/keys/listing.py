@@ -1,6 +1,6 @@
 """``strongroom keys list`` and ``show``: which keys there are, what each may do, and what is due."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,10 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import KeysetMissing, TenantKeyAway
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.gateway.tenants import holds_own
-from strongroom.keys.custody import Overdue, overdue
+from strongroom.keys.custody import NOBODY, Custody, Overdue, keeping, noted, overdue, unkept
 from strongroom.keys.endings import Endings, Kind, of_version
 from strongroom.keys.generation import Rollback, unseen
-from strongroom.keys.kek import Keks, WrappedKek, database_of, family_of, kek_name, scope_of
+from strongroom.keys.kek import Keks, WrappedKek, database_of, family_of, kek_name, scope_of, tenant_of
 from strongroom.keys.model import Keyset, KeyVersion
 from strongroom.keys.rotation import due
 from strongroom.keys.store import KeyStore, kept_keks, kept_keysets
@@ -32,9 +32,10 @@ Name = Annotated[
 def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Show every key: what it serves, how old it is, how much it was used, and what is due.
 
-    Exit status 1 where a rotation is due, or the test of a key's backup (`strongroom keys custody`), or where
-    the state was copied back, or lost, and nobody has seen to it (`strongroom keys rollbacks`). Keys of
-    tenants that are withdrawn or destroyed are listed as such, with what is known without them.
+    Exit status 1 where a rotation is due, or the test of a key's backup; where for a month nobody was noted
+    who keeps a key, or its backup (`strongroom keys custody`); or where the state was copied back, or lost,
+    and nobody has seen to it (`strongroom keys rollbacks`). Keys of tenants that are withdrawn or destroyed
+    are listed as such, with what is known without them.
 
     Example: strongroom keys list --json
     """
@@ -44,8 +45,9 @@ def list_keys(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
         rows += [kept.absence(name, state) for name, state in kept.absent.items()]
         tests = [one for one in kept.overdue if one.name not in {row["key"] for row in rows}]
         rows += [{"key": "the state", "due": _seen_to(one)} for one in kept.rollbacks]
-    rows += [{"key": one.name, "due": _overdue(one)} for one in tests]
-    print_table(["key", "columns", "state", "versions", "newest", "age", "uses", "due"], rows, as_json=json)
+    rows += [{"key": one.name, "due": one.words} for one in tests]
+    columns = ["key", "columns", "state", "versions", "newest", "age", "uses", "keeper", "due"]
+    print_table(columns, rows, as_json=json)
     if any(row["due"] for row in rows):
         raise typer.Exit(1)
 
@@ -73,6 +75,7 @@ class _Kept:
     columns: Mapping[str, list[str]]
     settings: Settings
     now: datetime
+    custody: Mapping[str, Custody]
     overdue: list[Overdue]
     rollbacks: list[Rollback]
     endings: Mapping[str, datetime]
@@ -116,14 +119,20 @@ class _Kept:
             "newest": f"{keyset.primary:08x}",
             "age": f"{(self.now - primary.created).days} days",
             "uses": self.uses.get((keyset.name, keyset.primary), 0),
+            "keeper": self._keeper(keyset.name),
             "due": "; ".join(self._due(keyset)) or None,
         }
 
     def absence(self, name: str, state: str) -> dict[str, object]:
         """The row of a key that is not here."""
-        late = "; ".join(_overdue(one) for one in self.overdue if one.name == name)
+        late = "; ".join(one.words for one in self.overdue if one.name == name)
         unknown = dict.fromkeys(["versions", "newest", "age", "uses"])
-        return {"key": name, "columns": self._columns(name), "state": state, **unknown, "due": late or None}
+        known = {"key": name, "columns": self._columns(name), "state": state, "keeper": self._keeper(name)}
+        return {**known, **unknown, "due": late or None}
+
+    def _keeper(self, name: str) -> str:
+        one = keeping(self.custody, name)
+        return NOBODY if one is None else one.keeper or NOBODY
 
     def _columns(self, name: str) -> str:
         return ", ".join(self.columns.get(family_of(name), ()))
@@ -132,7 +141,7 @@ class _Kept:
         assert self.settings.keys is not None
         if reason := due(keyset, self.uses, self.now, self.settings.keys.period):
             yield reason
-        yield from (_overdue(one) for one in self.overdue if one.name == keyset.name)
+        yield from (one.words for one in self.overdue if one.name == keyset.name)
 
     def version(self, keyset: Keyset, version: KeyVersion) -> dict[str, object]:
         """One row of what is shown of a keyset."""
@@ -150,10 +159,6 @@ class _Kept:
         }
 
 
-def _overdue(one: Overdue) -> str:
-    return f"its backup should have been tested by {one.since:%Y-%m-%d}"
-
-
 def _seen_to(one: Rollback) -> str:
     return f"{one.what}, found {one.found:%Y-%m-%d %H:%M}Z; see `strongroom keys rollbacks`"
 
@@ -169,13 +174,24 @@ def _kept(settings: Settings) -> Iterator[_Kept]:
             for name, scheme in schemes_of(settings, database).items():
                 columns.setdefault(scheme.keyset, []).append(name)
         now = datetime.now(UTC)
-        late = overdue(state.engine, now)
         back = unseen(state.engine)
         endings = Endings(state.engine).all(Kind.VERSION)
         keysets, absent = store.load(), _absent(settings, state, keks)
-        yield _Kept(keks, keysets, store.uses(), columns, settings, now, late, back, endings, absent)
+        custody = {one.name: one for one in noted(state.engine)}
+        made = _made(state, [*keks.by_name.values(), *keysets.values()])
+        late = [*overdue(state.engine, now), *unkept(state.engine, made, now)]
+        yield _Kept(keks, keysets, store.uses(), columns, settings, now, custody, late, back, endings, absent)
     finally:
         state.close()
+
+
+def _made(state: State, keysets: Iterable[Keyset]) -> dict[str, datetime]:
+    """When each key was made that somebody must keep: not tenants'; a root, when what it wraps was."""
+    made = {one.name: one.versions[0].created for one in keysets if tenant_of(one.name) is None}
+    for name, row in kept_keks(state.engine).items():
+        for root in row.wraps if name in made else ():
+            made[root] = min(made[name], made.get(root, made[name]))
+    return made
 
 
 def _absent(settings: Settings, state: State, keks: Keks) -> dict[str, str]:

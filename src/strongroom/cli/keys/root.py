@@ -12,7 +12,7 @@ import typer
 from strongroom.cli.keys.approving import Approval, Signature, approved, roots_in_words
 from strongroom.cli.keys.root_make import make
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_done, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.config.model import Keys
 from strongroom.config.roots import PassphraseAddress, RootAddress
@@ -102,6 +102,7 @@ def rewrap(
     new_passphrase: NewPassphrase = False,
     approval: Approval = None,
     signature: Signature = None,
+    json: Json = False,
 ) -> None:
     """Wrap every key-encryption key anew under each configured root, now rather than at the next start.
 
@@ -124,11 +125,11 @@ def rewrap(
             Journal(state.engine).add("rewrapped", ", ".join(onto.names), keks=names)
     finally:
         state.close()
-    for row in rows:
-        print(f"{row.name} is wrapped by {', '.join(onto.names)}")
-    if not rows:
-        print("there is no key-encryption key yet: `strongroom protect` and `serve` make one")
-    if new_passphrase:
+    none = "there is no key-encryption key yet: `strongroom protect` and `serve` make one"
+    words = [f"{row.name} is wrapped by {', '.join(onto.names)}" for row in rows] or [none]
+    done = {"keks": [row.name for row in rows], "roots": list(onto.names)}
+    print_done(done, *words, as_json=json)
+    if new_passphrase and not json:
         print("give the gateways the new passphrase at their next start; until then, the old one opens too")
 
 
@@ -158,6 +159,7 @@ def remove(
     cancel: Cancel = False,
     approval: Approval = None,
     signature: Signature = None,
+    json: Json = False,
 ) -> None:
     """Take off what a root wrapped: the first call schedules it, a later one with --now-due does it.
 
@@ -174,16 +176,21 @@ def remove(
     state = open_state(settings.state)
     try:
         if cancel:
-            _cancel(state, name)
+            done, words = _cancel(state, name)
         elif now_due:
-            _carry_out(settings, state, name, approval, signature)
+            done, words = _carry_out(settings, state, name, approval, signature)
         else:
-            _schedule(settings, state, name, timedelta(days=keys.destroy_delay_days))
+            done, words = _schedule(settings, state, name, timedelta(days=keys.destroy_delay_days))
     finally:
         state.close()
+    print_done({"root": name, **done}, *words, as_json=json)
 
 
-def _cancel(state: State, name: str) -> None:
+Done = tuple[dict[str, object], list[str]]
+"""What was done to a removal, for programs and for people."""
+
+
+def _cancel(state: State, name: str) -> Done:
     endings, ending = Endings(state.engine), of_root(name)
     if endings.begun(ending) is not None:
         raise RootRemovalRefused(
@@ -194,20 +201,23 @@ def _cancel(state: State, name: str) -> None:
             f"no removal of the root {name!r} was scheduled", hint="see `strongroom keys root list`"
         )
     Journal(state.engine).add("root removal cancelled", name)
-    print(f"the root {name} stays")
+    return {"removal": "cancelled"}, [f"the root {name} stays"]
 
 
-def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> None:
+def _schedule(settings: Settings, state: State, name: str, delay: timedelta) -> Done:
     wrapped = _without(settings, state, name).names
     due = Endings(state.engine).schedule(of_root(name), datetime.now(UTC) + delay)
     Journal(state.engine).add("root removal scheduled", name, due=f"{due:%Y-%m-%d %H:%M}Z")
-    print(f"the root {name} wraps {', '.join(wrapped)}; each opens by a configured root too")
-    print(f'from {due:%Y-%m-%d %H:%M}Z on: strongroom keys root remove "{name}" --now-due')
+    day = f"{due:%Y-%m-%d %H:%M}Z"
+    return {"removal": "scheduled", "due": day, "keks": list(wrapped)}, [
+        f"the root {name} wraps {', '.join(wrapped)}; each opens by a configured root too",
+        f'from {day} on: strongroom keys root remove "{name}" --now-due',
+    ]
 
 
 def _carry_out(
     settings: Settings, state: State, name: str, approval: Path | None, signatures: list[Path] | None
-) -> None:
+) -> Done:
     endings, ending = Endings(state.engine), of_root(name)
     endings.refuse_early(ending, datetime.now(UTC))
     removal = _without(settings, state, name)
@@ -219,8 +229,10 @@ def _carry_out(
             endings.begun(ending, keks)
         asyncio.run(wraps.carry_out(state, removal, copies_of(settings)))
         endings.done(ending, "root removed", keks=keks)
-    print(f"the root {name} wraps nothing here any more")
-    print("older dumps of the database and backups of the state hold what it wrapped: keep it while they are")
+    return {"removal": "done", "keks": list(removal.names)}, [
+        f"the root {name} wraps nothing here any more",
+        "older dumps of the database and backups of the state hold what it wrapped: keep it while they are",
+    ]
 
 
 def _without(settings: Settings, state: State, name: str) -> wraps.Removal:

@@ -9,7 +9,8 @@ import typer
 from pydantic_core import PydanticCustomError
 from rich.console import Console
 
-from strongroom.cli.options import Config
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_done
 from strongroom.config import DEFAULT_FILE, Settings, load, variable
 from strongroom.config.awskms_address import AwsKmsAddress
 from strongroom.config.kmip_address import KmipAddress
@@ -33,7 +34,9 @@ Shares = Annotated[
 _SHARES = re.compile(r"(\d{1,3})/(\d{1,3})")
 
 
-def make(address: Address, *, config: Config = DEFAULT_FILE, shares: Shares = None) -> None:
+def make(
+    address: Address, *, config: Config = DEFAULT_FILE, shares: Shares = None, json: Json = False
+) -> None:
     """Make a root: a file, a key in a token, or shares; for a key service, say what to run there.
 
     The configuration is not changed: write the address there when the root is made.
@@ -47,20 +50,29 @@ def make(address: Address, *, config: Config = DEFAULT_FILE, shares: Shares = No
         isinstance(place, ShamirAddress) and place.set_id is not None
     ):
         raise typer.BadParameter("write `make shamir: --shares 3/5`: the set is drawn, and its id is shown")
+    made, words = _made(place, settings, shares or "")
+    print_done({"root": made, **({} if made else {"next": "\n".join(words)})}, *words, as_json=json)
+
+
+def _made(place: RootAddress, settings: Settings, shares: str) -> tuple[str | None, list[str]]:
+    """The name of the root, None where it is not made here; and what to say of it."""
     match place:
         case FileAddress(path):
-            made = FileRoot.create(path, settings.state.path.parent)
-            print(f"the root {made.name} was made in {path}")
-            print("copy it to a safe place, apart from backups of the database")
+            name = FileRoot.create(path, settings.state.path.parent).name
+            advice = "copy it to a safe place, apart from backups of the database"
+            return name, [f"the root {name} was made in {path}", advice]
         case Pkcs11Address():
-            print(f"the root {Pkcs11Root.create(place).name} was made in the token, which it never leaves")
+            name = Pkcs11Root.create(place).name
+            return name, [f"the root {name} was made in the token, which it never leaves"]
         case ShamirAddress():
-            _hand_out(shares or "")
+            return _handed_out(shares)
         case PassphraseAddress():
-            print("a passphrase is not made: write it as second_root: and run `strongroom keys root rewrap`,")
-            print("or, where one is in use, `strongroom keys root rewrap --new-passphrase`")
+            return None, [
+                "a passphrase is not made: write it as second_root: and run `strongroom keys root rewrap`,",
+                "or, where one is in use, `strongroom keys root rewrap --new-passphrase`",
+            ]
         case VaultAddress() | AwsKmsAddress() | KmipAddress():
-            print("it is made there, by whoever may:\n\n" + _there(place))
+            return None, ["it is made there, by whoever may:\n\n" + _there(place)]
         case _:
             assert_never(place)
 
@@ -102,7 +114,7 @@ def _there(place: VaultAddress | AwsKmsAddress | KmipAddress) -> str:
             assert_never(place)
 
 
-def _hand_out(wanted: str) -> None:
+def _handed_out(wanted: str) -> tuple[str, list[str]]:
     """Shows each keeper their share on a screen of its own; then enough of them are entered once."""
     numbers = _SHARES.fullmatch(wanted)
     if numbers is None:
@@ -124,5 +136,7 @@ def _hand_out(wanted: str) -> None:
     place = ShamirAddress(shares[0].set_id)
     if Entered.ask([place]).root_of_shares(place).name != made.name:
         raise WrongShare("the shares give another root than was split")
-    console.print(f"the root {made.name} is in {len(shares)} shares, of which {numbers[1]} are enough:")
-    console.print(f"    second_root: shamir:{shares[0].set_id:08x}")
+    return made.name, [
+        f"the root {made.name} is in {len(shares)} shares, of which {numbers[1]} are enough:",
+        f"    second_root: shamir:{shares[0].set_id:08x}",
+    ]

@@ -10,6 +10,7 @@ from rich.console import Console
 from strongroom.cli.keys.rotate import show_rotated
 from strongroom.cli.keys.work import Columns, DatabaseName, KeyWork, Wait
 from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_done
 from strongroom.cli.worksite import worksite
 from strongroom.config import DEFAULT_FILE, load
 from strongroom.errors import InvalidKeyset
@@ -26,33 +27,48 @@ Sealing = Annotated[int, typer.Option("--sealing", metavar="N", min=1, help="Old
 
 
 def suspend(
-    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+    column: Column,
+    version: Version,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: DatabaseName = None,
+    json: Json = False,
 ) -> None:
     """Stop a version that is not in use for sealing: what it sealed does not open until it is active again.
 
     Example: strongroom keys suspend public.customers.iban --version 1
     """
-    _set(column, version, KeyState.SUSPENDED, config, database)
+    _set(column, version, KeyState.SUSPENDED, config, database, as_json=json)
 
 
 def activate(
-    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+    column: Column,
+    version: Version,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: DatabaseName = None,
+    json: Json = False,
 ) -> None:
     """Let a suspended version open again.
 
     Example: strongroom keys activate public.customers.iban --version 1
     """
-    _set(column, version, KeyState.ACTIVE, config, database)
+    _set(column, version, KeyState.ACTIVE, config, database, as_json=json)
 
 
 def deactivate(
-    column: Column, version: Version, *, config: Config = DEFAULT_FILE, database: DatabaseName = None
+    column: Column,
+    version: Version,
+    *,
+    config: Config = DEFAULT_FILE,
+    database: DatabaseName = None,
+    json: Json = False,
 ) -> None:
     """End a version's service: it opens what there is, and never seals again.
 
     Example: strongroom keys deactivate public.customers.iban --version 1
     """
-    _set(column, version, KeyState.DEACTIVATED, config, database)
+    _set(column, version, KeyState.DEACTIVATED, config, database, as_json=json)
 
 
 def floor(
@@ -62,6 +78,7 @@ def floor(
     sealing: Sealing,
     config: Config = DEFAULT_FILE,
     database: DatabaseName = None,
+    json: Json = False,
 ) -> None:
     """Set the lowest versions that may open and seal, whatever their states.
 
@@ -72,7 +89,8 @@ def floor(
         name = work.keyset_name(column)
         keyset = work.change(name, lambda before: before.with_floors(opening, sealing))
         work.journal.add("floors set", keyset.name, opening=opening, sealing=sealing)
-    print(f"{keyset.name}: versions from {opening} on open, from {sealing} on seal")
+    done = {"key": keyset.name, "opening": opening, "sealing": sealing}
+    print_done(done, f"{keyset.name}: versions from {opening} on open, from {sealing} on seal", as_json=json)
 
 
 def compromise(
@@ -110,6 +128,11 @@ def _tell(name: str, leak: Leak) -> None:
         f"{name}: exposed are the values of {', '.join(map(str, details['columns']))} since"  # type: ignore[call-overload]  # a list of names
         f" {str(details['since'])[:10]}, {details['uses']:,} uses at most, in the database and in its backups"
     )
+    if details.get("import") is not None:
+        console.print(
+            f"{name}: the import {details['import']} that had begun is void, since its key pair may be known"
+            " too; begin another, and wrap another key"
+        )
     if leak.since is not None:
         console.print(
             f"{name}: that was written down at {leak.since:%Y-%m-%d %H:%M}Z, and this run goes on with it;"
@@ -117,14 +140,17 @@ def _tell(name: str, leak: Leak) -> None:
         )
 
 
-def _set(column: str, number: int, state: KeyState, config: object, database: str | None) -> None:
+def _set(
+    column: str, number: int, state: KeyState, config: object, database: str | None, *, as_json: bool
+) -> None:
     with worksite(load(config), database, "strongroom keys") as site:  # type: ignore[arg-type]  # typer's path
         work = KeyWork(site)
         name = work.keyset_name(column)
         keyset = work.change(name, lambda before: before.with_state(key_id_of(before, number), state))
         key_id = key_id_of(keyset, number)
         work.journal.add(state.value, keyset.name, version=number, key_id=f"{key_id:08x}")
-    print(f"{keyset.name}: version {number} ({key_id:08x}) is {state.value}")
+    done = {"key": keyset.name, "version": number, "key_id": f"{key_id:08x}", "state": state.value}
+    print_done(done, f"{keyset.name}: version {number} ({key_id:08x}) is {state.value}", as_json=as_json)
 
 
 def key_id_of(keyset: Keyset, number: int) -> int:

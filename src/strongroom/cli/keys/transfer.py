@@ -13,10 +13,11 @@ from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.keys.asking import read_file, say
 from strongroom.cli.keys.states import Column
 from strongroom.cli.keys.work import DatabaseName, KeyWork
-from strongroom.cli.options import Config
+from strongroom.cli.options import Config, Json
+from strongroom.cli.output import print_done, print_json
 from strongroom.cli.worksite import chosen_database, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, load
-from strongroom.errors import KeysetMissing
+from strongroom.errors import KeyImportRefused, KeysetMissing
 from strongroom.gateway.protection import open_keks, schemes_of
 from strongroom.keys import document
 from strongroom.keys.approvals import Act
@@ -47,6 +48,7 @@ def import_key(
     database: DatabaseName = None,
     begin: Begin = False,
     key_file: KeyFile = None,
+    json: Json = False,
 ) -> None:
     """Bring your own key for a column: begin, wrap it where it is, then give what came of that.
 
@@ -62,19 +64,24 @@ def import_key(
         work = KeyWork(site)
         keyset = work.keyset_name(column)
         if key_file is None:
-            _begin(work, keyset)
+            _begin(work, keyset, as_json=json)
         else:
-            _take(work, keyset, column, read_file(key_file))
+            _take(work, keyset, column, read_file(key_file), as_json=json)
 
 
-def _begin(work: KeyWork, name: str) -> None:
+def _begin(work: KeyWork, name: str, *, as_json: bool) -> None:
     refuse_waiting(work.keyset(name))
     token = ImportToken.make(datetime.now(UTC))
     work.imports.begin(name, token)
     work.journal.add("import begun", name, identifier=token.identifier)
+    by, fingerprint = f"{token.expires:%Y-%m-%d %H:%M}Z", _fingerprint(token.public)
+    if as_json:
+        public = {"public_key": token.public.decode(), "sha256": fingerprint}
+        print_json({"key": name, "identifier": token.identifier, "expires": by, **public})
+        return
     print(token.public.decode(), end="")
-    say(f"import {token.identifier}, to be done by {token.expires:%Y-%m-%d %H:%M}Z; SHA-256 of the key:")
-    say(_fingerprint(token.public))
+    say(f"import {token.identifier}, to be done by {by}; SHA-256 of the key:")
+    say(fingerprint)
     say("compare it where the key is, then follow docs/guides/importing-keys.md; an earlier import is void")
 
 
@@ -84,16 +91,26 @@ def _fingerprint(public: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def _take(work: KeyWork, name: str, column: str, blob: bytes) -> None:
+def _take(work: KeyWork, name: str, column: str, blob: bytes, *, as_json: bool) -> None:
     now = datetime.now(UTC)
     token = work.imports.pending(name)
     material = unwrap(token, blob, now)
-    keyset = work.change(name, lambda before: with_imported(before, material, now))
+
+    def after(before: Keyset) -> Keyset:
+        # Nobody else is at work in the database now: `keys compromise` may have voided the import until here.
+        if work.imports.pending(name).identifier != token.identifier:
+            raise KeyImportRefused(f"the import {token.identifier} was voided meanwhile")
+        return with_imported(before, material, now)
+
+    keyset = work.change(name, after)
     newest = keyset.versions[-1]
     details = {"key_id": f"{newest.key_id:08x}", "identifier": token.identifier}
     work.journal.add("imported", name, **details)
     work.imports.done(name)
-    print(f"{name}: version {keyset.number(newest.key_id)} ({newest.key_id:08x}) was imported, and waits")
+    number = keyset.number(newest.key_id)
+    done = {"key": name, "version": number, **details, "state": newest.state.value}
+    words = f"{name}: version {number} ({newest.key_id:08x}) was imported, and waits"
+    print_done(done, words, as_json=as_json)
     say(f"let it seal: strongroom keys rotate {column}; deterministic columns need --reencrypt")
 
 
@@ -107,6 +124,7 @@ def export(
     danger: Danger = False,
     approval: Approval = None,
     signature: Signature = None,
+    json: Json = False,
 ) -> None:
     """Write a column's keys into a file, in the clear: with it, stock Tink opens every value.
 
@@ -136,7 +154,9 @@ def export(
             _write(output, keyset)
     finally:
         state.close()
-    print(f"the {len(keyset.versions)} versions of {name} are in {output}, in the clear")
+    done = {"key": name, "versions": len(keyset.versions), "file": str(output.resolve())}
+    words = f"the {len(keyset.versions)} versions of {name} are in {output}, in the clear"
+    print_done(done, words, as_json=json)
     say("`keyset` is for Tink's JSON reader, `associatedData` (hexadecimal) for its decryption")
 
 

@@ -37,7 +37,7 @@ from strongroom.keys.holds import Holds
 from strongroom.keys.imports import Imports
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import database_of, kek_name, tenant_of
-from strongroom.keys.leak import COMPROMISED, ROTATED, Leak, exposure, unfinished
+from strongroom.keys.leak import ROTATED, Leak, exposure, unfinished, write_down
 from strongroom.keys.model import Keyset
 from strongroom.keys.obstacles import (
     Obstacle,
@@ -161,8 +161,7 @@ class KeyWork:
                 return found
             columns = [scheme.column for scheme in schemes]
             leak = exposure(keyset, columns, self.uses(keyset), datetime.now(UTC))
-            self.journal.add(COMPROMISED, keyset.name, **leak.details)
-            return leak
+            return write_down(self._site.state.engine, keyset.name, leak)
 
     def replace(self, schemes: Sequence[Scheme], leak: Leak) -> Rotated:
         """Rotates the keyset of a leak to a version that it does not name, and trusts those named no more."""
@@ -187,8 +186,13 @@ class KeyWork:
 
         ``note`` is written down with it. Raises ``NotWanted`` and the errors of ``changeover.rotation``.
         """
+
+        def written_down(rotated: Rotated) -> None:
+            details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
+            self.journal.add(ROTATED, rotated.keyset.name, **details, **note)
+
         with self._said(WAIT if self._wait and not schemes[0].comparable else "") as tell:
-            rotated = rotate_keyset(
+            return rotate_keyset(
                 self._site.connection,
                 schemes,
                 self._prepared.keks,
@@ -201,10 +205,8 @@ class KeyWork:
                 finish=finish,
                 wanted=wanted,
                 exposed=exposed,
+                written_down=written_down,
             )
-        details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
-        self.journal.add(ROTATED, rotated.keyset.name, **details, **note)
-        return rotated
 
     def rotate_kek(self) -> tuple[str, int]:
         """Gives the database's KEK a new version; returns its name and how many keysets it wraps now."""
@@ -212,8 +214,9 @@ class KeyWork:
         with self._alone() as database:
             kept = kept_kek(database, kek_name(self._site.place.name))
             done = rotate_kek(database, open_kek(kept, roots), kept, roots, datetime.now(UTC))
-        take_over(self._site.state.engine, done.row, done.kek, done.keysets)
-        self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
+            # Before anybody else can rotate it: what is wrapped here would not open by this version then.
+            take_over(self._site.state.engine, done.row, done.kek, done.keysets)
+            self.journal.add("rotated", done.row.name, keysets=len(done.keysets))
         return done.row.name, len(done.keysets)
 
     def rotate_kek_of(self, tenant: str) -> tuple[str, int]:
