@@ -228,6 +228,30 @@ def test_ways_around_a_mask(policed: Gateway, query: str, what: str, extended: b
         assert sam.execute("SELECT id FROM people").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("DELETE FROM notes", "delete_all on public.notes"),
+        ("DELETE FROM notes WHERE id = 7 OR 1 = 1", "delete_all on public.notes"),
+        ("UPDATE notes SET body = 'x' WHERE id = id", "update_all on public.notes"),
+        ("WITH d AS (DELETE FROM notes RETURNING id) SELECT 1 FROM d", "delete_all on public.notes"),
+        ("DELETE FROM people", "delete_all on public.people"),
+    ],
+)
+def test_a_change_of_all_rows_is_refused_unless_allowed(
+    policed: Gateway, query: str, what: str, extended: bool
+) -> None:
+    """An account that may delete row by row may not by accident delete them all."""
+    with session(policed, "app") as app:
+        with pytest.raises(errors.InsufficientPrivilege) as refused:
+            app.execute(query, prepare=extended)
+        assert what in str(refused.value)
+        assert "WHERE" in (refused.value.diag.message_hint or "")
+        assert app.execute("DELETE FROM notes WHERE id = 7").rowcount == 0
+        assert app.execute("SELECT count(*) FROM notes").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("protected", ["email", "name"])
 def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -> None:
     """A statement of PREPARE that the extended protocol runs by its name."""

@@ -25,6 +25,12 @@ from strongroom.sql.statement import Analysis, Output, Resolved
 NAMED_AT_MOST = 3
 """Accesses that the message of a denial names; a statement may make hundreds."""
 
+_OF_ALL = frozenset({Action.UPDATE_ALL, Action.DELETE_ALL})
+_NO_WHERE = (
+    "Say in WHERE which rows are meant, by a column of the table; update_all and delete_all let a role go"
+    " without."
+)
+
 
 class Judge(Protocol):
     """Decides for one session; it knows whose it is, and under which circumstances."""
@@ -136,7 +142,10 @@ def _denied(decision: Decision) -> AccessDenied:
     refused = [_in_words(one.access) for one in decision.reasons if one.effect is not PERMIT]
     more = len(refused) - NAMED_AT_MOST
     named = ", ".join(refused[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-    return AccessDenied(f"permission denied: {named or 'none of your roles counts now'}")
+    message = f"permission denied: {named or 'none of your roles counts now'}"
+    if any(one.access.action in _OF_ALL for one in decision.reasons if one.effect is not PERMIT):
+        return AccessDenied(message, hint=_NO_WHERE)
+    return AccessDenied(message)
 
 
 def _in_words(one: Access) -> str:
