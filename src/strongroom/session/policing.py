@@ -5,11 +5,11 @@ and remembers the answers for as long as the judge's standing is the same: who a
 which of its conditions hold. What is denied raises `AccessDenied`, with the names of what was asked for and
 no more.
 
-Used by `guard`; pure.
+Used by `guard`, and `questions` by ``strongroom policy explain``; pure.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -58,6 +58,27 @@ class Said:
     application: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a policy is asked about one statement."""
+
+    accesses: tuple[Access, ...]
+    shown: Mapping[ColumnId, Access]
+    """For each column that is output as it stands."""
+
+
+def questions(statement: Resolved, schema: Schema, database: str) -> Questions:
+    """The accesses of a statement by the names that a policy knows, the database's own among them."""
+    columns = (one.column for one in statement.outputs or () if one.column is not None)
+    return Questions(
+        tuple(_asked(one, database) for one in sorted(statement.accesses, key=_in_order)),
+        {
+            column: Access(Action.MASK, Resource(database, *access.named(schema, column)))
+            for column in columns
+        },
+    )
+
+
 class Policing:
     """The judge of one session, and what it said."""
 
@@ -98,18 +119,18 @@ class Policing:
         if statement.defines is not None:
             # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
             statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
-        accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
-        outputs = statement.outputs or ()
-        shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
-        decision = self._judge.decide((*accesses, *shown.values()), Said(tenant, self._application))
+        asked = questions(statement, schema, self._judge.database)
+        decision = self._judge.decide(
+            (*asked.accesses, *asked.shown.values()), Said(tenant, self._application)
+        )
         if decision.effect is not PERMIT:
             raise _denied(decision)
-        if self._filters_unseen(accesses, tenant):
+        if self._filters_unseen(asked.accesses, tenant):
             statement = replace(statement, hushed=True)
         if not decision.masks:
             return statement
-        masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
-        masked = tuple(_masked(one, masks) for one in outputs)
+        masks = {column: decision.masks.get(one.resource) for column, one in asked.shown.items()}
+        masked = tuple(_masked(one, masks) for one in statement.outputs or ())
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
 
@@ -118,15 +139,13 @@ class Policing:
         asked = [Access(Action.REVEAL, one.resource) for one in accesses if one.action is Action.FILTER]
         return bool(asked) and self._judge.decide(asked, Said(tenant, self._application)).effect is not PERMIT
 
-    def _asked(self, one: access.Access) -> Access:
-        schema, name, column = one.schema or None, one.name or None, one.column or None
-        if one.action is Action.CALL:
-            return Access(one.action, Resource(self._judge.database, schema, function=name))
-        # What the catalog does not know has a name and no schema, so that no rule for a schema matches.
-        return Access(one.action, Resource(self._judge.database, schema or (name and ""), name, column))
 
-    def _shown(self, schema: Schema, column: ColumnId) -> Access:
-        return Access(Action.MASK, Resource(self._judge.database, *access.named(schema, column)))
+def _asked(one: access.Access, database: str) -> Access:
+    schema, name, column = one.schema or None, one.name or None, one.column or None
+    if one.action is Action.CALL:
+        return Access(one.action, Resource(database, schema, function=name))
+    # What the catalog does not know has a name and no schema, so that no rule for a schema matches.
+    return Access(one.action, Resource(database, schema or (name and ""), name, column))
 
 
 def _in_order(one: access.Access) -> tuple[str, ...]:
