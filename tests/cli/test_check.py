@@ -143,3 +143,98 @@ def test_an_unreachable_database(
     found = {one["subject"]: one for one in json.loads(result.stdout)}
     assert "[upstream-login-refused]" in found["databases.shop"]["remark"]
     assert found["databases.shop"]["remedy"]
+
+
+def with_roles(file: Path, roles: dict[str, object], **more: object) -> None:
+    """Adds roles to a configuration."""
+    written = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(written | {"roles": roles} | more))
+
+
+def test_the_policy_is_checked(file: Path, check: Check) -> None:
+    """Its files in Cedar are read and validated, and roles that nobody holds are named."""
+    with_roles(file, {"reader": {"databases": ["shop"]}}, policies=["extra.cedar"])
+    assert check()[1]["policy"] == "fails"
+    cedar = file.parent / "extra.cedar"
+    cedar.write_text("permit (principal, action, resource) when { resource.colour == 1 };")
+    assert check()[1]["policy"] == "fails"
+    cedar.write_text("permit (principal, action, resource);")
+    verdicts = check()[1]
+    assert (verdicts["policy"], verdicts["roles.reader"]) == ("holds", "mind")
+
+
+def test_rules_that_disagree_have_their_line(file: Path, strongroom: Callable[..., Run]) -> None:
+    """What the policy does not mean is found here, too."""
+    tables = {"public.*": ["select"], "*.orders": ["update"]}
+    with_roles(file, {"reader": {"databases": ["shop"], "tables": tables}})
+    run = strongroom("check", "--config", str(file), "--offline", "--json")
+    found = {one["subject"]: one for one in json.loads(run.stdout)}
+    rule = found["roles.reader.tables.*.orders"]
+    assert rule["verdict"] == "fails"
+    lines = file.read_text().splitlines()
+    number = 1 + next(index for index, line in enumerate(lines) if "*.orders" in line)
+    assert rule["remark"].startswith(f"strongroom.yaml:{number}: disagrees with")
+
+
+@pytest.mark.parametrize("command", [("check",), ("policy", "check", "--live")])
+def test_a_policy_beside_the_live_database(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    strongroom: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    """Names that are not there and masks that types do not take fail, with their lines; protected columns
+    have the type that clients see.
+    """
+    name = postgres.create_database("checked_policy")
+    postgres.run(
+        "CREATE TABLE customers (id integer, email bytea, born date);"
+        " CREATE FUNCTION slug(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+        name,
+    )
+    monkeypatch.setenv("SHOP_DB_PASSWORD", postgres.password)
+    file = live(postgres, name, tmp_path)
+    masks = {
+        "public.customers.email": {"show": {"mask": "email"}},
+        "public.customers.born": {"show": {"mask": "last", "n": 4}},
+        "public.customers.emial": "reveal",
+    }
+    role = {
+        "databases": ["shop"],
+        "tables": {"public.customers": ["select"], "public.custmers": ["select"]},
+        "columns": masks,
+        "functions": ["public.slug", "public.slugs"],
+    }
+    classes = {"public.customers.iban": "secret"}
+    with_roles(file, {"reader": role}, classes=classes, accounts={"app": {"databases": ["shop"]}})
+    run = strongroom(*command, "--config", str(file), "--json")
+    assert run.status == 1, run.stderr
+    failed = {one["subject"]: one["remark"] for one in json.loads(run.stdout) if one["verdict"] == "fails"}
+    wrong = {
+        "roles.reader.tables.public.custmers": "there is no such table in shop",
+        "roles.reader.columns.public.customers.emial": "there is no such column in shop",
+        "roles.reader.columns.public.customers.born": "does not fit the type date",
+        "roles.reader.functions.public.slugs": "there is no such function in shop",
+        "classes.public.customers.iban": "there is no such column in shop",
+    }
+    assert {one for one in failed if one.startswith(("roles.", "classes."))} == set(wrong)
+    for subject, what in wrong.items():
+        assert what in failed[subject]
+        assert failed[subject].startswith("strongroom.yaml:")
+
+
+def test_a_policy_beside_a_database_that_does_not_answer(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    strongroom: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Is said, and nothing is found wrong that nobody looked at."""
+    monkeypatch.setenv("SHOP_DB_PASSWORD", "wrong")
+    file = live(postgres, "postgres", tmp_path)
+    with_roles(file, {"reader": {"databases": ["shop"], "tables": {"public.nothing": ["select"]}}})
+    run = strongroom("policy", "check", "--live", "--config", str(file), "--json")
+    assert run.status == 1
+    failed = [one["subject"] for one in json.loads(run.stdout) if one["verdict"] == "fails"]
+    assert failed == ["policy in shop"]

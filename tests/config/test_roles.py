@@ -102,6 +102,7 @@ def test_protected_columns_are_of_that_class(file: Path) -> None:
         ("anna: {databases: [shop]", "anna: {databases: [shp]", "people.anna.databases names shp"),
         ("anna:", "app:", "people.app has the name of an account"),
         ("[select, insert]", "[select, inser]", ".tables.public.*: must be a list of actions"),
+        ("[select, insert]", "[select, delete_all]", "has delete_all, which lets delete do without a WHERE"),
         ("class:secret", "class:secrt", "names no class of columns"),
         (".iban: secret", ".iban: secrt", "should be 'secret'"),
         ("mask: email", "mask: mail", "names no mask"),

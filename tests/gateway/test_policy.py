@@ -59,6 +59,7 @@ ROLES: dict[str, Any] = {
         "columns": {"public.notes.*": "reveal"},
     },
 }
+NO_ROLES: dict[str, Any] = {"support": {"databases": ["misfits"]}, "intern": {"databases": ["misfits"]}}
 PASSWORD = "correct horse battery"
 ACCOUNTS = {"app": ["application"], "sam": ["support"], "ivy": ["intern"], "nobody": []}
 TABLES = """
@@ -228,6 +229,30 @@ def test_ways_around_a_mask(policed: Gateway, query: str, what: str, extended: b
         assert sam.execute("SELECT id FROM people").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("DELETE FROM notes", "delete_all on public.notes"),
+        ("DELETE FROM notes WHERE id = 7 OR 1 = 1", "delete_all on public.notes"),
+        ("UPDATE notes SET body = 'x' WHERE id = id", "update_all on public.notes"),
+        ("WITH d AS (DELETE FROM notes RETURNING id) SELECT 1 FROM d", "delete_all on public.notes"),
+        ("DELETE FROM people", "delete_all on public.people"),
+    ],
+)
+def test_a_change_of_all_rows_is_refused_unless_allowed(
+    policed: Gateway, query: str, what: str, extended: bool
+) -> None:
+    """An account that may delete row by row may not by accident delete them all."""
+    with session(policed, "app") as app:
+        with pytest.raises(errors.InsufficientPrivilege) as refused:
+            app.execute(query, prepare=extended)
+        assert what in str(refused.value)
+        assert "WHERE" in (refused.value.diag.message_hint or "")
+        assert app.execute("DELETE FROM notes WHERE id = 7").rowcount == 0
+        assert app.execute("SELECT count(*) FROM notes").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("protected", ["email", "name"])
 def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -> None:
     """A statement of PREPARE that the extended protocol runs by its name."""
@@ -366,3 +391,36 @@ def test_a_database_without_protected_columns(shop: PostgresServer) -> None:
             sam.execute("SELECT lower(email) FROM people")
         with pytest.raises(errors.InsufficientPrivilege):
             sam.execute("SELECT note FROM people")
+
+
+def test_what_is_wrong_with_a_policy_is_logged_when_it_is_loaded(shop: PostgresServer) -> None:
+    """Names that are not there, rules that disagree, and masks that types do not take: those are refused."""
+    shop.create_database("misfits")
+    shop.run("CREATE TABLE notes (id int, born date)", "misfits")
+    role = {
+        "databases": ["misfits"],
+        "tables": {"public.notes": ["select"], "public.nots": ["select"]},
+        "columns": {"public.notes.id": "reveal", "public.notes.born": {"show": {"mask": "email"}}},
+    }
+    with Gateway.start(
+        shop,
+        "misfits",
+        workers=1,
+        account=Account("app", PASSWORD),
+        first=lambda gateway: with_policy(gateway, {**NO_ROLES, "application": role}),
+    ) as running:
+        event = "a rule of the policy is wrong"
+        wait_until(lambda: len(logged(running, event)) == 2, "the policy was looked at")
+        told = {one["place"]: one for one in logged(running, event)}
+        born = told["roles.application.columns.public.notes.born"]
+        assert "does not fit the type date" in born["wrong"]
+        assert born["line"].partition(":")[0] == running.configuration.name
+        assert "no such table" in told["roles.application.tables.public.nots"]["wrong"]
+        with session(running, "app") as app:
+            with pytest.raises(errors.InsufficientPrivilege, match="can only be shown masked, and not so"):
+                app.execute("SELECT born FROM notes")
+            assert app.execute("SELECT id FROM notes").fetchall() == []
+        with_policy(running, {**NO_ROLES, "application": {**role, "columns": {"public.notes.ids": "reveal"}}})
+        running.signal(signal.SIGHUP)
+        wait_until(lambda: len(logged(running, event)) == 4, "the policy was looked at again")
+        assert logged(running, event)[-1]["place"] == "roles.application.columns.public.notes.ids"

@@ -8,7 +8,7 @@ from strongroom.policy.model import Mask
 from strongroom.protect import masks
 from strongroom.protect.masks import Kind
 from strongroom.protect.pseudonyms import PseudonymKey
-from strongroom.session.veils import understood, veils
+from strongroom.session.veils import misfit, understood, veils
 from strongroom.sql.statement import Output
 from strongroom.wire.postgres import types
 
@@ -61,3 +61,22 @@ def test_a_mask_that_does_not_fit() -> None:
     output = Output("id", 102, 1, column=(102, 1), mask=Mask("card"))
     with pytest.raises(AccessDenied, match="the mask card does not fit the type"):
         veils([output], CONTEXT.schema, KEY)
+
+
+@pytest.mark.parametrize(
+    ("mask", "type_oid", "wrong"),
+    [
+        (Mask("email"), types.TEXT, ""),
+        (Mask("hash"), types.TEXT, ""),
+        (Mask("constant"), 999_999, ""),
+        (Mask("email"), types.INT4, "does not fit the type integer"),
+        (Mask("email"), 999_999, "does not fit a type that Strongroom does not know"),
+        (Mask("fixed", "x"), types.DATE, "must be a value of the column's type"),
+        (Mask("last", 1000), types.TEXT, "a number from 1 to 64"),
+    ],
+)
+def test_which_masks_can_never_be_given(mask: Mask, type_oid: int, wrong: str) -> None:
+    """Known from the type alone, without a key."""
+    found = misfit(mask, type_oid, -1)
+    assert bool(found) == bool(wrong)
+    assert wrong in found

@@ -176,14 +176,20 @@ def test_a_recursive_query_hides_no_column() -> None:
             "insert into plain (id, txt) values (1, 'a') on conflict (id) do update set txt = excluded.txt",
             {"insert plain", "update plain", "select plain", "write plain.id", "write plain.txt"},
         ),
-        ("update plain set txt = 'a'", {"update plain", "write plain.txt"}),
+        ("update plain set txt = 'a'", {"update plain", "update_all plain", "write plain.txt"}),
         (
             "update plain set txt = 'a' where id = 1",
             {"update plain", "write plain.txt", "select plain", "filter plain.id"},
         ),
-        ("update plain set txt = txt || 'a'", {"update plain", "write plain.txt", "reveal plain.txt"}),
-        ("update plain set (id, txt) = (1, 'a')", {"update plain", "write plain.txt", "write plain.id"}),
-        ("delete from plain", {"delete plain"}),
+        (
+            "update plain set txt = txt || 'a'",
+            {"update plain", "update_all plain", "write plain.txt", "reveal plain.txt"},
+        ),
+        (
+            "update plain set (id, txt) = (1, 'a')",
+            {"update plain", "update_all plain", "write plain.txt", "write plain.id"},
+        ),
+        ("delete from plain", {"delete plain", "delete_all plain"}),
         (
             "delete from plain where txt = 'a' returning id",
             {"delete plain", "select plain", "filter plain.txt"},
@@ -203,8 +209,14 @@ def test_a_recursive_query_hides_no_column() -> None:
                 "write plain.id",
             },
         ),
-        ("with x as (delete from plain returning txt) select txt from x", {"delete plain", "select plain"}),
-        ("update mails set id = 1", {"update mails", "write mails.id", "write customers.id"}),
+        (
+            "with x as (delete from plain returning txt) select txt from x",
+            {"delete plain", "delete_all plain", "select plain"},
+        ),
+        (
+            "update mails set id = 1",
+            {"update mails", "update_all mails", "write mails.id", "write customers.id"},
+        ),
         ("copy plain (txt) from stdin", {"copy plain", "insert plain", "write plain.txt"}),
         ("copy plain (txt) to stdout", {"copy plain", "select plain", "reveal plain.txt"}),
         ("copy (select txt from plain) to stdout", {"select plain", "copy plain", "reveal plain.txt"}),

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_json, print_table
+from strongroom.cli.remarks import findings as policy_findings
+from strongroom.cli.remarks import print_findings
 from strongroom.config import DEFAULT_FILE, Settings, load
-from strongroom.errors import StrongroomError
+from strongroom.errors import ConfigError, StrongroomError
+from strongroom.gateway.judging import authorizer_of
 from strongroom.onboarding.examine import examine
 from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds, mind
 from strongroom.people import store
@@ -31,23 +32,15 @@ def check(*, config: Config = DEFAULT_FILE, offline: Offline = False, json: Json
     Example: strongroom check --offline --json
     """
     settings = load(config)
-    findings = list(_findings(settings, offline=offline))
-    if json:
-        print_json([asdict(one) | {"verdict": one.verdict.value} for one in findings])
-    else:
-        print_table(["verdict", "subject", "remark"], [_row(one) for one in findings], as_json=False)
-    if any(one.verdict is Verdict.FAILS for one in findings):
+    found = list(_findings(settings, offline=offline))
+    print_findings(found, as_json=json)
+    if any(one.verdict is Verdict.FAILS for one in found):
         raise typer.Exit(1)
-
-
-def _row(one: Finding) -> dict[str, str]:
-    """For people: the remedy stands under the remark."""
-    remark = one.remark + (f"\n→ {one.remedy}" if one.remedy else "")
-    return {"verdict": one.verdict.value, "subject": one.subject, "remark": remark}
 
 
 def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     yield holds("configuration", str(settings.file))
+    yield from _policy(settings, live=not offline)
     try:
         state = look_at_state(settings.state)
     except StrongroomError as error:
@@ -65,6 +58,19 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
             yield from asyncio.run(examine(settings, state))
     finally:
         state.close()
+
+
+def _policy(settings: Settings, *, live: bool) -> Iterator[Finding]:
+    try:
+        authorizer = authorizer_of(settings)
+    except ConfigError as error:
+        yield failed("policy", error)
+        return
+    if authorizer is None:
+        return
+    roles, files = len(authorizer.policy.roles), len(authorizer.policy.files)
+    yield holds("policy", f"{roles} roles" + (f", {files} files of Cedar" if files else ""))
+    yield from policy_findings(settings, authorizer, live=live)
 
 
 def _state_finding(settings: Settings) -> Finding:

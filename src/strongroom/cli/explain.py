@@ -13,6 +13,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ColumnMissing, Denied
+from strongroom.gateway.connector import Connector
 from strongroom.gateway.protection import read_schema, schemes_of
 from strongroom.gateway.server import upstream_of
 from strongroom.session.snapshot import protections_in
@@ -47,13 +48,16 @@ def explain(
     Example: strongroom explain - --json < query.sql
     """
     settings = load(config)
-    name = _chosen(settings, database)
+    name = chosen(settings, database)
     text = sys.stdin.read() if sql == "-" else sql
-    context = asyncio.run(_context(settings, name, search_path))
+    context = asyncio.run(context_of(settings, name, upstream_of(name, settings), search_path))
     try:
         rows = explained.rows(analyse(text, (), context))
     except Denied as error:
-        _print_refusal(error, as_json=json)
+        if json:
+            print_json({"refused": refusal(error), "statements": []})
+        else:
+            print_refusal(error)
         raise typer.Exit(REFUSED) from None
     if json:
         print_json({"refused": None, "statements": [asdict(row) for row in rows]})
@@ -61,7 +65,8 @@ def explain(
         _print_rows(rows)
 
 
-def _chosen(settings: Settings, name: str | None) -> str:
+def chosen(settings: Settings, name: str | None) -> str:
+    """The database that is meant; raises ``typer.BadParameter``."""
     if name is None and len(settings.databases) == 1:
         return next(iter(settings.databases))
     if name is None or name not in settings.databases:
@@ -70,9 +75,9 @@ def _chosen(settings: Settings, name: str | None) -> str:
     return name
 
 
-async def _context(settings: Settings, name: str, search_path: str | None) -> Context:
-    """What a new session of the upstream user would see."""
-    schema = await read_schema(upstream_of(name, settings))
+async def context_of(settings: Settings, name: str, connector: Connector, search_path: str | None) -> Context:
+    """What a new session of the connector's user would see."""
+    schema = await read_schema(connector)
     path = schema.path
     if search_path is not None:
         path = ("pg_catalog", *(part.strip() for part in search_path.split(",")))
@@ -92,16 +97,13 @@ def _print_rows(rows: Iterable[explained.Row]) -> None:
     print_table(columns, [asdict(row) for row in rows], as_json=False)
 
 
-def _print_refusal(error: Denied, *, as_json: bool) -> None:
-    if as_json:
-        refusal = {
-            "code": error.code,
-            "sqlstate": error.sqlstate,
-            "message": error.message,
-            "hint": error.hint,
-        }
-        print_json({"refused": refusal, "statements": []})
-        return
+def refusal(error: Denied) -> dict[str, str | None]:
+    """What analysis refuses, as data."""
+    return {"code": error.code, "sqlstate": error.sqlstate, "message": error.message, "hint": error.hint}
+
+
+def print_refusal(error: Denied) -> None:
+    """What analysis refuses, for people."""
     console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print("refused: ", style="bold red", end="")
     console.print(error.message)

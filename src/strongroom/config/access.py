@@ -1,6 +1,6 @@
 """The policy that a configuration comes to: roles, subjects, classes and Cedar files, as `policy` has them.
 
-Called by ``load_policy``, and by the gateway where the configuration declares any of it.
+Called by ``load_policy``, by the gateway, and by the commands that check a policy.
 """
 
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _role(name: str, role: Role) -> policy.Role:
             replace(rule, about=about, place=f"{place}.tables.{about}") for about, rule in role.tables.items()
         ),
         tuple(
-            replace(rule, about=about, place=f"{place}.columns.{_spelt(about)}")
+            replace(rule, about=about, place=f"{place}.columns.{spelt(about)}")
             for about, rule in role.columns.items()
         ),
         tuple(policy.FunctionRule(about, f"{place}.functions.{about}") for about in role.functions),
@@ -86,5 +86,6 @@ def _role(name: str, role: Role) -> policy.Role:
     )
 
 
-def _spelt(about: object) -> str:
+def spelt(about: object) -> str:
+    """What a rule for columns is about, as the configuration has it."""
     return f"class:{about}" if isinstance(about, DataClass) else str(about)

@@ -26,11 +26,12 @@ from strongroom.config.role_values import (
 )
 from strongroom.config.source import read_source
 from strongroom.config.values import expect_text, invalid
-from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Mask, Resource
+from strongroom.errors import InvalidConfiguration
+from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Circumstances, Mask, Resource
 from strongroom.policy.pattern import Pattern
 from strongroom.policy.roles import REVEAL
 
-__all__ = ["Case", "Expectation", "Question", "load_expectations"]
+__all__ = ["Case", "Expectation", "Moment", "Question", "load_expectations", "parse_moment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,12 @@ class Moment(_Frozen):
     certificate: Annotated[bool, PlainValidator(parse_yes)] = False
     tenant: str | None = None
 
+    def circumstances(self, now: datetime) -> Circumstances:
+        """As a policy asks for them; ``now`` where no moment is said."""
+        return Circumstances(
+            self.at or now, self.address, self.second_factor, self.application, self.certificate, self.tenant
+        )
+
 
 class Case(_Frozen):
     """One subject under some circumstances, and what is expected."""
@@ -139,6 +146,18 @@ class Case(_Frozen):
 
 class _File(_Frozen):
     tests: Sequence[Case] = Field(min_length=1)
+
+
+def parse_moment(values: Mapping[str, object]) -> Moment:
+    """Circumstances that were given by options; raises a ``ConfigError`` that names the first wrong one."""
+    try:
+        return Moment.model_validate({key: value for key, value in values.items() if value})
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        option = str(wrong["loc"][0]).replace("_", "-")
+        raise InvalidConfiguration(
+            f"--{option}: {wrong['msg']}", hint=str(wrong.get("ctx", {}).get("instead", ""))
+        ) from None
 
 
 def load_expectations(path: Path) -> Sequence[Case]:

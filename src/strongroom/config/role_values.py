@@ -101,6 +101,9 @@ def _part(quoted: str | None, plain: str | None) -> Part:
     return part
 
 
+_OF_ALL = {Action.UPDATE: Action.UPDATE_ALL, Action.DELETE: Action.DELETE_ALL}
+
+
 def parse_actions(value: object) -> TableRule:
     """``[select, update]``, or ``nothing``."""
     known = [action.value for action in TABLE_ACTIONS]
@@ -108,7 +111,14 @@ def parse_actions(value: object) -> TableRule:
         return TableRule(Pattern(()), nothing=True)
     if not isinstance(value, list) or not value or not all(one in known for one in value):
         raise invalid("must be a list of actions, or nothing", instead=f"choose from {', '.join(known)}")
-    return TableRule(Pattern(()), frozenset(map(Action, value)))
+    actions = frozenset(map(Action, value))
+    for one, all_rows in _OF_ALL.items():
+        if all_rows in actions and one not in actions:
+            raise invalid(
+                f"has {all_rows}, which lets {one} do without a WHERE, and no {one}",
+                instead=f"write [{one}, {all_rows}]",
+            )
+    return TableRule(Pattern(()), actions)
 
 
 _WORDS = {

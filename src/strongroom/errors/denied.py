@@ -15,7 +15,7 @@ class AccessDenied(Denied):
     """The policy does not permit what a statement does."""
 
     code = "access-denied"
-    remedy = "`strongroom policy who` lists who may; whoever keeps the configuration can change it."
+    remedy = "`strongroom policy explain` shows by which rule; whoever keeps the configuration can change it."
 
 
 class BudgetSpent(Denied):

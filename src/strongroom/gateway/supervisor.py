@@ -31,6 +31,7 @@ from strongroom.errors import KekMissing, StrongroomError, WorkersFail
 from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
 from strongroom.gateway.door import Door, Try, watch
+from strongroom.gateway.fitting import say
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
@@ -171,6 +172,7 @@ class Supervisor:
         self._tasks.start("watch", self._watch())
         self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
         self._tasks.start("caretaker", self._caretaker.keep_looking())
+        self._tasks.start("policy", say(self._settings, self._accepted))
         await self._stop.wait()
         await self._drain()
         if health is not None:
@@ -390,6 +392,7 @@ class Supervisor:
         self._settings, self._accepted = settings, content
         written = danger_written(self._keks)
         _log.info("configuration accepted")
+        self._tasks.start("policy", say(settings, content))
         for worker in self._workers.values():
             # The file may be another by the time it is read.
             worker.line.tell("reload", content=content, keks=written)

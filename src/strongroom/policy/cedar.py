@@ -49,7 +49,7 @@ entity Column {
   database: String, schema: String, table: String, column: String,
   relation: String, name: String, classes: Set<String>,
 };
-action "select", "insert", "update", "delete", "truncate", "copy" appliesTo {
+action "select", "insert", "update", "update_all", "delete", "delete_all", "truncate", "copy" appliesTo {
   principal: [Account, Person], resource: [Table], context: Circumstances
 };
 action "ddl" appliesTo {

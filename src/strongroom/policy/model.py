@@ -39,7 +39,10 @@ class Action(StrEnum):
     SELECT = "select"
     INSERT = "insert"
     UPDATE = "update"
+    UPDATE_ALL = "update_all"
+    """Besides `update`: no condition says which rows are meant."""
     DELETE = "delete"
+    DELETE_ALL = "delete_all"
     TRUNCATE = "truncate"
     DDL = "ddl"
     COPY = "copy"
@@ -57,7 +60,9 @@ TABLE_ACTIONS = (
     Action.SELECT,
     Action.INSERT,
     Action.UPDATE,
+    Action.UPDATE_ALL,
     Action.DELETE,
+    Action.DELETE_ALL,
     Action.TRUNCATE,
     Action.DDL,
     Action.COPY,

@@ -30,6 +30,8 @@ class Remark:
     remedy: str = ""
     serious: bool = True
     """The policy says something that it does not mean."""
+    line: str = ""
+    """File and line, where whoever reads the file has added them."""
 
 
 def review(authorizer: Authorizer) -> Iterator[Remark]:

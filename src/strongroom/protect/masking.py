@@ -59,6 +59,12 @@ _CONSTANTS = MappingProxyType(
 """What the mask constant shows, as canonical bytes; text is stars."""
 
 
+def known_type(oid: int, typmod: int) -> DeclaredType | None:
+    """The type of a column as the catalog has it; None for those that are not known here."""
+    known = oid in types.BASE_TYPES or oid in types.ELEMENT_OF
+    return types.declared(oid, typmod) if known else None
+
+
 class ColumnMask:
     """One column's mask. Equal ones do the same, so that what was made with one serves the other."""
 
@@ -76,8 +82,7 @@ class ColumnMask:
     @classmethod
     def of_catalog(cls, mask: Mask, oid: int, typmod: int, key: PseudonymKey | None = None) -> "ColumnMask":
         """For a column as the catalog, or RowDescription, has it; raises ``InvalidMask``."""
-        known = oid in types.BASE_TYPES or oid in types.ELEMENT_OF
-        return cls(mask, types.declared(oid, typmod) if known else None, key)
+        return cls(mask, known_type(oid, typmod), key)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ColumnMask):

@@ -5,11 +5,11 @@ and remembers the answers for as long as the judge's standing is the same: who a
 which of its conditions hold. What is denied raises `AccessDenied`, with the names of what was asked for and
 no more.
 
-Used by `guard`; pure.
+Used by `guard`, and `questions` by ``strongroom policy explain``; pure.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,6 +25,12 @@ from strongroom.sql.statement import Analysis, Output, Resolved
 
 NAMED_AT_MOST = 3
 """Accesses that the message of a denial names; a statement may make hundreds."""
+
+_OF_ALL = frozenset({Action.UPDATE_ALL, Action.DELETE_ALL})
+_NO_WHERE = (
+    "Say in WHERE which rows are meant, by a column of the table; update_all and delete_all let a role go"
+    " without."
+)
 
 
 class Judge(Protocol):
@@ -57,6 +63,27 @@ class Said:
 
     tenant: str = ""
     application: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a policy is asked about one statement."""
+
+    accesses: tuple[Access, ...]
+    shown: Mapping[ColumnId, Access]
+    """For each column that is output as it stands."""
+
+
+def questions(statement: Resolved, schema: Schema, database: str) -> Questions:
+    """The accesses of a statement by the names that a policy knows, the database's own among them."""
+    columns = (one.column for one in statement.outputs or () if one.column is not None)
+    return Questions(
+        tuple(_asked(one, database) for one in sorted(statement.accesses, key=_in_order)),
+        {
+            column: Access(Action.MASK, Resource(database, *access.named(schema, column)))
+            for column in columns
+        },
+    )
 
 
 class Policing:
@@ -104,23 +131,23 @@ class Policing:
         if statement.defines is not None:
             # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
             statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
-        accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
-        outputs = statement.outputs or ()
-        shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
-        decision = self._judge.decide((*accesses, *shown.values()), self._saying(tenant))
+        asked = questions(statement, schema, self._judge.database)
+        decision = self._judge.decide((*asked.accesses, *asked.shown.values()), self._saying(tenant))
         if decision.effect is not PERMIT:
             raise _denied(decision)
-        if self._filters_unseen(accesses, tenant):
+        if self._filters_unseen(asked.accesses, tenant):
             statement = replace(statement, hushed=True)
         if decision.residual.limits != UNLIMITED:
-            seen = [one.resource for one in shown.values() if one.resource not in decision.masks]
-            counted = {one for one in seen if self._judge.counts(one)}
-            columns = [None if one.column is None else shown[one.column].resource for one in outputs]
-            statement = replace(statement, metered=sum(one in counted for one in columns))
+            seen = {
+                column
+                for column, one in asked.shown.items()
+                if one.resource not in decision.masks and self._judge.counts(one.resource)
+            }
+            statement = replace(statement, metered=sum(one.column in seen for one in statement.outputs or ()))
         if not decision.masks:
             return statement
-        masks = {column: decision.masks.get(one.resource) for column, one in shown.items()}
-        masked = tuple(_masked(one, masks) for one in outputs)
+        masks = {column: decision.masks.get(one.resource) for column, one in asked.shown.items()}
+        masked = tuple(_masked(one, masks) for one in statement.outputs or ())
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
 
@@ -134,15 +161,13 @@ class Policing:
         asked = [Access(Action.REVEAL, one.resource) for one in accesses if one.action is Action.FILTER]
         return bool(asked) and self._judge.decide(asked, self._saying(tenant)).effect is not PERMIT
 
-    def _asked(self, one: access.Access) -> Access:
-        schema, name, column = one.schema or None, one.name or None, one.column or None
-        if one.action is Action.CALL:
-            return Access(one.action, Resource(self._judge.database, schema, function=name))
-        # What the catalog does not know has a name and no schema, so that no rule for a schema matches.
-        return Access(one.action, Resource(self._judge.database, schema or (name and ""), name, column))
 
-    def _shown(self, schema: Schema, column: ColumnId) -> Access:
-        return Access(Action.MASK, Resource(self._judge.database, *access.named(schema, column)))
+def _asked(one: access.Access, database: str) -> Access:
+    schema, name, column = one.schema or None, one.name or None, one.column or None
+    if one.action is Action.CALL:
+        return Access(one.action, Resource(database, schema, function=name))
+    # What the catalog does not know has a name and no schema, so that no rule for a schema matches.
+    return Access(one.action, Resource(database, schema or (name and ""), name, column))
 
 
 def _in_order(one: access.Access) -> tuple[str, ...]:
@@ -158,7 +183,10 @@ def _denied(decision: Decision) -> AccessDenied:
     refused = [_in_words(one.access) for one in decision.reasons if one.effect is not PERMIT]
     more = len(refused) - NAMED_AT_MOST
     named = ", ".join(refused[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-    return AccessDenied(f"permission denied: {named or 'none of your roles counts now'}")
+    message = f"permission denied: {named or 'none of your roles counts now'}"
+    if any(one.access.action in _OF_ALL for one in decision.reasons if one.effect is not PERMIT):
+        return AccessDenied(message, hint=_NO_WHERE)
+    return AccessDenied(message)
 
 
 def _in_words(one: Access) -> str:

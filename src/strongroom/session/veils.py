@@ -1,7 +1,7 @@
 """The masks that a policy put on the outputs of a statement, made ready for the types that they have.
 
 A policy names a mask; `protect` knows what it does to a value of a type. Called by `seals` for each plan of
-rows; pure.
+rows, and before anybody asks, to see which masks can never be given (`misfit`); pure.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from strongroom.errors import AccessDenied, InvalidMask
 from strongroom.policy.model import Mask
 from strongroom.protect import masks
-from strongroom.protect.masking import ColumnMask
+from strongroom.protect.masking import ColumnMask, known_type
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import Output
@@ -27,10 +27,19 @@ def veils(
     return tuple(_veil(output, schema, key) for output in outputs)
 
 
+def misfit(mask: Mask, type_oid: int, typmod: int) -> str:
+    """Why no column of this type can be shown under a mask; empty where it can."""
+    try:
+        understood(mask).check(known_type(type_oid, typmod))
+    except InvalidMask as error:
+        return error.message
+    return ""
+
+
 def _veil(output: Output, schema: Schema, key: PseudonymKey | None) -> ColumnMask | None:
     if output.mask is None or output.column is None:
         return None
-    oid, typmod = _type_of(output, schema, output.column)
+    oid, typmod = type_of(output, schema, output.column)
     try:
         return ColumnMask.of_catalog(understood(output.mask), oid, typmod, key)
     except InvalidMask as error:
@@ -40,7 +49,8 @@ def _veil(output: Output, schema: Schema, key: PseudonymKey | None) -> ColumnMas
         ) from error
 
 
-def _type_of(output: Output, schema: Schema, column: ColumnId) -> tuple[int, int]:
+def type_of(output: Output, schema: Schema, column: ColumnId) -> tuple[int, int]:
+    """The type that the client sees: of a protected column the declared one."""
     if output.protection is not None:
         return output.protection.type_oid, output.protection.typmod
     columns = schema.relations[column[0]].columns

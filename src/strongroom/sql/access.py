@@ -63,8 +63,8 @@ def made(uses: Uses, schema: Schema) -> frozenset[Access]:
         (Action.FILTER, uses.filtered),
         (Action.WRITE, uses.written),
     ):
-        accesses.update(_of_column(action, schema, column) for column in columns)
-    return frozenset(accesses)
+        accesses.update(_of_column(action, schema, column) for column in columns if column[0])
+    return frozenset(accesses)  # what has no relation is a mark (`narrowing.py`)
 
 
 def unseen(actions: Iterable[Action], named: Iterable[int], schema: Schema) -> frozenset[Access]:

@@ -39,6 +39,7 @@ class Survey:
     queries: set[str] = field(default_factory=set)  # of WITH
     barriers: Barrier = Barrier.NONE  # of set_config
     changes: bool = False  # rows of a table, at any depth
+    perhaps_all: set[Action] = field(default_factory=set)  # rows of a table, at any depth
 
 
 def survey(tag: str, body: Node, ground: Ground, context: Context) -> Survey:
@@ -85,6 +86,11 @@ _NAMELESS = frozenset({"A_Const", "ParamRef", "String"})  # they name nothing
 
 
 _CHANGING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
+_PERHAPS_ALL = {
+    "UpdateStmt": frozenset({Action.UPDATE_ALL}),
+    "DeleteStmt": frozenset({Action.DELETE_ALL}),
+    "MergeStmt": frozenset({Action.UPDATE_ALL, Action.DELETE_ALL}),
+}
 
 
 def _note(found: Survey, key: str, node: Node) -> None:
@@ -96,6 +102,7 @@ def _note(found: Survey, key: str, node: Node) -> None:
         found.operators.add(strings(node["name"]))
     if key in _CHANGING:
         found.changes = True
+        found.perhaps_all |= _PERHAPS_ALL.get(key, frozenset())
     if "operName" in node:
         found.operators.add(strings(node["operName"]))
     if "useOp" in node and isinstance(node["useOp"], list):

@@ -14,6 +14,7 @@ from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
 from strongroom.sql.listed import learn_listed
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
+from strongroom.sql.narrowing import marked, narrows
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
 from strongroom.sql.run import Run, only
@@ -60,7 +61,8 @@ def update(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     only("UPDATE", body, "relation", "targetList", "whereClause", "fromClause", "returningList", "withClause")
     scope, relation, target = _joined(run, parent, body, "fromClause", Action.UPDATE)
     _reads(run, relation, body, "whereClause", "fromClause", "returningList")
-    condition(run, scope, body.get("whereClause"))
+    if not narrows(run, scope, body.get("whereClause"), target):
+        run.uses.on(Action.UPDATE_ALL, relation)
     learn(run, scope, body.get("whereClause"))
     outputs = _returning(run, scope, target, body)
     _store_set(run, scope, relation, body["targetList"], _row(target))
@@ -72,7 +74,8 @@ def delete(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     only("DELETE", body, "relation", "usingClause", "whereClause", "returningList", "withClause")
     scope, relation, target = _joined(run, parent, body, "usingClause", Action.DELETE)
     _reads(run, relation, body, "whereClause", "usingClause", "returningList")
-    condition(run, scope, body.get("whereClause"))
+    if not narrows(run, scope, body.get("whereClause"), target):
+        run.uses.on(Action.DELETE_ALL, relation)
     return _returning(run, scope, target, body)
 
 
@@ -96,10 +99,10 @@ def merge(run: Run, parent: Scope | None, body: Node) -> list[Named]:
     from_clause(run, source_scope, [body["sourceRelation"]])
     source = source_scope.source
     both = Scope(parent, Source([target, *source.items], [*target.columns, *source.columns]), outer.ctes)
-    condition(run, both, body["joinCondition"])
+    joined = narrows(run, both, body["joinCondition"], target)
     _link_merged(run, both, body)
     for item in body["mergeWhenClauses"]:
-        _merge_when(run, both, source_scope, relation, item["MergeWhenClause"])
+        _merge_when(run, both, source_scope, relation, item["MergeWhenClause"], joined=joined)
     return _returning(run, both, target, body, star=False)
 
 
@@ -133,6 +136,8 @@ def _target(run: Run, body: Node, *actions: Action) -> tuple[Relation, Item]:
         replace(column, text=f"{quoted(alias)}.{quoted(column.name)}")
         for column in relation_columns(run, relation)
     ]
+    if run.context.policed:
+        columns = marked(columns, body.get("location", 0))
     schema = relation.schema if "alias" not in body else None
     return relation, Item(alias, columns, schema=schema, relation=relation)
 
@@ -445,14 +450,21 @@ def _returning(run: Run, scope: Scope, target: Item, body: Node, *, star: bool =
 
 
 _MERGED = {"CMD_INSERT": Action.INSERT, "CMD_UPDATE": Action.UPDATE, "CMD_DELETE": Action.DELETE}
+_OF_ALL = {"CMD_UPDATE": Action.UPDATE_ALL, "CMD_DELETE": Action.DELETE_ALL}
 
 
-def _merge_when(run: Run, both: Scope, source: Scope, relation: Relation, body: Node) -> None:
+def _merge_when(
+    run: Run, both: Scope, source: Scope, relation: Relation, body: Node, *, joined: bool
+) -> None:
+    """One WHEN; ``joined``: the join says which rows of the target match. Those that do not may be all."""
     only("WHEN", body, "matchKind", "commandType", "override", "condition", "targetList", "values")
     scope = source if body["matchKind"] == "MERGE_WHEN_NOT_MATCHED_BY_TARGET" else both
-    condition(run, scope, body.get("condition"))
+    narrow = narrows(run, scope, body.get("condition"), both.source.items[0])
+    narrow = narrow or (joined and body["matchKind"] == "MERGE_WHEN_MATCHED")
     if body["commandType"] in _MERGED:
         run.uses.on(_MERGED[body["commandType"]], relation)
+    if body["commandType"] in _OF_ALL and not narrow:
+        run.uses.on(_OF_ALL[body["commandType"]], relation)
     if body["commandType"] == "CMD_UPDATE":
         _store_set(run, scope, relation, body["targetList"], _row(both.source.items[0]))
     elif body["commandType"] == "CMD_INSERT":

@@ -65,7 +65,7 @@ def _unfollowed(task: Task) -> frozenset[Access]:
     tag, body = task.tag, task.body
     while tag in _HOLD_QUERIES:
         tag, body = unpack(body["query"])
-    actions = _CHANGES if found.changes else (Action.SELECT,)
+    actions = (*_CHANGES, *sorted(found.perhaps_all)) if found.changes else (Action.SELECT,)
     accesses = unseen(actions, found.relations, task.ground.schema)
     accesses |= {Access(action, *name) for action in actions for name in found.system}
     accesses |= {Access(action, "", name) for action in actions for name in found.unknown}

@@ -7,6 +7,7 @@ COMMANDS = {
     "test": "strongroom.cli.policy.trial:trial",
     "diff": "strongroom.cli.policy.diff:diff",
     "who": "strongroom.cli.policy.who:who",
+    "explain": "strongroom.cli.policy.explain:explain",
 }
 
 policy = group(

@@ -80,11 +80,4 @@ def _circumstances(authorizer: Authorizer, subject: Subject, number: int, case: 
             f"test {number}: {subject.name} has a role that counts at some hours, and at: is missing",
             hint="Write when: {at: 2026-11-23 10:00 Europe/Berlin}.",
         )
-    return Circumstances(
-        when.at or datetime(2000, 1, 1, tzinfo=UTC),
-        when.address,
-        when.second_factor,
-        when.application,
-        when.certificate,
-        when.tenant,
-    )
+    return when.circumstances(datetime(2000, 1, 1, tzinfo=UTC))

@@ -13,9 +13,9 @@ def access_words(access: Access) -> str:
 
 
 def resource_words(resource: Resource) -> str:
-    """The full name, and classes that it was asked with."""
+    """The full name, or the database's, and classes that it was asked with."""
     names = (resource.schema, resource.table, resource.column, resource.function)
     parts = (str(exact(one)) for one in names if one is not None)
-    name = ".".join(ANY_NAME if one == f'"{ANY_NAME}"' else one for one in parts)
+    name = ".".join(ANY_NAME if one == f'"{ANY_NAME}"' else one for one in parts) or resource.database
     classes = ", ".join(sorted(resource.classes))
     return f"{name} (of class {classes})" if classes else name
