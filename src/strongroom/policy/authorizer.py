@@ -80,6 +80,11 @@ class Authorizer:
             return Decision(DENY, {}, reasons, residual)
         return Decision(verdict.effect, verdict.masks, verdict.reasons, residual)
 
+    def counting(self, subject: Subject, circumstances: Circumstances) -> frozenset[str]:
+        """The subject's roles that count now."""
+        held = self._holding(subject)
+        return held.active([one.hold(circumstances) for one in held.conditions])
+
     @property
     def decisions_kept(self) -> int:
         """For whoever watches the memory."""
