@@ -1,13 +1,15 @@
 """The judge of one session."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from strongroom.config import load
-from strongroom.gateway.judging import SessionJudge, authorizer_of
+from strongroom.gateway.judging import SessionJudge, authorizer_of, offered_to
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Effect, Resource, Subject
+from strongroom.policy.offers import Lent
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 
@@ -20,8 +22,12 @@ roles:
     databases: [shop]
     tables: {public.people: [select]}
     when: %s
+  repair:
+    databases: [shop]
+    tables: {public.people: [update]}
 """
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
+UPDATE = Access(Action.UPDATE, Resource("shop", "public", "people"))
 PEOPLE = Access(Action.SELECT, Resource("shop", "public", "people"))
 
 
@@ -43,6 +49,7 @@ def judge(
     source: str = "",
     certificate: bool = False,
     second_factor: datetime | None = None,
+    lent: tuple[Lent, ...] = (),
 ) -> SessionJudge:
     """Of somebody with the role, under one condition."""
     path = folder / "strongroom.yaml"
@@ -57,6 +64,7 @@ def judge(
         source,
         certificate=certificate,
         second_factor=second_factor,
+        lent=lent,
         clock=clock or Clock(),
     )
 
@@ -120,3 +128,35 @@ def test_hours_end(tmp_path: Path) -> None:
 def test_another_policy_is_another_standing(tmp_path: Path) -> None:
     """Also one of the same words: it was read anew."""
     assert judge(tmp_path, "{}").standing(Said()) != judge(tmp_path, "{}").standing(Said())
+
+
+@pytest.mark.parametrize("when", ["{}", "{hours: Mon-Fri 08:00-18:00 UTC}"])
+def test_a_role_for_a_time_comes_and_goes(tmp_path: Path, when: str) -> None:
+    """By the clock, beside what is held; the standing changes in both moments and in no other."""
+    clock = Clock()
+    hour = timedelta(hours=1)
+    one = judge(tmp_path, when, clock, lent=(Lent("repair", NOON + hour, NOON + 2 * hour),))
+    seen = []
+    for after in (0, 1, 59, 60, 61, 119, 120, 121):
+        clock.now = NOON + timedelta(minutes=after)
+        seen.append(one.standing(Said()))
+        assert one.decide([PEOPLE], Said()).effect is PERMIT
+        assert one.decide([UPDATE], Said()).effect is (PERMIT if 60 <= after < 120 else DENY)
+    assert [later == earlier for earlier, later in pairwise(seen)] == [
+        *(True, True, False, True, True, False, True)
+    ]
+
+
+def test_what_is_offered_no_more_does_not_count(tmp_path: Path) -> None:
+    """The offer is the policy's of today; programs have nothing for a time."""
+    path = tmp_path / "strongroom.yaml"
+    offered = "temporary: {to: [anna], by: [berta], longest: 1h}"
+    people = "people: {anna: {databases: [shop]}, berta: {databases: [shop]}}"
+    lent = [Lent("repair", NOON, NOON + timedelta(hours=4)), Lent("gone", NOON, NOON + timedelta(hours=4))]
+    for offer, roles in ((offered, 1), ("limits: {}", 0)):
+        path.write_text(f"{CONFIGURATION % '{}'}    {offer}\n{people}\n")
+        authorizer = authorizer_of(load(path, {}))
+        assert authorizer is not None
+        left = [*offered_to(authorizer.policy, Subject("anna", "person"), lent)]
+        assert [one.until - one.begins for one in left] == [timedelta(hours=1)] * roles
+        assert not [*offered_to(authorizer.policy, Subject("anna", "account"), lent)]

@@ -3,8 +3,8 @@
 Made by `server` when a session is admitted, and again when the policy or what its subject holds has changed.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -14,9 +14,13 @@ from strongroom.gateway.driver import Driver
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.model import Access, Circumstances, Decision, Subject
+from strongroom.policy.offers import Lent, running
+from strongroom.policy.roles import Policy
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 from strongroom.state import State
+
+_Standing = tuple[Subject, tuple[Conditions, ...]]
 
 
 def now() -> datetime:
@@ -45,8 +49,10 @@ class Judges:
     authorizer: Authorizer
     secret: bytes = field(repr=False)
 
-    def of(self, driver: Driver, subject: Subject, second_factor: datetime | None) -> "SessionJudge":
-        """That of a session whose client is this subject."""
+    def of(
+        self, driver: Driver, subject: Subject, second_factor: datetime | None, lent: Iterable[Lent] = ()
+    ) -> "SessionJudge":
+        """That of a session whose client is this subject, with what a person has for a time."""
         key = PseudonymKey.derive(self.secret, driver.database)
         return SessionJudge(
             self.authorizer,
@@ -56,7 +62,18 @@ class Judges:
             driver.source,
             certificate=driver.certificate,
             second_factor=second_factor,
+            lent=tuple(offered_to(self.authorizer.policy, subject, lent)),
         )
+
+
+def offered_to(policy: Policy, subject: Subject, lent: Iterable[Lent]) -> Iterator[Lent]:
+    """What the policy of today leaves of what a person has for a time."""
+    for one in lent if subject.kind == "person" else ():
+        role = policy.roles.get(one.role)
+        if role is not None:
+            left = one.within(role.break_glass if one.broke_glass else role.temporary, subject.name)
+            if left is not None:
+                yield left
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +89,44 @@ class SessionJudge:
     certificate: bool = False
     second_factor: datetime | None = None
     """When it was shown."""
+    lent: tuple[Lent, ...] = ()
+    """What the subject has for a time, beside what it holds."""
     clock: Callable[[], datetime] = now
     _address: IPv4Address | IPv6Address | None = field(init=False)
-    _conditions: tuple[Conditions, ...] = field(init=False)
+    _known: dict[frozenset[str], _Standing] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_address", _address(self.source))
-        decision = self.authorizer.decide(self.subject, (), self._circumstances(Said()))
-        object.__setattr__(self, "_conditions", tuple(one for one, _ in decision.residual.answers))
+        self._standing_with(frozenset(), self.clock())
 
     def standing(self, said: Said) -> object:
-        """The policy, the subject, and which of its conditions hold.
+        """The policy, the subject as it is now, and which of its conditions hold.
 
         The policy itself, which compares by identity: the number of one that is gone may be another's.
         """
-        if not self._conditions:
+        if not self.lent and not self._known[frozenset()][1]:
             return self.authorizer, self.subject
         here = self._circumstances(said)
-        return self.authorizer, self.subject, tuple(one.hold(here) for one in self._conditions)
+        subject, conditions = self._standing(here.now)
+        return self.authorizer, subject, tuple(one.hold(here) for one in conditions)
 
     def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
         """Whether one statement may make all these accesses."""
-        return self.authorizer.decide(self.subject, accesses, self._circumstances(said))
+        here = self._circumstances(said)
+        return self.authorizer.decide(self._standing(here.now)[0], accesses, here)
+
+    def _standing(self, moment: datetime) -> _Standing:
+        """The subject with the roles that it has for a time now, and what those hang on."""
+        return self._standing_with(running(self.lent, moment), moment)
+
+    def _standing_with(self, roles: frozenset[str], moment: datetime) -> _Standing:
+        known = self._known.get(roles)
+        if known is None:
+            subject = replace(self.subject, roles=self.subject.roles | roles)
+            decision = self.authorizer.decide(subject, (), Circumstances(moment))
+            known = subject, tuple(one for one, _ in decision.residual.answers)
+            self._known[roles] = known
+        return known
 
     def _circumstances(self, said: Said) -> Circumstances:
         moment = self.clock()

@@ -34,6 +34,7 @@ from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.judging import SessionJudge, judges_of
+from strongroom.gateway.lending import Lending
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -156,6 +157,7 @@ class Server:
         self._draining = False
         self._settings = settings
         self._judges = judges_of(settings, state)
+        self._lending = Lending()
         self._gates = self._open_gates(settings)
 
     # ---------------------------------------------------------------- life
@@ -223,6 +225,12 @@ class Server:
         elif driver.judged:
             driver.drain()
 
+    def _lend(self, people: Collection[str]) -> None:
+        """These have other roles for a time than before."""
+        for driver in list(self._drivers):
+            if driver.judged and driver.account in people:
+                self._judge_anew(driver)
+
     def take_tenants(self, came: Collection[Keyset], gone: Collection[str]) -> None:
         """Use the key-encryption keys of tenants that came, and no more those that went; in all sessions."""
         if self._readying is not None:
@@ -255,6 +263,8 @@ class Server:
             self._look_again(str(message["database"]))
         elif message["what"] == "revoked":
             self._entrance.revoked(message["credentials"])
+        elif message["what"] == "grants":
+            self._lend(self._lending.heard(message["people"]))
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
@@ -376,7 +386,10 @@ class Server:
 
     def judge(self, driver: Driver) -> SessionJudge | None:
         """Who decides about the statements of a session that was admitted; None without a policy."""
-        return None if self._judges is None else self._judges.of(driver, *self._entrance.identity(driver))
+        if self._judges is None:
+            return None
+        subject, second_factor = self._entrance.identity(driver)
+        return self._judges.of(driver, subject, second_factor, self._lending.of(subject.name))
 
     def connector(self, gate: str, account: str) -> Connector:
         """Return the way to the database: as the account's own upstream user, where it has one."""
@@ -391,10 +404,7 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
                 if not await self._cancel_here(process_id, secret_key):
-                    await self._cancel_elsewhere(process_id, secret_key)
-
-    async def _cancel_elsewhere(self, process_id: int, secret_key: bytes) -> None:
-        await self._questions.ask("cancel", process_id=process_id, key=secret_key.hex())
+                    await self._questions.ask("cancel", process_id=process_id, key=secret_key.hex())
 
     async def _cancel_for_another(self, message: dict[str, object]) -> None:
         try:

@@ -36,6 +36,7 @@ from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.keeper import Keeper
 from strongroom.gateway.kept import Place
+from strongroom.gateway.lending import Everyones, lends, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
@@ -151,6 +152,7 @@ class Supervisor:
         self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
         self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door = Door(settings.login.rules)
+        self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
@@ -168,6 +170,7 @@ class Supervisor:
         self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
         self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
+        self._tasks.start("grants", watch_grants(self._state, lambda: lends(self._settings), self._lend))
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         await self._stop.wait()
         await self._drain()
@@ -222,6 +225,7 @@ class Supervisor:
             )
         worker = _Worker(number, process, await Line.over(mine))
         worker.line.tell("keys", keks=danger_written(self._keks))
+        worker.line.tell("grants", people=told(self._lent))
         self._workers[number] = worker
         self._tasks.start(f"worker {number}", self._attend(worker))
 
@@ -326,6 +330,11 @@ class Supervisor:
     def _revoked(self, credentials: Sequence[str]) -> None:
         for worker in self._workers.values():
             worker.line.tell("revoked", credentials=list(credentials))
+
+    def _lend(self, everyones: Everyones) -> None:
+        self._lent = everyones
+        for worker in self._workers.values():
+            worker.line.tell("grants", people=told(everyones))
 
     def _admit(self, worker: _Worker, account: str) -> str | None:
         """Take a place; return None, or the limit that is reached."""
