@@ -160,3 +160,28 @@ def test_what_is_offered_no_more_does_not_count(tmp_path: Path) -> None:
         left = [*offered_to(authorizer.policy, Subject("anna", "person"), lent)]
         assert [one.until - one.begins for one in left] == [timedelta(hours=1)] * roles
         assert not [*offered_to(authorizer.policy, Subject("anna", "account"), lent)]
+
+
+def test_a_role_that_must_be_assumed(tmp_path: Path) -> None:
+    """Counts once it is, and as long as the second factor is fresh; others are not assumed at all."""
+    clock, ago = Clock(), NOON - timedelta(minutes=4)
+    one = judge(tmp_path, "{assumed: yes, second_factor: 5m}", clock, second_factor=ago)
+    assumed = Said(assumed="support")
+    assert [one.may_assume(role, Said()) for role in ("support", "Support", "repair", "")] == [
+        *(True, False, False, False)
+    ]
+    assert one.assumed_until("support") == NOON + timedelta(minutes=1)
+    assert one.assumed_until("repair") is None
+    assert one.standing(assumed) != one.standing(Said())
+    for said, effect in ((Said(), DENY), (assumed, PERMIT), (Said(assumed="repair"), DENY)):
+        assert one.decide([PEOPLE], said).effect is effect
+    clock.now += timedelta(minutes=1, seconds=1)
+    assert not one.may_assume("support", Said())
+    assert one.decide([PEOPLE], assumed).effect is DENY
+
+
+def test_who_has_shown_no_second_factor_assumes_nothing(tmp_path: Path) -> None:
+    """A program, whatever role it holds."""
+    one = judge(tmp_path, "{assumed: yes, second_factor: 5m}")
+    assert not one.may_assume("support", Said())
+    assert one.assumed_until("support") is None

@@ -68,6 +68,9 @@ class House(Protocol):
     async def make_tenant(self, database: str, tenant: str) -> str | None:
         """Have the keys of a new tenant made; None once they are in the snapshot, or why they are not."""
 
+    async def assume(self, driver: "Driver", wish: do.Assume) -> bool:
+        """Write down that a session assumes a role; whether it was written."""
+
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
 
@@ -297,6 +300,12 @@ class Driver:
         await self._house.make_tenant(self._rules.database, tenant)
         self.dispatch(ev.TenantMade())
 
+    def _assume(self, effect: do.Assume) -> None:
+        self._begin("assume", self._assuming(effect))
+
+    async def _assuming(self, effect: do.Assume) -> None:
+        self.dispatch(ev.Assumed(await self._house.assume(self, effect)))
+
     def _yield(self, _effect: do.Yield) -> None:
         asyncio.get_running_loop().call_soon(self.dispatch, ev.GoOn())
 
@@ -335,6 +344,7 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.CatalogChanged: Driver._catalog_changed,
     do.Analyse: Driver._analyse,
     do.MakeTenant: Driver._make_tenant,
+    do.Assume: Driver._assume,
     do.Yield: Driver._yield,
     do.Log: Driver._write_log,
     do.Close: Driver._close,

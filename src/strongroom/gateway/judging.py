@@ -115,6 +115,23 @@ class SessionJudge:
         here = self._circumstances(said)
         return self.authorizer.decide(self._standing(here.now)[0], accesses, here)
 
+    def may_assume(self, role: str, said: Said) -> bool:
+        """Whether the role would count if it were assumed now."""
+        here = replace(self._circumstances(said), assumed=role)
+        subject, _ = self._standing(here.now)
+        return self._must_be_assumed(role) and role in self.authorizer.counting(subject, here)
+
+    def assumed_until(self, role: str) -> datetime | None:
+        """When the second factor is too old for it; None where it is not such a role."""
+        if self.second_factor is None or not self._must_be_assumed(role):
+            return None
+        fresh = self.authorizer.policy.roles[role].conditions.second_factor
+        return None if fresh is None else self.second_factor + fresh
+
+    def _must_be_assumed(self, role: str) -> bool:
+        found = self.authorizer.policy.roles.get(role)
+        return found is not None and found.conditions.assumed == role
+
     def _standing(self, moment: datetime) -> _Standing:
         """The subject with the roles that it has for a time now, and what those hang on."""
         return self._standing_with(running(self.lent, moment), moment)
@@ -138,6 +155,7 @@ class SessionJudge:
             said.application or None,
             self.certificate,
             said.tenant or None,
+            said.assumed or None,
         )
 
 

@@ -5,6 +5,8 @@ log what was done, each thing once, and tells the workers who has what (`told`, 
 cannot be read, the workers keep what they were told last: that ends by the clock, and nothing new counts.
 Nothing is asked when a statement is judged.
 
+A role that a session assumes is written down by the supervisor before it counts (`write_down`, `assumed`).
+
 Used by `supervisor` and `server`.
 """
 
@@ -17,16 +19,22 @@ import structlog
 
 from strongroom.config import Settings
 from strongroom.errors import StrongroomError
+from strongroom.gateway.control import Questions
+from strongroom.gateway.driver import Driver
+from strongroom.gateway.judging import SessionJudge
 from strongroom.grants import store
-from strongroom.grants.deeds import BROKE_GLASS
+from strongroom.grants.deeds import ASSUMED, BROKE_GLASS
 from strongroom.grants.store import RoleEvent
 from strongroom.policy.offers import Lent
+from strongroom.session import effects as do
 from strongroom.state import State
 
 _log = structlog.get_logger("strongroom.roles")
 
 LOOK_SECONDS = 1.0
 """Between two looks at the state."""
+WRITING_SECONDS = 20.0
+"""Longer than the state waits for another's write (`state.BUSY_SECONDS`)."""
 
 Everyones = Mapping[str, tuple[Lent, ...]]
 """What people have, by their names."""
@@ -64,6 +72,42 @@ def say(event: RoleEvent) -> None:
     fields = {name: value for name, value in event.details.items() if value is not None}
     write = _log.critical if event.what == BROKE_GLASS else _log.warning
     write(event.what, role=event.role, person=event.person, **fields)
+
+
+async def write_down(
+    questions: Questions, driver: Driver, judge: SessionJudge | None, wish: do.Assume
+) -> bool:
+    """In a worker: have the supervisor write down that a session assumes a role."""
+    until = None if judge is None else judge.assumed_until(wish.role)
+    if until is None:
+        return False
+    fields = {"person": driver.account, "session": driver.name, "source": driver.source}
+    try:
+        async with asyncio.timeout(WRITING_SECONDS):
+            refusal = await questions.ask(
+                "assume", role=wish.role, reason=wish.reason, until=until.isoformat(), **fields
+            )
+    except TimeoutError:
+        return False
+    return refusal is None
+
+
+async def assumed(state: State, message: Mapping[str, Any]) -> str | None:
+    """In the supervisor: write it down and say it; what it was that failed, where it did."""
+    details = {name: message[name] for name in ("reason", "until", "session", "source")}
+    event = RoleEvent(0, datetime.now(UTC), ASSUMED, message["role"], message["person"], details)
+    try:
+        await asyncio.to_thread(_keep, state, event)
+    except StrongroomError as error:
+        _log.error("a role was not assumed", person=event.person, role=event.role, code=error.code)
+        return error.code
+    say(event)
+    return None
+
+
+def _keep(state: State, event: RoleEvent) -> None:
+    with state.engine.begin() as connection:
+        store.note(connection, event, announced=True)
 
 
 def _look(state: State) -> tuple[Everyones, Sequence[RoleEvent]]:

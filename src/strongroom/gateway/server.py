@@ -34,7 +34,7 @@ from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.judging import SessionJudge, judges_of
-from strongroom.gateway.lending import Lending
+from strongroom.gateway.lending import Lending, write_down
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -225,12 +225,6 @@ class Server:
         elif driver.judged:
             driver.drain()
 
-    def _lend(self, people: Collection[str]) -> None:
-        """These have other roles for a time than before."""
-        for driver in list(self._drivers):
-            if driver.judged and driver.account in people:
-                self._judge_anew(driver)
-
     def take_tenants(self, came: Collection[Keyset], gone: Collection[str]) -> None:
         """Use the key-encryption keys of tenants that came, and no more those that went; in all sessions."""
         if self._readying is not None:
@@ -255,7 +249,7 @@ class Server:
 
     def heard(self, message: dict[str, Any]) -> None:
         """Take a message of the supervisor's that concerns connections."""
-        if message["what"] in {"admitted", "cancelled", "tenant"}:
+        if message["what"] in {"admitted", "assumed", "cancelled", "tenant"}:
             self._questions.answered(message["number"], message.get("refusal"))
         elif message["what"] == "cancel":
             self.tasks.start("cancel for another worker", self._cancel_for_another(message))
@@ -264,7 +258,9 @@ class Server:
         elif message["what"] == "revoked":
             self._entrance.revoked(message["credentials"])
         elif message["what"] == "grants":
-            self._lend(self._lending.heard(message["people"]))
+            people = self._lending.heard(message["people"])
+            for driver in [one for one in self._drivers if one.judged and one.account in people]:
+                self._judge_anew(driver)
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
@@ -424,6 +420,10 @@ class Server:
         except TimeoutError:
             return "its keys could not be made in time"
         return refusal
+
+    async def assume(self, driver: Driver, wish: do.Assume) -> bool:
+        """Ask the supervisor, which writes it down for all workers."""
+        return await write_down(self._questions, driver, self.judge(driver), wish)
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""

@@ -36,7 +36,7 @@ from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.keeper import Keeper
 from strongroom.gateway.kept import Place
-from strongroom.gateway.lending import Everyones, lends, told, watch_grants
+from strongroom.gateway.lending import Everyones, assumed, lends, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
@@ -270,6 +270,8 @@ class Supervisor:
                 other.line.tell("catalog", database=message["database"])
         elif what == "tenant":
             self._tasks.start("tenant", self._make_tenant(worker, message))
+        elif what == "assume":
+            self._tasks.start("assume", self._write_down(worker, message))
         elif what == "keys":
             self._read_keys()
         elif what == "due":
@@ -288,6 +290,11 @@ class Supervisor:
             refusal = error.message
             _log.warning("a tenant was not added", code=error.code, why=error.message)
         worker.line.tell("tenant", number=message["number"], refusal=refusal)
+
+    async def _write_down(self, worker: _Worker, message: dict[str, Any]) -> None:
+        """Say who assumes which role, and keep it; only then it counts."""
+        refusal = await assumed(self._state, message)
+        worker.line.tell("assumed", number=message["number"], refusal=refusal)
 
     def _tenants_changed(self, came: Sequence[Keyset], gone: Sequence[str]) -> None:
         self._keks = self._keks.changed(came, gone)

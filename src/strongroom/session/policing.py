@@ -17,6 +17,7 @@ from strongroom.errors import AccessDenied
 from strongroom.policy.model import PERMIT, Access, Action, Decision, Mask, Resource
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
+from strongroom.session.assuming import Assumption, wish_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
@@ -43,6 +44,9 @@ class Judge(Protocol):
     def decide(self, accesses: Sequence[Access], said: "Said") -> Decision:
         """Whether one statement may make all these accesses."""
 
+    def may_assume(self, role: str, said: "Said") -> bool:
+        """Whether the role would count if it were assumed now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -50,13 +54,16 @@ class Said:
 
     tenant: str = ""
     application: str = ""
+    assumed: str = ""
+    """The role that it has assumed, which is written down."""
 
 
 class Policing:
     """The judge of one session, and what it said."""
 
-    def __init__(self, judge: Judge, application: str = "") -> None:
+    def __init__(self, judge: Judge, application: str = "", assumption: Assumption | None = None) -> None:
         self._judge = judge
+        self._assumption = assumption or Assumption()
         self._application = application
         self._standing: object = None
         self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
@@ -68,10 +75,13 @@ class Policing:
 
     def standing(self, tenant: str) -> object:
         """Compares unequal when statements must be judged anew."""
-        return self._judge.standing(Said(tenant, self._application))
+        return self._judge.standing(self._said(tenant))
 
     def judged(self, analysis: Analysis, schema: Schema, tenant: str) -> Analysis:
         """The analysis, with a mask on each output that has one; raises `AccessDenied`."""
+        for one in analysis.statements:
+            if one.assumes is not None:
+                self._assume(one.assumes, tenant)
         standing = self.standing(tenant)
         if standing != self._standing:
             self._judged.clear()
@@ -88,14 +98,29 @@ class Policing:
             self._judged.popitem(last=False)
         return passed
 
+    def _said(self, tenant: str) -> Said:
+        return Said(tenant, self._application, self._assumption.role)
+
+    def _assume(self, text: str, tenant: str) -> None:
+        wish = wish_of(text)
+        if not self._judge.may_assume(wish.role, self._said(tenant)):
+            raise AccessDenied(
+                "permission denied: this role cannot be assumed now",
+                hint="It must be yours, and your second factor fresh: sign in with `strongroom login`, and"
+                " connect with what that gives.",
+            )
+        self._assumption.ask(text, wish)
+
     def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
+        if statement.assumes is not None:
+            return statement  # which was asked about, and needs no role that counts already
         if statement.defines is not None:
             # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
             statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
         accesses = [self._asked(one) for one in sorted(statement.accesses, key=_in_order)]
         outputs = statement.outputs or ()
         shown = {one.column: self._shown(schema, one.column) for one in outputs if one.column is not None}
-        decision = self._judge.decide((*accesses, *shown.values()), Said(tenant, self._application))
+        decision = self._judge.decide((*accesses, *shown.values()), self._said(tenant))
         if decision.effect is not PERMIT:
             raise _denied(decision)
         if self._filters_unseen(accesses, tenant):
@@ -110,7 +135,7 @@ class Policing:
     def _filters_unseen(self, accesses: Sequence[Access], tenant: str) -> bool:
         """Whether rows are told apart by what may not be revealed: errors of conditions quote values."""
         asked = [Access(Action.REVEAL, one.resource) for one in accesses if one.action is Action.FILTER]
-        return bool(asked) and self._judge.decide(asked, Said(tenant, self._application)).effect is not PERMIT
+        return bool(asked) and self._judge.decide(asked, self._said(tenant)).effect is not PERMIT
 
     def _asked(self, one: access.Access) -> Access:
         schema, name, column = one.schema or None, one.name or None, one.column or None
