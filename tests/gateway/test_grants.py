@@ -1,6 +1,8 @@
 """Roles for a time at a running gateway of two workers: open sessions get them, and lose them."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
-from tests.gateway.serving import logged
+from tests.gateway.serving import logged, workers
 from tests.gateway.signed_in import (
     EVERYTHING,
     LOOK,
@@ -209,3 +211,17 @@ def test_nobody_agrees_to_their_own(house: House) -> None:
     assert house.gateway.command("grants", "--json") == before
     with house.session("berta") as berta:
         assert sees(berta) == MASKED
+
+
+def test_a_worker_that_starts_later_knows(house: House) -> None:
+    """Whoever comes in at it has the role in the first statement."""
+    house.give("emil")
+    with house.session("emil") as emil:
+        wait_until(partial(shows, emil, WHOLE), "the role has come")
+    count = len(logged(house.gateway, "worker ready"))
+    for pid in workers(house.gateway):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(logged(house.gateway, "worker ready")) == count + 2, "two others are ready")
+    for _ in range(4):
+        with house.session("emil") as emil:
+            assert sees(emil) == WHOLE

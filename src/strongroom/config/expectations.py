@@ -123,6 +123,8 @@ class Moment(_Frozen):
     application: str | None = None
     certificate: Annotated[bool, PlainValidator(parse_yes)] = False
     tenant: str | None = None
+    assumed: str | None = None
+    """The role that the session has assumed."""
 
 
 class Case(_Frozen):

@@ -87,4 +87,5 @@ def _circumstances(authorizer: Authorizer, subject: Subject, number: int, case: 
         when.application,
         when.certificate,
         when.tenant,
+        when.assumed,
     )
