@@ -1,20 +1,16 @@
 """Limits, slow sides and slow upstreams: what one session may use, seen on a running gateway."""
 
-import asyncio
 import contextlib
 import os
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-import uvloop
 from tests.gateway.serving import connections, logged_in, resident, workers
 
-from strongroom.gateway.driver import SMALLEST_PIECE, TURN_SECONDS, Side
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.raw_client import Ended, RawClient
 from strongroom.testing.servers import PostgresServer
@@ -182,47 +178,6 @@ def test_a_client_that_breaks_off_is_noticed_while_it_is_not_read(
 
 
 # ------------------------------------------------------------------------------------------- fairness
-
-
-def busy_for(seconds: float) -> None:
-    """Use the processor: what holds up an event loop."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pass
-
-
-@pytest.mark.parametrize("piece_seconds", [0.0, 2 * TURN_SECONDS])
-def test_octets_that_take_long_leave_others_their_turn(piece_seconds: float) -> None:
-    """They are taken in order and whole, in smaller pieces, and the loop goes round between two of them."""
-    sent = os.urandom(1 << 18)
-    pieces: list[tuple[bytes, int]] = []
-    turns = 0
-
-    def take(octets: bytes) -> None:
-        pieces.append((octets, turns))
-        busy_for(piece_seconds)
-
-    def send(there: socket.socket) -> None:
-        with there:
-            there.sendall(sent)
-
-    async def play() -> None:
-        nonlocal turns
-        ended = asyncio.Event()
-        side = Side(take, ended.set, lambda: None)
-        here, there = socket.socketpair()
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: side, here)
-        writing = asyncio.get_running_loop().run_in_executor(None, send, there)
-        while not ended.is_set():
-            await asyncio.sleep(0)  # the others' turn
-            turns += 1
-        await writing
-
-    uvloop.run(play())
-    assert b"".join(octets for octets, _ in pieces) == sent
-    if piece_seconds:
-        assert len({turn for _, turn in pieces}) == len(pieces)
-        assert SMALLEST_PIECE in {len(octets) for octets, _ in pieces}
 
 
 def test_a_storm_of_messages_takes_little_room(limited: Gateway) -> None:

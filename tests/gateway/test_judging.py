@@ -1,6 +1,7 @@
 """The judge of one session."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from strongroom.config import StateAddress, load
 from strongroom.errors import BudgetSpent
 from strongroom.gateway.budgets import Budgets
-from strongroom.gateway.judging import SessionJudge, authorizer_of
+from strongroom.gateway.judging import SessionJudge, authorizer_of, offered_to
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Effect, Resource, Subject
+from strongroom.policy.offers import Lent
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
 from strongroom.state import open_state
@@ -25,8 +27,12 @@ roles:
     columns: {public.people.id: reveal}
     when: %s
     limits: %s
+  repair:
+    databases: [shop]
+    tables: {public.people: [update]}
 """
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
+UPDATE = Access(Action.UPDATE, Resource("shop", "public", "people"))
 PEOPLE = Access(Action.SELECT, Resource("shop", "public", "people"))
 
 
@@ -49,6 +55,7 @@ def judge(
     certificate: bool = False,
     second_factor: datetime | None = None,
     limits: str = "{}",
+    lent: tuple[Lent, ...] = (),
 ) -> SessionJudge:
     """Of somebody with the role, under one condition."""
     path = folder / "strongroom.yaml"
@@ -64,6 +71,7 @@ def judge(
         source,
         certificate=certificate,
         second_factor=second_factor,
+        lent=lent,
         clock=clock or Clock(),
     )
 
@@ -157,3 +165,60 @@ def test_a_limit_is_used_up(tmp_path: Path) -> None:
     clock.now += timedelta(minutes=61)
     assert one.standing(Said()) == before
     assert one.decide([PEOPLE], Said()).effect is PERMIT
+
+
+@pytest.mark.parametrize("when", ["{}", "{hours: Mon-Fri 08:00-18:00 UTC}"])
+def test_a_role_for_a_time_comes_and_goes(tmp_path: Path, when: str) -> None:
+    """By the clock, beside what is held; the standing changes in both moments and in no other."""
+    clock = Clock()
+    hour = timedelta(hours=1)
+    one = judge(tmp_path, when, clock, lent=(Lent("repair", NOON + hour, NOON + 2 * hour),))
+    seen = []
+    for after in (0, 1, 59, 60, 61, 119, 120, 121):
+        clock.now = NOON + timedelta(minutes=after)
+        seen.append(one.standing(Said()))
+        assert one.decide([PEOPLE], Said()).effect is PERMIT
+        assert one.decide([UPDATE], Said()).effect is (PERMIT if 60 <= after < 120 else DENY)
+    assert [later == earlier for earlier, later in pairwise(seen)] == [
+        *(True, True, False, True, True, False, True)
+    ]
+
+
+def test_what_is_offered_no_more_does_not_count(tmp_path: Path) -> None:
+    """The offer is the policy's of today; programs have nothing for a time."""
+    path = tmp_path / "strongroom.yaml"
+    offered = "temporary: {to: [anna], by: [berta], longest: 1h}"
+    people = "people: {anna: {databases: [shop]}, berta: {databases: [shop]}}"
+    lent = [Lent("repair", NOON, NOON + timedelta(hours=4)), Lent("gone", NOON, NOON + timedelta(hours=4))]
+    for offer, roles in ((offered, 1), ("limits: {}", 0)):
+        path.write_text(f"{CONFIGURATION % ('{}', '{}')}    {offer}\n{people}\n")
+        authorizer = authorizer_of(load(path, {}))
+        assert authorizer is not None
+        left = [*offered_to(authorizer.policy, Subject("anna", "person"), lent)]
+        assert [one.until - one.begins for one in left] == [timedelta(hours=1)] * roles
+        assert not [*offered_to(authorizer.policy, Subject("anna", "account"), lent)]
+
+
+def test_a_role_that_must_be_assumed(tmp_path: Path) -> None:
+    """Counts once it is, and as long as the second factor is fresh; others are not assumed at all."""
+    clock, ago = Clock(), NOON - timedelta(minutes=4)
+    one = judge(tmp_path, "{assumed: yes, second_factor: 5m}", clock, second_factor=ago)
+    assumed = Said(assumed="support")
+    assert [one.may_assume(role, Said()) for role in ("support", "Support", "repair", "")] == [
+        *(True, False, False, False)
+    ]
+    assert one.assumed_until("support") == NOON + timedelta(minutes=1)
+    assert one.assumed_until("repair") is None
+    assert one.standing(assumed) != one.standing(Said())
+    for said, effect in ((Said(), DENY), (assumed, PERMIT), (Said(assumed="repair"), DENY)):
+        assert one.decide([PEOPLE], said).effect is effect
+    clock.now += timedelta(minutes=1, seconds=1)
+    assert not one.may_assume("support", Said())
+    assert one.decide([PEOPLE], assumed).effect is DENY
+
+
+def test_who_has_shown_no_second_factor_assumes_nothing(tmp_path: Path) -> None:
+    """A program, whatever role it holds."""
+    one = judge(tmp_path, "{assumed: yes, second_factor: 5m}")
+    assert not one.may_assume("support", Said())
+    assert one.assumed_until("support") is None

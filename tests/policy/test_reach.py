@@ -1,10 +1,12 @@
 """How far a policy reaches, and what a change changes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from strongroom.policy.authorizer import Authorizer
-from strongroom.policy.conditions import Conditions
+from strongroom.policy.conditions import ALWAYS, Conditions
 from strongroom.policy.model import TABLE_ACTIONS, Access, Action, DataClass, Mask, Resource, Subject
+from strongroom.policy.offers import Offer
 from strongroom.policy.pattern import ANY, Pattern, exact
 from strongroom.policy.reach import ANY_NAME, changes, everybody, limits_of, probes, ways
 from strongroom.policy.residual import Limits
@@ -69,6 +71,21 @@ def test_who_comes_and_goes() -> None:
     found = list(changes(before, Authorizer(Policy({"masked": MASKED}))))
     assert {one.subject.name for one in found} == {"bob"}
     assert not any(one.after for one in found)
+
+
+def test_what_may_be_had_for_a_time_is_somebodys() -> None:
+    """By each who may have it for a time and by breaking the glass; an offer that is made is a change."""
+    offer = Offer(frozenset({"anna", "gone"}), timedelta(hours=1), frozenset({"berta"}), 1)
+    lent = replace(FULL, conditions=ALWAYS, temporary=offer, break_glass=offer)
+    authorizer = policy(MASKED, lent, holds="masked")
+    found = {one.name: one for one in everybody(authorizer.policy)}
+    assert list(found) == ["anna", "anna (full for a time)", "anna (full by breaking the glass)"]
+    seen = {
+        name: ways(authorizer, one, [Access(Action.MASK, EMAIL)])[0][0].sees for name, one in found.items()
+    }
+    assert list(seen.values()) == ["mask email", "reveal", "reveal"]
+    before = policy(MASKED, replace(FULL, conditions=ALWAYS), holds="masked")
+    assert {one.subject.name for one in changes(before, authorizer)} == {*list(found)[1:]}
 
 
 def test_limits() -> None:

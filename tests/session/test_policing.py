@@ -10,6 +10,7 @@ from strongroom.errors import AccessDenied
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Decision, Mask, Reason, Resource
 from strongroom.policy.residual import UNLIMITED, Limits, Residual
 from strongroom.protect.pseudonyms import PseudonymKey
+from strongroom.session.assuming import Assumption
 from strongroom.session.policing import NAMED_AT_MOST, Policing, Said
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Analysis
@@ -36,6 +37,10 @@ class Judge:
         """As the test says."""
         self.heard.append(said)
         return self.stands
+
+    def may_assume(self, role: str, said: Said) -> bool:
+        """One role, by those who have assumed none."""
+        return role == "dba" and not said.assumed
 
     def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
         """By table or column."""
@@ -164,3 +169,30 @@ def test_one_statement_of_several_denies_the_text() -> None:
     """None of it is sent."""
     with pytest.raises(AccessDenied):
         judged(Judge(refuses=frozenset({"txt"})), "select 1; select txt from plain")
+
+
+def test_a_role_is_assumed_if_the_judge_lets_it() -> None:
+    """Whatever else counts; the judge hears of it in every statement once it was written down."""
+    judge, assumption = Judge(), Assumption()
+    policing = Policing(judge, "psql", assumption)
+    text = "set strongroom.role = 'dba: order 17'"
+    asked = policing.judged(analyse(text, (), POLICED), CONTEXT.schema, "")
+    assert asked.statements[0].assumes == "dba: order 17"
+    assert judge.asked == []
+    assert assumption.said("dba: order 17")
+    policing.standing("")
+    assumption.answered(written=True)
+    policing.standing("")
+    assert [one.assumed for one in judge.heard[-2:]] == ["", "dba"]
+
+
+@pytest.mark.parametrize("said", ["other: order 17", "dba", "dba:", "d\u0432a: x", "dba: a\nb", ": x"])
+def test_what_may_not_be_assumed(said: str) -> None:
+    """Another role, one in letters that look alike, and what gives no reason; no word of what was said."""
+    assumption = Assumption()
+    policing = Policing(Judge(), "psql", assumption)
+    with pytest.raises(AccessDenied) as denied:
+        policing.judged(analyse(f"set strongroom.role = '{said}'", (), POLICED), CONTEXT.schema, "")
+    assert "17" not in denied.value.message
+    assert assumption.said(said)
+    assert assumption.waiting is None

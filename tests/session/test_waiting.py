@@ -4,6 +4,7 @@ import pytest
 from tests.protect.samples import CREATED, Counted
 from tests.session.conversation import BOUND, DONE, IDLE, LIMITS, PARSED
 from tests.session.guarding import Guarded
+from tests.session.test_policing import Judge
 from tests.session.test_rounds import data_row
 from tests.session.test_series import CLOSED, snapshot
 
@@ -12,6 +13,7 @@ from strongroom.keys.generate import new_keyset
 from strongroom.protect.scheme import Scheme
 from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Question
+from strongroom.session.assuming import Wish
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.resolve import analyse
@@ -19,6 +21,7 @@ from strongroom.sql.schema import Column, Relation, Schema
 from strongroom.sql.statement import Analysis, Context
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
+from strongroom.wire.postgres.codec import message
 
 PATH = b'{"path": ["pg_catalog", "public"]}'
 LOOKED = PARSED + BOUND + data_row(PATH, b"{}") + DONE + CLOSED + CLOSED + IDLE
@@ -175,3 +178,21 @@ def test_a_tenant_that_is_not_made_is_refused(text: bytes) -> None:
     by_hand = Guarded(of_tenants(automatic=False))
     assert b"strongroom refused" in by_hand.client(text)[0]
     assert by_hand.relay.take_tenant() is None
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_what_follows_an_assumption_waits_until_it_is_written_down(written: bool) -> None:
+    """The next statement is judged when it is known whether the role counts."""
+    talk, judge = Guarded(), Judge()
+    talk.relay.police(judge, "")
+    asked = m.Query("SET strongroom.role = 'dba: order 17'").serialise()
+    assert talk.client(asked)[0] == asked
+    talk.style = {"strongroom.role": "dba: order 17"}
+    talk.upstream(message(b"C", b"SET\0") + IDLE)
+    assert talk.client(NEXT)[0] == b""
+    assert talk.relay.take_wish() == Wish("dba", "order 17")
+    assert talk.relay.take_wish() is None
+    assert talk.client(NEXT)[0] == b""
+    talk.relay.assumed(written=written)
+    assert b"".join(talk.relay.to_upstream) == NEXT + NEXT
+    assert judge.heard[-1].assumed == ("dba" if written else "")

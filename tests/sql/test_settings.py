@@ -33,6 +33,8 @@ def test_other_encodings(name: str) -> None:
         ("select set_config('search_path', $1, false)", Barrier.SEARCH_PATH),
         ("select set_config('role'::text, 'x', true)", Barrier.ROLE),
         ("set timezone to 'utc'", Barrier.STYLE),
+        ("set strongroom.role = 'dba: why'", Barrier.STYLE),
+        ("reset strongroom.role", Barrier.STYLE),
         ("set lock_timeout to '1s'", Barrier.NONE),
         ("set transaction isolation level serializable", Barrier.NONE),
         ("set standard_conforming_strings = true", Barrier.NONE),
@@ -55,6 +57,7 @@ def test_barriers(text: str, barrier: Barrier) -> None:
         "set bytea_output = escape",
         "select set_config('bytea_output', lower($1), false)",
         "select set_config(lower('x'), 'x', true)",
+        "select set_config('Strongroom.Role', 'dba: why', true)",
         "with x as (select set_config('client_encoding', 'latin1', true)) select * from x",
     ],
 )
@@ -67,3 +70,20 @@ def test_pinned(text: str) -> None:
 def test_reset_gives_back_what_was_pinned() -> None:
     """A value of None, which is RESET and DEFAULT, is that of the start."""
     assert setting("bytea_output", None) is Barrier.NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "assumes"),
+    [
+        ("set strongroom.role = 'dba: why'", "dba: why"),
+        ("set local Strongroom.ROLE to dba", "dba"),
+        ("set strongroom.role = ''", None),
+        ("set strongroom.role to default", None),
+        ("reset strongroom.role", None),
+        ("set role dba", None),
+        ("set strongroom.tenant = 'dba: why'", None),
+    ],
+)
+def test_a_role_of_ours(text: str, assumes: str | None) -> None:
+    """What SET strongroom.role says."""
+    assert one(text).assumes == assumes

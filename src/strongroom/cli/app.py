@@ -3,9 +3,14 @@
 from strongroom.cli.lazily import group
 
 COMMANDS = {
+    "approve": "strongroom.cli.grants:approve",
+    "break-glass": "strongroom.cli.grants:break_glass",
     "check": "strongroom.cli.check:check",
     "demo": "strongroom.cli.demo:demo",
+    "deny": "strongroom.cli.grants:deny",
     "explain": "strongroom.cli.explain:explain",
+    "grant": "strongroom.cli.grants:grant",
+    "grants": "strongroom.cli.grants:list_grants",
     "init": "strongroom.cli.init:init",
     "keys": "strongroom.cli.keys:keys",
     "login": "strongroom.cli.login:login",
@@ -14,6 +19,8 @@ COMMANDS = {
     "policy": "strongroom.cli.policy:policy",
     "protect": "strongroom.cli.protect:protect",
     "unprotect": "strongroom.cli.protect:unprotect",
+    "request": "strongroom.cli.grants:request",
+    "revoke": "strongroom.cli.grants:revoke",
     "serve": "strongroom.cli.serve:serve",
     "version": "strongroom.cli.version:version",
 }

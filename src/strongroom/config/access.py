@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from strongroom.config.model import Settings
+from strongroom.config.offers import glass_offer, temporary_offer
 from strongroom.config.roles import Role
 from strongroom.config.source import read_file
 from strongroom.policy import roles as policy
@@ -35,7 +36,7 @@ def declared(settings: Settings) -> list[str]:
 def policy_of(settings: Settings) -> policy.Policy:
     """The policy; its Cedar files are read, and not yet looked into."""
     return policy.Policy(
-        roles={name: _role(name, role) for name, role in settings.roles.items()},
+        roles={name: _role(name, role, settings) for name, role in settings.roles.items()},
         subjects=tuple(_subjects(settings)),
         groups={name: frozenset(roles) for name, roles in settings.groups.items()},
         classes=tuple(_classes(settings)),
@@ -67,7 +68,7 @@ def _classes(settings: Settings) -> Iterator[policy.ClassRule]:
             yield policy.ClassRule(pattern, DataClass.PROTECTED, name)
 
 
-def _role(name: str, role: Role) -> policy.Role:
+def _role(name: str, role: Role, settings: Settings) -> policy.Role:
     place = f"roles.{name}"
     return policy.Role(
         name,
@@ -80,9 +81,11 @@ def _role(name: str, role: Role) -> policy.Role:
             for about, rule in role.columns.items()
         ),
         tuple(policy.FunctionRule(about, f"{place}.functions.{about}") for about in role.functions),
-        role.when.conditions,
+        role.when.conditions(name),
         Limits(role.limits.rows_per_hour, role.limits.reveals_per_hour),
         tuple(role.includes),
+        None if role.temporary is None else temporary_offer(role.temporary, settings),
+        None if role.break_glass is None else glass_offer(role.break_glass, settings),
     )
 
 

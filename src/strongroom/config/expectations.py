@@ -124,11 +124,19 @@ class Moment(_Frozen):
     application: str | None = None
     certificate: Annotated[bool, PlainValidator(parse_yes)] = False
     tenant: str | None = None
+    assumed: str | None = None
+    """The role that the session has assumed."""
 
     def circumstances(self, now: datetime) -> Circumstances:
         """As a policy asks for them; ``now`` where no moment is said."""
         return Circumstances(
-            self.at or now, self.address, self.second_factor, self.application, self.certificate, self.tenant
+            self.at or now,
+            self.address,
+            self.second_factor,
+            self.application,
+            self.certificate,
+            self.tenant,
+            assumed=self.assumed,
         )
 
 

@@ -7,11 +7,12 @@ makes a `Policy` of it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from strongroom.config.offers import BreakGlass, Temporary, offers_fit
 from strongroom.config.role_values import (
     About,
     Treatment,
@@ -79,12 +80,27 @@ class When(_Frozen):
     application: Annotated[frozenset[str] | None, PlainValidator(parse_names)] = None
     certificate: Annotated[bool, PlainValidator(parse_yes)] = False
     tenant: Annotated[frozenset[str] | None, PlainValidator(parse_names)] = None
+    assumed: Annotated[bool, PlainValidator(parse_yes)] = False
 
-    @property
-    def conditions(self) -> Conditions:
-        """The same as the policy understands it."""
+    @model_validator(mode="after")
+    def _assumed_by_somebody(self) -> Self:
+        if self.assumed and self.second_factor is None:
+            raise invalid(
+                "has assumed: without second_factor:, so that a session which was left open would do",
+                instead="write second_factor: 5m beside it",
+            )
+        return self
+
+    def conditions(self, role: str) -> Conditions:
+        """The same as the policy understands it, of the role of this name."""
         return Conditions(
-            self.address, self.second_factor, self.hours, self.application, self.certificate, self.tenant
+            self.address,
+            self.second_factor,
+            self.hours,
+            self.application,
+            self.certificate,
+            self.tenant,
+            role if self.assumed else None,
         )
 
 
@@ -109,6 +125,8 @@ class Role(_Frozen):
     functions: Sequence[TablePattern] = ()
     when: When = Field(default_factory=When)
     limits: RoleLimits = Field(default_factory=RoleLimits)
+    temporary: Temporary | None = None
+    break_glass: BreakGlass | None = None
 
 
 Roles = Mapping[RoleName, Role]
@@ -155,7 +173,29 @@ def roles_fit(settings: Declared) -> None:
                 raise invalid(f"roles.{name}.databases names {database}, which is not under databases")
     if len(set(settings.policies)) < len(settings.policies):
         raise invalid("policies lists a file twice", instead="keep one of the two")
+    _names_differ(settings.roles)
     _includes_end(settings.roles)
+    _assumed_alone(settings.roles)
+    offers_fit(settings)
+
+
+def _names_differ(roles: Roles) -> None:
+    """Who approves a role must not take one for another."""
+    seen: dict[str, str] = {}
+    for name in roles:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise invalid(f"roles.{name} and roles.{other} differ in capitals alone", instead="rename one")
+
+
+def _assumed_alone(roles: Roles) -> None:
+    """A session assumes one role at a time."""
+    for name, role in roles.items():
+        inner = [one for one in role.includes if role.when.assumed and roles[one].when.assumed]
+        if inner:
+            raise invalid(
+                f"roles.{name} must be assumed and includes {inner[0]}, which must be, too: both never count",
+                instead="take assumed: from one of them",
+            )
 
 
 def _names_of_roles(settings: Declared) -> Iterator[tuple[str, str]]:

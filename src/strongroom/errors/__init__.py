@@ -27,6 +27,7 @@
     │   ├── InvalidTlsSettings, InvalidUpstreamAddress, InvalidVerifier
     │   ├── StateUnusable, CannotListen, WorkersFail, ServerFailed
     │   ├── PersonUnknown, PersonRefused, TooManyCredentials, TooManyFormerPasswords
+    │   ├── GrantRefused, GrantUnknown
     │   ├── UnknownType, InvalidMask, InvalidScheme, ColumnMissing, ColumnUnknown, ColumnNotProtected
     │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired

@@ -182,6 +182,19 @@ class PersonRefused(ConfigError):
     code = "person-refused"
 
 
+class GrantRefused(ConfigError):
+    """A role was to be given, agreed to, taken or taken back by somebody who may not, or not so."""
+
+    code = "grant-refused"
+
+
+class GrantUnknown(ConfigError):
+    """A command names a grant or request by a number that none has."""
+
+    code = "grant-unknown"
+    remedy = "`strongroom grants --all` shows each with its number."
+
+
 class TooManyCredentials(ConfigError):
     """A person holds so many credentials that count still that no other is given."""
 

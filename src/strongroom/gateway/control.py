@@ -1,8 +1,8 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, release, cancel, cancelled, catalog, due, keys, tenant, ready
-    supervisor → worker    keys (first of all), admitted, cancel, cancelled, catalog, tenants, tenant,
-                           revoked, reload, drain
+    worker → supervisor    admit, assume, release, cancel, cancelled, catalog, due, keys, tenant, ready
+    supervisor → worker    keys (first of all), grants, admitted, assumed, cancel, cancelled, catalog,
+                           tenants, tenant, revoked, reload, drain
 
 The supervisor alone counts connections and log-ins, so that limits hold across workers; when a worker dies
 its line breaks, and its connections are no longer counted. When the supervisor dies, the workers drain.

@@ -32,6 +32,7 @@ from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.judging import SessionJudge, judges_of
+from strongroom.gateway.lending import Lending, write_down
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -157,6 +158,7 @@ class Server:
         self._draining = False
         self._settings = settings
         self._judges = judges_of(settings, state)
+        self._lending = Lending()
         self._gates = self._open_gates(settings)
 
     # ---------------------------------------------------------------- life
@@ -252,7 +254,7 @@ class Server:
 
     def heard(self, message: dict[str, Any]) -> None:
         """Take a message of the supervisor's that concerns connections, or their keys."""
-        if message["what"] in {"admitted", "cancelled", "tenant"}:
+        if message["what"] in {"admitted", "assumed", "cancelled", "tenant"}:
             self._questions.answered(message["number"], message.get("refusal"))
         elif message["what"] == "cancel":
             self.tasks.start("cancel for another worker", self._cancel_for_another(message))
@@ -262,6 +264,10 @@ class Server:
             self._entrance.revoked(message["credentials"])
         elif message["what"] == "reload":  # which begins later: what is told until then changes these
             self._keks = danger_read(message["keks"])
+        elif message["what"] == "grants":
+            people = self._lending.heard(message["people"])
+            for driver in [one for one in self._drivers if one.judged and one.account in people]:
+                self._judge_anew(driver)
         elif message["what"] == "tenants":
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
@@ -385,7 +391,10 @@ class Server:
 
     def judge(self, driver: Driver) -> SessionJudge | None:
         """Who decides about the statements of a session that was admitted; None without a policy."""
-        return None if self._judges is None else self._judges.of(driver, *self._entrance.identity(driver))
+        if self._judges is None:
+            return None
+        subject, second_factor = self._entrance.identity(driver)
+        return self._judges.of(driver, subject, second_factor, self._lending.of(subject.name))
 
     def connector(self, gate: str, account: str) -> Connector:
         """Return the way to the database: as the account's own upstream user, where it has one."""
@@ -400,10 +409,7 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
                 if not await self._cancel_here(process_id, secret_key):
-                    await self._cancel_elsewhere(process_id, secret_key)
-
-    async def _cancel_elsewhere(self, process_id: int, secret_key: bytes) -> None:
-        await self._questions.ask("cancel", process_id=process_id, key=secret_key.hex())
+                    await self._questions.ask("cancel", process_id=process_id, key=secret_key.hex())
 
     async def _cancel_for_another(self, message: dict[str, object]) -> None:
         try:
@@ -423,6 +429,10 @@ class Server:
         except TimeoutError:
             return "its keys could not be made in time"
         return refusal
+
+    async def assume(self, driver: Driver, wish: do.Assume) -> bool:
+        """Ask the supervisor, which writes it down for all workers."""
+        return await write_down(self._questions, driver, self.judge(driver), wish)
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""

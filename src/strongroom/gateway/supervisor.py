@@ -37,6 +37,7 @@ from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.keeper import Keeper, elapsed
 from strongroom.gateway.kept import Place
+from strongroom.gateway.lending import Everyones, assumed, lends, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
@@ -154,6 +155,7 @@ class Supervisor:
         self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door = Door(settings.login.rules)
+        self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
 
     async def run(self) -> None:
@@ -171,6 +173,7 @@ class Supervisor:
         self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
         self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
+        self._tasks.start("grants", watch_grants(self._state, lambda: lends(self._settings), self._lend))
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         self._tasks.start("policy", say(self._settings, self._accepted))
         await self._stop.wait()
@@ -227,6 +230,7 @@ class Supervisor:
             )
         worker = _Worker(number, process, await Line.over(mine))
         worker.line.tell("keys", keks=danger_written(self._keks))
+        worker.line.tell("grants", people=told(self._lent))
         if accepted is not self._accepted:  # a reload told those that were there
             worker.line.tell("reload", content=self._accepted, keks=danger_written(self._keks))
         self._workers[number] = worker
@@ -273,6 +277,8 @@ class Supervisor:
                 other.line.tell("catalog", database=message["database"])
         elif what == "tenant":
             self._tasks.start("tenant", self._make_tenant(worker, message))
+        elif what == "assume":
+            self._tasks.start("assume", self._write_down(worker, message))
         elif what == "keys":
             self._read_keys()
         elif what == "due":
@@ -291,6 +297,11 @@ class Supervisor:
             refusal = error.message
             _log.warning("a tenant was not added", code=error.code, why=error.message)
         worker.line.tell("tenant", number=message["number"], refusal=refusal)
+
+    async def _write_down(self, worker: _Worker, message: dict[str, Any]) -> None:
+        """Say who assumes which role, and keep it; only then it counts."""
+        refusal = await assumed(self._state, message)
+        worker.line.tell("assumed", number=message["number"], refusal=refusal)
 
     def _tenants_changed(self, came: Sequence[Keyset], gone: Sequence[str]) -> None:
         self._keks = self._keks.changed(came, gone)
@@ -333,6 +344,11 @@ class Supervisor:
     def _revoked(self, credentials: Sequence[str]) -> None:
         for worker in self._workers.values():
             worker.line.tell("revoked", credentials=list(credentials))
+
+    def _lend(self, everyones: Everyones) -> None:
+        self._lent = everyones
+        for worker in self._workers.values():
+            worker.line.tell("grants", people=told(everyones))
 
     def _admit(self, worker: _Worker, account: str) -> str | None:
         """Take a place; return None, or the limit that is reached."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from strongroom.errors import LoginRefused, PersonUnknown
+from strongroom.grants.deeds import withdraw
 from strongroom.people import codes, passwords, store
 from strongroom.people.model import Person, Verified
 from strongroom.people.throttle import Rules
@@ -78,14 +79,15 @@ class ByPasswordAndCode:
 def add(state: State, name: str, password: Secret, now: datetime) -> Secret:
     """Gives a person a password and a second factor, in place of what there was; returns the latter's secret.
 
-    What the person holds of before is taken back, and wrong tries are forgotten. Raises ``PersonRefused``
-    for a password that is too short.
+    What the person holds of before is taken back, roles for a time too, and wrong tries are forgotten. Raises
+    ``PersonRefused``     for a password that is too short.
     """
     secret = codes.new_secret()
     person = Person(name, passwords.make(password), secret, NEVER, disabled=False, updated=now)
     with state.engine.begin() as connection:
         store.store_person(connection, person)
         store.revoke(connection, name)
+        withdraw(connection, name, now)
         store.drop_tallies(connection, name)
     return secret
 
@@ -97,6 +99,7 @@ def disable(state: State, name: str, now: datetime) -> None:
             raise PersonUnknown(f"{name} was never added", hint="`strongroom people list` shows who was.")
         store.disable_person(connection, name, now)
         store.revoke(connection, name)
+        withdraw(connection, name, now)
 
 
 def _may_sign_in(person: Person, right: Person) -> bool:

@@ -43,7 +43,7 @@ NAME_AT_MOST = 64
 TALLIES_AT_MOST = 10_000
 
 
-class _Utc(TypeDecorator[datetime]):
+class Utc(TypeDecorator[datetime]):
     """A time in UTC; SQLite keeps none with its zone."""
 
     impl = DateTime
@@ -66,7 +66,7 @@ _people = Table(
     Column("totp", Text, nullable=False),
     Column("last_step", Integer, nullable=False),
     Column("disabled", Boolean, nullable=False),
-    Column("updated", _Utc, nullable=False),
+    Column("updated", Utc, nullable=False),
 )
 _credentials = Table(
     "credentials",
@@ -76,9 +76,9 @@ _credentials = Table(
     Column("database", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("verifier", Text, nullable=False),
-    Column("second_factor_at", _Utc, nullable=False),
-    Column("expires", _Utc, nullable=False),
-    Column("session_until", _Utc, nullable=False),
+    Column("second_factor_at", Utc, nullable=False),
+    Column("expires", Utc, nullable=False),
+    Column("session_until", Utc, nullable=False),
     Column("revoked", Boolean, nullable=False),
 )
 _tallies = Table(

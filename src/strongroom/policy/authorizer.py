@@ -92,6 +92,11 @@ class Authorizer:
         """Whether its values, where they come unmasked, count as revealed: all but those of class public."""
         return DataClass.PUBLIC not in self.policy.classes_of(column)
 
+    def counting(self, subject: Subject, circumstances: Circumstances) -> frozenset[str]:
+        """The subject's roles that count now."""
+        held = self._holding(subject)
+        return held.active([one.hold(circumstances) for one in held.conditions])
+
     @property
     def decisions_kept(self) -> int:
         """For whoever watches the memory."""

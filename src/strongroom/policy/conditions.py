@@ -61,6 +61,8 @@ class Conditions:
     applications: frozenset[str] | None = None
     certificate: bool = False
     tenants: frozenset[str] | None = None
+    assumed: str | None = None
+    """The role that the session must have assumed: the one whose conditions these are."""
 
     def hold(self, circumstances: "Circumstances") -> bool:
         """Whether a role under these conditions counts."""
@@ -68,6 +70,7 @@ class Conditions:
             (not self.certificate or circumstances.certificate)
             and (self.applications is None or circumstances.application in self.applications)
             and (self.tenants is None or circumstances.tenant in self.tenants)
+            and (self.assumed is None or circumstances.assumed == self.assumed)
             and (self.second_factor is None or _is_fresh(circumstances.second_factor_age, self.second_factor))
             and (self.addresses is None or _is_within(circumstances.address, self.addresses))
             and (self.hours is None or any(one.hold(circumstances.now) for one in self.hours))
@@ -100,6 +103,8 @@ class Conditions:
             words.append("with a certificate")
         if self.tenants is not None:
             words.append("tenant " + " or ".join(sorted(self.tenants)))
+        if self.assumed is not None:
+            words.append(f"once {self.assumed} is assumed")
         return words
 
 

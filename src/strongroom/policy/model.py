@@ -137,6 +137,8 @@ class Circumstances:
     certificate: bool = False
     """Whether the client has shown a certificate that was verified."""
     tenant: str | None = None
+    assumed: str | None = None
+    """The role that the session has assumed, which is in the record."""
     rows_this_hour: int = 0
     """Rows that the subject was given in the last hour, as whoever asks has counted them."""
     reveals_this_hour: int = 0

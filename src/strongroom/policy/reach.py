@@ -66,9 +66,18 @@ class Change:
 
 
 def everybody(policy: Policy) -> list[Subject]:
-    """The subjects of the configuration, and somebody of each group."""
+    """The configuration's subjects, somebody of each group, and people with what they may have for a time."""
     groups = (Subject(f"anyone in {name}", "person", groups=frozenset({name})) for name in policy.groups)
-    return [*policy.subjects, *groups]
+    return [*policy.subjects, *groups, *_lent_to(policy)]
+
+
+def _lent_to(policy: Policy) -> Iterator[Subject]:
+    people = {one.name: one for one in policy.subjects if one.kind == "person"}
+    for role in policy.roles.values():
+        for offer, how in ((role.temporary, "for a time"), (role.break_glass, "by breaking the glass")):
+            for name in sorted(people.keys() & (frozenset() if offer is None else offer.to)):
+                roles = people[name].roles | {role.name}
+                yield replace(people[name], name=f"{name} ({role.name} {how})", roles=roles)
 
 
 def ways(authorizer: Authorizer, subject: Subject, accesses: Sequence[Access]) -> list[tuple[Way, ...]]:

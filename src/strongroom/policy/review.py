@@ -142,8 +142,8 @@ def _idle(policy: Policy) -> Iterator[Remark]:
     held = {grant.role for subject in policy.subjects for grant in policy.grants(subject)}
     for roles in policy.groups.values():
         held |= {grant.role for grant in policy.grants(Subject("", roles=roles))}
-    for name in policy.roles:
-        if name not in held:
+    for name, role in policy.roles.items():
+        if name not in held and role.temporary is None and role.break_glass is None:
             yield Remark(
                 f"roles.{name}", "is held by nobody", "Give it to somebody, or take it out.", serious=False
             )

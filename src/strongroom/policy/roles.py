@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from strongroom.policy.conditions import ALWAYS, Conditions
 from strongroom.policy.model import Action, DataClass, Mask, Resource, Subject
+from strongroom.policy.offers import Offer
 from strongroom.policy.pattern import ANY, Pattern
 from strongroom.policy.residual import UNLIMITED, Limits
 
@@ -110,6 +111,10 @@ class Role:
     limits: Limits = UNLIMITED
     includes: tuple[str, ...] = ()
     """Other roles that its holders hold, under its conditions besides their own."""
+    temporary: Offer | None = None
+    """Who may be given it for a time."""
+    break_glass: Offer | None = None
+    """Who may take it at once, and raise the alarm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,14 @@ class MakeTenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Assume:
+    """Have it written down that the session assumes a role, and why; answered by `Assumed`."""
+
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Yield:
     """Let other sessions have a turn in the middle of long work; answered by `GoOn`."""
 
@@ -126,6 +134,7 @@ Effect = (
     | CatalogChanged
     | Analyse
     | MakeTenant
+    | Assume
     | Yield
     | Log
     | Close

@@ -98,6 +98,13 @@ class TenantMade:
 
 
 @dataclass(frozen=True, slots=True)
+class Assumed:
+    """Answers `Assume`: whether it was written down; only then the role counts."""
+
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GoOn:
     """Answers `Yield`."""
 
@@ -160,6 +167,7 @@ Event = (
     | Cancelled
     | Analysed
     | TenantMade
+    | Assumed
     | GoOn
     | TimedOut
     | SnapshotChanged

@@ -283,7 +283,7 @@ class Guard(Seals):
             return resolved
         if resolved.defines is None or resolved.defines != statement.resolved or is_of_session(resolved):
             raise PreparedStatementOutdated(
-                "the prepared statement was made before a table, the search path or the tenant changed",
+                "the prepared statement is older than a change of tables, search path, tenant or roles",
                 hint="DEALLOCATE it and PREPARE it again.",
             )
         return resolved.defines

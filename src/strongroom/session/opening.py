@@ -14,6 +14,7 @@ from strongroom.errors import Bug, OriginMismatch, PlanOutdated
 from strongroom.protect.batch import open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
+from strongroom.session.assuming import Assumption
 from strongroom.session.guard import Guard
 from strongroom.session.policing import Judge, Policing
 from strongroom.session.refusals import to_wire
@@ -22,7 +23,7 @@ from strongroom.session.replies import Owed, Request
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
-from strongroom.sql.settings import TENANT_SETTING
+from strongroom.sql.settings import ROLE_SETTING, TENANT_SETTING
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres import types
@@ -62,6 +63,7 @@ class OpeningRelay(Relay):
         self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
         self._answers: dict[tuple[object, ...], tuple[Answer, object]] = {}  # to rounds of such
         self.catalog_changed = False
+        self._assumption = Assumption()
 
     def share(self, snapshot: Snapshot) -> None:
         """Take a new snapshot. Rows that are on their way go on with the keys that it has.
@@ -93,7 +95,7 @@ class OpeningRelay(Relay):
         """Ask this judge about each statement from now on."""
         self._unfold()
         self._forget_settled()
-        self._guard.policing = Policing(judge, application)
+        self._guard.policing = Policing(judge, application, self._assumption)
 
     def age(self) -> None:
         """Look at the catalog before the next statement."""
@@ -116,6 +118,10 @@ class OpeningRelay(Relay):
             if value != self._guard.tenant:
                 self._forget_settled()
             self._guard.tenant = value
+            return
+        if name == ROLE_SETTING:
+            if self._assumption.said(value):
+                self._forget_settled()
             return
         self._guard.style = self._guard.style.with_setting(name, value)
         self._forget_settled()

@@ -18,6 +18,7 @@ from strongroom.policy.model import PERMIT, Access, Action, Decision, Mask, Reso
 from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
+from strongroom.session.assuming import Assumption, wish_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
@@ -56,6 +57,9 @@ class Judge(Protocol):
     def spend(self, rows: int, reveals: int) -> None:
         """So much is to go to the client now; raises `BudgetSpent`, and nothing of it may go."""
 
+    def may_assume(self, role: str, said: "Said") -> bool:
+        """Whether the role would count if it were assumed now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -63,6 +67,8 @@ class Said:
 
     tenant: str = ""
     application: str = ""
+    assumed: str = ""
+    """The role that it has assumed, which is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +95,9 @@ def questions(statement: Resolved, schema: Schema, database: str) -> Questions:
 class Policing:
     """The judge of one session, and what it said."""
 
-    def __init__(self, judge: Judge, application: str = "") -> None:
+    def __init__(self, judge: Judge, application: str = "", assumption: Assumption | None = None) -> None:
         self._judge = judge
+        self._assumption = assumption or Assumption()
         self._said = Said("", application)
         self._standing: object = None
         self._judged: OrderedDict[int, tuple[Analysis, Analysis]] = OrderedDict()
@@ -104,13 +111,11 @@ class Policing:
         """Compares unequal when statements must be judged anew."""
         return self._judge.standing(self._saying(tenant))
 
-    def _saying(self, tenant: str) -> Said:
-        if tenant != self._said.tenant:
-            self._said = replace(self._said, tenant=tenant)
-        return self._said
-
     def judged(self, analysis: Analysis, schema: Schema, tenant: str) -> Analysis:
         """The analysis, with a mask on each output that has one; raises `AccessDenied`."""
+        for one in analysis.statements:
+            if one.assumes is not None:
+                self._assume(one.assumes, tenant)
         standing = self.standing(tenant)
         if standing != self._standing:
             self._judged.clear()
@@ -127,7 +132,24 @@ class Policing:
             self._judged.popitem(last=False)
         return passed
 
+    def _saying(self, tenant: str) -> Said:
+        if (tenant, self._assumption.role) != (self._said.tenant, self._said.assumed):
+            self._said = replace(self._said, tenant=tenant, assumed=self._assumption.role)
+        return self._said
+
+    def _assume(self, text: str, tenant: str) -> None:
+        wish = wish_of(text)
+        if not self._judge.may_assume(wish.role, self._saying(tenant)):
+            raise AccessDenied(
+                "permission denied: this role cannot be assumed now",
+                hint="It must be yours, and your second factor fresh: sign in with `strongroom login`, and"
+                " connect with what that gives.",
+            )
+        self._assumption.ask(text, wish)
+
     def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
+        if statement.assumes is not None:
+            return statement  # which was asked about, and needs no role that counts already
         if statement.defines is not None:
             # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
             statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))

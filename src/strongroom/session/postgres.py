@@ -333,6 +333,9 @@ class Session:
         tenant = relay.take_tenant()
         if tenant is not None:
             self._effects.append(do.MakeTenant(tenant))
+        wish = relay.take_wish()
+        if wish is not None:
+            self._effects.append(do.Assume(wish.role, wish.reason))
         if relay.wants_turn and not self._yielded:
             self._yielded = True
             self._effects.append(do.Yield())
@@ -345,6 +348,11 @@ class Session:
     def _on_tenant_made(self, _event: ev.TenantMade) -> None:
         if isinstance(self._relay, GuardedRelay):
             self._relay.tenant_made()
+            self._flush()
+
+    def _on_assumed(self, event: ev.Assumed) -> None:
+        if isinstance(self._relay, GuardedRelay):
+            self._relay.assumed(written=event.written)
             self._flush()
 
     def _on_turn(self, _event: ev.GoOn) -> None:
@@ -463,6 +471,7 @@ STEPS: dict[tuple[Phase, type], Callable[..., None]] = {
     (Phase.OPEN, ev.UpstreamClosed): Session._on_upstream_closed,
     (Phase.OPEN, ev.Analysed): Session._on_analysed,
     (Phase.OPEN, ev.TenantMade): Session._on_tenant_made,
+    (Phase.OPEN, ev.Assumed): Session._on_assumed,
     (Phase.OPEN, ev.GoOn): Session._on_turn,
     (Phase.OPEN, ev.TimedOut): Session._on_idle_timeout,
 }

@@ -25,10 +25,11 @@ PATH_QUERY = "SELECT pg_catalog.json_build_object('path', pg_catalog.current_sch
 
 STYLE_QUERY = """SELECT pg_catalog.json_object_agg(s, coalesce(pg_catalog.current_setting(s, true), ''))
 FROM pg_catalog.unnest(
-    '{DateStyle,IntervalStyle,TimeZone,extra_float_digits,strongroom.tenant}'::pg_catalog.text[]) s"""
+    '{DateStyle,IntervalStyle,TimeZone,extra_float_digits,strongroom.tenant,strongroom.role}'
+    ::pg_catalog.text[]) s"""
 """PostgreSQL reports the first three by ParameterStatus, but not before ReadyForQuery, and the others never.
 
-The last says whose values the session reads and writes; nobody may have said it."""
+The last two say whose values the session reads and writes, and which role it assumes, if it said so."""
 
 QUESTION = object()
 """Marks the gateway's own requests among those that upstream owes answers to."""

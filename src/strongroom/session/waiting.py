@@ -11,6 +11,7 @@ sees it. A long text waits for its analysis elsewhere, and for its turns (`analy
 from strongroom.errors import StrongroomError, TenantUnknown
 from strongroom.session import refresh
 from strongroom.session.analyses import LongText, Question
+from strongroom.session.assuming import Wish
 from strongroom.session.opening import OpeningRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
@@ -52,11 +53,23 @@ class WaitingRelay(OpeningRelay):
         self._resume()
 
     def _resume(self) -> None:
-        if self._guard.long.busy or self._making is not None:
+        if self._guard.long.busy or self._making is not None or self._assumption.waiting is not None:
             return
         super()._resume()
         if not self.waiting:
             self._guard.long = LongText()  # the literals of the last one need not stay in memory
+
+    # ---------------------------------------------------------------- a role that is assumed
+
+    def take_wish(self) -> Wish | None:
+        """The role that is to be written down as assumed, once."""
+        return self._assumption.take()
+
+    def assumed(self, *, written: bool) -> None:
+        """It was written down and counts, or it was not; what waits for that is looked at again."""
+        self._assumption.answered(written=written)
+        self._forget_settled()
+        self._resume()
 
     # ---------------------------------------------------------------- new tenants
 

@@ -25,6 +25,8 @@ PINNED: dict[str, tuple[str, Callable[[str], bool]]] = {
 }
 TENANT_SETTING = "strongroom.tenant"
 """By which a session says whose values it reads and writes (`tenant: session`)."""
+ROLE_SETTING = "strongroom.role"
+"""By which a session assumes a role, and says why."""
 
 _BARRIERS = {
     "search_path": Barrier.SEARCH_PATH,
@@ -35,6 +37,7 @@ _BARRIERS = {
     "timezone": Barrier.STYLE,
     "extra_float_digits": Barrier.STYLE,
     TENANT_SETTING: Barrier.STYLE,
+    ROLE_SETTING: Barrier.STYLE,
 }
 _EVERYTHING = Barrier.SEARCH_PATH | Barrier.ROLE | Barrier.STYLE
 
@@ -70,10 +73,22 @@ def set_statement(body: Node) -> Barrier:
     return setting(name, ",".join(value or "" for value in values))
 
 
+def assumed(body: Node) -> str | None:
+    """What SET strongroom.role says; None for all else, and where it takes it back."""
+    kind, name = body.get("kind", "VAR_SET_VALUE"), body.get("name", "")
+    if kind != "VAR_SET_VALUE" or name.lower() != ROLE_SETTING:
+        return None
+    return ",".join(_constant(arg) or "" for arg in body.get("args", ())) or None
+
+
 def set_config(arguments: list[Node]) -> Barrier:
     """What a call of set_config does; a value that is not constant may not reach a pinned setting."""
     name = _constant(arguments[0]) if arguments else None
     value = _constant(arguments[1]) if len(arguments) > 1 else None
+    if name is not None and name.lower() == ROLE_SETTING:
+        raise SettingPinned(
+            f"{ROLE_SETTING} cannot be set by set_config", hint=f"SET {ROLE_SETTING} = 'ROLE: why'."
+        )
     return setting(name, "" if value is None else value)
 
 

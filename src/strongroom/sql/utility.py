@@ -17,7 +17,7 @@ from strongroom.sql.definitions import DEFINITIONS, create_table_as
 from strongroom.sql.parse import unpack
 from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
 from strongroom.sql.queries import QUERIES
-from strongroom.sql.settings import set_statement
+from strongroom.sql.settings import assumed, set_statement
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.sql.task import Task, outputs, query
 
@@ -89,7 +89,7 @@ def transaction(task: Task) -> Resolved:
 
 def set_(task: Task) -> Resolved:
     """SET and RESET."""
-    return task.untouched(Kind.SET, set_statement(task.body))
+    return task.untouched(Kind.SET, set_statement(task.body), assumes=assumed(task.body))
 
 
 def discard(task: Task) -> Resolved:

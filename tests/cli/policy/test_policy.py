@@ -161,6 +161,33 @@ def test_who(strongroom: Callable[..., Run], roles: Path) -> None:
     assert [row["who"] for row in json.loads(secret.stdout)] == ["app"]
 
 
+def test_roles_for_a_time_and_dangerous_ones(strongroom: Callable[..., Run], roles: Path) -> None:
+    """`who` names those who may have a role for a time; `test` says which is assumed."""
+    more = """
+  repair:
+    databases: [shop]
+    tables: {public.customers: [select]}
+    columns: {public.customers.email: reveal}
+    when: {assumed: yes, second_factor: 5m}
+    temporary: {to: [anna], by: [berta], longest: 1h}
+classes"""
+    text = ROLES.replace("support]", "support, repair]").replace("\nclasses", more)
+    written(roles, text + "  berta: {databases: [shop]}\n")
+    tests = """
+tests:
+- {as: anna, when: {at: 2026-11-22 10:00 UTC, second_factor: 1m}, expect: {select public.customers: no}}
+- as: anna
+  when: {at: 2026-11-22 10:00 UTC, second_factor: 1m, assumed: repair}
+  expect: {show public.customers.email: reveal}
+"""
+    file = written(roles.parent / "tests.yaml", tests)
+    assert strongroom("policy", "test", str(file), "--config", str(roles)).status == 0
+    written(roles, (text + "  berta: {databases: [shop]}\n").replace("support, repair]", "support]"))
+    run = strongroom("policy", "who", "--column", "public.customers.email", "--config", str(roles), "--json")
+    row = next(one for one in json.loads(run.stdout) if one["who"] == "anna (repair for a time)")
+    assert (row["sees"], row["conditions"]) == ("reveal", "second factor within 5m; once repair is assumed")
+
+
 @pytest.mark.parametrize("wrong", [["--column", "email"], ["--column", "public.a.b", "--database", "shp"]])
 def test_who_of_nothing(strongroom: Callable[..., Run], roles: Path, wrong: list[str]) -> None:
     """A column or database that is none is wrong use, not an empty list."""

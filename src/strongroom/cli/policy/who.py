@@ -53,7 +53,8 @@ def _name(text: str) -> ColumnName:
 
 def _comes_in(settings: Settings, subject: Subject, database: str) -> bool:
     """A group may hold anybody, so its members may come in anywhere."""
-    holder = settings.accounts.get(subject.name) or settings.people.get(subject.name)
+    person, _, _ = subject.name.partition(" ")  # what somebody may have for a time stands behind the name
+    holder = settings.accounts.get(subject.name) or settings.people.get(person)
     return holder is None or database in holder.databases
 
 

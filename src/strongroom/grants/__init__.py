@@ -1,0 +1,1 @@
+"""Roles that people have for a time: asked for, agreed to by others, taken in an emergency, taken back."""
