@@ -232,12 +232,12 @@ def test_the_sql_closes_the_gap(world: World, gap: str) -> None:
 
 
 def test_everything_at_once(world: World) -> None:
-    """Statements of one gap do not stand in the way of others."""
+    """Statements of one gap do not stand in the way of others, and all of it is one transaction."""
     made = [statement for gap, _ in GAPS.values() for statement in gap]
     for statement in dict.fromkeys(made):
         with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.DuplicateFunction):
             world.run(statement)
-    world.run(*sql_of(world.found()))
+    world.run("BEGIN", *sql_of(world.found()), "COMMIT")
     again = world.found()
     assert {one.verdict for one in again} == {Verdict.HOLDS}, again
 
@@ -270,6 +270,18 @@ def test_dblink(world: World) -> None:
     world.run(*sql_of(found))
     assert open_gaps(world.found()) == []
     assert not world.may("SELECT dblink_connect('')")
+
+
+def test_a_foreign_server_of_the_gateway(world: World) -> None:
+    """May be what foreign tables need: it is said, with how to end it."""
+    world.run(
+        "CREATE FOREIGN DATA WRAPPER far",
+        "CREATE SERVER away FOREIGN DATA WRAPPER far",
+        f"CREATE USER MAPPING FOR {G} SERVER away",
+    )
+    found = world.found()
+    assert open_gaps(found) == []
+    assert sql_of(found) == [f'DROP USER MAPPING FOR {G} SERVER "away";']
 
 
 def test_what_the_gateway_lacks(world: World) -> None:
