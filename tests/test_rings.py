@@ -18,7 +18,7 @@ RINGS = {
     "base": BASE,
     "pure": PURE,
     "service": SERVICE,
-    "shell": ("gateway", "cli", "demo", "onboarding", "testing", "__main__"),
+    "shell": ("gateway", "cli", "demo", "onboarding", "privileges", "testing", "__main__"),
 }
 INWARD = {
     "base": {"base"},

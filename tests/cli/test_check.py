@@ -238,3 +238,32 @@ def test_a_policy_beside_a_database_that_does_not_answer(
     assert run.status == 1
     failed = [one["subject"] for one in json.loads(run.stdout) if one["verdict"] == "fails"]
     assert failed == ["policy in shop"]
+
+
+def test_grants(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    strongroom: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the database allows beyond the policy is listed with the SQL that closes it, and nothing else."""
+    name = postgres.create_database("granted")
+    postgres.run("CREATE TABLE customers (id integer); GRANT DELETE ON customers TO PUBLIC", name)
+    monkeypatch.setenv("SHOP_DB_PASSWORD", postgres.password)
+    file = live(postgres, name, tmp_path)
+    arguments = ("check", "--grants", "--config", str(file))
+    run = strongroom(*arguments, "--json")
+    assert run.status == 1, run.stderr
+    found = json.loads(run.stdout)
+    assert {one["subject"] for one in found} == {"databases.shop.upstream", "databases.shop"}
+    sql = [statement for one in found for statement in one["sql"]]
+    assert 'REVOKE DELETE ON TABLE "public"."customers" FROM PUBLIC;' in sql
+    assert 'CREATE ROLE "strongroom_granted" LOGIN;' in sql
+    lines = strongroom(*arguments).stdout.splitlines()
+    assert any(line.strip() == 'REVOKE DELETE ON TABLE "public"."customers" FROM PUBLIC;' for line in lines)
+    assert not (tmp_path / "state" / "state.db").exists()
+
+
+def test_grants_without_a_database(file: Path, strongroom: Callable[..., Run]) -> None:
+    """Makes no sense."""
+    assert strongroom("check", "--grants", "--offline", "--config", str(file)).status == 2

@@ -16,23 +16,52 @@ from strongroom.gateway.judging import authorizer_of
 from strongroom.onboarding.examine import examine
 from strongroom.onboarding.finding import Finding, Verdict, failed, fails, holds, mind
 from strongroom.people import store
+from strongroom.privileges.compare import compare
 from strongroom.state import State, is_there, look_at_state
 
 Offline = Annotated[bool, typer.Option("--offline", help="Check this machine only; connect to no database.")]
 
 
-def check(*, config: Config = DEFAULT_FILE, offline: Offline = False, json: Json = False) -> None:
+Grants = Annotated[
+    bool, typer.Option("--grants", help="Compare the policy with what the databases allow, and that alone.")
+]
+Administrators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--administrator", metavar="ROLE", help="With --grants: a role that administers the database."
+    ),
+]
+
+
+def check(
+    *,
+    config: Config = DEFAULT_FILE,
+    offline: Offline = False,
+    grants: Grants = False,
+    administrator: Administrators = None,
+    json: Json = False,
+) -> None:
     """Check the configuration against this machine and the live databases; changes nothing there.
 
     Each line holds, is something to bear in mind, or fails; the last two say what to do. The exit status is 1
     if anything fails.
 
+    With --grants, what the upstream users may do in the databases is compared with what the policy allows
+    them, and who reaches the databases around the gateway is named; the SQL that closes each gap is printed.
+
     Example: strongroom check --config /etc/strongroom/strongroom.yaml
 
     Example: strongroom check --offline --json
+
+    Example: strongroom check --grants --administrator rds_master
     """
+    if grants and offline:
+        raise typer.BadParameter("what a database allows only it can say", param_hint="--grants --offline")
     settings = load(config)
-    found = list(_findings(settings, offline=offline))
+    if grants:
+        found = asyncio.run(compare(settings, authorizer_of(settings), administrator or ()))
+    else:
+        found = list(_findings(settings, offline=offline))
     print_findings(found, as_json=json)
     if any(one.verdict is Verdict.FAILS for one in found):
         raise typer.Exit(1)

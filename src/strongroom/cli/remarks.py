@@ -30,7 +30,7 @@ def print_findings(found: Sequence[Finding], *, as_json: bool) -> None:
 
 
 def _row(one: Finding) -> dict[str, str]:
-    remark = one.remark + (f"\n→ {one.remedy}" if one.remedy else "")
+    remark = "\n".join([one.remark, *([f"→ {one.remedy}"] if one.remedy else []), *one.sql])
     return {"verdict": one.verdict.value, "subject": one.subject, "remark": remark}
 
 

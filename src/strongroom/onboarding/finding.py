@@ -25,6 +25,8 @@ class Finding:
     verdict: Verdict
     remark: str = ""
     remedy: str = ""
+    sql: tuple[str, ...] = ()
+    """Statements that mend it, for whoever administers the database."""
 
 
 def holds(subject: str, remark: str = "") -> Finding:
@@ -32,14 +34,14 @@ def holds(subject: str, remark: str = "") -> Finding:
     return Finding(subject, Verdict.HOLDS, remark)
 
 
-def mind(subject: str, remark: str, remedy: str) -> Finding:
+def mind(subject: str, remark: str, remedy: str, *, sql: tuple[str, ...] = ()) -> Finding:
     """Nothing is wrong, but somebody should know."""
-    return Finding(subject, Verdict.MIND, remark, remedy)
+    return Finding(subject, Verdict.MIND, remark, remedy, sql)
 
 
-def fails(subject: str, remark: str, remedy: str) -> Finding:
+def fails(subject: str, remark: str, remedy: str, *, sql: tuple[str, ...] = ()) -> Finding:
     """Something must be mended."""
-    return Finding(subject, Verdict.FAILS, remark, remedy)
+    return Finding(subject, Verdict.FAILS, remark, remedy, sql)
 
 
 def failed(subject: str, error: StrongroomError) -> Finding:

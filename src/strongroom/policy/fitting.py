@@ -42,14 +42,17 @@ class Catalog:
 def fitting(policy: Policy, catalogs: Mapping[str, Catalog], misfit: Misfit) -> Iterator[Remark]:
     """All remarks; of databases that are not among ``catalogs`` nothing is known, and nothing certain."""
     databases = {name: _Database(policy, name, catalog) for name, catalog in catalogs.items()}
+    together: dict[tuple[str, ...], _Here] = {}
     for role in policy.roles.values():
-        here = [databases[name] for name in sorted(role.databases) if name in databases]
-        if here:
-            certain = role.databases <= catalogs.keys()
-            yield from _unknown(role, here, certain=certain)
-            for database in here:
-                yield from _misfits(role, database, misfit)
-    yield from _unclassed(policy, list(databases.values()))
+        names = tuple(name for name in sorted(role.databases) if name in databases)
+        if names:
+            if names not in together:
+                together[names] = _Here.of([databases[name] for name in names])
+            yield from _unknown(role, together[names], certain=role.databases <= catalogs.keys())
+            for name in names:
+                yield from _misfits(role, databases[name], misfit)
+    if databases:
+        yield from _unclassed(policy, _Here.of(list(databases.values())))
 
 
 @dataclass(slots=True)
@@ -88,52 +91,78 @@ def _meant(about: Pattern, names: Collection[Name]) -> Iterable[Name]:
     return (one for one in names if about.matches(one))
 
 
-def _unknown(role: Role, here: list[_Database], *, certain: bool) -> Iterator[Remark]:
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """Some databases together: a name need be in one of them."""
+
+    databases: list[_Database]
+    tables: frozenset[Name]
+    columns: frozenset[Name]
+    functions: frozenset[Name]
+
+    @classmethod
+    def of(cls, databases: list[_Database]) -> "_Here":
+        """All names of all of them."""
+        catalogs = [one.catalog for one in databases]
+        return cls(
+            databases,
+            frozenset().union(*(one.tables for one in catalogs)),
+            frozenset().union(*(one.columns for one in catalogs)),
+            frozenset().union(*(one.functions for one in catalogs)),
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(one.name for one in self.databases)
+
+
+def _unknown(role: Role, here: _Here, *, certain: bool) -> Iterator[Remark]:
     """Rules that mean nothing in any of the role's databases."""
     for table in role.tables:
-        names = [one for database in here for one in database.catalog.tables]
-        yield from _missing(table.about, table.place, "table", names, here, certain=certain)
+        yield from _missing(table.about, table.place, "table", here.tables, here, certain=certain)
     for function in role.functions:
-        names = [one for database in here for one in database.catalog.functions]
-        yield from _missing(function.about, function.place, "function", names, here, certain=certain)
+        yield from _missing(function.about, function.place, "function", here.functions, here, certain=certain)
     for column in role.columns:
         if isinstance(column.about, Pattern):
-            names = [one for database in here for one in database.catalog.columns]
-            yield from _missing(column.about, column.place, "column", names, here, certain=certain)
-        elif not any(database.columns(column.about) for database in here):
-            wrong = f"no column of {_of(here)} is of the class {column.about}"
+            yield from _missing(column.about, column.place, "column", here.columns, here, certain=certain)
+        elif not any(database.columns(column.about) for database in here.databases):
+            wrong = f"no column of {here} is of the class {column.about}"
             yield Remark(column.place, wrong, "Give it to columns under classes:.", serious=False)
 
 
 def _missing(
-    about: Pattern, place: str, what: str, names: list[Name], here: list[_Database], *, certain: bool
+    about: Pattern, place: str, what: str, names: frozenset[Name], here: _Here, *, certain: bool
 ) -> Iterator[Remark]:
     if about.parts[0][0] in OWN or any(True for _ in _meant(about, names)):
         return
     if not about.is_exact:
-        yield Remark(place, f"no {what} of {_of(here)} matches it now", _ONE_DAY, serious=False)
+        yield Remark(place, f"no {what} of {here} matches it now", _ONE_DAY, serious=False)
         return
-    close = difflib.get_close_matches(str(about), [str(exact(*one)) for one in names], n=1, cutoff=0.8)
-    remedy = f"Did you mean {close[0]}?" if close else "Correct the name, or take the rule out."
-    yield Remark(place, f"there is no such {what} in {_of(here)}", remedy, serious=certain)
+    close = _close(tuple(part[0] for part in about.parts), names)
+    remedy = f"Did you mean {close}?" if close else "Correct the name, or take the rule out."
+    yield Remark(place, f"there is no such {what} in {here}", remedy, serious=certain)
 
 
 _ONE_DAY = "Correct it, unless it is there for what is still to come."
 
 
-def _of(here: Iterable[_Database]) -> str:
-    return ", ".join(one.name for one in here)
+def _close(name: Name, names: frozenset[Name]) -> str:
+    """One that differs in one part, by a slip of the hand."""
+    near = {
+        str(exact(*one))
+        for one in names
+        if sum(mine == theirs for mine, theirs in zip(name, one, strict=True)) == len(name) - 1
+    }
+    return next(iter(difflib.get_close_matches(str(exact(*name)), sorted(near), n=1, cutoff=0.8)), "")
 
 
-def _unclassed(policy: Policy, databases: list[_Database]) -> Iterator[Remark]:
+def _unclassed(policy: Policy, here: _Here) -> Iterator[Remark]:
     """Lines of ``classes:`` that mean no column; columns under ``columns:`` are looked for elsewhere."""
-    names = [one for database in databases for one in database.catalog.columns]
     known = {name for role in policy.roles.values() for name in role.databases}
-    certain = known <= {one.name for one in databases}
+    certain = known <= {one.name for one in here.databases}
     for rule in policy.classes:
-        if rule.database is None and databases:
+        if rule.database is None:
             place = f"classes.{rule.pattern}"
-            yield from _missing(rule.pattern, place, "column", names, databases, certain=certain)
+            yield from _missing(rule.pattern, place, "column", here.columns, here, certain=certain)
 
 
 def _misfits(role: Role, database: _Database, misfit: Misfit) -> Iterator[Remark]:

@@ -159,6 +159,17 @@ def test_several_statements(explain: Explain) -> None:
     assert rows[0]["by"] == "roles.application"
 
 
+def test_a_prepared_statement(explain: Explain) -> None:
+    """Each access is told once, with what the statement shows when it is executed."""
+    run = explain("anna", "PREPARE p AS SELECT email FROM customers", *WORK, "--json")
+    assert run.status == 0
+    rows = json.loads(run.stdout)["accesses"]
+    assert [(row["access"], row["answer"]) for row in rows] == [
+        ("select public.customers", "yes"),
+        ("show public.customers.email", "mask email"),
+    ]
+
+
 def test_the_search_path(explain: Explain) -> None:
     """The same name may be another table."""
     sql = "SELECT id FROM orders"

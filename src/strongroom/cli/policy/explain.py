@@ -103,7 +103,9 @@ def explain(
     except Denied as error:
         _print(ask, [], json=json, refused=error)
         raise typer.Exit(DENIED) from None
-    rows = [row for number, one in enumerate(statements, 1) for row in ask.rows(number, one)]
+    # What PREPARE and DECLARE define is asked about with them: the same, and what it shows.
+    found = (row for number, one in enumerate(statements, 1) for row in ask.rows(number, one))
+    rows = list({(row["statement"], row["access"]): row for row in found}.values())
     if name not in holder.databases:
         rows.insert(0, _row(0, f"log in to {name}", permitted=False, by=f"{who}: databases"))
     _print(ask, rows, json=json)
