@@ -87,7 +87,7 @@ def test_a_stale_second_factor_is_refused(house: House) -> None:
         assert "strongroom login" in str(refused.value)
         assert "order 17" not in str(refused.value)
         assert sees(anna) == MASKED
-    with house.session("anna", ago=timedelta(minutes=5) - timedelta(seconds=6)) as anna:
+    with house.session("anna", ago=timedelta(minutes=5) - timedelta(seconds=10)) as anna:
         anna.execute(ASSUME)
         assert sees(anna) == WHOLE
         wait_until(partial(shows, anna, MASKED), "the second factor is stale")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,9 +15,11 @@ from psycopg import errors
 from tests.gateway.serving import logged, workers
 from tests.gateway.signed_in import (
     EVERYTHING,
+    HOUR,
     LOOK,
     MASKED,
     SUPPORT,
+    WAY,
     WHOLE,
     House,
     Session,
@@ -27,6 +30,10 @@ from tests.gateway.signed_in import (
 )
 
 from strongroom.errors import ServerFailed
+from strongroom.grants import deeds
+from strongroom.grants.model import Wanted
+from strongroom.people.model import Verified
+from strongroom.policy.roles import Policy
 from strongroom.testing.raw_client import RawClient
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
@@ -127,7 +134,7 @@ def test_what_was_begun_before_it_was_revoked(house: House) -> None:
 
 def test_what_was_begun_before_its_time_was_over(house: House) -> None:
     """By the clock, without a word from anybody."""
-    house.give("emil", left=timedelta(seconds=6))
+    house.give("emil", left=timedelta(seconds=10))
     with house.session("emil") as emil:
         wait_until(partial(shows, emil, WHOLE), "the role has come")
         begin_work(emil)
@@ -165,7 +172,7 @@ def refused(client: RawClient) -> bool:
 
 def test_a_state_that_cannot_be_read(house: House) -> None:
     """What runs ends by the clock, and nothing new counts; then all is as the state says."""
-    house.give("emil", left=timedelta(seconds=6))
+    house.give("emil", left=timedelta(seconds=10))
     with house.session("emil") as emil, house.session("anna") as anna:
         wait_until(partial(shows, emil, WHOLE), "the role has come")
         house.give("anna")
@@ -225,3 +232,23 @@ def test_a_worker_that_starts_later_knows(house: House) -> None:
     for _ in range(4):
         with house.session("emil") as emil:
             assert sees(emil) == WHOLE
+
+
+def test_a_configuration_of_ones_own_gives_nothing(house: House) -> None:
+    """Whoever runs a command may name another file: whose agreement counts, the gateway's own says."""
+    roles = house.policy.roles
+    offer = roles["repair"].temporary
+    assert offer is not None
+    repair = replace(roles["repair"], temporary=replace(offer, by=frozenset({"dora"})))
+    wanted = Wanted("repair", "berta", HOUR, "between us")
+    grant = deeds.ask(
+        house.state, Policy({"repair": repair}), Verified("dora", WAY, datetime.now(UTC)), wanted
+    )
+    assert grant.begins is not None
+    wait_until(
+        lambda: any(one["by"] == "dora" for one in said_of(house, deeds.GRANTED, "berta")), "it is heard"
+    )
+    with house.session("berta") as berta:
+        assert sees(berta) == MASKED
+        house.give("berta")
+        wait_until(partial(shows, berta, WHOLE), "a true one counts")

@@ -189,7 +189,8 @@ def test_what_is_offered_no_more_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "strongroom.yaml"
     offered = "temporary: {to: [anna], by: [berta], longest: 1h}"
     people = "people: {anna: {databases: [shop]}, berta: {databases: [shop]}}"
-    lent = [Lent("repair", NOON, NOON + timedelta(hours=4)), Lent("gone", NOON, NOON + timedelta(hours=4))]
+    berta = frozenset({"berta"})
+    lent = [Lent(role, NOON, NOON + timedelta(hours=4), agreed=berta) for role in ("repair", "gone")]
     for offer, roles in ((offered, 1), ("limits: {}", 0)):
         path.write_text(f"{CONFIGURATION % ('{}', '{}')}    {offer}\n{people}\n")
         authorizer = authorizer_of(load(path, {}))

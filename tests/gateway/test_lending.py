@@ -92,7 +92,8 @@ def test_a_state_that_cannot_be_read_tells_nothing(state: State) -> None:
 def test_a_worker_hears_what_changed() -> None:
     """Over the line and back it is the same; who is no longer named has nothing."""
     now = datetime.now(UTC)
-    annas, bertas = Lent("repair", now, now + HOUR), Lent("dba", now, now + HOUR, broke_glass=True)
+    annas = Lent("repair", now, now + HOUR, agreed=frozenset({"carl", "dora"}))
+    bertas = Lent("dba", now, now + HOUR, broke_glass=True)
     one = Lending()
     assert one.heard(told({"anna": (annas,)})) == {"anna"}
     assert one.heard(told({"anna": (annas,), "berta": (annas, bertas)})) == {"berta"}

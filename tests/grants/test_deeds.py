@@ -67,7 +67,7 @@ def test_from_the_question_to_the_end(state: State) -> None:
     asked = deeds.ask(state, POLICY, verified("anna"), REPAIR)
     assert lent(state) == {}
     deeds.approve(state, POLICY, verified("berta"), asked.id)
-    assert lent(state) == {"anna": (Lent("repair", NOON, NOON + HOUR),)}
+    assert lent(state) == {"anna": (Lent("repair", NOON, NOON + HOUR, agreed=frozenset({"berta"})),)}
     assert lent(state, NOON + HOUR) == {}
     deeds.revoke(state, POLICY, verified("carl"), asked.id)
     assert lent(state) == {}

@@ -27,7 +27,7 @@ def test_a_request_waits_for_another_person() -> None:
     later = NOON + HOUR
     grant = agreed(OFFER, grant, "berta", later)
     assert grant.standing(later) is Standing.IN_FORCE
-    assert grant.lent(later) == Lent("repair", later, later + HOUR)
+    assert grant.lent(later) == Lent("repair", later, later + HOUR, agreed=frozenset({"berta"}))
     assert grant.standing(later + HOUR) is Standing.OVER
     assert grant.lent(later + HOUR) is None
 

@@ -109,7 +109,17 @@ def roles(draw: st.DrawFn, name: str, others: Sequence[str]) -> Role:
         tuple(tables),
         tuple(columns),
         tuple(functions),
-        draw(st.sampled_from([Conditions(), Conditions(), LONG_AGO, Conditions(certificate=True)])),
+        draw(
+            st.sampled_from(
+                [
+                    Conditions(),
+                    Conditions(),
+                    LONG_AGO,
+                    Conditions(certificate=True),
+                    replace(LONG_AGO, assumed=name),
+                ]
+            )
+        ),
         includes=tuple(draw(st.lists(st.sampled_from(others), max_size=1))) if others else (),
     )
 
@@ -160,6 +170,7 @@ moments = st.builds(
         [None, timedelta(minutes=3), timedelta(minutes=15), timedelta(hours=1)]
     ),
     certificate=st.booleans(),
+    assumed=st.sampled_from([None, "r0", "r1"]),
 )
 
 

@@ -1,5 +1,6 @@
 """What is left of a role that somebody has for a time."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,3 +35,14 @@ def test_the_offer_of_today_counts() -> None:
     assert shorter.until == NOON + HOUR / 4
     assert ONE.within(Offer(frozenset({"berta"}), HOUR), "anna") is None
     assert ONE.within(None, "anna") is None
+
+
+@pytest.mark.parametrize(
+    ("agreed", "left"),
+    [("", False), ("anna", False), ("dora", False), ("berta", True), ("anna berta", True)],
+)
+def test_those_who_agreed_must_be_able_to_today(agreed: str, left: bool) -> None:
+    """By the gateway's own configuration; whoever has it is none of them."""
+    offer = Offer(frozenset({"anna"}), HOUR, frozenset({"anna", "berta"}), 1)
+    one = replace(ONE, agreed=frozenset(agreed.split()))
+    assert (one.within(offer, "anna") is not None) is left

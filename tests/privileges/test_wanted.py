@@ -1,4 +1,4 @@
-"""privileges/wanted.py: what each upstream user needs, by what the policy gives those who log in through it."""
+"""privileges/wanted.py: what each upstream user needs, by what the policy gives who logs in through it."""
 
 from pathlib import Path
 

@@ -123,10 +123,7 @@ def _note_said(state: State, events: Sequence[RoleEvent]) -> None:
 
 def told(everyones: Everyones) -> dict[str, list[list[Any]]]:
     """As the line between supervisor and worker has it."""
-    return {
-        person: [[one.role, one.begins.isoformat(), one.until.isoformat(), one.broke_glass] for one in lent]
-        for person, lent in everyones.items()
-    }
+    return {person: [_written(one) for one in lent] for person, lent in everyones.items()}
 
 
 class Lending:
@@ -149,6 +146,11 @@ class Lending:
         return self._everyones.get(person, ())
 
 
+def _written(one: Lent) -> list[Any]:
+    return [one.role, one.begins.isoformat(), one.until.isoformat(), one.broke_glass, sorted(one.agreed)]
+
+
 def _read(one: Sequence[Any]) -> Lent:
-    role, begins, until, broke_glass = one
-    return Lent(role, datetime.fromisoformat(begins), datetime.fromisoformat(until), broke_glass)
+    role, begins, until, broke_glass, agreed = one
+    begun, over = datetime.fromisoformat(begins), datetime.fromisoformat(until)
+    return Lent(role, begun, over, broke_glass, frozenset(agreed))

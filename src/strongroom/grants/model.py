@@ -84,7 +84,7 @@ class Grant:
         """What counts of it, while it is in force."""
         if self.begins is None or self.standing(now) is not Standing.IN_FORCE:
             return None
-        return Lent(self.role, self.begins, self.begins + self.length, self.broke_glass)
+        return Lent(self.role, self.begins, self.begins + self.length, self.broke_glass, self.agreed)
 
 
 def asked(offer: Offer | None, grant: Grant) -> Grant:
@@ -119,8 +119,7 @@ def agreed(offer: Offer | None, grant: Grant, by: str, now: datetime) -> Grant:
         raise GrantRefused(f"{by} agreed before", hint="Somebody else under by: must.")
     grant = replace(grant, agreed=grant.agreed | {by})
     # Whoever may agree no longer does not count, though they did when they did.
-    enough = len((grant.agreed & offer.by) - {grant.person}) >= offer.approvals
-    return replace(grant, begins=now) if enough else grant
+    return replace(grant, begins=now) if offer.agreed(grant.agreed, grant.person) else grant
 
 
 def denied(offer: Offer | None, grant: Grant, by: str, now: datetime) -> Grant:

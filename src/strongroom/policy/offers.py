@@ -6,7 +6,7 @@ the time runs. Pure; the rules of asking and agreeing are `grants.model`'s.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 
@@ -21,6 +21,10 @@ class Offer:
     approvals: int = 0
     """So many of them must; none, where it is taken by breaking the glass."""
 
+    def agreed(self, people: frozenset[str], person: str) -> bool:
+        """Whether enough agree to give it to this person: who gets it is none of them."""
+        return len((people & self.by) - {person}) >= self.approvals
+
 
 @dataclass(frozen=True, slots=True)
 class Lent:
@@ -30,16 +34,21 @@ class Lent:
     begins: datetime
     until: datetime
     broke_glass: bool = False
+    agreed: frozenset[str] = frozenset()
 
     def counts(self, now: datetime) -> bool:
         """Whether its time runs; one from the future is none: some clock is wrong."""
         return self.begins <= now < self.until
 
     def within(self, offer: Offer | None, person: str) -> "Lent | None":
-        """What the offer of today leaves of it: nothing where it is no longer offered, or less time."""
-        if offer is None or person not in offer.to:
+        """What the offer of today leaves of it: less time, or nothing.
+
+        Nothing where it is not offered, or where those who agreed could not today: whoever runs a command may
+        name a configuration of their own, and this is the gateway's.
+        """
+        if offer is None or person not in offer.to or not offer.agreed(self.agreed, person):
             return None
-        return Lent(self.role, self.begins, min(self.until, self.begins + offer.longest), self.broke_glass)
+        return replace(self, until=min(self.until, self.begins + offer.longest))
 
 
 def running(lent: Iterable[Lent], now: datetime) -> frozenset[str]:
