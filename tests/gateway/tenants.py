@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 
 from strongroom.config import Settings, load
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.kept import Kept, Place, kept_beside
 from strongroom.gateway.newcomers import Newcomers, Site, add
 from strongroom.gateway.protection import Prepared, prepare
-from strongroom.gateway.server import upstream_of
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore
 from strongroom.state import State, open_state

@@ -20,10 +20,10 @@ from tests.gateway.serving import logged
 from tests.gateway.tenants import IBAN, TABLE
 
 from strongroom.config import Settings, load
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.kept import Place
 from strongroom.gateway.newcomers import Site, add
 from strongroom.gateway.protection import open_keks, prepare
-from strongroom.gateway.server import upstream_of
 from strongroom.gateway.tenants import PATIENCE_SECONDS
 from strongroom.keys.root.file import FileRoot
 from strongroom.keys.store import KeyStore

@@ -15,10 +15,10 @@ import yaml
 
 from strongroom.config import Settings, load
 from strongroom.errors import RootUnreachable
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.keeper import ASK_SHARE, Keeper
 from strongroom.gateway.kept import Place
 from strongroom.gateway.protection import Prepared
-from strongroom.gateway.server import upstream_of
 from strongroom.gateway.tasks import Tasks
 from strongroom.gateway.tenants import Tenancy
 from strongroom.keys.hierarchy import Roots, wrapped

@@ -13,8 +13,9 @@ from tests.kit.reachable import reachable
 from strongroom.config import Settings, load
 from strongroom.errors import KeysUnread
 from strongroom.gateway.control import Line
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.protection import open_keks
-from strongroom.gateway.server import Server, upstream_of
+from strongroom.gateway.server import Server
 from strongroom.gateway.snapshots import KEYS_SECONDS, TEXTS_SECONDS, Snapshots
 from strongroom.protect.plan import ColumnCodec
 from strongroom.session import events as ev

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from strongroom.config import Settings, load
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.kept import Place
 from strongroom.gateway.protection import open_keks, prepare, schemes_of
-from strongroom.gateway.server import upstream_of
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.hierarchy import wrapped
 from strongroom.keys.kek import Keks, new_kek

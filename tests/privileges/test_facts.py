@@ -6,7 +6,7 @@ import pytest
 from tests.privileges.world import DATABASE, GATEWAY, PASSWORD, World
 
 from strongroom.config import load
-from strongroom.gateway.server import upstream_of
+from strongroom.gateway.gate import upstream_of
 from strongroom.privileges.facts import PUBLIC, Facts, Grant, Member, Role, Thing, facts_of, read_facts
 
 NOTHING = Facts(180000, {}, (), Thing("DATABASE", ("shop",), 1))

@@ -14,8 +14,8 @@ from strongroom.cli.output import print_json, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import ColumnMissing, Denied
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.protection import read_schema, schemes_of
-from strongroom.gateway.server import upstream_of
 from strongroom.session.snapshot import protections_in
 from strongroom.sql import explain as explained
 from strongroom.sql.resolve import analyse

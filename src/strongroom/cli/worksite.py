@@ -15,9 +15,9 @@ from strongroom.changeover.model import Progress as Step
 from strongroom.changeover.model import Stage, Tell
 from strongroom.config import Settings
 from strongroom.errors import ColumnUnknown, UpstreamUnreachable
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.kept import Place
 from strongroom.gateway.protection import schemes_of
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tunnel import tunnel
 from strongroom.protect.scheme import Scheme
 from strongroom.state import State, look_at_state, open_state

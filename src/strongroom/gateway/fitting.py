@@ -14,9 +14,9 @@ import structlog
 from strongroom.config import Settings
 from strongroom.config.places import lines_of
 from strongroom.errors import StrongroomError
+from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.protection import read_catalog, schemes_of
-from strongroom.gateway.server import upstream_of
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.fitting import Catalog, fitting
 from strongroom.policy.review import Remark, review

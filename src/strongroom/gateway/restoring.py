@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from strongroom.config import Settings
 from strongroom.errors import KeysetsNotKept, WrongRoot
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.kept import Place, all_beside, kept_beside, replace_beside
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys import custody
 from strongroom.keys.backup import Contents
 from strongroom.keys.backups import Backup, Backups

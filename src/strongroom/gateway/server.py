@@ -8,15 +8,13 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import ssl
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import structlog
 
-from strongroom.config import Database, Settings
+from strongroom.config import Settings
 from strongroom.errors import (
     ClientError,
     KekMissing,
@@ -26,26 +24,22 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.gateway.analyst import Analyst
-from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.entrance import Entrance
+from strongroom.gateway.gate import Gate, gate_of
 from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.lending import Lending, write_down
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
-from strongroom.gateway.tls import ServerTls, server_binding, server_context
-from strongroom.gateway.upstream_address import parse_upstream
 from strongroom.keys.kek import Keks, danger_read
 from strongroom.keys.model import Keyset
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
-from strongroom.session.relay import Limits
-from strongroom.session.rules import Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
@@ -66,71 +60,6 @@ MAKING_SECONDS = 30.0
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One database as a listener needs it: how clients come in, and the way to upstream."""
-
-    name: str
-    settings: Database
-    rules: Rules
-    tls: ServerTls | None
-    context: ssl.SSLContext | None
-    binding: bytes | None
-    connector: Connector
-
-
-def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
-    """Build a gate; reads certificates and keys. Raises `ConfigError`."""
-    database = settings.databases[name]
-    tls = None
-    if database.tls is not None:
-        tls = ServerTls(database.tls.certificate, database.tls.key, database.tls.client_ca)
-    limits = database.limits
-    return Gate(
-        name=name,
-        settings=database,
-        rules=Rules(
-            database=name,
-            limits=Limits(limits.message_bytes, limits.statements_per_session, limits.buffer_bytes),
-            startup_packet_bytes=limits.startup_packet_bytes,
-            tls_required=tls is not None and database.plaintext is None,
-            mock_secret=mock_secret,
-        ),
-        tls=tls,
-        context=None if tls is None else server_context(tls),
-        binding=None if tls is None else server_binding(tls),
-        connector=upstream_of(name, settings),
-    )
-
-
-def upstream_of(name: str, settings: Settings) -> Connector:
-    """The way to the database as the upstream user; raises `ConfigError`."""
-    database = settings.databases[name]
-    return Connector.to(
-        parse_upstream(
-            database.upstream,
-            base=settings.file.parent,
-            password=database.upstream_password,
-            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-        )
-    )
-
-
-def owner_of(name: str, settings: Settings) -> Connector | None:
-    """The way to the database as the owner of its tables; None where none is configured."""
-    database = settings.databases[name]
-    if database.owner is None:
-        return None
-    return Connector.to(
-        parse_upstream(
-            database.owner,
-            base=settings.file.parent,
-            password=database.owner_password,
-            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-        )
-    )
 
 
 class Server:

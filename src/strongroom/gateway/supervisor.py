@@ -32,6 +32,7 @@ from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
 from strongroom.gateway.door import Door, Try, watch
 from strongroom.gateway.fitting import say
+from strongroom.gateway.gate import gate_of, owner_of
 from strongroom.gateway.generations import look_again
 from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
@@ -41,7 +42,6 @@ from strongroom.gateway.lending import Everyones, assumed, lends, told, watch_gr
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
-from strongroom.gateway.server import gate_of, owner_of
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.model import Keyset

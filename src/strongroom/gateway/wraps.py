@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from strongroom.config import Settings
 from strongroom.errors import KeysChanged, RootError, RootRemovalRefused, TenantPlaceRefused
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.inquiry import ask
 from strongroom.gateway.kept import Place, kept_beside, publish_kek
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.keys.copies import Copies
 from strongroom.keys.hierarchy import Roots, Settled, open_kek, rewrapped, settle
 from strongroom.keys.kek import WrappedKek, kek_name, tenant_of

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from strongroom.config import Database, Settings
 from strongroom.errors import ConfigError, RootKeyMissing, StrongroomError
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.kept import Kept, Place, kept_beside, key_ids_seen
 from strongroom.gateway.protection import read_schema, schemes_of
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tenants import Rows, look_at_tenants
 from strongroom.keys import beside
 from strongroom.keys.hierarchy import Roots, settle

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from strongroom.config import Settings
 from strongroom.errors import StrongroomError
-from strongroom.gateway.server import owner_of, upstream_of
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.onboarding.finding import Finding, failed, fails
 from strongroom.policy.authorizer import Authorizer
 from strongroom.privileges.around import Surroundings, around_findings

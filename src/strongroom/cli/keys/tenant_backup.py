@@ -15,10 +15,10 @@ from strongroom.cli.output import print_table
 from strongroom.cli.worksite import chosen_database
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import BackupPlaceRefused, NothingToRecover, TenantDestroyed
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.kept import Place
 from strongroom.gateway.newcomers import Site
 from strongroom.gateway.protection import open_keks, prepare
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tenant_restoring import bring_back
 from strongroom.gateway.tenants import holds_own
 from strongroom.keys import age

@@ -15,11 +15,11 @@ from strongroom.cli.output import print_json, print_table
 from strongroom.cli.worksite import chosen_database
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.errors import TenantNameRefused
+from strongroom.gateway.gate import owner_of, upstream_of
 from strongroom.gateway.kept import Place, kept_beside
 from strongroom.gateway.newcomers import Newcomers, Site
 from strongroom.gateway.newcomers import add as add_tenants
 from strongroom.gateway.protection import prepare
-from strongroom.gateway.server import owner_of, upstream_of
 from strongroom.gateway.tenants import Rows, holds_own, in_time
 from strongroom.keys.journal import Journal
 from strongroom.keys.kek import scope_of, tenant_of

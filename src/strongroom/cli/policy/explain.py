@@ -22,7 +22,7 @@ from strongroom.config import DEFAULT_FILE, Account, Person, Settings, load_poli
 from strongroom.config.expectations import parse_moment
 from strongroom.errors import Denied, InvalidConfiguration
 from strongroom.gateway.connector import Connector
-from strongroom.gateway.server import upstream_of
+from strongroom.gateway.gate import upstream_of
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.model import PERMIT, Action, Circumstances, Mask, Reason, Subject
 from strongroom.session.policing import questions
