@@ -155,9 +155,9 @@ def test_a_mask_on_a_table_that_is_not_given() -> None:
     assert remarks(Role("r", SHOP, (only,), (column(EVERY, Mask("email")),))) == []
 
 
-def test_many_columns_are_counted() -> None:
+def test_many_columns_are_not_all_named() -> None:
     """A remark stays readable."""
     many = Catalog(TABLES, {("public", "orders", f"c{one:02}"): INT for one in range(20)}, frozenset())
     (found,) = remarks(Role("r", SHOP, (READ,), (column(EVERY, Mask("email")),)), shop=many)
     assert found.wrong.count("public.orders.") == NAMED_AT_MOST
-    assert f"and {20 - NAMED_AT_MOST} more of shop" in found.wrong
+    assert " and more of shop" in found.wrong

@@ -9,6 +9,8 @@ catalogs come in as `Catalog`, and what a type takes as a function of whoever as
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 
 from strongroom.policy.model import Action, DataClass, Mask, Resource
 from strongroom.policy.pattern import Pattern, exact
@@ -43,6 +45,7 @@ def fitting(policy: Policy, catalogs: Mapping[str, Catalog], misfit: Misfit) -> 
     """All remarks; of databases that are not among ``catalogs`` nothing is known, and nothing certain."""
     databases = {name: _Database(policy, name, catalog) for name, catalog in catalogs.items()}
     together: dict[tuple[str, ...], _Here] = {}
+    misfit = cache(misfit)  # a database has few types, and a policy few masks
     for role in policy.roles.values():
         names = tuple(name for name in sorted(role.databases) if name in databases)
         if names:
@@ -170,20 +173,20 @@ def _misfits(role: Role, database: _Database, misfit: Misfit) -> Iterator[Remark
     for rule in role.columns:
         if rule.show is None or rule.show == REVEAL:
             continue
-        wrong = {
-            column: why
+        found = (
+            (column, why)
             for column in database.columns(rule.about)
             if (why := misfit(rule.show, *database.catalog.columns[column]))
             and _may_select(role, column)
             and not _is_outdone(rule, role, database, column)
-        }
+        )
+        wrong = list(islice(found, NAMED_AT_MOST + 1))
         if wrong:
-            named = [str(exact(*column)) for column in sorted(wrong)]
-            more = f" and {len(named) - NAMED_AT_MOST} more" if len(named) > NAMED_AT_MOST else ""
+            named = ", ".join(str(exact(*column)) for column, _ in wrong[:NAMED_AT_MOST])
+            more = " and more" if len(wrong) > NAMED_AT_MOST else ""
             yield Remark(
                 rule.place,
-                f"{', '.join(named[:NAMED_AT_MOST])}{more} of {database.name} cannot be shown so, and reading"
-                f" is refused: {wrong[min(wrong)]}",
+                f"{named}{more} of {database.name} cannot be shown so, and reading is refused: {wrong[0][1]}",
                 "Choose a mask that the type takes; constant and null go with every type.",
             )
 
