@@ -110,13 +110,15 @@ def roles(draw: st.DrawFn, name: str, others: Sequence[str]) -> Role:
         tuple(columns),
         tuple(functions),
         draw(
-            st.sampled_from([
-                Conditions(),
-                Conditions(),
-                LONG_AGO,
-                Conditions(certificate=True),
-                replace(LONG_AGO, assumed=name),
-            ])
+            st.sampled_from(
+                [
+                    Conditions(),
+                    Conditions(),
+                    LONG_AGO,
+                    Conditions(certificate=True),
+                    replace(LONG_AGO, assumed=name),
+                ]
+            )
         ),
         includes=tuple(draw(st.lists(st.sampled_from(others), max_size=1))) if others else (),
     )
