@@ -93,18 +93,21 @@ class SessionJudge:
     """What the subject has for a time, beside what it holds."""
     clock: Callable[[], datetime] = now
     _address: IPv4Address | IPv6Address | None = field(init=False)
+    _steady: bool = field(init=False)
+    """Nothing hangs on the moment."""
     _known: dict[frozenset[str], _Standing] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_address", _address(self.source))
-        self._standing_with(frozenset(), self.clock())
+        _, conditions = self._standing_with(frozenset(), self.clock())
+        object.__setattr__(self, "_steady", not self.lent and not conditions)
 
     def standing(self, said: Said) -> object:
         """The policy, the subject as it is now, and which of its conditions hold.
 
         The policy itself, which compares by identity: the number of one that is gone may be another's.
         """
-        if not self.lent and not self._known[frozenset()][1]:
+        if self._steady:
             return self.authorizer, self.subject
         here = self._circumstances(said)
         subject, conditions = self._standing(here.now)
