@@ -1,5 +1,6 @@
 """The judge of one session."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -216,6 +217,18 @@ def test_a_role_that_must_be_assumed(tmp_path: Path) -> None:
     clock.now += timedelta(minutes=1, seconds=1)
     assert not one.may_assume("support", Said())
     assert one.decide([PEOPLE], assumed).effect is DENY
+
+
+def test_a_dangerous_role_for_a_time(tmp_path: Path) -> None:
+    """Is assumed like one that is held, until the earlier of the two ends."""
+    minute = timedelta(minutes=1)
+    one = judge(tmp_path, "{assumed: yes, second_factor: 5m}", second_factor=NOON - minute)
+    for left, until in ((minute, NOON + minute), (10 * minute, NOON + 4 * minute)):
+        lent = (Lent("support", NOON, NOON + left),)
+        borrowed = replace(one, subject=Subject("sam", "person"), lent=lent)
+        assert borrowed.may_assume("support", Said())
+        assert borrowed.assumed_until("support") == until
+    assert not replace(one, subject=Subject("sam", "person")).may_assume("support", Said())
 
 
 def test_who_has_shown_no_second_factor_assumes_nothing(tmp_path: Path) -> None:

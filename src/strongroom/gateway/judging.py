@@ -169,11 +169,13 @@ class SessionJudge:
         return self._must_be_assumed(role) and role in self.authorizer.counting(subject, here)
 
     def assumed_until(self, role: str) -> datetime | None:
-        """When the second factor is too old for it; None where it is not such a role."""
+        """When the second factor is too old for it, or its time is over; None where it is not such a role."""
         if self.second_factor is None or not self._must_be_assumed(role):
             return None
         fresh = self.authorizer.policy.roles[role].conditions.second_factor
-        return None if fresh is None else self.second_factor + fresh
+        lent = () if role in self.subject.roles else self.lent
+        ends = [one.until for one in lent if one.role == role]
+        return None if fresh is None else min([self.second_factor + fresh, *ends])
 
     def _must_be_assumed(self, role: str) -> bool:
         found = self.authorizer.policy.roles.get(role)

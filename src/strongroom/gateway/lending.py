@@ -17,7 +17,6 @@ from typing import Any
 
 import structlog
 
-from strongroom.config import Settings
 from strongroom.errors import StrongroomError
 from strongroom.gateway.control import Questions
 from strongroom.gateway.driver import Driver
@@ -40,16 +39,11 @@ Everyones = Mapping[str, tuple[Lent, ...]]
 """What people have, by their names."""
 
 
-def lends(settings: Settings) -> bool:
-    """Whether any role may be had for a time, or assumed, so that there is something to look for."""
-    return any(
-        role.temporary is not None or role.break_glass is not None or role.when.assumed
-        for role in settings.roles.values()
-    )
-
-
 async def watch_grants(state: State, wanted: Callable[[], bool], tell: Callable[[Everyones], None]) -> None:
-    """Calls ``tell`` with what everyone has whenever that changes, until it is cancelled."""
+    """Calls ``tell`` with what everyone has whenever that changes, until it is cancelled.
+
+    ``wanted`` says whether there are people at all.
+    """
     last: Everyones = {}
     while True:
         try:

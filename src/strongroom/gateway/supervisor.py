@@ -38,7 +38,7 @@ from strongroom.gateway.health import Health, serve_health
 from strongroom.gateway.judging import authorizer_of
 from strongroom.gateway.keeper import Keeper, elapsed
 from strongroom.gateway.kept import Place
-from strongroom.gateway.lending import Everyones, assumed, lends, told, watch_grants
+from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
@@ -173,7 +173,9 @@ class Supervisor:
         self._tasks.start("tenants", self._keeper.run())
         self._tasks.start("watch", self._watch())
         self._tasks.start("people", watch(self._state, self._sign_in_rules, self._revoked))
-        self._tasks.start("grants", watch_grants(self._state, lambda: lends(self._settings), self._lend))
+        self._tasks.start(
+            "grants", watch_grants(self._state, lambda: bool(self._settings.people), self._lend)
+        )
         self._tasks.start("caretaker", self._caretaker.keep_looking())
         self._tasks.start("policy", say(self._settings, self._accepted))
         await self._stop.wait()
