@@ -9,7 +9,7 @@ from tests.cli.conftest import Run
 
 from strongroom.cli import app, keys, policy
 
-GROUPS = {"keys", "people", "policy", "keys root", "keys tenants", "keys approvals"}
+GROUPS = {"keys", "people", "policy", "protection", "keys root", "keys tenants", "keys approvals"}
 COMMANDS = [
     name
     for name in (

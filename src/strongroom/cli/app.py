@@ -13,6 +13,7 @@ COMMANDS = {
     "people": "strongroom.cli.people:people",
     "policy": "strongroom.cli.policy:policy",
     "protect": "strongroom.cli.protect:protect",
+    "protection": "strongroom.cli.protection:protection",
     "unprotect": "strongroom.cli.protect:unprotect",
     "serve": "strongroom.cli.serve:serve",
     "version": "strongroom.cli.version:version",

@@ -134,9 +134,9 @@ def owner_of(name: str, settings: Settings) -> Connector | None:
 
 
 class Server:
-    """All connections of one worker. ``line`` leads to the supervisor."""
+    """All connections of one worker. ``line`` leads to the supervisor; ``stance`` is what it accepted."""
 
-    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
+    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks, stance: str = "") -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
         self.tasks = Tasks()
@@ -155,7 +155,7 @@ class Server:
         self._empty.set()
         self._draining = False
         self._settings = settings
-        self._judges = judges_of(settings, state)
+        self._judges = judges_of(settings, state, stance)
         self._gates = self._open_gates(settings)
 
     # ---------------------------------------------------------------- life
@@ -186,13 +186,13 @@ class Server:
         """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
-    async def reload(self, settings: Settings, keks: Keks) -> None:
+    async def reload(self, settings: Settings, keks: Keks, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
 
         What is protected changes for the sessions that are open too; those of a database where nothing was
         protected before end as soon as they are idle, since they do not look into statements.
         """
-        gates, judges = self._open_gates(settings), judges_of(settings, self._state)
+        gates, judges = self._open_gates(settings), judges_of(settings, self._state, stance)
         self._readying = snapshots = Snapshots(
             settings, self._state, keks, due=partial(self._line.tell, "due")
         )

@@ -80,7 +80,8 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line = await Line.over(socket.socket(fileno=arguments.line))
     messages = line.messages()
     try:
-        server = Server(settings, open_state(settings.state), line, await _keks(messages))
+        keks, stance = await _keys(messages)
+        server = Server(settings, open_state(settings.state), line, keks, stance)
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
@@ -107,11 +108,11 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
-    """The keys, which the supervisor says first; it alone opens roots."""
+async def _keys(messages: AsyncIterator[dict[str, Any]]) -> tuple[Keks, str]:
+    """The keys, which the supervisor says first, and what it accepted; it alone opens roots."""
     async for message in messages:
-        return danger_read(message["keks"])
-    return Keks.of(())  # the supervisor is gone already: so will the worker be
+        return danger_read(message["keks"]), message["stance"]
+    return Keks.of(()), ""  # the supervisor is gone already: so will the worker be
 
 
 async def _fetched(line: Line, messages: AsyncIterator[dict[str, Any]]) -> None:
@@ -131,7 +132,7 @@ async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
         keks = danger_read(message["keks"])
-        await server.reload(load(config, content=message["content"]), keks)
+        await server.reload(load(config, content=message["content"]), keks, message["stance"])
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:
