@@ -111,7 +111,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _keys(messages: AsyncIterator[dict[str, Any]]) -> tuple[Keks, str]:
     """The keys, which the supervisor says first, and what it accepted; it alone opens roots."""
     async for message in messages:
-        return danger_read(message["keks"]), message["stance"]
+        return danger_read(message["keks"]), message.get("stance", "")
     return Keks.of(()), ""  # the supervisor is gone already: so will the worker be
 
 
@@ -132,7 +132,7 @@ async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
         keks = danger_read(message["keks"])
-        await server.reload(load(config, content=message["content"]), keks, message["stance"])
+        await server.reload(load(config, content=message["content"]), keks, message.get("stance", ""))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:
