@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from strongroom.cli import app, keys, policy
 
-GROUPS = {"keys", "people", "policy", "keys root", "keys tenants", "keys approvals"}
+GROUPS = {"keys", "people", "policy", "protection", "keys root", "keys tenants", "keys approvals"}
 COMMANDS = [
     name
     for name in (

@@ -9,7 +9,7 @@ from tests.conftest import Servers
 from strongroom.errors import DumpUnreadable
 from strongroom.gateway.kept import filled
 from strongroom.keys import beside
-from strongroom.keys.dump import read_dump
+from strongroom.keys.dump import MAX_LINE, read_dump
 from strongroom.keys.kek import WrappedKek, WrappedKeyset, wraps_text
 from strongroom.keys.restore import Beside
 from strongroom.testing.installations import EMBEDDED
@@ -125,3 +125,13 @@ def test_rows_that_are_not_in_their_form(row: bytes) -> None:
     text += b"COPY strongroom_keys.keysets (name, revision, key_ids, wrapped) FROM stdin;\n\\.\n"
     with pytest.raises(DumpUnreadable):
         read_dump(text.splitlines(keepends=True))
+
+
+def test_other_tables_of_ours_may_hold_long_rows(database: tuple[PostgresServer, str]) -> None:
+    """What `protection:` keeps beside the data is longer than any key, and none of recovery's business."""
+    lines = [
+        b"COPY strongroom_keys.protection (one, number, stance, proofs, written) FROM stdin;\n",
+        b"t\t1\t" + b"x" * (2 * MAX_LINE) + b"\t{}\t2026-01-01\n",
+        b"\\.\n",
+    ]
+    assert read_dump([*lines, *dumped(database)]) == ("shop", FOUND)

@@ -18,6 +18,7 @@ COMMANDS = {
     "people": "strongroom.cli.people:people",
     "policy": "strongroom.cli.policy:policy",
     "protect": "strongroom.cli.protect:protect",
+    "protection": "strongroom.cli.protection:protection",
     "unprotect": "strongroom.cli.protect:unprotect",
     "request": "strongroom.cli.grants:request",
     "revoke": "strongroom.cli.grants:revoke",

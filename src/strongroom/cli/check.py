@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.options import Config, Json
+from strongroom.cli.protection import remark
 from strongroom.cli.remarks import findings as policy_findings
 from strongroom.cli.remarks import print_findings
 from strongroom.config import DEFAULT_FILE, Settings, load
@@ -77,6 +78,7 @@ def _findings(settings: Settings, *, offline: bool) -> Iterator[Finding]:
         return
     try:
         yield _state_finding(settings)
+        yield from _protection(settings)
         yield from _accounts(settings, state)
         yield from _people(settings, state)
         for name, database in settings.databases.items():
@@ -107,6 +109,21 @@ def _state_finding(settings: Settings) -> Finding:
     if is_there(settings.state):
         return holds("state", path)
     return mind("state", f"{path} is not there yet", "It is made by the first command that needs one.")
+
+
+def _protection(settings: Settings) -> Iterator[Finding]:
+    """Whether the gateway would take the configuration, by what was accepted before."""
+    try:
+        accepted, weaker = remark(settings)
+    except StrongroomError as error:
+        yield failed("protection", error)
+        return
+    for one in weaker:
+        yield fails(one.what, one.words, "Put it back, or have it signed: `strongroom protection request`.")
+    if accepted is not None and not weaker:
+        yield holds("protection", f"no less than number {accepted.number}, which counts")
+    elif accepted is None and settings.protection is not None:
+        yield mind("protection", "does not bind yet", "Start or reload the gateway: it binds from then on.")
 
 
 def _accounts(settings: Settings, state: State) -> Iterator[Finding]:

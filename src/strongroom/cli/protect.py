@@ -12,6 +12,7 @@ from rich.console import Console
 
 from strongroom.changeover import job
 from strongroom.changeover.model import Direction, Plan, Report, Target
+from strongroom.cli.keys.approving import Approval, Signature, approved
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
 from strongroom.cli.worksite import Worksite, bar, scheme_named, worksite
@@ -19,6 +20,8 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.gateway.kept import retire_beside
 from strongroom.gateway.newcomers import Site, add
 from strongroom.gateway.protection import open_keks, prepare, read_schema, schemes_of
+from strongroom.gateway.standing import stand
+from strongroom.keys.approvals import Act
 from strongroom.keys.generate import new_keyset
 from strongroom.keys.keyring import KeyRing, tenants_keysets
 from strongroom.keys.sealed import SealedColumns
@@ -92,10 +95,13 @@ def unprotect(
     rewrite: Rewrite = False,
     every: All = False,
     json: Json = False,
+    approval: Approval = None,
+    signature: Signature = None,
 ) -> None:
     """Take columns, or --all of them, back to plaintext, while applications go on reading and writing.
 
     Afterwards delete their lines from the configuration. Their keys are kept aside, for old backups.
+    Where `protection:` asks for it, people sign it first (docs/guides/weakening.md).
 
     Examples: strongroom unprotect public.customers.email · strongroom unprotect --all --dry-run
     """
@@ -106,7 +112,10 @@ def unprotect(
         if dry_run:
             _show_plan(work.plan(Direction.UNPROTECT), as_json=json)
             return
-        _show_report(work.unprotect(rewrite), as_json=json)
+        asyncio.run(stand(settings, work.state, [work.place]))
+        with approved(settings, work.state, work.act, approval, signature, resumable=True):
+            report = work.unprotect(rewrite)
+        _show_report(report, as_json=json)
 
 
 class _Job:
@@ -114,11 +123,18 @@ class _Job:
 
     def __init__(self, site: Worksite, schemes: Sequence[Scheme], tenant: str | None) -> None:
         self._settings = site.settings
-        self._state = site.state
-        self._place = site.place
+        self._state = self.state = site.state
+        self._place = self.place = site.place
         self._connection = site.connection
         self._schemes = schemes
         self._tenant = tenant
+
+    @property
+    def act(self) -> Act:
+        """To unprotect these columns, as people sign it."""
+        columns = ", ".join(sorted(self._names))
+        fields = {"database": self.place.name, "columns": columns}
+        return Act("unprotect", f"take columns of {self.place.name} back to plaintext: {columns}", fields)
 
     def plan(self, direction: Direction) -> Plan:
         """What would be done; makes nothing: keysets that are thrown away stand in for those to come."""

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
 from strongroom.config.people import Login, Person, PersonName
+from strongroom.config.protection import Protection
 from strongroom.config.roles import Classes, Groups, RoleName, Roles, roles_fit
 from strongroom.config.roots import PassphraseAddress, RootAddress, parse_root
 from strongroom.config.shamir_address import ShamirAddress
@@ -58,6 +59,7 @@ __all__ = [
     "Limits",
     "Login",
     "Person",
+    "Protection",
     "RootAddress",
     "SessionLimits",
     "Settings",
@@ -345,6 +347,7 @@ class Settings(_Frozen):
     accounts: Mapping[str, Account] = Field(default_factory=dict)
     people: Mapping[PersonName, Person] = Field(default_factory=dict)
     login: Login = Field(default_factory=Login)
+    protection: Protection | None = None
     groups: Groups = Field(default_factory=dict)
     roles: Roles = Field(default_factory=dict)
     classes: Classes = Field(default_factory=dict)
@@ -434,6 +437,11 @@ class Settings(_Frozen):
         if self.keys is None and any(database.columns for database in self.databases.values()):
             raise invalid(
                 "columns are protected, but there is no keys.root to protect their keys",
+                instead="add keys: {root: file:/etc/strongroom/root.key}",
+            )
+        if self.keys is None and self.protection is not None:
+            raise invalid(
+                "protection is kept beside the data under a root, but there is no keys.root",
                 instead="add keys: {root: file:/etc/strongroom/root.key}",
             )
         return self

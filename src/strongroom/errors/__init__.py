@@ -35,6 +35,8 @@
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
     │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid
+    │   ├── ProtectionError        what protects less than before
+    │   │   └── ProtectionWeakened, ProtectionForgotten, ProtectionNotKept, StanceUnreadable
     │   ├── RootError              the root key, or the way to it
     │   │   ├── RootKeyMissing, RootKeyUnsafe, RootKeyInvalid, WrongRoot
     │   │   ├── RootUnreachable, RootRefused, PassphraseNeeded, RootLibraryMissing, PinRefused
@@ -79,3 +81,4 @@ from strongroom.errors.roots import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.setup import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.upstream import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.values import *  # noqa: F403 - a whole branch of the tree
+from strongroom.errors.weakening import *  # noqa: F403 - a whole branch of the tree

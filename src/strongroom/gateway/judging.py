@@ -10,8 +10,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from strongroom.config import Settings
 from strongroom.config.access import declared, policy_of
+from strongroom.errors import ProtectionWeakened
 from strongroom.gateway.budgets import Budgets, Given
 from strongroom.gateway.driver import Driver
+from strongroom.gateway.stances import stance_of
 from strongroom.policy.authorizer import Authorizer
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.model import Access, Circumstances, Decision, Resource, Subject
@@ -38,9 +40,20 @@ def authorizer_of(settings: Settings) -> Authorizer | None:
     return Authorizer(policy_of(settings)) if declared(settings) else None
 
 
-def judges_of(settings: Settings, state: State) -> "Judges | None":
-    """What makes the judges of a worker's sessions; raises as `authorizer_of` does."""
+def judges_of(settings: Settings, state: State, stance: str = "") -> "Judges | None":
+    """What makes the judges of a worker's sessions; raises as `authorizer_of` does.
+
+    ``stance`` is the digest of what was accepted, where that counts. The files that the configuration names
+    are read here again, and may be others by now: then ``ProtectionWeakened`` is raised.
+    """
     authorizer = authorizer_of(settings)
+    if stance:
+        policy = None if authorizer is None else authorizer.policy
+        if stance_of(settings, policy).digest != stance:
+            raise ProtectionWeakened(
+                "files that the configuration names are others than when it was accepted",
+                hint="Put them back, or reload: what they change is then compared with what was accepted.",
+            )
     return None if authorizer is None else Judges(authorizer, state.installation_secret, Budgets(state))
 
 

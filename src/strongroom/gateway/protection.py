@@ -37,6 +37,7 @@ from strongroom.gateway.kept import (
     publish_kek,
     retired_beside,
 )
+from strongroom.gateway.standing import stand
 from strongroom.gateway.tenants import Rows, Tenancy, open_tenant, tenancy_of
 from strongroom.keys import beside
 from strongroom.keys.approval_store import Approvals
@@ -110,6 +111,7 @@ async def prepare(
     if not places:
         return Prepared(Keks.of(()), Roots(()))
     said: list[str] = []
+    await stand(settings, state, places, entered)
     found = {place.name: await kept_beside(place.connector) for place in places}
     generations = {place.name: await generations_beside(place) for place in places}
     said += begin_anew(state, found, generations)

@@ -63,9 +63,9 @@ ACCEPT_PAUSE_SECONDS = 0.1
 
 
 class Server:
-    """All connections of one worker. ``line`` leads to the supervisor."""
+    """All connections of one worker. ``line`` leads to the supervisor; ``stance`` is what it accepted."""
 
-    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks) -> None:
+    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks, stance: str = "") -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
         self._reloading = asyncio.Lock()
@@ -86,7 +86,7 @@ class Server:
         self._empty.set()
         self._draining = False
         self._settings = settings
-        self._judges = judges_of(settings, state)
+        self._judges = judges_of(settings, state, stance)
         self._lending = Lending()
         self._gates = self._open_gates(settings)
 
@@ -118,14 +118,14 @@ class Server:
         """Look for idle sessions, and for clients that are gone unheard, again and again."""
         self.tasks.start("sweep", self._sweep())
 
-    async def reload(self, settings: Settings) -> None:
+    async def reload(self, settings: Settings, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
 
         One at a time, with the keys of the moment. Open sessions look by them too; those of a database where
         nothing was protected before end as soon as they are idle, since they do not look into statements.
         """
         async with self._reloading:
-            gates, judges = self._open_gates(settings), judges_of(settings, self._state)
+            gates, judges = self._open_gates(settings), judges_of(settings, self._state, stance)
             self._readying = snapshots = Snapshots(
                 settings, self._state, self._keks, due=partial(self._line.tell, "due")
             )

@@ -27,7 +27,7 @@ import structlog
 import uvloop
 
 from strongroom.config import Settings, load, read_file
-from strongroom.errors import KekMissing, StrongroomError, WorkersFail
+from strongroom.errors import KekMissing, ProtectionWeakened, StrongroomError, WorkersFail
 from strongroom.gateway.caretaker import Caretaker, Charge
 from strongroom.gateway.control import Line
 from strongroom.gateway.door import Door, Try, watch
@@ -42,6 +42,7 @@ from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
+from strongroom.gateway.standing import settle, stand
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.model import Keyset
@@ -64,7 +65,8 @@ WATCH_SECONDS = 3600.0
 def serve(settings: Settings) -> None:
     """Serve until told to stop; raises `ConfigError` before anything is accepted."""
     set_up_log()
-    needed = settings.keys is not None and any(one.columns for one in settings.databases.values())
+    used = settings.protection is not None or any(one.columns for one in settings.databases.values())
+    needed = settings.keys is not None and used
     entered = Entered.ask(settings.keys.roots) if needed and settings.keys else Entered()
     uvloop.run(_serve(settings, entered))
 
@@ -85,6 +87,8 @@ class _Agreed:
     places: Sequence[Place]
     began: float
     """By the keeper's clock: before any root or provider was asked."""
+    stance: str = ""
+    """The digest of what is protected, where taking less takes people."""
 
 
 async def _agree(settings: Settings, state: State, entered: Entered, held: Mapping[str, Keyset]) -> _Agreed:
@@ -96,19 +100,23 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     began = elapsed()
     for name in settings.databases:
         gate_of(name, settings, state.installation_secret)
-    authorizer_of(settings)
+    authorizer = authorizer_of(settings)
+    everywhere = _places(settings, state, every=True)
+    policy = None if authorizer is None else authorizer.policy
+    standing = await stand(settings, state, everywhere, entered, policy)
     places = _places(settings, state)
     prepared = await prepare(settings, state, places, entered=entered, held=held)
-    for line in prepared.said:
+    said = await settle(standing, settings, state, everywhere, roots=prepared.roots, entered=entered)
+    for line in (*prepared.said, *said):
         _log.warning(line)
-    return _Agreed(prepared, places, began)
+    return _Agreed(prepared, places, began, standing.stance.digest if standing.is_bound else "")
 
 
-def _places(settings: Settings, state: State) -> list[Place]:
-    """The databases with something to protect."""
+def _places(settings: Settings, state: State, *, every: bool = False) -> list[Place]:
+    """The databases with something to protect, or every one."""
     places = []
     for name, database in settings.databases.items():
-        if database.columns:
+        if database.columns or every:
             connector = gate_of(name, settings, state.installation_secret).connector
             places.append(Place(name, connector, owner_of(name, settings) or connector))
     return places
@@ -138,6 +146,7 @@ class Supervisor:
     def __init__(self, settings: Settings, agreed: _Agreed, state: State, entered: Entered) -> None:
         self._settings = settings
         self._state = state
+        self._stance = agreed.stance
         self._entered = entered  # a reload asks nobody
         self._config: Path = settings.file
         self._accepted = read_file(settings.file)  # a worker that starts later must not read something else
@@ -213,7 +222,7 @@ class Supervisor:
 
     async def _start(self, number: int) -> None:
         mine, theirs = socket.socketpair()
-        accepted = self._accepted
+        accepted, stance = self._accepted, self._stance
         listeners = [f"--listener={name}={sock.fileno()}" for name, sock in self._listeners.items()]
         with theirs, tempfile.TemporaryFile() as content:
             content.write(accepted.encode())
@@ -231,10 +240,12 @@ class Supervisor:
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )
         worker = _Worker(number, process, await Line.over(mine))
-        worker.line.tell("keys", keks=danger_written(self._keks))
+        worker.line.tell("keys", keks=danger_written(self._keks), stance=stance)
         worker.line.tell("grants", people=told(self._lent))
         if accepted is not self._accepted:  # a reload told those that were there
-            worker.line.tell("reload", content=self._accepted, keks=danger_written(self._keks))
+            worker.line.tell(
+                "reload", content=self._accepted, keks=danger_written(self._keks), stance=self._stance
+            )
         self._workers[number] = worker
         self._tasks.start(f"worker {number}", self._attend(worker))
 
@@ -396,7 +407,9 @@ class Supervisor:
             settings = load(self._config, content=content)
             agreed = await _agree(settings, self._state, self._entered, self._keeper.held)
         except StrongroomError as error:
-            _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
+            fields = {"weakens": error.detail.splitlines()} if isinstance(error, ProtectionWeakened) else {}
+            why = {"code": error.code, "why": error.message, **fields}
+            _log.error("configuration refused, the old one stays", **why)
             return
         if number < self._taken:
             return
@@ -407,13 +420,13 @@ class Supervisor:
                 _log.warning("a listener changes only at the next start", database=name)
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door.take(settings.login.rules)
-        self._settings, self._accepted = settings, content
+        self._settings, self._accepted, self._stance = settings, content, agreed.stance
         written = danger_written(self._keks)
         _log.info("configuration accepted")
         self._tasks.start("policy", say(settings, content))
         for worker in self._workers.values():
             # The file may be another by the time it is read.
-            worker.line.tell("reload", content=content, keks=written)
+            worker.line.tell("reload", content=content, keks=written, stance=self._stance)
 
     async def _drain(self) -> None:
         _log.info("draining", connections=self._health().connections)

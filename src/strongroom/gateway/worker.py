@@ -80,7 +80,8 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     line = await Line.over(socket.socket(fileno=arguments.line))
     messages = line.messages()
     try:
-        server = Server(settings, open_state(settings.state), line, await _keks(messages))
+        keks, stance = await _keys(messages)
+        server = Server(settings, open_state(settings.state), line, keks, stance)
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
@@ -101,7 +102,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
             break
         server.heard(message)
         if message["what"] == "reload":
-            server.tasks.start("reload", _reload(server, arguments.config, message["content"]))
+            server.tasks.start("reload", _reload(server, arguments.config, message))
     server.tasks.start("line", _listen(server, messages))
     await server.drain(settings.limits.drain_seconds)
     return 0
@@ -113,11 +114,11 @@ async def _listen(server: Server, messages: AsyncIterator[dict[str, Any]]) -> No
         server.heard(message)
 
 
-async def _keks(messages: AsyncIterator[dict[str, Any]]) -> Keks:
-    """The keys, which the supervisor says first; it alone opens roots."""
+async def _keys(messages: AsyncIterator[dict[str, Any]]) -> tuple[Keks, str]:
+    """The keys, which the supervisor says first, and what it accepted; it alone opens roots."""
     async for message in messages:
-        return danger_read(message["keks"])
-    return Keks.of(())  # the supervisor is gone already: so will the worker be
+        return danger_read(message["keks"]), message.get("stance", "")
+    return Keks.of(()), ""  # the supervisor is gone already: so will the worker be
 
 
 async def _fetched(line: Line, messages: AsyncIterator[dict[str, Any]]) -> None:
@@ -133,10 +134,10 @@ async def _fetched(line: Line, messages: AsyncIterator[dict[str, Any]]) -> None:
                     return
 
 
-async def _reload(server: Server, config: Path, content: str) -> None:
+async def _reload(server: Server, config: Path, message: dict[str, Any]) -> None:
     """Take what the supervisor has read and found good; ``config`` is where its relative paths begin."""
     try:
-        await server.reload(load(config, content=content))
+        await server.reload(load(config, content=message["content"]), message.get("stance", ""))
     except StrongroomError as error:
         _log.error("configuration refused, the old one stays", code=error.code, why=error.message)
     else:

@@ -21,6 +21,8 @@ _END = (b"\\.\n", b"\\.\r\n", b"\\.")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _NEEDED = {"keks", "keysets"}
+_READ = {*_NEEDED, "retired_keysets", "columns"}
+"""Others may hold longer rows, as `protection` does, and are passed over."""
 
 Row = Mapping[str, bytes]
 
@@ -48,6 +50,7 @@ def _rows(lines: Iterable[bytes], tables: dict[str, list[Row]]) -> Iterator[tupl
             found = _BEGIN.fullmatch(line)
             if found is not None:
                 within, table = True, (found[1] or b"").decode()
+                table = table if table in _READ else ""
                 columns = (found[2] or b"").decode().split(", ")
                 if table:
                     tables.setdefault(table, [])

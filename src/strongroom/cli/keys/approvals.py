@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli.keys.approving import Approval, Signature, read_limited, signatures_of, signed
+from strongroom.cli.keys.approving import (
+    Approval,
+    Signature,
+    demanded,
+    protecting,
+    read_limited,
+    signatures_of,
+    signed,
+    who_signed,
+)
 from strongroom.cli.keys.asking import say
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_done, print_json, print_table
@@ -19,7 +28,6 @@ from strongroom.keys.approvals import (
     Act,
     Request,
     Requirement,
-    refuse_unless_signed,
     refuse_weaker,
     signed_by,
 )
@@ -83,20 +91,34 @@ def show(
     settings = load(config)
     content = read_limited(file, MAX_REQUEST_BYTES)
     request = Request.read(content)
-    required = _recorded(settings) or settings.approvals or Requirement(1, {}, frozenset())
-    found = signed_by(content, signatures_of(file, signature or ()), required)
+    demands = _demands(settings, request)
+    given = signatures_of(file, signature or ())
+    found = [one for demand in demands for one in signed_by(content, given, demand)]
     signatures = [{"file": one.file, "person": one.person, "why_not": one.why_not} for one in found]
     if json:
-        print_json({**_shown(request), "signatures": signatures, "needed": required.needed})
+        print_json(
+            {**_shown(request), "signatures": signatures, "needed": max(one.needed for one in demands)}
+        )
     else:
         rows = [{"what": name, "value": value} for name, value in _shown(request).items()]
         print_table(["what", "value"], rows, as_json=False)
         print_table(["person", "file", "why_not"], signatures, as_json=False)
     try:
-        refuse_unless_signed(found, required)
+        who_signed(content, given, demands)
     except ApprovalIncomplete as error:
         say(error.message)
         raise typer.Exit(1) from None
+
+
+def _demands(settings: Settings, request: Request) -> list[Requirement]:
+    """Who must sign it, as far as this state and the configuration know."""
+    state = look_at_state(settings.state)
+    try:
+        recorded = Approvals(state.engine).recorded() or settings.approvals
+        demands = demanded(request.act.kind, recorded, protecting(settings, state))
+    finally:
+        state.close()
+    return demands or [recorded or Requirement(1, {}, frozenset())]
 
 
 def _shown(request: Request) -> Mapping[str, str]:
@@ -144,7 +166,7 @@ def change(
             on_record.required(configured)
             words = "it asks for no less than what was on record, and is on record now"
         else:
-            with signed(state, _act(recorded, configured), recorded, approval, signature) as people:
+            with signed(state, _act(recorded, configured), [recorded], approval, signature) as people:
                 on_record.change(configured, people)
             words = f"what the configuration asks for is on record now; {', '.join(people)} signed it"
     finally:

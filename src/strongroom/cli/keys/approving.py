@@ -1,13 +1,14 @@
 """What a command does that needs a second person: it writes a request, or takes one that was signed.
 
 ``with approved(settings, state, act, approval, signature): ...`` is all that a command has to say, and the
-two options. Without approvals in the configuration and on record, it does nothing.
+two options. Who must sign is said by ``keys.approvals``, by ``protection``, or by both, each in the
+configuration or on record. Where neither says it, it does nothing.
 """
 
 import os
 import pwd
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from strongroom.acceptance.store import Acceptance
 from strongroom.config import Settings
 from strongroom.config.roots import FileAddress, RootAddress
 from strongroom.errors import ApprovalNeeded
@@ -62,39 +64,61 @@ def approved(
     ``ApprovalError`` where it does not fit. A ``resumable`` act may be run again with the same request until
     it has ended well.
     """
-    approvals = Approvals(state.engine)
-    required = approvals.required(settings.approvals)
-    if required is None or act.kind not in required.acts:
+    required = Approvals(state.engine).required(settings.approvals)
+    demands = demanded(act.kind, required, protecting(settings, state))
+    if not demands:
         yield ()
         return
-    with signed(state, act, required, approval, signatures, resumable=resumable) as people:
+    with signed(state, act, demands, approval, signatures, resumable=resumable) as people:
         yield people
+
+
+def demanded(act: str, *required: Requirement | None) -> list[Requirement]:
+    """Those that ask for signatures of this act."""
+    return [one for one in required if one is not None and act in one.acts]
+
+
+def protecting(settings: Settings, state: State) -> Requirement | None:
+    """Who signs what weakens protection: as it was accepted, or where nothing was yet, as is configured."""
+    accepted = Acceptance(state.engine).accepted()
+    if accepted is not None and accepted.signers is not None:
+        return accepted.signers
+    return None if settings.protection is None else settings.protection.requirement
 
 
 @contextmanager
 def signed(
     state: State,
     act: Act,
-    required: Requirement,
+    demands: Sequence[Requirement],
     approval: Path | None,
     signatures: Iterable[Path] | None,
     *,
     resumable: bool = False,
 ) -> Iterator[tuple[str, ...]]:
-    """As ``approved``, by these people, whatever the configuration says of it."""
+    """As ``approved``, by these people, whatever the configuration says of it; each demand is to be met."""
     this, now = state_id(state.engine), datetime.now(UTC)
     if approval is None or not approval.exists():
-        request = Request.new(act, this, _who(), now)
-        raise _needed(request, required, _written(request, approval))
+        request = Request.new(act, this, asking(), now)
+        raise needed(request, demands, written(request, approval))
     content = read_limited(approval, MAX_REQUEST_BYTES)
     request = Request.read(content)
     refuse_other(request, act, this, now)
-    found = signed_by(content, signatures_of(approval, signatures or ()), required)
-    people = refuse_unless_signed(found, required)
+    people = who_signed(content, signatures_of(approval, signatures or ()), demands)
     approvals = Approvals(state.engine)
     approvals.begin(request, people, resumable=resumable)
     yield people
     approvals.done(request)
+
+
+def who_signed(
+    content: bytes, signatures: Mapping[str, bytes], demands: Iterable[Requirement]
+) -> tuple[str, ...]:
+    """Everybody whose signature counts; raises ``ApprovalIncomplete`` where one of the demands is not met."""
+    people = {
+        person for one in demands for person in refuse_unless_signed(signed_by(content, signatures, one), one)
+    }
+    return tuple(sorted(people))
 
 
 def roots_in_words(settings: Settings) -> str:
@@ -127,7 +151,8 @@ def read_limited(path: Path, limit: int) -> bytes:
         raise typer.BadParameter(f"{path}: {error.strerror}") from None
 
 
-def _written(request: Request, place: Path | None) -> Path:
+def written(request: Request, place: Path | None) -> Path:
+    """Writes a request into a new file; raises ``typer.BadParameter``."""
     path = place or Path(f"strongroom-{request.act.kind}-{request.nonce[:8]}.json")
     try:
         with path.open("xb") as file:
@@ -137,17 +162,26 @@ def _written(request: Request, place: Path | None) -> Path:
     return path
 
 
-def _needed(request: Request, required: Requirement, path: Path) -> ApprovalNeeded:
+def needed(request: Request, demands: Iterable[Requirement], path: Path) -> ApprovalNeeded:
+    """That nothing was done yet, and what to do."""
+    people = " and ".join(f"{one.needed} of {', '.join(one.by)}" for one in demands)
     return ApprovalNeeded(
-        f"nothing was done: {request.act.words}, needs {required.needed} of {', '.join(required.by)} to sign",
-        detail=f"the request is in {path}, and holds until {request.expires:%Y-%m-%d %H:%M}Z; each of them"
-        f" runs:\n  ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519 < {path} > {path}.NAME.sig",
+        f"nothing was done: {request.act.words}, needs {people} to sign",
+        detail=how_to_sign(request, path),
         hint=f"Then run the same command with --approval {path}",
     )
 
 
-def _who() -> str:
-    """As the system knows them: for people to read."""
+def how_to_sign(request: Request, path: Path) -> str:
+    """For each of the people."""
+    return (
+        f"the request is in {path}, and holds until {request.expires:%Y-%m-%d %H:%M}Z; each of them"
+        f" runs:\n  ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519 < {path} > {path}.NAME.sig"
+    )
+
+
+def asking() -> str:
+    """Who asks, as the system knows them: for people to read."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:  # a user without an entry, as in containers

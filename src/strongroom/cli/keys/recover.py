@@ -17,6 +17,7 @@ from strongroom.errors import NothingToRecover
 from strongroom.gateway.generations import NOT_BROUGHT_BACK
 from strongroom.gateway.restoring import Came, find_beside, places_of_keys, sealed_columns_of
 from strongroom.gateway.restoring import recover as recover_keys
+from strongroom.gateway.standing import stand
 from strongroom.keys.approvals import Act
 from strongroom.keys.dump import read_dump
 from strongroom.keys.journal import Journal
@@ -54,7 +55,7 @@ def recover(
     state = open_state(settings.state)
     try:
         refuse_filled(state.engine)
-        found = asyncio.run(find_beside(places_of_keys(settings))) if dump is None else _dumped(dump)
+        found = asyncio.run(_beside(settings, state)) if dump is None else _dumped(dump)
         keks = [one.kek for one in found.values() if one.kek is not None]
         if not keks:
             raise NothingToRecover(f"no keys stand beside the data of {', '.join(found) or 'any database'}")
@@ -66,6 +67,13 @@ def recover(
         _show(settings, state, came, as_json=json)
     finally:
         state.close()
+
+
+async def _beside(settings: Settings, state: State) -> Mapping[str, Beside]:
+    """With what was accepted there, so that the state that comes of it does not forget that."""
+    places = places_of_keys(settings)
+    await stand(settings, state, places)
+    return await find_beside(places)
 
 
 def _act(settings: Settings, found: Mapping[str, Beside], dump: Path | None) -> Act:

@@ -1,0 +1,190 @@
+"""What a configuration protects less than another: the sections of a stance, each compared by its own.
+
+A section is what one room adds: its name here with what compares it, and in ``gateway/stances.py`` with what
+makes it. A room that is to come (a firewall, an audit log) adds a line in both. What a former program did not
+write down is not compared, since nothing is known of it; what this program does not know, and the former
+did, counts as weaker. Called by ``gateway/standing.py`` and ``strongroom protection``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from strongroom.stance import access
+from strongroom.stance.model import Section, Stance, Weakening
+from strongroom.stance.orders import (
+    Fields,
+    compared,
+    no_less,
+    no_more,
+    pinned,
+    ranked,
+    same,
+    same_or,
+    same_or_to,
+    within,
+)
+
+__all__ = ["weakenings"]
+
+Compare = Callable[[Section, Section], Iterator[Weakening]]
+
+
+def weakenings(before: Stance, after: Stance) -> list[Weakening]:
+    """Everything that protects less; empty where nothing does."""
+    found: list[Weakening] = []
+    for name, section in before.sections.items():
+        compare = SECTIONS.get(name)
+        if compare is None or name not in after.sections:
+            found.append(Weakening(name, "this program does not know what the former one protected by it"))
+        else:
+            found += compare(section, after.sections[name])
+    return sorted(set(found))
+
+
+# ------------------------------------------------------------------------------------------------ who signs
+
+
+def _protection(before: Section, after: Section) -> Iterator[Weakening]:
+    if not before:
+        return
+    if not after:
+        yield Weakening("protection", "nobody is asked any more before something protects less")
+    elif not _asks_no_less(before, after):
+        yield Weakening("protection", "fewer people sign, or others, or with other keys")
+
+
+def _asks_no_less(before: Section, after: Section) -> bool:
+    """As many, and of the former people and keys alone."""
+    by, former = after.get("by", {}), before.get("by", {})
+    return bool(after.get("needed", 0) >= before.get("needed", 0)) and all(
+        set(keys) <= set(former.get(name, ())) for name, keys in by.items()
+    )
+
+
+def _approvals(before: Section, after: Section) -> Iterator[Weakening]:
+    former = before["approvals"]
+    if former and not (
+        after["approvals"]
+        and _asks_no_less(former, after["approvals"])
+        and set(after["approvals"]["for"]) >= set(former["for"])
+    ):
+        yield Weakening("keys.approvals", "fewer people sign what is done to keys, or others, or fewer acts")
+
+
+# ------------------------------------------------------------------------------------------------ databases
+
+DATABASE: Fields = {
+    "server": (same, "upstream leads to another server, or another database there"),
+    "user": (same, "upstream is reached as another user"),
+    "parameters": (same, "upstream's options or application_name are others"),
+    "sslmode": (ranked("disable", "require", "verify-ca", "verify-full"), "sslmode is looser"),
+    "authorities": (same_or("any"), "other authorities vouch for the upstream"),
+    "pins": (pinned, "upstream_pin names other certificates, or none"),
+    "minimum_tls": (ranked("TLSv1_2", "TLSv1_3"), "upstream may speak an older TLS"),
+    "channel_binding": (ranked("disable", "prefer", "require"), "channel_binding is looser"),
+    "login_methods": (within, "the gateway may log in upstream by more methods"),
+    "listen": (same_or_to("loopback"), "the listener can be reached from elsewhere"),
+    "tls": (no_less, "the listener has no TLS any more"),
+    "plaintext": (no_more, "the listener takes clients without TLS"),
+    "client_ca": (same_or_to(None), "other authorities vouch for clients"),
+    "functions": (within, "more functions may be called near protected columns"),
+    "idle_seconds": (no_more, "silent sessions last longer"),
+}
+
+COLUMN: Fields = {
+    "type": (same, "its type is another"),
+    "encryption": (ranked("deterministic", "randomized"), "equal values show that they are equal"),
+    "key": (same_or_to(None), "its values are sealed by the keys of another column"),
+    "tenant": (same_or(None), "its values are no longer sealed by those keys of tenants"),
+    "pad": (no_less, "padding hides less of the lengths"),
+    "accept_leakage": (no_more, "leakage of frequencies is accepted"),
+}
+
+
+def _databases(before: Section, after: Section) -> Iterator[Weakening]:
+    for name, database in sorted(after.items()):
+        place = f"databases.{name}"
+        if name not in before:
+            yield Weakening(place, "can be reached now")
+            continue
+        yield from compared(place, DATABASE, before[name], database)
+        yield from _columns(f"{place}.columns", before[name]["columns"], database["columns"])
+
+
+def _columns(place: str, before: Section, after: Section) -> Iterator[Weakening]:
+    for name, column in sorted(before.items()):
+        if name not in after:
+            yield Weakening(f"{place}.{name}", "is no longer protected")
+        else:
+            yield from compared(f"{place}.{name}", COLUMN, column, after[name])
+
+
+# ----------------------------------------------------------------------------------------------- who comes in
+
+HOLDER: Fields = {
+    "databases": (within, "may use more databases"),
+    "password": (same, "is known by another password, or by one that is kept elsewhere"),
+    "certificate": (same_or_to(None), "is known by another certificate"),
+    "upstream_user": (same, "is another user in the database"),
+}
+
+LOGIN: Fields = {
+    "credential_minutes": (no_more, "what a sign-in gives opens sessions for longer"),
+    "session_hours": (no_more, "sessions last longer after a sign-in"),
+    "failures": (no_more, "more wrong tries are allowed"),
+    "lock_minutes": (no_less, "a lock ends earlier"),
+}
+
+
+def _holders(before: Section, after: Section) -> Iterator[Weakening]:
+    for place, holder in sorted(after.items()):
+        if place not in before:
+            yield Weakening(place, "may log in now")
+        else:
+            yield from compared(place, HOLDER, before[place], holder)
+
+
+def _login(before: Section, after: Section) -> Iterator[Weakening]:
+    yield from compared("login", LOGIN, before, after)
+
+
+# ---------------------------------------------------------------------------------------------- keys, machine
+
+KEYS: Fields = {
+    "roots": (within, "another root opens the keys"),
+    "rotate_days": (no_more, "keys serve longer"),
+    "rotate_share": (no_more, "keys are used more often"),
+    "rotate_by_itself": (no_less, "keys that are due are not rotated by the gateway"),
+    "destroy_delay_days": (no_less, "keys are destroyed sooner"),
+    "tenants_cache_seconds": (no_more, "a tenant's key is used longer after it was withdrawn"),
+    "tenants_add": (ranked("automatic", "by_hand"), "clients have keys of tenants made"),
+    "tenants_destroy_delay_days": (no_less, "keys of tenants are destroyed sooner"),
+}
+
+MACHINE: Fields = {"core_dumps": (no_more, "STRONGROOM_CORE_DUMPS lets others look into the memory")}
+
+
+def _keys(before: Section, after: Section) -> Iterator[Weakening]:
+    yield from compared("keys", KEYS, before, after)
+    yield from _approvals(before, after)
+    for name, address in sorted(before["tenants_own"].items()):
+        if after["tenants_own"].get(name) != address:
+            yield Weakening(f"keys.tenants.own.{name}", "the tenant's key is held by another provider")
+
+
+def _machine(before: Section, after: Section) -> Iterator[Weakening]:
+    yield from compared("environment", MACHINE, before, after)
+
+
+SECTIONS: Mapping[str, Compare] = MappingProxyType(
+    {
+        "protection": _protection,
+        "databases": _databases,
+        "holders": _holders,
+        "login": _login,
+        "access": access.weaker,
+        "keys": _keys,
+        "machine": _machine,
+    }
+)
+"""What compares each section."""
