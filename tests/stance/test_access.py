@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.policy.conditions import Conditions
 from strongroom.policy.model import Action, DataClass, Mask, Subject
+from strongroom.policy.offers import Offer
 from strongroom.policy.pattern import ANY, Pattern, exact
 from strongroom.policy.residual import Limits
 from strongroom.policy.roles import REVEAL, CedarFile, ClassRule, ColumnRule, Policy, Role, TableRule
@@ -54,6 +55,54 @@ def holding(name: str, kind: str, roles: str, groups: str = "") -> Policy:
     others = tuple(one for one in POLICY.subjects if one.name != name)
     changed = Subject(name, kind, frozenset(roles.split()), frozenset(groups.split()))  # type: ignore[arg-type] # a word of two
     return replace(POLICY, subjects=(*others, changed))
+
+
+SLOWLY = Offer(frozenset({"anna"}), timedelta(hours=4), frozenset({"berta", "carl"}), 2)
+AT_ONCE = Offer(frozenset({"anna"}), timedelta(minutes=30))
+REPAIR = role(
+    "repair",
+    temporary=SLOWLY,
+    break_glass=AT_ONCE,
+    conditions=Conditions(assumed="repair", second_factor=timedelta(minutes=5)),
+)
+LENDING = replace(POLICY, roles={**POLICY.roles, "repair": REPAIR})
+ONE_MORE = frozenset({"anna", "eve"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"temporary": replace(SLOWLY, to=ONE_MORE)},
+            "people.eve for a time: holds the role repair",
+        ),
+        (
+            {"break_glass": replace(AT_ONCE, to=ONE_MORE)},
+            "people.eve in an emergency: holds the role",
+        ),
+        ({"temporary": replace(SLOWLY, longest=timedelta(hours=5))}, "for longer"),
+        ({"temporary": replace(SLOWLY, approvals=1)}, "with fewer approvals"),
+        (
+            {"temporary": replace(SLOWLY, by=frozenset({"berta", "eve"}))},
+            "by people who could not before",
+        ),
+        ({"conditions": replace(REPAIR.conditions, assumed=None)}, "under wider conditions"),
+        ({"columns": (ColumnRule(EMAIL, REVEAL),)}, "roles.repair."),
+    ],
+)
+def test_roles_for_a_time(changed: dict[str, Any], words: str) -> None:
+    """Who may come to have a role counts as who has it; so do how long, how easily, and what it gives."""
+    wider = replace(LENDING, roles={**LENDING.roles, "repair": replace(REPAIR, **changed)})
+    assert any(words in one for one in found(LENDING, wider)), found(LENDING, wider)
+    assert found(LENDING, LENDING) == []
+    gone = replace(REPAIR, temporary=None, break_glass=None)
+    assert found(LENDING, replace(LENDING, roles={**LENDING.roles, "repair": gone})) == []
+
+
+def test_a_class_that_is_not_counted() -> None:
+    """Values of class public cost nothing of a limit on revealed ones."""
+    free = replace(POLICY, classes=(ClassRule(EMAIL, DataClass.PUBLIC),))
+    assert any("is public now" in one for one in found(POLICY, free))
 
 
 WEAKER = {
@@ -127,21 +176,22 @@ def test_classes() -> None:
     secret = replace(POLICY, classes=(ClassRule(EMAIL, DataClass.SECRET),))
     assert found(POLICY, secret) == []
     assert "classes: public.people.email is secret no more" in " ".join(found(secret, POLICY))
-    public = replace(POLICY, classes=(ClassRule(EMAIL, DataClass.PUBLIC),))
-    assert found(POLICY, public) == []
-    assert found(public, POLICY) == []
-    giving = with_role(replace(FULL, columns=(*FULL.columns, ColumnRule(DataClass.PUBLIC, REVEAL))))
-    after = replace(giving, classes=public.classes)
-    assert "classes: public.people.email is public now" in " ".join(found(giving, after))
+    private = replace(POLICY, classes=(ClassRule(EMAIL, DataClass.CONFIDENTIAL),))
+    assert found(POLICY, private) == []
+    assert found(private, POLICY) == []
+    giving = with_role(replace(FULL, columns=(*FULL.columns, ColumnRule(DataClass.CONFIDENTIAL, REVEAL))))
+    after = replace(giving, classes=private.classes)
+    assert "classes: public.people.email is confidential now" in " ".join(found(giving, after))
 
 
 def test_classes_that_policies_by_hand_ask_for() -> None:
     """Which way those decide is not to be told, so a column that gets or loses a class counts."""
     asking = CedarFile(
-        "one.cedar", 'forbid (principal, action, resource) when { resource.classes.contains("public") };'
+        "one.cedar",
+        'forbid (principal, action, resource) when {resource.classes.contains("confidential")};',
     )
     before = replace(POLICY, files=(asking,))
-    after = replace(before, classes=(ClassRule(EMAIL, DataClass.PUBLIC),))
+    after = replace(before, classes=(ClassRule(EMAIL, DataClass.CONFIDENTIAL),))
     assert found(before, after) != []
     assert found(after, before) != []
     silent = replace(POLICY, files=(CEDAR,))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from strongroom.policy.model import Action, DataClass, Mask
+from strongroom.policy.offers import Offer
 from strongroom.policy.pattern import Pattern
 from strongroom.policy.residual import UNLIMITED, Limits
 from strongroom.policy.roles import ColumnRule, FunctionRule, Policy, Role, TableRule
@@ -21,6 +22,9 @@ __all__ = ["UNENFORCED", "weaker", "written"]
 
 UNENFORCED: Section = {"enforced": False}
 """A configuration that says nothing of who may do what: accounts may do everything."""
+
+FOR_A_TIME, IN_AN_EMERGENCY = " for a time", " in an emergency"
+"""Behind the name of a person, which has no blanks."""
 
 _CLASSES_ATTRIBUTE = "classes"
 """By this name a policy written by hand asks for the classes of a column (docs/spec/policy.md)."""
@@ -38,7 +42,8 @@ def written(policy: Policy) -> Section:
                 "groups": sorted(one.groups),
             }
             for one in policy.subjects
-        },
+        }
+        | _borrowers(policy),
         "groups": {name: sorted(roles) for name, roles in policy.groups.items()},
         "classes": sorted([_about(rule.pattern), rule.data_class, rule.database] for rule in policy.classes),
         "files": sorted(
@@ -46,6 +51,16 @@ def written(policy: Policy) -> Section:
             for file in policy.files
         ),
     }
+
+
+def _borrowers(policy: Policy) -> dict[str, Section]:
+    """Who may have roles for a time, as holders of these: what they may come to counts as what they have."""
+    found: dict[str, list[str]] = {}
+    for name, role in policy.roles.items():
+        for offer, way in ((role.temporary, FOR_A_TIME), (role.break_glass, IN_AN_EMERGENCY)):
+            for person in offer.to if offer is not None else ():
+                found.setdefault(f"people.{person}{way}", []).append(name)
+    return {borrower: {"roles": sorted(roles), "groups": []} for borrower, roles in found.items()}
 
 
 def weaker(before: Section, after: Section) -> Iterator[Weakening]:
@@ -57,6 +72,7 @@ def weaker(before: Section, after: Section) -> Iterator[Weakening]:
         return
     yield from _files(before, after)
     yield from _classes(before, after)
+    yield from _offers(before, after)
     roles = _Roles(before, after)
     held: set[str] = set()
     for holder in sorted(_holders(after)):
@@ -78,6 +94,7 @@ def _classes(before: Section, after: Section) -> Iterator[Weakening]:
     asked = any(asks for _, asks in (*before["files"], *after["files"]))
     for about, data_class, database in [one for one in after["classes"] if one not in before["classes"]]:
         gives = any(_speaks_of(role, data_class, giving=True) for role in after["roles"].values())
+        gives |= data_class == DataClass.PUBLIC and _counts_reveals(after)
         if gives or asked:
             yield _classed(about, database, f"is {data_class} now, of which roles or policies speak")
     for about, data_class, database in [one for one in before["classes"] if one not in after["classes"]]:
@@ -86,9 +103,28 @@ def _classes(before: Section, after: Section) -> Iterator[Weakening]:
             yield _classed(about, database, f"is {data_class} no more, of which roles or policies speak")
 
 
+def _offers(before: Section, after: Section) -> Iterator[Weakening]:
+    """Roles that may be had for a time under less than before; who may have them are holders like others."""
+    for name, way in ((name, way) for name in after["roles"] for way in ("temporary", "break_glass")):
+        was, becomes = (one["roles"].get(name, {}).get(way) for one in (before, after))
+        if was is None or becomes is None:
+            continue
+        if becomes["longest"] > was["longest"]:
+            yield Weakening(f"roles.{name}.{way}", "may be had for longer")
+        if becomes["approvals"] < was["approvals"]:
+            yield Weakening(f"roles.{name}.{way}", "may be had with fewer approvals")
+        if not set(becomes["by"]) <= set(was["by"]):
+            yield Weakening(f"roles.{name}.{way}", "may be agreed to by people who could not before")
+
+
 def _classed(about: Sequence[Sequence[str]], database: str | None, words: str) -> Weakening:
     where = "" if database is None else f" of {database}"
     return Weakening("classes", f"{_pattern(about)}{where} {words}")
+
+
+def _counts_reveals(section: Section) -> bool:
+    """Whether values of class public would cost less than others."""
+    return any(role["limits"][1] is not None for role in section["roles"].values())
 
 
 def _speaks_of(role: Section, data_class: str, *, giving: bool) -> bool:
@@ -155,7 +191,8 @@ class _Roles:
                 )
                 yield Weakening(holder, words)
         kept = {one.role for one in becomes}
-        for name in sorted({one.role for one in was} - kept):
+        borrows = holder.endswith((FOR_A_TIME, IN_AN_EMERGENCY))  # nobody is bound by what they may take
+        for name in sorted(set() if borrows else {one.role for one in was} - kept):
             if self._files or _refuses(self.before[name]):
                 yield Weakening(holder, f"holds the role {name} no more, by which something is refused")
         if self._files and self._named(holder, 0) != self._named(holder, 1):
@@ -216,7 +253,17 @@ def _role(role: Role) -> Section:
         "when": when_of(role.conditions),
         "limits": [role.limits.rows_per_hour, role.limits.reveals_per_hour],
         "includes": sorted(role.includes),
+        "temporary": _offer(role.temporary),
+        "break_glass": _offer(role.break_glass),
     }
+
+
+def _offer(offer: Offer | None) -> Section | None:
+    """But for whom it is to, who are holders."""
+    if offer is None:
+        return None
+    seconds = int(offer.longest.total_seconds())
+    return {"longest": seconds, "by": sorted(offer.by), "approvals": offer.approvals}
 
 
 def _column(rule: ColumnRule) -> Section:

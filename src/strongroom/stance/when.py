@@ -25,6 +25,7 @@ def when_of(conditions: Conditions) -> When:
         "applications": None if conditions.applications is None else sorted(conditions.applications),
         "certificate": True if conditions.certificate else None,
         "tenants": None if conditions.tenants is None else sorted(conditions.tenants),
+        "assumed": conditions.assumed,
     }
 
 
@@ -59,5 +60,6 @@ _NARROWER: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
         "applications": _among,
         "certificate": lambda after, before: after == before,
         "tenants": _among,
+        "assumed": lambda after, before: after == before,
     }
 )
