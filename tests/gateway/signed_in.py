@@ -12,8 +12,8 @@ from psycopg.rows import TupleRow
 from tests.gateway.serving import configuration
 
 from strongroom.config import StateAddress, load_policy
-from strongroom.grants import deeds
-from strongroom.grants.model import Grant, Wanted
+from strongroom.lending import deeds
+from strongroom.lending.model import Grant, Wanted
 from strongroom.people import sign_in
 from strongroom.people.credentials import issue
 from strongroom.people.model import Verified

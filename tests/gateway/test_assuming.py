@@ -23,7 +23,7 @@ from tests.gateway.signed_in import (
     shows,
 )
 
-from strongroom.grants import store
+from strongroom.lending import store
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 

@@ -30,8 +30,8 @@ from tests.gateway.signed_in import (
 )
 
 from strongroom.errors import ServerFailed
-from strongroom.grants import deeds
-from strongroom.grants.model import Wanted
+from strongroom.lending import deeds
+from strongroom.lending.model import Wanted
 from strongroom.people.model import Verified
 from strongroom.policy.roles import Policy
 from strongroom.testing.raw_client import RawClient

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from strongroom.config import StateAddress
 from strongroom.gateway import lending
 from strongroom.gateway.lending import Everyones, Lending, told, watch_grants
-from strongroom.grants import deeds, store
-from strongroom.grants.model import Grant
-from strongroom.grants.store import RoleEvent
+from strongroom.lending import deeds, store
+from strongroom.lending.model import Grant
+from strongroom.lending.store import RoleEvent
 from strongroom.policy.offers import Lent
 from strongroom.state import State, open_state
 

@@ -22,8 +22,8 @@ from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.config.access import policy_of
 from strongroom.config.offers import LONGEST
 from strongroom.errors import PersonUnknown
-from strongroom.grants import deeds, store
-from strongroom.grants.model import Grant, Standing, Wanted
+from strongroom.lending import deeds, store
+from strongroom.lending.model import Grant, Standing, Wanted
 from strongroom.people.model import Verified
 from strongroom.people.sign_in import COMMAND, ByPasswordAndCode, PasswordAndCode
 from strongroom.policy.roles import Policy

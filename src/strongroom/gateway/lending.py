@@ -21,9 +21,9 @@ from strongroom.errors import StrongroomError
 from strongroom.gateway.control import Questions
 from strongroom.gateway.driver import Driver
 from strongroom.gateway.judging import SessionJudge
-from strongroom.grants import store
-from strongroom.grants.deeds import ASSUMED, BROKE_GLASS
-from strongroom.grants.store import RoleEvent
+from strongroom.lending import store
+from strongroom.lending.deeds import ASSUMED, BROKE_GLASS
+from strongroom.lending.store import RoleEvent
 from strongroom.policy.offers import Lent
 from strongroom.session import effects as do
 from strongroom.state import State

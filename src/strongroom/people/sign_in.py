@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from strongroom.errors import LoginRefused, PersonUnknown
-from strongroom.grants.deeds import withdraw
+from strongroom.lending.deeds import withdraw
 from strongroom.people import codes, passwords, store
 from strongroom.people.model import Person, Verified
 from strongroom.people.throttle import Rules

@@ -2,7 +2,7 @@
 
 A role itself never says who may give it: an offer names people, so that holding a role, for a time or for
 good, gives nobody the right to give anything. What is given is `Lent`, and counts while the offer stands and
-the time runs. Pure; the rules of asking and agreeing are `grants.model`'s.
+the time runs. Pure; the rules of asking and agreeing are `lending.model`'s.
 """
 
 from collections.abc import Iterable

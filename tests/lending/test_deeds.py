@@ -8,8 +8,8 @@ import pytest
 
 from strongroom.config import StateAddress
 from strongroom.errors import GrantRefused, GrantUnknown, LoginRefused
-from strongroom.grants import deeds, store
-from strongroom.grants.model import Standing, Wanted
+from strongroom.lending import deeds, store
+from strongroom.lending.model import Standing, Wanted
 from strongroom.people import passwords, sign_in
 from strongroom.people.model import Verified
 from strongroom.policy.offers import Lent, Offer

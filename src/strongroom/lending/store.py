@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Integer, Row, Table, Text, insert, select, update
 from sqlalchemy.engine import Connection
 
-from strongroom.grants.model import Grant
+from strongroom.lending.model import Grant
 from strongroom.people.store import Utc
 from strongroom.policy.offers import Lent
 from strongroom.state import metadata

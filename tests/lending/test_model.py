@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strongroom.errors import GrantRefused
-from strongroom.grants.model import REASON_AT_MOST, WAITS, Grant, Standing, agreed, asked, denied, revoked
+from strongroom.lending.model import REASON_AT_MOST, WAITS, Grant, Standing, agreed, asked, denied, revoked
 from strongroom.policy.offers import Lent, Offer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from strongroom.errors import GrantUnknown, LoginRefused
-from strongroom.grants import store
-from strongroom.grants.model import Grant, Standing, Wanted, agreed, asked, denied, revoked
-from strongroom.grants.store import RoleEvent
+from strongroom.lending import store
+from strongroom.lending.model import Grant, Standing, Wanted, agreed, asked, denied, revoked
+from strongroom.lending.store import RoleEvent
 from strongroom.people.model import Verified
 from strongroom.people.store import has_changed
 from strongroom.policy.offers import Offer
