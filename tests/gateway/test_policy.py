@@ -197,6 +197,7 @@ def test_masks_follow_the_column(policed: Gateway, query: str) -> None:
         ("DELETE FROM people", "delete on public.people"),
         ("TRUNCATE people", "truncate on public.people"),
         ("SET ROLE postgres", "ddl on policed"),
+        ('SET "ROLE" TO postgres', "ddl on policed"),
         ("SELECT name FROM names", "select on public.names"),
         ("SELECT most_common_vals FROM pg_stats", "select on pg_catalog.pg_stats"),
         ("SELECT * FROM pg_stat_activity", "select on pg_catalog.pg_stat_activity"),
