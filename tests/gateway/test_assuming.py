@@ -24,8 +24,10 @@ from tests.gateway.signed_in import (
 )
 
 from strongroom.lending import store
+from strongroom.testing.raw_client import RawClient
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
+from strongroom.wire.postgres import messages as m
 
 ROLES: dict[str, Any] = {
     "support": SUPPORT,
@@ -158,6 +160,21 @@ def test_what_was_begun_while_it_was_assumed(house: House) -> None:
         assert anna.execute(LOOK, prepare=True).fetchone() == MASKED
         with pytest.raises(errors.InsufficientPrivilege):
             anna.execute("FETCH 1 FROM c")
+
+
+@pytest.mark.parametrize("end", ["RESET strongroom.role", "RESET ALL", "SET strongroom.role = ''"])
+def test_a_portal_that_is_suspended(house: House, end: str) -> None:
+    """Goes on no more once the role is put down that it was bound under, though nothing is bound anew."""
+    with RawClient.connect(house.gateway.port) as client:
+        client.log_in("anna", house.password("anna"), house.gateway.database)
+        client.ask("BEGIN")
+        client.ask(ASSUME)
+        bound = m.Parse("", "SELECT name FROM people ORDER BY id").serialise() + m.Bind("p", "").serialise()
+        client.send(bound + m.Execute("p", 1).serialise() + m.SYNC)
+        assert [tag for tag, _ in client.until("Z")] == ["1", "2", "D", "s", "Z"]
+        client.ask(end)
+        client.send(m.Execute("p", 1).serialise() + m.SYNC)
+        assert [tag for tag, _ in client.until("Z")] == ["E", "Z"]
 
 
 def test_who_holds_nothing_else(house: House) -> None:

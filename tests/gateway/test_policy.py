@@ -197,6 +197,7 @@ def test_masks_follow_the_column(policed: Gateway, query: str) -> None:
         ("DELETE FROM people", "delete on public.people"),
         ("TRUNCATE people", "truncate on public.people"),
         ("SET ROLE postgres", "ddl on policed"),
+        ('SET "ROLE" TO postgres', "ddl on policed"),
         ("SELECT name FROM names", "select on public.names"),
         ("SELECT most_common_vals FROM pg_stats", "select on pg_catalog.pg_stats"),
         ("SELECT * FROM pg_stat_activity", "select on pg_catalog.pg_stat_activity"),
@@ -262,13 +263,53 @@ def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -
         assert row in {b"j***@example.com", b"J****"}
 
 
-def test_errors_say_nothing_of_what_is_filtered_by(policed: Gateway) -> None:
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize(
+    ("condition", "error"),
+    [
+        ("word::int = 1", errors.InvalidTextRepresentation),
+        ("word::regclass IS NULL", errors.UndefinedTable),
+        ("has_table_privilege(word, 'select')", errors.UndefinedTable),
+        ("word::regrole IS NULL", psycopg.Error),
+        ("current_setting(word) = 'x'", psycopg.Error),
+        ("nextval(word) = 1", errors.UndefinedTable),
+    ],
+)
+def test_errors_say_nothing_of_what_is_filtered_by(
+    policed: Gateway, condition: str, error: type[psycopg.Error], extended: bool
+) -> None:
     """A condition may be computed with a column that is seen masked; PostgreSQL would quote its value."""
     with session(policed, "sam") as sam:
-        for extended in (False, True):
-            with pytest.raises(errors.InvalidTextRepresentation) as failed:
-                sam.execute("SELECT 1 FROM plain WHERE word::int = 1", prepare=extended)
-            assert "hidden" not in str(failed.value)
+        with pytest.raises(error) as failed:
+            sam.execute(f"SELECT 1 FROM plain WHERE {condition}", prepare=extended)
+        assert "hidden" not in str(failed.value)
+
+
+def test_errors_say_what_is_wrong_with_a_text(policed: Gateway) -> None:
+    """They are found before a row is read, and quote no value of one."""
+    with (
+        session(policed, "sam") as sam,
+        pytest.raises(errors.UndefinedFunction, match=r"text = integer"),
+    ):
+        sam.execute("SELECT 1 FROM plain WHERE word = 1")
+
+
+@pytest.mark.parametrize(
+    "telling",
+    [
+        "set_config('application_name', word, false) = ''",
+        "set_config('my.own', word, false) = ''",
+        "pg_notify('heard', word) IS NULL",
+        "pg_sleep(length(word)) IS NULL",
+        "pg_catalog.set_config('my.own', (SELECT word), false) = ''",
+    ],
+)
+def test_a_condition_tells_nobody(policed: Gateway, telling: str) -> None:
+    """A function that keeps or sends what it is given would hand over what may only be filtered by."""
+    with session(policed, "sam") as sam:
+        with pytest.raises(errors.InsufficientPrivilege, match=r"reveal on public\.plain\.word"):
+            sam.execute(f"SELECT 1 FROM plain WHERE {telling}")
+        assert sam.execute("SHOW application_name").fetchone() == ("",)
 
 
 @pytest.mark.parametrize("options", ["-c role=postgres", "-c ro\\\\le=postgres", "--session-authorization=x"])

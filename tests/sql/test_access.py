@@ -89,6 +89,7 @@ def test_a_column_that_is_output_as_it_stands_says_which(
             {"reveal plain.txt"},
         ),
         ("select 1 where exists (select 1 / length(txt) from plain offset 0)", {"reveal plain.txt"}),
+        ("select 1 from plain where pg_notify('c', txt) is null", {"filter plain.txt", "reveal plain.txt"}),
         ("select 1 from plain, lateral (values (length(txt))) x", {"reveal plain.txt"}),
         (
             "select count(*) over w from plain window w as (rows (select id from plain) preceding)",

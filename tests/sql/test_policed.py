@@ -23,6 +23,8 @@ from strongroom.errors import Denied
         ("drop table plain", {"ddl"}),
         ("create table t (id int)", {"ddl"}),
         ("set role admin", {"ddl"}),
+        ('set "Role" to admin', {"ddl"}),
+        ('set local "SESSION_AUTHORIZATION" to admin', {"ddl"}),
         ("set session authorization admin", {"ddl"}),
         ("do $$ begin end $$", {"ddl"}),
         ("create function f() returns int language sql as 'select 1'", {"ddl"}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.sql.reaching import reaches_out
+from strongroom.sql.reaching import reaches_out, tells
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_what_reaches_out(name: str) -> None:
 def test_what_does_not(name: str) -> None:
     """Descriptions of the catalog, and all that is computed."""
     assert not reaches_out(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["set_config", "setseed", "pg_notify", "pg_try_advisory_xact_lock", "pg_sleep"],
+)
+def test_what_tells_what_it_is_given(name: str) -> None:
+    """In a setting, a message, a lock, or the time that it takes; calling it needs no right."""
+    assert tells(name)
+    assert not reaches_out(name)
+    assert not tells("pg_column_size")

@@ -287,9 +287,10 @@ class GuardedRelay(PipelinedRelay):
         portal = self._portals.find(execute.portal)
         if self._barriers and (execute.portal or portal is None):  # as in Describe
             return self._hold()
-        of_session = portal is not None and self._guard.depends(portal.run)
-        if of_session and not self._up_to_date():
-            return self._hold()  # whose values it would show or write may be said anew
+        run = None if portal is None else portal.run
+        said = self.judged or self._guard.depends(run)  # by the session: its tenant, and the role it assumed
+        if run is not None and run.statements and said and not self._up_to_date():
+            return self._hold()  # whose values it would show or write may be said anew, and who may see them
         portal = portal or self._declared(execute.portal)
         # The rows of a cursor of DECLARE come without a word of the format that they have.
         if portal is None or portal.run is None or (portal.statement is None and near(portal)):

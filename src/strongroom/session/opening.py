@@ -39,8 +39,13 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 
 CHECK_VIOLATION = "23514"
 
-DATA_EXCEPTION = "22"
-"""The class of errors whose message may quote a value: invalid input syntax, out of range."""
+QUOTE_NOTHING = frozenset({"08", "23", "25", "28", "40", "53", "55", "57"})
+"""Classes of errors whose messages quote no value that a condition computes with: 23 names constraints.
+
+All others may: `invalid input syntax for type integer: "..."` (22), or `relation "..." does not exist` (42)
+of `WHERE name::regclass IS NULL`. But one with a position is about the statement's text: it was found before
+a row was read, and quotes no more than that.
+"""
 
 GUARD_GONE = "42704"
 """undefined_object: the type that look-ups name went with the key it is named after (sql/guards.py)."""
@@ -367,7 +372,7 @@ def _hushed(subject: object) -> bool:
 def _without_values(message: bytes, *, hushed: bool) -> bytes:
     fields = m.ErrorResponse.parse(message[HEADER:]).fields
     told = {code: text for code, text in fields.items() if code in TOLD}
-    if hushed and fields.get("C", "").startswith(DATA_EXCEPTION):
+    if hushed and fields.get("C", "")[:2] not in QUOTE_NOTHING and "P" not in fields:
         told = {code: text for code, text in told.items() if code != "H"}
         told["M"] = "a value could not be computed with"
     return m.ErrorResponse(told).serialise(message[:1])

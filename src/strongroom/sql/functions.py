@@ -11,6 +11,7 @@ from strongroom.errors import FunctionRefused, OrderRefused
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.meeting import common, distinct, element, linked, plain, protection_of, settled
 from strongroom.sql.parse import Node, strings
+from strongroom.sql.reaching import tells
 from strongroom.sql.run import Run, only
 from strongroom.sql.scope import Scope
 from strongroom.sql.tenants import apart
@@ -35,6 +36,9 @@ def call(run: Run, scope: Scope, body: Node) -> Value:
     if "over" in body:
         window(run, scope, body["over"])
     name = own_name(run, strings(body["funcname"]))
+    if tells(strings(body["funcname"])[-1]):
+        for argument in arguments:
+            run.uses.reveal(argument)
     if not any(value.touches() for value in map(settled, arguments)):
         if name == "unnest" and len(arguments) == 1 and arguments[0].undecided:
             return _elements(arguments[0])

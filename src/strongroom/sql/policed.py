@@ -80,7 +80,8 @@ def _unfollowed(task: Task) -> frozenset[Access]:
 def _of_utility(task: Task) -> frozenset[Access]:
     """What a statement does that is no query."""
     called = calls(task.found, task.ground, task.context.search_path)
-    if task.tag in _FREE or (task.tag == "VariableSetStmt" and task.body.get("name") not in _ROLES):
+    setting = str(task.body.get("name", "")).lower()  # PostgreSQL finds settings so, quoted ones too
+    if task.tag in _FREE or (task.tag == "VariableSetStmt" and setting not in _ROLES):
         return called
     if task.tag == "CopyStmt":
         return called

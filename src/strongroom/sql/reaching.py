@@ -3,6 +3,8 @@
 They read or write files, large objects, sequences, the WAL, other sessions or their texts; to a database all
 accounts may be one user, so that only a policy can tell who may. Of those whose names begin with `pg_` or
 `lo` what is harmless is listed, so that what is new is asked about. Called by `caution.py`.
+
+Some of the harmless ones tell what they are given, wherever they stand (`tells`): called by `functions.py`.
 """
 
 import re
@@ -45,3 +47,14 @@ def reaches_out(name: str) -> bool:
     if name in _REACHING or _LARGE_OBJECTS.fullmatch(name):
         return True
     return name.startswith("pg_") and name not in _HARMLESS and not _DESCRIBES.fullmatch(name)
+
+
+_TELLS = re.compile(r"set_config|setseed|pg_notify|pg_(?:try_)?advisory_.*|pg_sleep.*")
+
+
+def tells(name: str) -> bool:
+    """Whether a function keeps or sends what it is given, so that a condition with it gives the value away.
+
+    In a setting, which SHOW reads, a notification, the state of random(), a lock, or the time that it takes.
+    """
+    return _TELLS.fullmatch(name) is not None
