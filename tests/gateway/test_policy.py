@@ -270,8 +270,8 @@ def test_what_sql_prepared_is_masked_by_bind(policed: Gateway, protected: str) -
         ("word::int = 1", errors.InvalidTextRepresentation),
         ("word::regclass IS NULL", errors.UndefinedTable),
         ("has_table_privilege(word, 'select')", errors.UndefinedTable),
-        ("word::regrole IS NULL", psycopg.Error),
-        ("current_setting(word) = 'x'", psycopg.Error),
+        ("word::regrole IS NULL", errors.UndefinedObject),
+        ("current_setting(word) = 'x'", errors.UndefinedObject),
         ("nextval(word) = 1", errors.UndefinedTable),
     ],
 )
@@ -283,6 +283,12 @@ def test_errors_say_nothing_of_what_is_filtered_by(
         with pytest.raises(error) as failed:
             sam.execute(f"SELECT 1 FROM plain WHERE {condition}", prepare=extended)
         assert "hidden" not in str(failed.value)
+
+
+def test_a_setting_that_is_missing_is_no_rotation(policed: Gateway) -> None:
+    """Its SQLSTATE is that of a key's guard that went with the key, which only protected columns have."""
+    with session(policed, "app") as app, pytest.raises(errors.UndefinedObject, match=r"no\.such"):
+        app.execute("SELECT body FROM notes WHERE body = current_setting('no.such')")
 
 
 def test_errors_say_what_is_wrong_with_a_text(policed: Gateway) -> None:
