@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from strongroom.cli.asking import ask_secret, duration
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_done, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.config.access import policy_of
 from strongroom.config.offers import LONGEST
@@ -43,65 +43,76 @@ All = Annotated[bool, typer.Option("--all", help="Those that are over, too.")]
 Record = Annotated[bool, typer.Option("--record", help="What was done, step by step.")]
 
 
-def request(role: Role, name: As, length: For, reason: Why, config: Config = DEFAULT_FILE) -> None:
+def request(
+    *, role: Role, name: As, length: For, reason: Why, config: Config = DEFAULT_FILE, json: Json = False
+) -> None:
     """Ask for a role for a time; others must agree.
 
     Example: strongroom request repair --as anna --for 2h --reason "ticket 4711"
     """
     with _desk(config, name) as desk:
         asked = desk.ask(role, name, _time(length), reason)
-    print(
-        f"Number {asked.id}: {role} for {name} waits. Another says: strongroom approve {asked.id} --as NAME"
-    )
+    waits = f"Number {asked.id}: {role} for {name} waits."
+    _tell(asked, f"{waits} Another says: strongroom approve {asked.id} --as NAME", as_json=json)
 
 
-def grant(  # noqa: PLR0917  # typer makes options of parameters, whatever their order
-    role: Role, to: To, length: For, reason: Why, name: As, config: Config = DEFAULT_FILE
+def grant(
+    *,
+    role: Role,
+    to: To,
+    length: For,
+    reason: Why,
+    name: As,
+    config: Config = DEFAULT_FILE,
+    json: Json = False,
 ) -> None:
     """Give another person a role for a time.
 
     Example: strongroom grant repair --to support-1 --for 2h --reason "ticket 4711" --as berta
     """
     with _desk(config, name) as desk:
-        _say(desk.ask(role, to, _time(length), reason))
+        _say(desk.ask(role, to, _time(length), reason), as_json=json)
 
 
-def break_glass(role: Role, name: As, length: For, reason: Why, config: Config = DEFAULT_FILE) -> None:
+def break_glass(
+    *, role: Role, name: As, length: For, reason: Why, config: Config = DEFAULT_FILE, json: Json = False
+) -> None:
     """Take a role at once, in an emergency; the gateway raises the alarm.
 
     Example: strongroom break-glass repair --as anna --for 30m --reason "orders are stuck, nobody answers"
     """
     with _desk(config, name) as desk:
-        _say(desk.ask(role, name, _time(length), reason, broke_glass=True))
+        _say(desk.ask(role, name, _time(length), reason, broke_glass=True), as_json=json)
 
 
-def approve(number: Number, name: As, config: Config = DEFAULT_FILE) -> None:
+def approve(*, number: Number, name: As, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Agree to what another person asked for.
 
     Example: strongroom approve 7 --as berta
     """
     with _desk(config, name) as desk:
-        _say(desk.does(deeds.approve, number))
+        _say(desk.does(deeds.approve, number), as_json=json)
 
 
-def deny(number: Number, name: As, config: Config = DEFAULT_FILE) -> None:
+def deny(*, number: Number, name: As, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Answer a request with no, or take one's own back.
 
     Example: strongroom deny 7 --as berta
     """
     with _desk(config, name) as desk:
-        desk.does(deeds.deny, number)
-    print(f"Number {number} is denied.")
+        denied = desk.does(deeds.deny, number)
+    _tell(denied, f"Number {number} is denied.", as_json=json)
 
 
-def revoke(number: Number, name: As, config: Config = DEFAULT_FILE) -> None:
+def revoke(*, number: Number, name: As, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """Take back a role that somebody has for a time; sessions lose it within seconds.
 
     Example: strongroom revoke 7 --as berta
     """
     with _desk(config, name) as desk:
-        desk.does(deeds.revoke, number)
-    print(f"Number {number} is revoked. Sessions that are open lose the role within seconds.")
+        revoked = desk.does(deeds.revoke, number)
+    words = f"Number {number} is revoked. Sessions that are open lose the role within seconds."
+    _tell(revoked, words, as_json=json)
 
 
 def list_grants(
@@ -164,28 +175,37 @@ def _time(text: str) -> timedelta:
     return duration(text, LONGEST)
 
 
-def _say(grant: Grant) -> None:
-    if grant.until is None:
-        print(f"Number {grant.id}: {grant.role} for {grant.person} waits for others to agree.")
-    else:
-        print(f"Number {grant.id}: {grant.person} has {grant.role} until {grant.until:%Y-%m-%d %H:%M} UTC.")
+def _say(grant: Grant, *, as_json: bool) -> None:
+    words = f"Number {grant.id}: {grant.role} for {grant.person} waits for others to agree."
+    if grant.until is not None:
+        until = f"{grant.until:%Y-%m-%d %H:%M} UTC"
+        words = f"Number {grant.id}: {grant.person} has {grant.role} until {until}."
+    _tell(grant, words, as_json=as_json)
+
+
+def _tell(grant: Grant, words: str, *, as_json: bool) -> None:
+    print_done(_row(grant, datetime.now(UTC)), words, as_json=as_json)
 
 
 def _rows(connection: Connection, *, everything: bool) -> Iterator[dict[str, object]]:
     now = datetime.now(UTC)
     for one in store.every(connection):
-        standing = one.standing(now)
-        if everything or standing in LIVE:
-            yield {
-                "number": one.id,
-                "role": one.role,
-                "person": one.person,
-                "standing": f"{standing}, glass broken" if one.broke_glass else str(standing),
-                "for": str(one.length),
-                "until": None if one.until is None else f"{one.ended_at or one.until:%Y-%m-%d %H:%M}",
-                "by": one.ended_by or ", ".join(sorted(one.agreed)),
-                "reason": one.reason,
-            }
+        if everything or one.standing(now) in LIVE:
+            yield _row(one, now)
+
+
+def _row(one: Grant, now: datetime) -> dict[str, object]:
+    standing = one.standing(now)
+    return {
+        "number": one.id,
+        "role": one.role,
+        "person": one.person,
+        "standing": f"{standing}, glass broken" if one.broke_glass else str(standing),
+        "for": str(one.length),
+        "until": None if one.until is None else f"{one.ended_at or one.until:%Y-%m-%d %H:%M}",
+        "by": one.ended_by or ", ".join(sorted(one.agreed)),
+        "reason": one.reason,
+    }
 
 
 def _events(connection: Connection, *, as_json: bool) -> Iterator[dict[str, object]]:

@@ -19,7 +19,7 @@ from strongroom.cli.keys.approving import (
 )
 from strongroom.cli.keys.asking import say
 from strongroom.cli.options import Config, Json
-from strongroom.cli.output import print_table
+from strongroom.cli.output import print_done, print_table
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.config.protection import WEAKENING
 from strongroom.errors import ApprovalMismatch, ProtectionForgotten
@@ -54,7 +54,8 @@ def show(*, config: Config = DEFAULT_FILE, json: Json = False) -> None:
     """
     accepted = _accepted(load(config))
     if accepted is None:
-        print("nothing was accepted yet: write protection: and start the gateway")
+        words = "nothing was accepted yet: write protection: and start the gateway"
+        print_done({"number": None}, words, as_json=json)
         return
     signers = accepted.signers
     rows = {
@@ -82,7 +83,7 @@ def diff(new: New, *, config: Config = DEFAULT_FILE, json: Json = False) -> None
 
 
 @protection.command("request")
-def request(new: New, *, config: Config = DEFAULT_FILE, output: Output = None) -> None:
+def request(new: New, *, config: Config = DEFAULT_FILE, output: Output = None, json: Json = False) -> None:
     """Write a request to take a configuration that protects less, for people to sign.
 
     Example: strongroom protection request new.yaml -o request.json
@@ -92,7 +93,8 @@ def request(new: New, *, config: Config = DEFAULT_FILE, output: Output = None) -
     after = stance_of(load(new))
     found = weakenings(accepted.stance, after)
     if not found:
-        print("nothing is weaker: the gateway takes it at its next start or reload")
+        words = "nothing is weaker: the gateway takes it at its next start or reload"
+        print_done({"request": None, "weakens": []}, words, as_json=json)
         return
     state = open_state(settings.state)
     try:
@@ -101,14 +103,20 @@ def request(new: New, *, config: Config = DEFAULT_FILE, output: Output = None) -
         state.close()
     made = Request.new(act, this, asking(), datetime.now(UTC))
     path = written(made, output)
-    for one in found:
-        print(one)
+    weaker = [{"what": one.what, "words": one.words} for one in found]
+    print_done({"request": str(path), "weakens": weaker}, *map(str, found), as_json=json)
     say(f"{signers.needed} of {', '.join(signers.by)} must sign that; {how_to_sign(made, path)}")
     say(f"then: strongroom protection accept {path}")
 
 
 @protection.command("accept")
-def accept(file: RequestFile, signatures: Signatures = None, *, config: Config = DEFAULT_FILE) -> None:
+def accept(
+    file: RequestFile,
+    signatures: Signatures = None,
+    *,
+    config: Config = DEFAULT_FILE,
+    json: Json = False,
+) -> None:
     """Take what people have signed: the gateway then loads that configuration, and no other.
 
     It holds as long as the request does. Put the configuration in its place, and start or reload.
@@ -129,9 +137,10 @@ def accept(file: RequestFile, signatures: Signatures = None, *, config: Config =
         Acceptance(state.engine).sign(signed, people)
     finally:
         state.close()
-    print(
-        f"{', '.join(people)} signed it: the gateway takes that configuration until {signed.expires:%H:%M}Z"
-    )
+    until = f"{signed.expires:%H:%M}Z"
+    words = f"{', '.join(people)} signed it: the gateway takes that configuration until {until}"
+    done = {"signed_by": list(people), "until": signed.expires.isoformat()}
+    print_done(done, words, as_json=json)
     say("put it in its place, and start or reload the gateway (SIGHUP)")
 
 
