@@ -20,11 +20,13 @@ from pathlib import Path
 from sqlalchemy import (
     Column,
     DateTime,
+    Dialect,
     Engine,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     create_engine,
     delete,
     event,
@@ -46,6 +48,22 @@ BUSY_SECONDS = 10
 
 metadata = MetaData()
 """The tables of all rooms; a room that keeps something declares its tables on this."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time in UTC; SQLite keeps none with its zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC)
+
 
 _meta = Table(
     "meta",

@@ -32,8 +32,8 @@ from strongroom.state import State, open_state
 
 CACHE_SECONDS = 100
 ACME, GLOBEX = kek_name("shop@acme"), kek_name("shop@globex")
-PATIENCE = 2_000
-"""So many turns of the loop a question to the provider may take; each is a thread's work at most."""
+PATIENCE = 30.0
+"""Seconds that questions to the provider may take: before then each has an answer, or none ever will."""
 
 
 @dataclass
@@ -81,11 +81,9 @@ class Kept:
 
     async def answered(self) -> None:
         """Every question that is under way has been answered."""
-        for _ in range(PATIENCE):
-            if not [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]:
-                return
-            await asyncio.sleep(0.001)  # to the thread that asks
-        raise AssertionError("a question has no answer")
+        async with asyncio.timeout(PATIENCE):
+            while asking := [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]:
+                await asyncio.wait(asking)
 
     @property
     def provider(self) -> Path:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Connection, DateTime, Engine, Integer, Table, Text, delete, select
+from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, delete, select
 
 from strongroom.acceptance.act import act_of, signers_of
 from strongroom.keys.approvals import Request, Requirement
 from strongroom.keys.journal import note
 from strongroom.stance.model import Stance, Weakening
-from strongroom.state import metadata
+from strongroom.state import Utc, metadata
 
 _accepted = Table(
     "protection_accepted",
@@ -24,7 +24,7 @@ _accepted = Table(
     Column("only", Integer, primary_key=True),
     Column("number", Integer, nullable=False),
     Column("stance", Text, nullable=False),
-    Column("since", DateTime, nullable=False),
+    Column("since", Utc, nullable=False),
     Column("signed_by", Text, nullable=False),
 )
 _signed = Table(
@@ -33,7 +33,7 @@ _signed = Table(
     Column("nonce", Text, primary_key=True),
     Column("request", Text, nullable=False),
     Column("people", Text, nullable=False),
-    Column("until", DateTime, nullable=False),
+    Column("until", Utc, nullable=False),
 )
 
 
@@ -74,8 +74,8 @@ class Acceptance:
             row = connection.execute(select(_accepted)).one_or_none()
         if row is None:
             return None
-        since, people = row.since.replace(tzinfo=UTC), tuple(filter(None, row.signed_by.split(", ")))
-        return Accepted(row.number, Stance.read(row.stance), since, people)
+        people = tuple(filter(None, row.signed_by.split(", ")))
+        return Accepted(row.number, Stance.read(row.stance), row.since, people)
 
     def accept(self, number: int, stance: Stance, signed: SignedChange | None = None) -> Accepted:
         """From now on this counts; the change that was signed is used up."""
@@ -99,7 +99,7 @@ class Acceptance:
             "only": 1,
             "number": number,
             "stance": stance.written(),
-            "since": _naive(datetime.now(UTC)),
+            "since": datetime.now(UTC),
             "signed_by": ", ".join(people),
         }
         connection.execute(delete(_accepted))
@@ -111,7 +111,7 @@ class Acceptance:
             "nonce": request.nonce,
             "request": request.written().decode(),
             "people": ", ".join(people),
-            "until": _naive(request.expires),
+            "until": request.expires,
         }
         with self._engine.begin() as connection:
             connection.execute(_signed.insert().values(row))
@@ -122,12 +122,8 @@ class Acceptance:
         """The change from this stance to that one, if it was signed with these words and holds still."""
         wanted = act_of(before, after, weakenings)
         with self._engine.begin() as connection:
-            rows = connection.execute(select(_signed).where(_signed.c.until > _naive(now))).all()
+            rows = connection.execute(select(_signed).where(_signed.c.until > now)).all()
         changes = (
             SignedChange(Request.read(row.request.encode()), tuple(row.people.split(", "))) for row in rows
         )
         return next((one for one in changes if one.request.act == wanted), None)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

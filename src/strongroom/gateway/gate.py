@@ -11,6 +11,7 @@ from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.tls import ServerTls, server_binding, server_context
 from strongroom.gateway.upstream_address import parse_upstream
+from strongroom.secret import Secret
 from strongroom.session.relay import Limits
 from strongroom.session.rules import Rules
 
@@ -55,14 +56,7 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
 def upstream_of(name: str, settings: Settings) -> Connector:
     """The way to the database as the upstream user; raises `ConfigError`."""
     database = settings.databases[name]
-    return Connector.to(
-        parse_upstream(
-            database.upstream,
-            base=settings.file.parent,
-            password=database.upstream_password,
-            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-        )
-    )
+    return _way(settings, database, database.upstream, database.upstream_password)
 
 
 def owner_of(name: str, settings: Settings) -> Connector | None:
@@ -70,11 +64,9 @@ def owner_of(name: str, settings: Settings) -> Connector | None:
     database = settings.databases[name]
     if database.owner is None:
         return None
-    return Connector.to(
-        parse_upstream(
-            database.owner,
-            base=settings.file.parent,
-            password=database.owner_password,
-            pins=tuple(parse_pin(pin) for pin in database.upstream_pin),
-        )
-    )
+    return _way(settings, database, database.owner, database.owner_password)
+
+
+def _way(settings: Settings, database: Database, uri: str, password: Secret | None) -> Connector:
+    pins = tuple(parse_pin(pin) for pin in database.upstream_pin)
+    return Connector.to(parse_upstream(uri, base=settings.file.parent, password=password, pins=pins))

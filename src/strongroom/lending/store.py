@@ -15,9 +15,8 @@ from sqlalchemy import Boolean, Column, Integer, Row, Table, Text, insert, selec
 from sqlalchemy.engine import Connection
 
 from strongroom.lending.model import Grant
-from strongroom.people.store import Utc
 from strongroom.policy.offers import Lent
-from strongroom.state import metadata
+from strongroom.state import Utc, metadata
 
 ANNOUNCED_AT_ONCE = 100
 """Lines of the record that a gateway takes at a time."""

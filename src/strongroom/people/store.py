@@ -6,21 +6,18 @@ the commands and, for credentials, by the gateway.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    DateTime,
-    Dialect,
     Float,
     Integer,
     Row,
     Table,
     Text,
-    TypeDecorator,
     delete,
     func,
     select,
@@ -32,7 +29,7 @@ from sqlalchemy.engine import Connection
 from strongroom.people.model import Credential, Person
 from strongroom.people.throttle import Rules, Tally
 from strongroom.secret import Secret
-from strongroom.state import metadata
+from strongroom.state import Utc, metadata
 from strongroom.wire.postgres.verifier import parse_verifier
 
 KNOWN_AT_MOST = 64
@@ -41,21 +38,6 @@ REMEMBERED = timedelta(days=7)
 """For so long a credential is known as one that is over: a tool that tries it still guesses no password."""
 NAME_AT_MOST = 64
 TALLIES_AT_MOST = 10_000
-
-
-class Utc(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps none with its zone."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else value.replace(tzinfo=UTC)
 
 
 _people = Table(

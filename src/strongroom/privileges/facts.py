@@ -137,13 +137,13 @@ class Facts:
         database is a member of pg_database_owner.
         """
         found: set[int] = set()
-        todo = [role]
-        while todo:
-            one = todo.pop()
+        ahead = [role]
+        while ahead:
+            one = ahead.pop()
             more = {member.of for member in self.members if member.member == one}
             if one == self.database.owner:
                 more |= {other.oid for other in self.roles.values() if other.name == "pg_database_owner"}
-            todo += more - found
+            ahead += more - found
             found |= more
         return frozenset(found - {role})
 
