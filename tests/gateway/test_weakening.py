@@ -123,6 +123,14 @@ class Guarded:
         """Runs a command of `strongroom protection` in this process."""
         return self.run("protection", *words, "--config", str(self.gateway.configuration))
 
+    def run_here(self, *words: str) -> str:
+        """Runs other commands one after the other; what the last says, which fails."""
+        group, *commands = words
+        for command in commands:
+            run = self.run(group, command, "--config", str(self.gateway.configuration))
+        assert run.status == 2
+        return run.stderr
+
     def asked(self, found: dict[str, Any]) -> str:
         """A request for it, without signatures."""
         for one in self.folder.glob("request.json*"):
@@ -372,6 +380,41 @@ def test_a_forged_record(guarded: Guarded) -> None:
     guarded.fresh_state()
     assert "was not written under a root" in guarded.refused_here().message
     gateway.configure(found)
+
+
+def test_the_keys_remember(guarded: Guarded) -> None:
+    """With the row deleted and the state emptied nothing starts, until those who signed then sign again."""
+    gateway, before = guarded.gateway, guarded.configured
+    guarded.stopped()
+    guarded.server.run("DROP TABLE strongroom_keys.protection", "shop")
+    after = weaker_role(before)
+    for found in (after, without(before, "protection"), without(before, "protection", "roles", "policies")):
+        gateway.configure(found)
+        guarded.fresh_state()
+        said = guarded.refused_at_start()
+        assert "protection-forgotten" in said
+        assert "the keys say that configuration 1 was accepted" in said
+        shutil.rmtree(gateway.folder / "fresh")
+    # Neither by the commands that open keys; and others do not sign in the place of those who did.
+    gateway.configure(after)
+    guarded.fresh_state()
+    after = guarded.configured
+    assert "protection-forgotten" in guarded.run_here("keys", "recover", "list")
+    mallory = {"mallory": guarded.mallory.public}
+    gateway.configure({**after, "protection": {"approvals": 1, "by": mallory}})
+    guarded.asked(guarded.configured)
+    guarded.mallory.sign(guarded.request)
+    assert "mallory signed it" in guarded("accept", str(guarded.request)).stdout
+    assert "protection-forgotten" in guarded.refused_at_start()
+    gateway.configure(after)
+    assert "what ran before is not known any more" in guarded.asked(after)
+    guarded.anna.sign(guarded.request)
+    assert "those who did: anna" in guarded.not_accepted()
+    guarded.ben.sign(guarded.request)
+    guarded("accept", str(guarded.request))
+    gateway.launch()
+    assert guarded.shown() == (None, "0301234567")
+    assert json.loads(guarded("show", "--json").stdout)[0] == {"what": "number", "value": 2}
 
 
 def test_the_protected_column_stays(guarded: Guarded) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from strongroom.acceptance.act import act_of
+from strongroom.acceptance.act import act_of, signers_of
+from strongroom.acceptance.reminder import FORGOTTEN, NOTHING
 from strongroom.acceptance.store import Acceptance, Accepted
 from strongroom.cli.keys.approving import (
     asking,
@@ -89,16 +90,16 @@ def request(new: New, *, config: Config = DEFAULT_FILE, output: Output = None, j
     Example: strongroom protection request new.yaml -o request.json
     """
     settings = load(config)
-    accepted, signers = _in_force(settings)
     after = stance_of(load(new))
-    found = weakenings(accepted.stance, after)
+    before, signers = _in_force(settings, after)
+    found = [FORGOTTEN] if before == NOTHING else weakenings(before, after)
     if not found:
         words = "nothing is weaker: the gateway takes it at its next start or reload"
         print_done({"request": None, "weakens": []}, words, as_json=json)
         return
     state = open_state(settings.state)
     try:
-        act, this = act_of(accepted.stance, after, found), state_id(state.engine)
+        act, this = act_of(before, after, found), state_id(state.engine)
     finally:
         state.close()
     made = Request.new(act, this, asking(), datetime.now(UTC))
@@ -125,13 +126,13 @@ def accept(
     ben.sig
     """
     settings = load(config)
-    accepted, signers = _in_force(settings)
+    before, signers = _in_force(settings, stance_of(settings))
     content = read_limited(file, MAX_REQUEST_BYTES)
     signed = Request.read(content)
     state = open_state(settings.state)
     try:
         refuse_other(signed, signed.act, state_id(state.engine), datetime.now(UTC))
-        _refuse_other_change(signed.act.kind, signed.act.fields, accepted)
+        _refuse_other_change(signed.act.kind, signed.act.fields, before)
         people = who_signed(content, signatures_of(file, signatures or ()), [signers])
         Approvals(state.engine).begin(signed, people, resumable=False)
         Acceptance(state.engine).sign(signed, people)
@@ -144,10 +145,10 @@ def accept(
     say("put it in its place, and start or reload the gateway (SIGHUP)")
 
 
-def _refuse_other_change(kind: str, fields: Mapping[str, str], accepted: Accepted) -> None:
+def _refuse_other_change(kind: str, fields: Mapping[str, str], before: Stance) -> None:
     if kind != WEAKENING:
         raise ApprovalMismatch(f"what was signed is another act: {kind}, and no change of the configuration")
-    if fields.get("before") != accepted.stance.digest:
+    if fields.get("before") != before.digest:
         raise ApprovalMismatch(
             "what was signed begins with another configuration than counts now",
             hint="Something was taken since: strongroom protection request NEW writes another request.",
@@ -167,15 +168,22 @@ def _before(settings: Settings) -> Stance:
     return stance_of(settings) if accepted is None else accepted.stance
 
 
-def _in_force(settings: Settings) -> tuple[Accepted, Requirement]:
-    """What counts, and who signs what weakens it; raises ``ProtectionForgotten`` where nothing does."""
+def _in_force(settings: Settings, after: Stance) -> tuple[Stance, Requirement]:
+    """What counts, and who signs what weakens it; raises ``ProtectionForgotten`` where nobody does.
+
+    Where nothing is known, it is those by whom the configuration itself says that it may be weakened: the
+    keys know whether they are who signed before (``gateway/reminding.py``).
+    """
     accepted = _accepted(settings)
-    if accepted is None or accepted.signers is None:
+    before, signers = (
+        (NOTHING, signers_of(after.signers)) if accepted is None else (accepted.stance, accepted.signers)
+    )
+    if signers is None:
         raise ProtectionForgotten(
             "nobody is asked to sign anything: nothing was accepted with protection: in it",
             hint="Write protection: {approvals: 2, by: {...}} and start or reload the gateway.",
         )
-    return accepted, accepted.signers
+    return before, signers
 
 
 def remark(settings: Settings) -> tuple[Accepted | None, list[Weakening]]:

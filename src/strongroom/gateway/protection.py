@@ -37,6 +37,7 @@ from strongroom.gateway.kept import (
     publish_kek,
     retired_beside,
 )
+from strongroom.gateway.reminding import refuse_forgotten
 from strongroom.gateway.standing import stand
 from strongroom.gateway.tenants import Rows, Tenancy, open_tenant, tenancy_of
 from strongroom.keys import beside
@@ -117,6 +118,7 @@ async def prepare(
     said += begin_anew(state, found, generations)
     roots = await _roots(settings, state, found.values(), said, entered)
     databases = [await _prepare_kek(place, found[place.name], roots, state, said) for place in places]
+    refuse_forgotten(settings, state, (kek for kek, _ in databases))
     tenancies = {
         place.name: await tenancy_of(Rows.of(settings, state, place, found[place.name]), roots, held or {})
         for place in places
@@ -340,6 +342,7 @@ def open_keks(settings: Settings, state: State) -> Keks:
         return Keks.of(())
     roots = open_roots(settings.keys.roots, settings.state.path.parent, kept.values())
     databases = [open_kek(row, roots) for name, row in kept.items() if tenant_of(name) is None]
+    refuse_forgotten(settings, state, databases)
     tenants = (open_tenant(settings, row, roots) for name, row in kept.items() if tenant_of(name) is not None)
     return Keks.of([*databases, *(kek for kek in tenants if kek is not None)])
 

@@ -210,7 +210,7 @@ async def settle(
 
     ``roots`` are those that were opened already, if any were.
     """
-    before, said = standing.before, standing.said
+    before, said = Acceptance(state.engine).accepted(), standing.said  # as people began anew, too
     if (before is None or before.signers is None) and not standing.is_bound:
         return said
     changed = before is None or before.stance != standing.stance

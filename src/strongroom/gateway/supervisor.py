@@ -42,6 +42,7 @@ from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
+from strongroom.gateway.reminding import remind
 from strongroom.gateway.standing import settle, stand
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_written, database_of
@@ -107,6 +108,7 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     places = _places(settings, state)
     prepared = await prepare(settings, state, places, entered=entered, held=held)
     said = await settle(standing, settings, state, everywhere, roots=prepared.roots, entered=entered)
+    said += await remind(state, places, prepared.keks.by_name.values(), prepared.roots)
     for line in (*prepared.said, *said):
         _log.warning(line)
     return _Agreed(prepared, places, began, standing.stance.digest if standing.is_bound else "")

@@ -56,6 +56,8 @@ def danger_written(keyset: Keyset, capability: ExportCapability) -> bytes:
             for v in keyset.versions
         ],
     }
+    if keyset.reminder:
+        document["reminder"] = keyset.reminder
     return json.dumps(document, indent=1, ensure_ascii=False).encode()
 
 
@@ -90,6 +92,7 @@ def _read(written: Mapping[str, Any]) -> Keyset:
         revision=int(written["revision"]),
         opening_floor=int(written["openingFloor"]),
         sealing_floor=int(written["sealingFloor"]),
+        reminder=str(written.get("reminder", "")),
     )
 
 

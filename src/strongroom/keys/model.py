@@ -172,6 +172,8 @@ class Keyset:
     """The lowest number of a version that may open; what older ones sealed is refused."""
     sealing_floor: int = 1
     """The lowest number of a version that may be made primary."""
+    reminder: str = ""
+    """Of a KEK: what was accepted under ``protection:``, so that it is not forgotten (``acceptance``)."""
 
     def __post_init__(self) -> None:
         ids = [version.key_id for version in self.versions]
@@ -210,6 +212,10 @@ class Keyset:
     def rewrapped(self) -> "Keyset":
         """This keyset, to be kept in place of the same under another KEK."""
         return self._next()
+
+    def reminding(self, reminder: str) -> "Keyset":
+        """This KEK, with another reminder."""
+        return self._next(reminder=reminder)
 
     def with_key(self, version: KeyVersion) -> "Keyset":
         """This keyset with one more key, which is not yet primary."""
