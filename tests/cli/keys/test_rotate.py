@@ -168,11 +168,11 @@ def test_a_suspected_leak_is_one_command(gateway: Gateway) -> None:
     assert int(details["uses"]) >= 50
 
 
-@pytest.mark.parametrize("arguments", [[], ["--due", NOTE], ["--kek", "--due"], ["public.people.town"]])
-def test_wrong_use(gateway: Gateway, arguments: list[str]) -> None:
+def test_wrong_use(gateway: Gateway) -> None:
     """Says what to give instead."""
-    with pytest.raises(ServerFailed):
-        gateway.command("keys", "rotate", *arguments)
+    for arguments in ([], ["--due", NOTE], ["--kek", "--due"], ["public.people.town"]):
+        with pytest.raises(ServerFailed):
+            gateway.command("keys", "rotate", *arguments)
 
 
 def test_a_backup_that_should_have_been_tested(gateway: Gateway) -> None:
