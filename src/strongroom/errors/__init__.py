@@ -48,6 +48,8 @@
     │   │   ├── BackupPlaceRefused, BackupNotWritten, BackupPassphraseShort, RecipientInvalid
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
+    │   ├── AuditError             the audit log cannot go on, or not be believed
+    │   │   └── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
@@ -72,6 +74,7 @@ row value, a literal or a parameter (rule 6 of the design).
 """
 
 from strongroom.errors.approvals import *  # noqa: F403 - a whole branch of the tree
+from strongroom.errors.audit import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.backups import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.base import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.client import *  # noqa: F403 - a whole branch of the tree

@@ -1,0 +1,38 @@
+"""The audit log: its files, its checkpoints and its keys."""
+
+from strongroom.errors.setup import ConfigError
+
+
+class AuditError(ConfigError):
+    """The audit log cannot go on, or not be believed; never raised itself."""
+
+    code = "audit"
+    remedy = "Run verify.py on the log before anything else: it names the place."
+
+
+class LogDamaged(AuditError):
+    """The files of the log do not go together, or not with its checkpoint."""
+
+    code = "audit-log-damaged"
+    remedy = "Leave the files as they are, run verify.py on them, and compare with a copy elsewhere."
+
+
+class CheckpointInvalid(AuditError):
+    """A checkpoint has not the form of the standard, or is not signed by the log's keys."""
+
+    code = "audit-checkpoint-invalid"
+    remedy = "Compare with a copy elsewhere; if the log's key was changed, name the former one as well."
+
+
+class ProofInvalid(AuditError):
+    """A proof does not show what it is to show."""
+
+    code = "audit-proof-invalid"
+    remedy = "Ask the log for the proof anew; if it stays so, keep both checkpoints: they are the evidence."
+
+
+class LogKeyInvalid(AuditError):
+    """A key of the log or of a witness cannot be one."""
+
+    code = "audit-key-invalid"
+    remedy = "Give it as `NAME+HASH+BASE64`, as the log or the witness publishes it."
