@@ -49,7 +49,8 @@
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
     │   ├── AuditError             the audit log cannot go on, or not be believed
-    │   │   └── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
+    │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
+    │   │   └── LogUnwritable, LogInUse, LogRolledBack
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused

@@ -36,3 +36,24 @@ class LogKeyInvalid(AuditError):
 
     code = "audit-key-invalid"
     remedy = "Give it as `NAME+HASH+BASE64`, as the log or the witness publishes it."
+
+
+class LogUnwritable(AuditError):
+    """A record cannot be kept, as on a full disk."""
+
+    code = "audit-log-unwritable"
+    remedy = "Make room on the disk, or see to its rights; what waits is written as soon as that can be."
+
+
+class LogInUse(AuditError):
+    """Two processes would write one log."""
+
+    code = "audit-log-in-use"
+    remedy = "Stop the other gateway, or give each a log of its own: `audit: log:`."
+
+
+class LogRolledBack(AuditError):
+    """The log has fewer records than it had: an older copy was put in its place, or its end was cut off."""
+
+    code = "audit-log-rolled-back"
+    remedy = "Put the newest copy back. What was signed for is gone otherwise, and the next log must say so."
