@@ -262,3 +262,11 @@ def test_sequences_of_publishing(tmp_path: Path) -> None:
     assert contents(tmp_path) == records(0, sum(sizes))
     assert not list(tmp_path.glob("tile/0/000.p"))
     run_verify(tmp_path)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """What stands there already is named, and left as it is."""
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(LogUnwritable, match="cannot be a folder for the audit log"):
+        Log.open(tmp_path / "file", [SIGNER])
+    assert (tmp_path / "file").read_text() == "something"

@@ -62,8 +62,11 @@ class Log:
 
         ``former`` are keys that signed before these; ``known`` is a size that the log is known to have had.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log = cls(folder, signers, _locked(folder))
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            log = cls(folder, signers, _locked(folder))
+        except OSError as error:
+            raise LogUnwritable(f"{folder} cannot be a folder for the audit log: {error.strerror}") from error
         try:
             log._take_up([*(one.key for one in signers), *former])
             if log.size < known:

@@ -50,7 +50,7 @@
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
     │   ├── AuditError             the audit log cannot go on, or not be believed
     │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
-    │   │   └── LogUnwritable, LogInUse, LogRolledBack
+    │   │   └── LogUnwritable, LogUnusable, LogInUse, LogRolledBack
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused

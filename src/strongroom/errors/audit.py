@@ -45,6 +45,13 @@ class LogUnwritable(AuditError):
     remedy = "Make room on the disk, or see to its rights; what waits is written as soon as that can be."
 
 
+class LogUnusable(AuditError):
+    """The audit log cannot be opened, so nothing is served."""
+
+    code = "audit-log-unusable"
+    remedy = "Take away what the message names; or configure another folder, with another origin."
+
+
 class LogInUse(AuditError):
     """Two processes would write one log."""
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import structlog
 
-from strongroom.gateway.recorder import COUNT, LENGTH, URGENT
+from strongroom.gateway.intake import COUNT, LENGTH, URGENT
 
+END_SECONDS = 5.0
+"""For the last records, when a worker ends."""
 RETRY_SECONDS = 0.1
 """Pause before the recorder is looked for again."""
 
@@ -55,6 +57,14 @@ class Recording:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.setdefault(number, []).append(waiter)
             await waiter
+
+    async def ended(self) -> None:
+        """Return once all of it is on the disk, or after some seconds: the recorder may be gone."""
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self.kept(self._numbered)
+        except TimeoutError:
+            _log.error("records are lost", count=len(self._unkept))
 
     async def run(self) -> None:
         """Keep the way to the recorder open, until cancelled."""

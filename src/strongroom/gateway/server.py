@@ -32,6 +32,7 @@ from strongroom.gateway.gate import Gate, gate_of
 from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.lending import Lending, write_down
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
+from strongroom.gateway.recording import Recording
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_read
@@ -65,7 +66,16 @@ ACCEPT_PAUSE_SECONDS = 0.1
 class Server:
     """All connections of one worker. ``line`` leads to the supervisor; ``stance`` is what it accepted."""
 
-    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks, stance: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        state: State,
+        line: Line,
+        keks: Keks,
+        stance: str = "",
+        *,
+        recording: Recording | None = None,
+    ) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
         self._reloading = asyncio.Lock()
@@ -73,6 +83,7 @@ class Server:
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
+        self._recording = recording
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -114,9 +125,11 @@ class Server:
                 self._learning.add(name)
                 self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
-    def sweep_idle(self) -> None:
-        """Look for idle sessions, and for clients that are gone unheard, again and again."""
+    def begin(self) -> None:
+        """Look for idle sessions, and for clients that are gone unheard, again and again; record."""
         self.tasks.start("sweep", self._sweep())
+        if self._recording is not None:
+            self.tasks.start("recording", self._recording.run())
 
     async def reload(self, settings: Settings, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
@@ -178,6 +191,8 @@ class Server:
                 await self._empty.wait()
         for driver in list(self._drivers):
             driver.abort()
+        if self._recording is not None:
+            await self._recording.ended()
         await self.tasks.cancel_all()
         await self._analyst.end()
 
