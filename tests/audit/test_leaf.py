@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.audit.leaf import MAX_CONTENT_BYTES, Committed, Content, _commit, commit, erase, judge
-from strongroom.errors import Bug
+from strongroom.audit.leaf import (
+    ERASED,
+    MAX_CONTENT_BYTES,
+    Committed,
+    Content,
+    _commit,
+    commit,
+    entry_of,
+    erase,
+    judge,
+)
+from strongroom.errors import Bug, LogDamaged
 
 SALT = bytes(range(32))
 CONTENT = b'{"user":"anna"}'
@@ -76,6 +86,15 @@ def test_wrong(which: int) -> None:
     made = _commit(SALT, CONTENT)
     assert judge(wrong_lines(made)[which], made.entry) is Content.WRONG
     assert judge(made.line[:-1], made.entry) is Content.RIGHT
+
+
+def test_a_line_alone() -> None:
+    """From a line its entry is made again, as for a log that stopped before its bundles were written."""
+    for one in commit([b"", b"a", CONTENT]):
+        assert entry_of(one.line[:-1]) == one.entry
+    for line in (ERASED, b"", _commit(SALT, b"").line[:-2], *wrong_lines(_commit(SALT, CONTENT))[7:10]):
+        with pytest.raises(LogDamaged, match="has no salt"):
+            entry_of(line)
 
 
 def test_another_version_is_wrong() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 
-from strongroom.errors import Bug
+from strongroom.errors import Bug, LogDamaged
 
 SALT_BYTES = 32
 VERSION = b"\x01"
@@ -70,15 +70,26 @@ def judge(line: bytes, entry: bytes) -> Content:
     """Whether this line (without its newline) has the salt and content that this entry commits to."""
     if line == ERASED:
         return Content.ERASED
-    salt, _, content = line.partition(b" ")
     try:
-        octets = a2b_base64(salt, strict_mode=True)
-    except Error:
+        return Content.RIGHT if entry_of(line) == entry else Content.WRONG
+    except LogDamaged:
         return Content.WRONG
+
+
+def entry_of(line: bytes) -> bytes:
+    """The entry that a line (without its newline) goes with; raises ``LogDamaged`` where it is none.
+
+    So a log is taken up again whose lines were written before its bundles.
+    """
+    encoded, space, content = line.partition(b" ")
+    try:
+        salt = a2b_base64(encoded, strict_mode=True)
+    except Error:
+        salt = b""
     # Its length says where the content begins; and one spelling only, as base64 can hide bits in its end.
-    spelt = len(octets) == SALT_BYTES and b2a_base64(octets, newline=False) == salt
-    right = spelt and VERSION + sha256(octets + content).digest() == entry
-    return Content.RIGHT if right else Content.WRONG
+    if not space or len(salt) != SALT_BYTES or b2a_base64(salt, newline=False) != encoded:
+        raise LogDamaged("a line of contents of the audit log has no salt")
+    return VERSION + sha256(salt + content).digest()
 
 
 def erase(lines: Sequence[bytes], which: frozenset[int]) -> list[bytes]:
