@@ -1,0 +1,1 @@
+"""The audit log; ``records/`` is what stands in it."""
