@@ -51,12 +51,6 @@ def _commit(salt: bytes, content: bytes) -> Committed:
     return Committed(VERSION + sha256(salt + content).digest(), line)
 
 
-def entry_of(line: bytes) -> bytes:
-    """The entry of a line that `commit` gave."""
-    salt, _, content = line.removesuffix(b"\n").partition(b" ")
-    return VERSION + sha256(a2b_base64(salt) + content).digest()
-
-
 class Content(Enum):
     """What stands in the place of a record's content."""
 

@@ -177,7 +177,7 @@ class Log:
         (self._folder / _JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._journal, batches = Journal.open(self._folder / _JOURNAL, self._settled)
         for batch in batches:
-            self._waiting += [Committed(entry_of(line), line) for line in batch.lines]
+            self._waiting += [Committed(entry_of(line.removesuffix(b"\n")), line) for line in batch.lines]
             self._sources[batch.source] = batch.number
         if published is not None:
             self._agree(published)

@@ -32,6 +32,7 @@
     │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── InvalidPolicy
+    │   ├── InvalidRecord
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
     │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid
@@ -81,6 +82,7 @@ from strongroom.errors.base import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.client import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.denied import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.keysets import *  # noqa: F403 - a whole branch of the tree
+from strongroom.errors.records import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.roots import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.setup import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.upstream import *  # noqa: F403 - a whole branch of the tree
