@@ -80,6 +80,17 @@ def test_partial_files_that_were_deleted() -> None:
     assert len(files) == len(log.files) - 2
     report = verify_log(opened(files | {"checkpoint": older}), trust())
     assert (report.entries, report.contents) == (300, 300)
+    for path in ("tile/0/001", "tile/entries/001"):
+        octets = bytearray(files[path])
+        octets[40] ^= 1
+        damaged = files | {"checkpoint": older, path: bytes(octets)}
+        with pytest.raises(Fault) as raised:
+            verify_log(opened(damaged), trust())
+        assert raised.value.place == path
+        cut = files | {"checkpoint": older, path: files[path][:-1]}
+        with pytest.raises(Fault) as raised:
+            verify_log(opened(cut), trust())
+        assert raised.value.place == path
 
 
 # --------------------------------------------------------------------------------------- what is found wrong
@@ -94,6 +105,7 @@ WRONG: dict[str, tuple[str, Callable[[bytes], bytes | None], str]] = {
     "a tile cut": ("tile/0/001", lambda octets: octets[:-32], "tile/0/001: it has 8160 octets"),
     "a tile longer": ("tile/0/001", lambda octets: octets * 2, "tile/0/001: it has more than 8192 octets"),
     "a partial tile cut": ("tile/0/003.p/10", lambda octets: octets[:-1], "003.p/10: it has 319 octets"),
+    "a partial tile longer": ("tile/0/003.p/10", lambda octets: octets * 2, "640 octets in the place of 320"),
     "a bundle cut": ("tile/entries/000", lambda octets: octets[:-1], "entry 255 is not whole"),
     "a bundle cut between": ("tile/entries/001", lambda octets: octets[:-35], "entry 511 is not whole"),
     "a bundle longer": ("tile/entries/000", lambda octets: octets + b"\x00\x00", "something follows its 256"),

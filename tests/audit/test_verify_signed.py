@@ -65,6 +65,15 @@ def test_another_origin() -> None:
         verify_checkpoint(NOTE, Trust([Key.parse(KEY)], origin="elsewhere.example"))
 
 
+def test_a_key_of_another_log() -> None:
+    """Whose keys are several logs', believes each for its own log alone."""
+    keys = [Key.parse(KEY), Key.parse(str(signer("other.example/audit", seed=5).key))]
+    note = sign(HEAD, [signer("other.example/audit", seed=5)])
+    with pytest.raises(Fault, match="not signed by the key of the log"):
+        verify_checkpoint(note, Trust(keys))
+    assert verify_checkpoint(note, Trust(keys, origin=ORIGIN)).size == 5
+
+
 def test_a_witness_counts_once() -> None:
     """By two names, or with two lines, a witness is still one."""
     double = signer("witness.example/again", Kind.WITNESS, 10)

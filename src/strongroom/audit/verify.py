@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from gzip import GzipFile
 from hashlib import sha256
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 from urllib.error import HTTPError
@@ -175,18 +175,18 @@ class Tree:
         self.source = source
         self.checkpoint = checkpoint
         self.minimum = minimum
-        self._held: dict[int, tuple[int, bytes]] = {}  # by level, the tile that was last asked for
+        self._held: dict[int, Tile] = {}  # by level, the one that was last asked for
         self._edge = self._read_edge()
 
     def tile(self, level: int, index: int) -> bytes:
         """The hashes of a tile, as many as the checkpoint's tree has in it."""
-        edge = self._edge.get(level)
-        if edge is not None and edge[0] == index:
-            return edge[1]
+        last = self._edge.get(level)
+        if last is not None and last.index == index:
+            return last.hashes
         held = self._held.get(level)
-        if held is None or held[0] != index:
-            held = self._held[level] = (index, self._verified(level, index))
-        return held[1]
+        if held is None or held.index != index:
+            held = self._held[level] = self._verified(level, index)
+        return held.hashes
 
     def peaks(self, size: int) -> list[bytes]:
         """The roots of the perfect subtrees over the tree's first so many leaves, the largest first."""
@@ -199,7 +199,7 @@ class Tree:
                 peaks.append(_fold(_peaks(hashes)))
         return peaks
 
-    def _verified(self, level: int, index: int) -> bytes:
+    def _verified(self, level: int, index: int) -> "Tile":
         """A whole tile, held against its parent."""
         path = _file(f"tile/{level}", index)
         expected = self.tile(level + 1, index // 256)[32 * (index % 256) :][:32]
@@ -209,49 +209,43 @@ class Tree:
         octets = _whole(octets, path)
         if _fold(_peaks(octets)) != expected:
             raise Fault(path, "its hashes are not those that the checkpoint stands for")
-        return octets
+        return Tile(path, index, octets)
 
-    def _read_edge(self) -> dict[int, tuple[int, bytes]]:
+    def _read_edge(self) -> dict[int, "Tile"]:
         """The partial tile of each level, which together have the root."""
         size = self.checkpoint.size
         edge = {}
         for level in range(-(-size.bit_length() // 8)):
             index, width = divmod(size >> 8 * level, 256)
             if width:
-                edge[level] = (index, self._read_partial(level, index, width))
-        peaks = [peak for level in sorted(edge, reverse=True) for peak in _peaks(edge[level][1])]
+                edge[level] = self._read_partial(level, index, width)
+        peaks = [peak for level in sorted(edge, reverse=True) for peak in _peaks(edge[level].hashes)]
         if _fold(peaks) != self.checkpoint.root:
             self._blame(edge)
         return edge
 
-    def _read_partial(self, level: int, index: int, width: int) -> bytes:
-        path = _file(f"tile/{level}", index, width)
-        octets = _read(self.source, path, 32 * width)
-        if octets is None:  # it may be deleted once the whole one is there
-            octets = (_read(self.source, _file(f"tile/{level}", index), 8192) or b"")[: 32 * width]
-        if not octets:
-            raise Fault(path, "it is not there")
-        if len(octets) != 32 * width:
-            raise Fault(path, f"it has {len(octets)} octets in the place of {32 * width}")
-        return octets
+    def _read_partial(self, level: int, index: int, width: int) -> "Tile":
+        path, octets = _partial_or_whole(self.source, f"tile/{level}", index, width, 8192)
+        expected = 32 * width if ".p/" in path else 8192
+        if len(octets) != expected:
+            raise Fault(path, f"it has {len(octets)} octets in the place of {expected}")
+        return Tile(path, index, octets[: 32 * width])
 
-    def _blame(self, edge: dict[int, tuple[int, bytes]]) -> NoReturn:
+    def _blame(self, edge: dict[int, "Tile"]) -> NoReturn:
         """The last tiles have another root: says which of them does not go with what is beneath it."""
-        paths = []
-        for level, (index, octets) in sorted(edge.items()):
-            paths.append(_file(f"tile/{level}", index, len(octets) // 32))
-            beneath = self._tiles_beneath(level, index) if level else self._entries_beneath(index)
+        for level, tile in sorted(edge.items()):
+            beneath = self._tiles_beneath(level, tile.index) if level else self._entries_beneath(tile.index)
             for at, name, expected in beneath:
-                if expected != octets[32 * at : 32 * at + 32]:
-                    raise Fault(paths[-1], f"its hash {at} is not that of {name}")
-        held = ", ".join(paths) or "what is there"
+                if expected != tile.hashes[32 * at : 32 * at + 32]:
+                    raise Fault(tile.path, f"its hash {at} is not that of {name}")
+        held = ", ".join(tile.path for _, tile in sorted(edge.items())) or "what is there"
         raise Fault("checkpoint", f"it is of another log, or {held} and what is beneath are")
 
     def _entries_beneath(self, index: int) -> Iterator[tuple[int, str, bytes]]:
         """The hashes of the last bundle's entries, as they stand there."""
-        width = self.checkpoint.size % 256
-        for at, entry in enumerate(_bundle(self.source, index, width)):
-            yield at, _file("tile/entries", index, width), sha256(b"\x00" + entry).digest()
+        path, entries = _bundle(self.source, index, self.checkpoint.size % 256)
+        for at, entry in enumerate(entries):
+            yield at, path, sha256(b"\x00" + entry).digest()
 
     def _tiles_beneath(self, level: int, index: int) -> Iterator[tuple[int, str, bytes]]:
         """The roots of the tiles one level down, as they stand there, but for those that may be pruned."""
@@ -261,6 +255,15 @@ class Tree:
             if octets is None and (child + 1) << 8 * level <= self.minimum:
                 continue
             yield child % 256, path, _fold(_peaks(_whole(octets, path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile, and the file that it was read from."""
+
+    path: str
+    index: int
+    hashes: bytes
 
 
 def _whole(octets: bytes | None, path: str) -> bytes:
@@ -299,27 +302,23 @@ def _entries(tree: Tree, bundle: int) -> list[bytes]:
     """The entries of a bundle, held against their tile."""
     hashes = tree.tile(0, bundle)
     width = len(hashes) // 32
-    entries = _bundle(tree.source, bundle, width)
+    path, entries = _bundle(tree.source, bundle, width)
     for number, entry in enumerate(entries):
         if sha256(b"\x00" + entry).digest() != hashes[32 * number : 32 * number + 32]:
-            index = 256 * bundle + number
-            raise Fault(_file("tile/entries", bundle, width), f"entry {index} is not the one that was logged")
+            raise Fault(path, f"entry {256 * bundle + number} is not the one that was logged")
     return entries
 
 
-def _bundle(source: Source, bundle: int, width: int) -> list[bytes]:
-    """The first so many entries of a bundle, as they stand there."""
-    path = _file("tile/entries", bundle, width)
-    octets = _read(source, path, MAX_BUNDLE_BYTES)
-    exact = octets is not None
-    if octets is None and width < 256:  # it may be deleted once the whole one is there
-        octets = _read(source, _file("tile/entries", bundle), MAX_BUNDLE_BYTES)
-    entries = _split(_must(octets, path), width)
-    if len(entries) < width:
+def _bundle(source: Source, bundle: int, width: int) -> tuple[str, list[bytes]]:
+    """The first so many entries of a bundle, as they stand there, and the file."""
+    path, octets = _partial_or_whole(source, "tile/entries", bundle, width, MAX_BUNDLE_BYTES)
+    count = width if ".p/" in path else 256
+    entries = _split(octets, count)
+    if len(entries) < count:
         raise Fault(path, f"it is cut short: entry {256 * bundle + len(entries)} is not whole")
-    if exact and sum(map(len, entries)) + 2 * width != len(octets or b""):
-        raise Fault(path, f"something follows its {width} entries")
-    return entries
+    if sum(map(len, entries)) + 2 * count != len(octets):
+        raise Fault(path, f"something follows its {count} entries")
+    return path, entries[:width]
 
 
 def _split(octets: bytes, count: int) -> list[bytes]:
@@ -377,7 +376,7 @@ def verify_checkpoint(note: bytes, trust: Trust, place: str = "checkpoint") -> C
     origin, size, root = _head(text, place)
     if origin not in ([trust.origin] if trust.origin else [key.name for key in trust.keys]):
         raise Fault(place, "it is of another log: its origin is not the one asked for")
-    ours = [key for key in trust.keys if key.kind == LOG_KEY]
+    ours = [key for key in trust.keys if key.kind == LOG_KEY and (trust.origin or key.name == origin)]
     signers = [key for key in ours if _signed(key, text, lines, place) is not None]
     others = [key for key in trust.witnesses if key.kind == WITNESS_KEY]
     times = [(key, _signed(key, text, lines, place)) for key in others]
@@ -524,9 +523,21 @@ def web(url: str) -> Source:
                 return None
             raise
         packed = answer.headers.get("Content-Encoding") == "gzip"
-        return cast(BinaryIO, GzipFile(fileobj=answer) if packed else answer)
+        return cast(BinaryIO, Unpacked(answer) if packed else answer)
 
     return source
+
+
+class Unpacked(GzipFile):
+    """An answer that came compressed; closing it closes the connection, which GzipFile leaves open."""
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        super().__init__(fileobj=answer)
+        self.answer = answer
+
+    def close(self) -> None:
+        super().close()
+        self.answer.close()
 
 
 def source_of(text: str) -> Source:
@@ -554,6 +565,15 @@ def _read(source: Source, path: str, limit: int) -> bytes | None:
     if octets is not None and len(octets) > limit:
         raise Fault(path, f"it has more than {limit} octets")
     return octets
+
+
+def _partial_or_whole(source: Source, kind: str, index: int, width: int, limit: int) -> tuple[str, bytes]:
+    """A file with so many hashes or entries, or the whole one: then the partial one may be deleted."""
+    path, whole = _file(kind, index, width), _file(kind, index)
+    octets = _read(source, path, limit)
+    if octets is None and (octets := _read(source, whole, limit)) is not None:
+        path = whole
+    return path, _must(octets, path)
 
 
 def _must(octets: bytes | None, path: str) -> bytes:
