@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from strongroom.errors import LogDamaged, LogUnwritable
+from strongroom.keys.new_file import sync_folder
 
 _CLOSES = b"="
 _DIGITS = 20
@@ -155,12 +156,3 @@ def _put_aside(path: Path, end: int) -> None:
         file.seek(end)
         path.with_suffix(".torn").write_bytes(file.read())
         file.truncate(end)
-
-
-def sync_folder(folder: Path) -> None:
-    """Returns once the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -78,12 +78,15 @@ class LogKeys:
         return counting or [self.add(now)]
 
     def add(self, now: datetime, *, overlap_until: datetime | None = None) -> LogKey:
-        """Makes a key that signs from now on; those before it end then, at once where nothing is said."""
+        """Makes a key that signs from now on. The former one ends when is said; otherwise all end at once."""
         signer = Signer(self._origin, Ed25519PrivateKey.generate())
         row = {"origin": self._origin, "private": signer.private.private_bytes_raw(), "since": now}
         with self._engine.begin() as connection:
-            going = (_keys.c.origin == self._origin) & _keys.c.until.is_(None)
-            connection.execute(update(_keys).where(going).values(until=overlap_until or now))
+            going = (
+                _keys.c.until.is_(None) if overlap_until else _keys.c.until.is_(None) | (_keys.c.until > now)
+            )
+            mine = _keys.c.origin == self._origin
+            connection.execute(update(_keys).where(mine & going).values(until=overlap_until or now))
             connection.execute(_keys.insert().values(row))
         return LogKey(signer, now, None)
 

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Self
 
 from strongroom.audit.checkpoint import Checkpoint, Signer, VerifierKey, sign, verify
-from strongroom.audit.journal import Batch, Journal, sync_folder
+from strongroom.audit.journal import Batch, Journal
 from strongroom.audit.leaf import Committed, commit, entry_of
 from strongroom.audit.tiles import TILE_WIDTH, Edge, File, content_path, edge_paths
 from strongroom.errors import LogDamaged, LogInUse, LogRolledBack, LogUnwritable
+from strongroom.keys.new_file import sync_folder
 
 CHECKPOINT = "checkpoint"
 _SETTLED, _JOURNAL, _LOCK = "settled", "journal", "lock"

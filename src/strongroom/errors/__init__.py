@@ -51,7 +51,7 @@
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
     │   ├── AuditError             the audit log cannot go on, or not be believed
     │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
-    │   │   └── LogUnwritable, LogUnusable, LogInUse, LogRolledBack
+    │   │   └── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, NoAuditLog, RecordUnknown
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused

@@ -52,6 +52,20 @@ class LogUnusable(AuditError):
     remedy = "Take away what the message names; or configure another folder, with another origin."
 
 
+class NoAuditLog(AuditError):
+    """A command asks for an audit log, and none is configured."""
+
+    code = "audit-log-missing"
+    remedy = "Write audit: {log: audit, origin: gateway-1.example.com/audit} and start the gateway anew."
+
+
+class RecordUnknown(AuditError):
+    """The log has no record of this number."""
+
+    code = "audit-record-unknown"
+    remedy = "Records are numbered from 0; the newest ones are in the log a second after they were made."
+
+
 class LogInUse(AuditError):
     """Two processes would write one log."""
 
