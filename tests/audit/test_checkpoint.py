@@ -69,6 +69,7 @@ def test_every_checkpoint_is_read_back(origin: str, size: int, root: bytes, more
         HEAD.text.replace("HR4f", "").replace("Hh8=", "Hg=="),
         HEAD.text.replace("Hh8=", "Hh9="),
         HEAD.text.replace("AAEC", "AA*C"),
+        HEAD.text.replace("AAEC", "AAÄC"),
         "\n" + HEAD.text,
         HEAD.text + "\nmore\n",
     ],
@@ -105,6 +106,7 @@ BAD_KEYS: dict[str, Callable[[str], str]] = {
     "control": lambda key: key.replace(ORIGIN, "a\x00b"),
     "kind": lambda key: f"{ORIGIN}+00000000+" + b64encode(b"\x02" + bytes(32)).decode(),
     "empty": lambda _: "",
+    "not ASCII": lambda key: key[:-4] + "ÄÖÜ=",
 }
 
 
@@ -191,6 +193,7 @@ FORMS = {
     "too many": NOTE + NOTE.splitlines(keepends=True)[-1] * MAX_SIGNATURES,
     "too long": NOTE.replace(b"\n\n", b"\n" + b"x" * MAX_NOTE_BYTES + b"\n\n"),
     "hidden bits": NOTE[:-4] + bytes([NOTE[-4] + 1]) + NOTE[-3:],
+    "not ASCII": NOTE[:-5] + "Ä".encode() + NOTE[-5:],
     "short": NOTE.rpartition(b" ")[0] + b" AAAA\n",
     "empty": b"",
 }

@@ -10,9 +10,9 @@ from tests.audit.making import NOON, ORIGIN, WITNESSES, Log, make, opened, signe
 
 from strongroom.audit import verify
 from strongroom.audit.checkpoint import Checkpoint, sign
-from strongroom.audit.leaf import erase
+from strongroom.audit.leaf import MAX_CONTENT_BYTES, erase
 from strongroom.audit.tiles import Edge, File, bundle_path, content_path, pack_bundle
-from strongroom.audit.verify import Fault, verify_log
+from strongroom.audit.verify import MAX_PROOF_BYTES, Fault, verify_log, verify_proof
 
 SIZE = 256 * 3 + 10
 PROGRAM = Path(verify.__file__)
@@ -230,6 +230,16 @@ def test_contents_of_records_that_are_not_logged_yet() -> None:
     log = make(3)
     log.files["content/000"] += b"- \n"
     assert verify_log(opened(log.files), trust()).contents == 3
+
+
+def test_the_longest_content() -> None:
+    """A content may be as long as contents can be, in the log and in a proof."""
+    log = make(1)
+    log.append([b"x" * MAX_CONTENT_BYTES])
+    log.publish()
+    assert verify_log(opened(log.files), trust()).contents == 2
+    assert verify_proof(log.proof(1), trust()).content == b"x" * MAX_CONTENT_BYTES
+    assert len(log.proof(1)) <= MAX_PROOF_BYTES
 
 
 def test_the_log_alone(log: Log) -> None:

@@ -1,16 +1,18 @@
 """audit/verify.py: signed checkpoints, and proofs of one record."""
 
-from pathlib import Path
+from base64 import b64encode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.audit.making import NOON, ORIGIN, WITNESSES, Log, make, signer, trust
 
-from strongroom.audit import verify
+from strongroom.audit import checkpoint
 from strongroom.audit.checkpoint import Checkpoint, Kind, cosign, sign
 from strongroom.audit.verify import Fault, Key, Trust, verify_checkpoint, verify_proof
+from strongroom.errors import CheckpointInvalid
 
 SIZE = 256 * 3 + 10
-PROGRAM = Path(verify.__file__)
 KEY = str(signer().key)
 
 
@@ -35,6 +37,31 @@ def test_a_note_and_every_octet_of_it() -> None:
                 verify_checkpoint(damaged, trust(quorum=1))
         with pytest.raises(Fault):
             verify_checkpoint(note[:at], trust(quorum=1))
+
+
+STRANGER = cosign(NOTE, signer("stranger.example", Kind.WITNESS, 8), NOON)
+
+
+@given(
+    st.sampled_from(
+        [NOTE, STRANGER, cosign(STRANGER, WITNESSES[0], NOON), sign(HEAD, [signer(seed=2), signer()])]
+    ),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(0, 2), st.binary(max_size=2)), max_size=2),
+)
+@settings(max_examples=400)
+def test_two_readers_agree(note: bytes, changes: list[tuple[int, int, bytes]]) -> None:
+    """What the log's writer takes for a checkpoint of its own, the verifier takes, and nothing else."""
+    for at, gone, come in changes:
+        note = note[:at] + come + note[at + gone :]
+    keys = [signer().key, *(one.key for one in WITNESSES)]
+    try:
+        expected = checkpoint.verify(note, keys).checkpoint
+    except CheckpointInvalid:
+        with pytest.raises(Fault):
+            verify_checkpoint(note, trust(quorum=0))
+    else:
+        found = verify_checkpoint(note, trust(quorum=0))
+        assert (found.origin, found.size, found.root) == (expected.origin, expected.size, expected.root)
 
 
 def test_other_signatures_are_passed_over() -> None:
@@ -72,6 +99,18 @@ def test_a_key_of_another_log() -> None:
     with pytest.raises(Fault, match="not signed by the key of the log"):
         verify_checkpoint(note, Trust(keys))
     assert verify_checkpoint(note, Trust(keys, origin=ORIGIN)).size == 5
+
+
+def test_control_characters() -> None:
+    """A note has none, though the log's key signed it."""
+    for text in (f"{HEAD.text}a bell \x07\n", f"{HEAD.text}a return\r\n"):
+        line = sign(HEAD, [signer()]).splitlines()[-1]
+        signature = signer().private.sign(text.encode())
+        line = line[: line.rindex(b" ") + 1] + b64encode(signer().key.id + signature)
+        with pytest.raises(Fault, match="control characters"):
+            verify_checkpoint(text.encode() + b"\n" + line + b"\n", trust(quorum=0))
+        with pytest.raises(CheckpointInvalid, match="control characters"):
+            checkpoint.verify(text.encode() + b"\n" + line + b"\n", [signer().key])
 
 
 def test_a_witness_counts_once() -> None:

@@ -86,7 +86,9 @@ def build_tlog(target: Path) -> None:
         )
     elif not target.exists() or target.stat().st_mtime < max(one.stat().st_mtime for one in source.iterdir()):
         print(f"building {target.relative_to(CACHE.parent)}", flush=True)
-        subprocess.run(["go", "build", "-o", str(target), "."], cwd=source, check=True)
+        built = subprocess.run(["go", "build", "-o", str(target), "."], cwd=source, check=False)
+        if built.returncode:  # an older Go, say, on a machine that is not ours
+            print("it cannot be built: the tests that need it will be skipped", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ another with an overlap. Pure: the time of a cosignature is an argument. Called 
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -63,7 +62,7 @@ class VerifierKey:
         digest, _, encoded = rest.partition("+")
         try:
             octets = b64decode(encoded, validate=True)
-        except Error:
+        except ValueError:
             raise LogKeyInvalid("the key of a log or witness is damaged: its base64 does not hold") from None
         if not _is_name(name) or len(octets) != 1 + KEY_BYTES or octets[0] not in set(Kind):
             raise LogKeyInvalid("the key of a log or witness is of no kind that signs checkpoints")
@@ -111,7 +110,7 @@ class Checkpoint:
             raise CheckpointInvalid("a checkpoint has not the form of C2SP tlog-checkpoint")
         try:
             root = b64decode(lines[2], validate=True)
-        except Error:
+        except ValueError:
             raise CheckpointInvalid("a checkpoint's third line is not a hash in base64") from None
         parsed = cls(lines[0], int(lines[1]), root, tuple(lines[3:-1]))
         if parsed.text != text or not _is_whole(parsed):  # the first, too, if base64 hides bits in its end
@@ -229,7 +228,7 @@ def _parse_line(line: str) -> tuple[str, bytes]:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     try:
         octets = b64decode(encoded, validate=True)
-    except Error:
+    except ValueError:
         octets = b""
     # One spelling only: base64 can hide bits in its last character.
     if (
