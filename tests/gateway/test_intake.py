@@ -1,4 +1,4 @@
-"""gateway/intake.py and recording.py: records from several workers, kept though anybody is killed."""
+"""gateway/intake.py and outbox.py: records from several workers, kept though anybody is killed."""
 
 import asyncio
 import resource
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.audit.test_log import contents, run_verify
 
-from strongroom.gateway.recording import Recording
+from strongroom.gateway.outbox import Outbox
 from strongroom.testing.waiting import wait_until
 
 PROGRAM = """\
@@ -70,9 +70,9 @@ def recorder() -> Iterator[Process]:
         made.listener.close()
 
 
-async def connected(path: Path) -> tuple[Recording, asyncio.Task[None]]:
-    recording = Recording(path)
-    return recording, asyncio.create_task(recording.run())
+async def connected(path: Path) -> tuple[Outbox, asyncio.Task[None]]:
+    outbox = Outbox(path)
+    return outbox, asyncio.create_task(outbox.run())
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:
@@ -89,13 +89,13 @@ def test_what_two_workers_send(recorder: Process) -> None:
 async def what_two_workers_send(recorder: Process) -> None:
     ways = [await connected(recorder.socket) for _ in range(2)]
     for number in range(3000):
-        for worker, (recording, _) in enumerate(ways):
-            recording.record(b"%d:%d" % (worker, number))
+        for worker, (outbox, _) in enumerate(ways):
+            outbox.record(b"%d:%d" % (worker, number))
         if number % 100 == 0:
             await asyncio.sleep(0)
-    for recording, _ in ways:
-        await recording.kept(3000)
-        assert recording.waiting_bytes == 0
+    for outbox, _ in ways:
+        await outbox.kept(3000)
+        assert outbox.waiting_bytes == 0
     await ended(*(task for _, task in ways))
     assert recorder.end() == 0
     found = contents(recorder.log)
@@ -112,14 +112,14 @@ def test_the_recorder_is_killed(recorder: Process) -> None:
 
 
 async def the_recorder_is_killed(recorder: Process) -> None:
-    recording, task = await connected(recorder.socket)
+    outbox, task = await connected(recorder.socket)
     for turn in range(6):
         for number in range(500):
-            recording.record(b"%d" % (turn * 500 + number))
-        await recording.kept(turn * 500 + 100)
+            outbox.record(b"%d" % (turn * 500 + number))
+        await outbox.kept(turn * 500 + 100)
         await asyncio.to_thread(recorder.end, signal.SIGKILL)
         await asyncio.to_thread(recorder.start)
-    await recording.kept(3000)
+    await outbox.kept(3000)
     await ended(task)
     assert recorder.end() == 0
     assert contents(recorder.log) == [b"%d" % number for number in range(3000)]
@@ -134,10 +134,10 @@ def test_somebody_waits() -> None:
 async def somebody_waits() -> None:
     with tempfile.TemporaryDirectory(prefix="sr-") as folder:
         recorder = Process(Path(folder), batch=3600.0)
-        recording, task = await connected(recorder.socket)
-        first = recording.record(b"first")
-        await recording.kept(recording.record(b"second", urgent=True))
-        await recording.kept(first)
+        outbox, task = await connected(recorder.socket)
+        first = outbox.record(b"first")
+        await outbox.kept(outbox.record(b"second", urgent=True))
+        await outbox.kept(first)
         await ended(task)
         assert recorder.end() == 0
         recorder.listener.close()
@@ -150,8 +150,8 @@ def test_a_checkpoint_follows(recorder: Process) -> None:
 
 
 async def a_checkpoint_follows(recorder: Process) -> None:
-    recording, task = await connected(recorder.socket)
-    await recording.kept(recording.record(b"one"))
+    outbox, task = await connected(recorder.socket)
+    await outbox.kept(outbox.record(b"one"))
     checkpoint = recorder.log / "checkpoint"
     await asyncio.to_thread(wait_until, lambda: checkpoint.read_text().split("\n")[1] == "1", "it is covered")
     await ended(task)
@@ -163,16 +163,16 @@ def test_a_disk_that_is_full_for_a_time(recorder: Process) -> None:
 
 
 async def a_disk_that_is_full_for_a_time(recorder: Process) -> None:
-    recording, task = await connected(recorder.socket)
-    await recording.kept(recording.record(b"before"))
+    outbox, task = await connected(recorder.socket)
+    await outbox.kept(outbox.record(b"before"))
     assert recorder.process.stdout is not None
     unlimited = resource.prlimit(recorder.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(recorder.process.pid, resource.RLIMIT_FSIZE, (1000, unlimited[1]))
-    numbers = [recording.record(b"%d" % number) for number in range(1000)]
+    numbers = [outbox.record(b"%d" % number) for number in range(1000)]
     assert "audit-log-unwritable" in await asyncio.to_thread(recorder.process.stdout.readline)
-    assert recording.waiting_bytes > 0
+    assert outbox.waiting_bytes > 0
     resource.prlimit(recorder.process.pid, resource.RLIMIT_FSIZE, unlimited)
-    await recording.kept(numbers[-1])
+    await outbox.kept(numbers[-1])
     await ended(task)
     assert recorder.end() == 0
     assert contents(recorder.log) == [b"before", *(b"%d" % number for number in range(1000))]

@@ -8,7 +8,7 @@ another takes the log up, and workers send again what they were not told of, and
                          octets, whose highest bit says that somebody waits for it
     recorder → worker    how many of this source's records are on the disk, in eight octets; first of all once
 
-Run by `recorder`; the other end is `recording`.
+Run by `recorder`; the other end is `outbox`.
 """
 
 import asyncio

@@ -31,8 +31,8 @@ from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.gate import Gate, gate_of
 from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.lending import Lending, write_down
+from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
-from strongroom.gateway.recording import Recording
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
 from strongroom.keys.kek import Keks, danger_read
@@ -74,7 +74,7 @@ class Server:
         keks: Keks,
         stance: str = "",
         *,
-        recording: Recording | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
@@ -83,7 +83,7 @@ class Server:
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
-        self._recording = recording
+        self._outbox = outbox
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -128,8 +128,8 @@ class Server:
     def begin(self) -> None:
         """Look for idle sessions, and for clients that are gone unheard, again and again; record."""
         self.tasks.start("sweep", self._sweep())
-        if self._recording is not None:
-            self.tasks.start("recording", self._recording.run())
+        if self._outbox is not None:
+            self.tasks.start("outbox", self._outbox.run())
 
     async def reload(self, settings: Settings, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
@@ -191,8 +191,8 @@ class Server:
                 await self._empty.wait()
         for driver in list(self._drivers):
             driver.abort()
-        if self._recording is not None:
-            await self._recording.ended()
+        if self._outbox is not None:
+            await self._outbox.ended()
         await self.tasks.cancel_all()
         await self._analyst.end()
 

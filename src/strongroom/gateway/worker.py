@@ -23,7 +23,7 @@ from strongroom.config import Settings, core_dumps_allowed, load
 from strongroom.errors import KekMissing, StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.log import set_up_log
-from strongroom.gateway.recording import Recording
+from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.server import Server
 from strongroom.keys.core_dumps import forbid_core_dumps
 from strongroom.keys.kek import Keks, danger_read
@@ -83,8 +83,8 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     messages = line.messages()
     try:
         keks, stance = await _keys(messages)
-        recording = None if arguments.recorder is None else Recording(arguments.recorder)
-        server = Server(settings, open_state(settings.state), line, keks, stance, recording=recording)
+        outbox = None if arguments.recorder is None else Outbox(arguments.recorder)
+        server = Server(settings, open_state(settings.state), line, keks, stance, outbox=outbox)
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)

@@ -20,10 +20,10 @@ END_SECONDS = 5.0
 RETRY_SECONDS = 0.1
 """Pause before the recorder is looked for again."""
 
-_log = structlog.get_logger("strongroom.recording")
+_log = structlog.get_logger("strongroom.outbox")
 
 
-class Recording:
+class Outbox:
     """What one worker has recorded."""
 
     def __init__(self, path: Path) -> None:
