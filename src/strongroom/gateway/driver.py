@@ -31,6 +31,8 @@ from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
 from strongroom.session.policing import Judge
 from strongroom.session.postgres import Session
+from strongroom.session.recorded_session import RecordedSession
+from strongroom.session.recording import Deed
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
@@ -71,6 +73,9 @@ class House(Protocol):
     async def assume(self, driver: "Driver", wish: do.Assume) -> bool:
         """Write down that a session assumes a role; whether it was written."""
 
+    def record(self, driver: "Driver", deed: Deed) -> None:
+        """Write into the audit log what a session did with a statement."""
+
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
 
@@ -109,7 +114,8 @@ class Driver:
         self._rules = rules
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
-        self._session = Session(rules, self._entropy(), snapshot)
+        kind = RecordedSession if rules.recorded else Session
+        self._session = kind(rules, self._entropy(), snapshot)
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
         self._closing = False
@@ -193,6 +199,8 @@ class Driver:
     def dispatch(self, event: ev.Event) -> None:
         """Hand an event to the session and perform what it wants."""
         try:
+            if isinstance(self._session, RecordedSession):
+                self._session.at(self._now())
             for effect in self._session.handle(event):
                 _PERFORM[type(effect)](self, effect)
         except Exception as error:  # noqa: BLE001 - whatever it is, this session ends and no other
@@ -312,6 +320,9 @@ class Driver:
     def _write_log(self, effect: do.Log) -> None:
         _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
 
+    def _record(self, effect: do.Record) -> None:
+        self._house.record(self, effect.deed)
+
     def _close(self, _effect: do.Close) -> None:
         self._closing = True
         if self._connecting is not None and self._connecting is not asyncio.current_task():
@@ -347,5 +358,6 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.Assume: Driver._assume,
     do.Yield: Driver._yield,
     do.Log: Driver._write_log,
+    do.Record: Driver._record,
     do.Close: Driver._close,
 }

@@ -16,6 +16,7 @@ import structlog
 
 from strongroom.config import Settings
 from strongroom.errors import (
+    Bug,
     ClientError,
     KekMissing,
     KeysUnread,
@@ -41,6 +42,7 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
+from strongroom.session.recording import Deed
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
@@ -377,6 +379,10 @@ class Server:
     async def assume(self, driver: Driver, wish: do.Assume) -> bool:
         """Ask the supervisor, which writes it down for all workers."""
         return await write_down(self._questions, driver, self.judge(driver), wish)
+
+    def record(self, driver: Driver, deed: Deed) -> None:
+        """There is no log yet, and no listener's rules say that statements are recorded."""
+        raise Bug(f"{driver.name} recorded a {type(deed).__name__}, and there is no log")
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""

@@ -19,6 +19,7 @@ from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
 from strongroom.session.assuming import Assumption, wish_of
+from strongroom.session.recorded import Recorded, plan_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
@@ -160,11 +161,7 @@ class Policing:
         if self._filters_unseen(asked.accesses, tenant):
             statement = replace(statement, hushed=True)
         if decision.residual.limits != UNLIMITED:
-            seen = {
-                column
-                for column, one in asked.shown.items()
-                if one.resource not in decision.masks and self._judge.counts(one.resource)
-            }
+            seen = self._seen(asked, decision)
             statement = replace(statement, metered=sum(one.column in seen for one in statement.outputs or ()))
         if not decision.masks:
             return statement
@@ -172,6 +169,23 @@ class Policing:
         masked = tuple(_masked(one, masks) for one in statement.outputs or ())
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
+
+    def recorded(self, statement: Resolved, schema: Schema, tenant: str) -> Recorded:
+        """What a record says of a statement that passed, or was denied; asked once for its plan."""
+        asked = questions(statement, schema, self._judge.database)
+        decision = self._judge.decide((*asked.accesses, *asked.shown.values()), self._saying(tenant))
+        assumed = self._assumption.role
+        plan = plan_of(statement, schema, asked.accesses, asked.shown, decision, assumed=assumed)
+        seen = self._seen(asked, decision)
+        return Recorded(plan, sum(one.column in seen for one in statement.outputs or ()))
+
+    def _seen(self, asked: Questions, decision: Decision) -> set[ColumnId]:
+        """The columns whose values come as they are, and count as revealed."""
+        return {
+            column
+            for column, one in asked.shown.items()
+            if one.resource not in decision.masks and self._judge.counts(one.resource)
+        }
 
     def spend(self, statement: Resolved, rows: int) -> None:
         """So many rows of the statement are to go to the client; raises `BudgetSpent`."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strongroom.errors import Denied
+from strongroom.errors import ConstructRefused, Denied
 from strongroom.sql.lexer import Lexed, Token, lex
 from strongroom.sql.parse import MAX_LENGTH, Parsed, Statement, parse
 
@@ -49,14 +49,23 @@ def normalized(text: str) -> tuple[Normalized, ...]:
     """Each statement of a text, in order; one without a text for what does not parse. Raises nothing."""
     try:
         parsed = parse(text)
-        return tuple(_normalized(parsed, one) for one in parsed.statements)
     except Denied:
-        return (Normalized("", _fingerprint(("unread", *_kinds(text)))),)
+        return (unread(text),)
+    return tuple(normalized_of(parsed, one) for one in parsed.statements)
 
 
-def _normalized(parsed: Parsed, statement: Statement) -> Normalized:
-    words = _squashed(tuple(_words(parsed.lexed, statement)))
+def normalized_of(parsed: Parsed, statement: Statement) -> Normalized:
+    """One statement of a text that was parsed before."""
+    try:
+        words = _squashed(tuple(_words(parsed.lexed, statement)))
+    except ConstructRefused:
+        return unread(parsed.lexed.source[statement.start : statement.end].decode())
     return Normalized(_written(words), _fingerprint(one.alike for one in words))
+
+
+def unread(text: str) -> Normalized:
+    """Of a text of which nothing may be kept."""
+    return Normalized("", _fingerprint(("unread", *_kinds(text))))
 
 
 @dataclass(frozen=True, slots=True)

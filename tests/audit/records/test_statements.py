@@ -34,7 +34,8 @@ def plan(found: Normalized) -> Plan:
     """As a statement about customers has it."""
     return Plan(
         Deed.QUERY, found.fingerprint, found.text, ("public.customers",), ("public.customers.name",), (),
-        ("public.customers.id",), (), ("select",), ("roles.support.tables",),
+        ("public.customers.id",), (), ("select",), (),
+        ("roles.support.tables",),
     )  # fmt: skip
 
 

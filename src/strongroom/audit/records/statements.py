@@ -61,6 +61,8 @@ class Plan:
     written: tuple[str, ...] = at("unmapped.written")
     actions: tuple[str, ...] = at("unmapped.actions")
     """What it did to tables: `policy.model.Action`, in the order of the alphabet."""
+    functions: tuple[str, ...] = at("unmapped.functions")
+    """That it calls by name, as far as a policy is asked about them."""
     rules: tuple[str, ...] = at("unmapped.rules")
     """The places in the configuration of the rules that decided."""
     policy: str | None = at("policy.uid", default=None)
