@@ -36,8 +36,6 @@ class Audit(BaseModel):
     log: Annotated[Path, PlainValidator(_log)]
     """A folder of its own."""
     origin: Annotated[str, PlainValidator(_origin)]
-    mode: Literal["batch", "sync"] = "batch"
-    """`sync`: what a statement is about to do is on the disk before it is done."""
     batch_milliseconds: int = Field(default=20, ge=1, le=10_000)
     """How long a record may wait before it is written to the disk."""
     unwritable: Literal["block", "allow"] = "block"

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from strongroom.audit.records.sessions import Ending
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.side import Side
@@ -28,10 +29,10 @@ from strongroom.people.source import source_of
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
-from strongroom.session.login import Credentials
+from strongroom.session.login import Credentials, Method
 from strongroom.session.policing import Judge
 from strongroom.session.postgres import Session
-from strongroom.session.recorded_session import RecordedSession
+from strongroom.session.recorded_session import Origin, RecordedSession
 from strongroom.session.recording import Deed
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
@@ -76,6 +77,13 @@ class House(Protocol):
     def record(self, driver: "Driver", deed: Deed) -> None:
         """Write into the audit log what a session did with a statement."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be recorded that nobody is heard."""
+
+    def opened(self, driver: "Driver") -> None:
+        """The session is open, here and upstream."""
+
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
 
@@ -102,6 +110,9 @@ class Driver:
         self.account = ""
         self.source = ""
         """The address that the client came from, as `people.source` writes it."""
+        self.way: Method | None = None
+        """How the client proved who it is."""
+        self.ending = Ending.CLIENT
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -144,16 +155,28 @@ class Driver:
 
     def drain(self) -> None:
         """End as soon as the session is idle."""
+        self.ending = Ending.DRAINED
         self.dispatch(ev.Drain())
 
     def expel(self, error: StrongroomError) -> None:
         """End now: who logged in may be here no longer."""
+        self.ending = Ending.EXPELLED
         self.dispatch(ev.Expelled(error))
 
     @property
     def certificate(self) -> bool:
         """Whether the client has shown a certificate that was verified."""
         return self._session.certificate
+
+    @property
+    def upstream_user(self) -> str:
+        """As whom the gateway logged in."""
+        return "" if self._connector is None else self._connector.upstream.credentials.user
+
+    @property
+    def origin(self) -> Origin | None:
+        """What the client said and showed when it came, where that is recorded."""
+        return self._session.origin if isinstance(self._session, RecordedSession) else None
 
     @property
     def judged(self) -> bool:
@@ -193,6 +216,8 @@ class Driver:
         self._leave_if_over()
 
     def _upstream_lost(self) -> None:
+        if not self.client.lost and not self._closing:
+            self.ending = Ending.UPSTREAM
         self.dispatch(ev.UpstreamClosed())
         self._leave_if_over()
 
@@ -240,7 +265,7 @@ class Driver:
         self.dispatch(ev.AccountKnown(await self._house.look_up(self, account)))
 
     def _admit(self, effect: do.Admit) -> None:
-        self.account = effect.account
+        self.account, self.way = effect.account, effect.method
         self._begin("admit", self._admitting(effect))
 
     async def _admitting(self, effect: do.Admit) -> None:
@@ -291,6 +316,7 @@ class Driver:
 
     def _logged_in(self, _effect: do.LoggedIn) -> None:
         self._login_timer.cancel()
+        self._house.opened(self)
 
     def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
         self._house.catalog_changed(self._rules.database)
@@ -337,9 +363,15 @@ class Driver:
             self._login_timer.cancel()
             self._house.left(self)
 
+    def adjust_reading(self) -> None:
+        """There may be room again where what is recorded waits."""
+        if not self._left and not self._closing:
+            self._adjust_reading()
+
     def _adjust_reading(self) -> None:
         """Read from a side only while the other takes, and the session has room."""
-        self.client.read(self._session.wants_client and self._upstream.takes)
+        wanted = self._session.wants_client and self._upstream.takes
+        self.client.read(wanted and not self._house.is_full)
         self._upstream.read(self.client.takes)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -37,6 +38,7 @@ class Outbox:
         self._writer: asyncio.StreamWriter | None = None
         self._sending = False
         self._waiters: dict[int, list[asyncio.Future[None]]] = {}
+        self._room: Callable[[], None] = lambda: None
         self.waiting_bytes = 0
         """Of what is not known to be on the disk."""
 
@@ -66,8 +68,9 @@ class Outbox:
         except TimeoutError:
             _log.error("records are lost", count=len(self._unkept))
 
-    async def run(self) -> None:
-        """Keep the way to the recorder open, until cancelled."""
+    async def run(self, room: Callable[[], None] = lambda: None) -> None:
+        """Keep the way to the recorder open, until cancelled; ``room`` hears when less is waiting."""
+        self._room = room
         while True:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._converse(*await asyncio.open_unix_connection(self._path))
@@ -99,6 +102,7 @@ class Outbox:
         for _ in range(number - self._kept):
             self.waiting_bytes -= len(self._unkept.popleft())
         self._kept = max(number, self._kept)
+        self._room()
         for waited in [one for one in self._waiters if one <= number]:
             for waiter in self._waiters.pop(waited):
                 if not waiter.done():

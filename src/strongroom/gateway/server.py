@@ -16,7 +16,6 @@ import structlog
 
 from strongroom.config import Settings
 from strongroom.errors import (
-    Bug,
     ClientError,
     KekMissing,
     KeysUnread,
@@ -25,6 +24,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.gateway.analyst import Analyst
+from strongroom.gateway.chronicle import Chronicle
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
@@ -77,6 +77,7 @@ class Server:
         stance: str = "",
         *,
         outbox: Outbox | None = None,
+        number: int = 0,
     ) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
@@ -86,6 +87,8 @@ class Server:
         self._analyst = Analyst()
         self._line = line
         self._outbox = outbox
+        audit = settings.audit
+        self._chronicle = None if outbox is None or audit is None else Chronicle(outbox, audit, number)
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -131,7 +134,7 @@ class Server:
         """Look for idle sessions, and for clients that are gone unheard, again and again; record."""
         self.tasks.start("sweep", self._sweep())
         if self._outbox is not None:
-            self.tasks.start("outbox", self._outbox.run())
+            self.tasks.start("outbox", self._outbox.run(self._room))
 
     async def reload(self, settings: Settings, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
@@ -333,7 +336,10 @@ class Server:
 
     async def admit(self, driver: Driver, asked: do.Admit) -> str | None:
         """Ask the entrance, which asks the supervisor."""
-        return await self._entrance.admit(driver, asked)
+        refusal = await self._entrance.admit(driver, asked)
+        if refusal is not None and self._chronicle is not None:
+            self._chronicle.turned_away(driver, *self._entrance.turned_away(asked, refusal))
+        return refusal
 
     def judge(self, driver: Driver) -> SessionJudge | None:
         """Who decides about the statements of a session that was admitted; None without a policy."""
@@ -380,9 +386,25 @@ class Server:
         """Ask the supervisor, which writes it down for all workers."""
         return await write_down(self._questions, driver, self.judge(driver), wish)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be recorded that nobody is heard."""
+        return self._chronicle is not None and self._chronicle.is_full
+
+    def opened(self, driver: Driver) -> None:
+        """A session is open: what it does goes into a chapter of its own."""
+        if self._chronicle is not None:
+            self._chronicle.opened(driver, *self._entrance.identity(driver))
+
     def record(self, driver: Driver, deed: Deed) -> None:
-        """There is no log yet, and no listener's rules say that statements are recorded."""
-        raise Bug(f"{driver.name} recorded a {type(deed).__name__}, and there is no log")
+        """What a session did with a statement."""
+        if self._chronicle is not None:
+            self._chronicle.deed(driver, deed)
+
+    def _room(self) -> None:
+        """There may be room again for what is recorded."""
+        for driver in list(self._drivers):
+            driver.adjust_reading()
 
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
@@ -393,6 +415,8 @@ class Server:
         """Give a connection's place back."""
         self._drivers.discard(driver)
         self._entrance.left(driver)
+        if self._chronicle is not None:
+            self._chronicle.closed(driver)
         if not self._drivers:
             self._empty.set()
 

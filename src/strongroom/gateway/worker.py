@@ -84,7 +84,9 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     try:
         keks, stance = await _keys(messages)
         outbox = None if arguments.recorder is None else Outbox(arguments.recorder)
-        server = Server(settings, open_state(settings.state), line, keks, stance, outbox=outbox)
+        server = Server(
+            settings, open_state(settings.state), line, keks, stance, outbox=outbox, number=arguments.number
+        )
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)

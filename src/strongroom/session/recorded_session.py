@@ -4,6 +4,8 @@ Rounds and series are then taken message by message, since each of their stateme
 place of a `postgres.Session` where the rules say so; pure.
 """
 
+from dataclasses import dataclass
+
 from strongroom.errors import Bug
 from strongroom.session import effects as do
 from strongroom.session import events as ev
@@ -12,6 +14,16 @@ from strongroom.session.postgres import Session
 from strongroom.session.recording import Recording
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a client said and showed when it came."""
+
+    is_encrypted: bool
+    certificate: str | None
+    """The name in one that was verified."""
+    application: str
 
 
 class RecordedSession(Session):
@@ -23,6 +35,16 @@ class RecordedSession(Session):
             raise Bug("statements are to be recorded, and nobody looks into them")
         self._guarded: GuardedRelay = self._relay
         self._recording: Recording = self._guarded.record()
+
+    @property
+    def origin(self) -> Origin:
+        """What the client said and showed when it came."""
+        accepted = self._accepted
+        return Origin(
+            accepted is not None and accepted.tls,
+            None if accepted is None else accepted.peer.certificate_name,
+            self._startup.parameters.get("application_name", ""),
+        )
 
     def at(self, moment: float) -> None:
         """The moment of the event that is handled next, in seconds of whichever clock."""
