@@ -175,7 +175,14 @@ def test_a_recursive_query_hides_no_column() -> None:
         ),
         (
             "insert into plain (id, txt) values (1, 'a') on conflict (id) do update set txt = excluded.txt",
-            {"insert plain", "update plain", "select plain", "write plain.id", "write plain.txt"},
+            {
+                "insert plain",
+                "update plain",
+                "select plain",
+                "write plain.id",
+                "write plain.txt",
+                "filter plain.id",
+            },
         ),
         ("update plain set txt = 'a'", {"update plain", "update_all plain", "write plain.txt"}),
         (
@@ -185,6 +192,26 @@ def test_a_recursive_query_hides_no_column() -> None:
         (
             "update plain set txt = txt || 'a'",
             {"update plain", "update_all plain", "write plain.txt", "reveal plain.txt"},
+        ),
+        (
+            "insert into plain (id, txt) values (1, 'a') on conflict do nothing",
+            {"insert plain", "select plain", "write plain.txt", "write plain.id"},
+        ),
+        (
+            "insert into plain (id) values (1) on conflict (lower(txt), id) do nothing",
+            {"insert plain", "select plain", "write plain.id", "filter plain.txt", "filter plain.id"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint plain_txt do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint plain_computed do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt", "filter plain.id"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint another do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt", "filter plain.id"},
         ),
         (
             "update plain set (id, txt) = (1, 'a')",

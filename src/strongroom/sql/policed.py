@@ -27,6 +27,10 @@ _FREE = frozenset({
 })  # fmt: skip
 _ON_RELATIONS = {"TruncateStmt": Action.TRUNCATE, "LockStmt": Action.UPDATE}
 _ROLES = frozenset({"role", "session_authorization"})
+# Transactions that outlive their session, which any session of the same upstream user can end.
+_LASTING = frozenset({"TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"})
+LASTING = Access(Action.CALL, "pg_catalog", "pg_prepared_xact")
+"""Asked for by the function that lists them: such statements have none of their own."""
 
 
 def policed(task: Task) -> Resolved:
@@ -80,6 +84,8 @@ def _unfollowed(task: Task) -> frozenset[Access]:
 def _of_utility(task: Task) -> frozenset[Access]:
     """What a statement does that is no query."""
     called = calls(task.found, task.ground, task.context.search_path)
+    if task.body.get("kind") in _LASTING:
+        return called | {LASTING}
     setting = str(task.body.get("name", "")).lower()  # PostgreSQL finds settings so, quoted ones too
     if task.tag in _FREE or (task.tag == "VariableSetStmt" and setting not in _ROLES):
         return called
@@ -88,6 +94,8 @@ def _of_utility(task: Task) -> frozenset[Access]:
     action = _ON_RELATIONS.get(task.tag)
     schema = task.ground.schema
     relations = [schema.relations[oid] for oid in task.found.relations]
+    if action is Action.TRUNCATE and task.body.get("behavior") == "DROP_CASCADE":
+        relations += schema.truncated_with(relations)
     if action is not None:
         unknown = {Access(action, "", name) for name in task.found.unknown}
         return called | unknown | {Access(action, one.schema, one.name) for one in relations}
