@@ -25,7 +25,8 @@ def accesses(text: str) -> set[str]:
 def _short(access: Access) -> str:
     schema = "" if access.schema in {"", "public"} else f"{access.schema}."
     column = f".{access.column}" if access.column else ""
-    return f"{access.action.value} {schema}{access.name}{column}".strip()
+    name = f"{schema}{access.name}{column}" if access.name else access.schema and f"schema {access.schema}"
+    return f"{access.action.value} {name}".strip()
 
 
 def shown(text: str) -> list[str | None]:
@@ -250,8 +251,11 @@ def test_a_recursive_query_hides_no_column() -> None:
         ("copy (select txt from plain) to stdout", {"select plain", "copy plain", "reveal plain.txt"}),
         ("select id from plain for update", {"select plain", "update plain"}),
         ("select id from (select id from plain) x for update", {"select plain", "update plain"}),
-        ("select txt into temp t from plain", {"select plain", "reveal plain.txt", "ddl plain"}),
-        ("create table t as select txt from plain", {"select plain", "reveal plain.txt", "ddl plain"}),
+        ("select txt into temp t from plain", {"select plain", "reveal plain.txt", "ddl plain", "ddl"}),
+        (
+            "create table t as select txt from plain",
+            {"select plain", "reveal plain.txt", "ddl plain", "ddl schema public"},
+        ),
     ],
 )
 def test_changes(text: str, found: set[str]) -> None:

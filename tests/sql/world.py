@@ -121,7 +121,9 @@ PROTECTIONS = {
 SCHEMA = Schema(
     relations={relation.oid: relation for relation in RELATIONS},
     path=("pg_catalog", "public"),
-    system=frozenset({("pg_catalog", "pg_class"), ("information_schema", "tables")}),
+    system=frozenset(
+        {("pg_catalog", "pg_class"), ("pg_catalog", "pg_authid"), ("information_schema", "tables")}
+    ),
     types=(UserType(600, "public", "customers", "c", 100), UserType(601, "public", "plain", "c", 102)),
     functions={function.oid: function for function in FUNCTIONS},
     operators=(Operator("public", "~~~", TEXT, TEXT, 508),),

@@ -13,6 +13,7 @@ from strongroom.sql.access import Access, unseen
 from strongroom.sql.caution import calls
 from strongroom.sql.describing import describes
 from strongroom.sql.parse import unpack
+from strongroom.sql.placing import placed
 from strongroom.sql.statement import Resolved
 from strongroom.sql.task import Task
 from strongroom.sql.utility import understand
@@ -92,13 +93,15 @@ def _of_utility(task: Task) -> frozenset[Access]:
     if task.tag == "CopyStmt":
         return called
     action = _ON_RELATIONS.get(task.tag)
+    return called | (placed(task) if action is None else _done_to(task, action))
+
+
+def _done_to(task: Task, action: Action) -> frozenset[Access]:
+    """TRUNCATE and LOCK: the relations that they name, whosever they are, and those that go with them."""
     schema = task.ground.schema
     relations = [schema.relations[oid] for oid in task.found.relations]
-    if action is Action.TRUNCATE and task.body.get("behavior") == "DROP_CASCADE":
+    if task.body.get("behavior") == "DROP_CASCADE":
         relations += schema.truncated_with(relations)
-    if action is not None:
-        unknown = {Access(action, "", name) for name in task.found.unknown}
-        return called | unknown | {Access(action, one.schema, one.name) for one in relations}
-    if not relations:
-        return called | {Access(Action.DDL)}
-    return called | {Access(Action.DDL, one.schema, one.name) for one in relations}
+    named = {(one.schema, one.name) for one in relations} | task.found.system
+    unknown = {("", name) for name in task.found.unknown}
+    return frozenset(Access(action, *name) for name in named | unknown)
