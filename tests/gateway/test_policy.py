@@ -348,6 +348,18 @@ def test_what_may_be_written_and_not_read(policed: Gateway) -> None:
         assert app.execute("SELECT note FROM people").fetchone() == ("called",)
 
 
+def test_a_prepared_transaction_is_ended_by_who_may(policed: Gateway, shop: PostgresServer) -> None:
+    """All accounts are one user to the database, which would let each of them end those of others."""
+    with shop.connect("policed") as other, session(policed, "ivy") as ivy:
+        other.execute("BEGIN")
+        other.execute("INSERT INTO notes VALUES (2, 'kept')")
+        other.execute("PREPARE TRANSACTION 'kept'")
+        for ending in ("COMMIT PREPARED 'kept'", "ROLLBACK PREPARED 'kept'"):
+            with pytest.raises(errors.InsufficientPrivilege, match="pg_prepared_xact"):
+                ivy.execute(ending)
+        assert other.execute("ROLLBACK PREPARED 'kept'").statusmessage == "ROLLBACK PREPARED"
+
+
 def test_an_account_without_a_role_may_do_nothing(policed: Gateway) -> None:
     """Not even what touches nothing."""
     with (
