@@ -97,6 +97,7 @@ def test_what_a_table_keeps_of_a_prepared_statement_is_revealed(text: str) -> No
     revealed = {Access(Action.REVEAL, "public", "plain", "txt"), Access(Action.DDL)}
     assert revealed | made.accesses <= found.accesses
     assert not found.context_free
+    assert one("select (plain).* from plain", context=plainly).context_free
     with pytest.raises(Denied):
         one(text, context=plainly)
 

@@ -92,12 +92,10 @@ def _kept(task: Task) -> frozenset[Access] | None:
         tag, body = unpack(body["query"])
         tags.append(tag)
     if tags[-1] != "ExecuteStmt" or "CreateTableAsStmt" not in tags:
-        return frozenset()
+        return None
     prepared = task.context.prepared.get(body["name"])
     if prepared is None:
-        raise ConstructRefused(
-            "CREATE TABLE AS EXECUTE of a statement that PREPARE did not make is not known"
-        )
+        raise ConstructRefused("CREATE TABLE AS EXECUTE names a statement that is not known here")
     schema = task.ground.schema
     columns = (one.column for one in prepared.outputs or () if one.column is not None)
     return prepared.accesses | {
