@@ -50,7 +50,7 @@ def placed(task: Task) -> frozenset[Access]:
         accesses.add(DATABASE)
     if task.found.unknown - {made["relname"] if made is not None else None}:
         accesses.add(DATABASE)  # what the catalog's snapshot does not know is nobody's in particular
-    return frozenset(accesses | _moved(task) | _triggered(task))
+    return frozenset(accesses | _moved(task) | _triggered(task) | _done(task))
 
 
 def _made(task: Task) -> Node | None:
@@ -125,6 +125,15 @@ def _triggered(task: Task) -> set[Access]:
         for one in task.ground.schema.functions.values()
         if one.name == name and one.schema in (schema or task.context.search_path)
     }
+
+
+def _done(task: Task) -> set[Access]:
+    """DO runs code that we do not see into: by the function that PostgreSQL calls for it."""
+    if task.tag != "DoStmt":
+        return set()
+    said = (item["DefElem"] for item in task.body["args"])
+    language = next((one["arg"]["String"]["sval"] for one in said if one["defname"] == "language"), "plpgsql")
+    return {Access(Action.CALL, "pg_catalog", f"{language}_inline_handler")}
 
 
 def _on(task: Task, oid: int) -> Access:

@@ -7,9 +7,9 @@ to do all that a statement of its kind could do to what it names. Called by `res
 
 from dataclasses import replace
 
-from strongroom.errors import Denied
+from strongroom.errors import ConstructRefused, Denied
 from strongroom.policy.model import Action
-from strongroom.sql.access import Access, unseen
+from strongroom.sql.access import Access, named, unseen
 from strongroom.sql.caution import calls
 from strongroom.sql.describing import describes
 from strongroom.sql.parse import unpack
@@ -42,8 +42,11 @@ def policed(task: Task) -> Resolved:
         if task.found.near:
             raise
         unfollowed = replace(task, context=replace(task.context, policed=False))
-        accesses = _unfollowed(task)
+        accesses, kept = _unfollowed(task), _kept(task)
         resolved = understand(unfollowed)
+        if kept is not None:
+            accesses |= kept
+            resolved = replace(resolved, context_free=False)
         if resolved.defines is not None:
             resolved = replace(resolved, defines=replace(resolved.defines, accesses=accesses))
     else:
@@ -80,6 +83,24 @@ def _unfollowed(task: Task) -> frozenset[Access]:
     if tag not in _QUERIES | _FREE:  # files and programs of the server, and what is new to us
         accesses |= {Access(Action.DDL)}
     return accesses
+
+
+def _kept(task: Task) -> frozenset[Access] | None:
+    """Of CREATE TABLE AS EXECUTE: what was prepared does it, and no mask can follow its rows there."""
+    tags, body = [task.tag], task.body
+    while tags[-1] in _HOLD_QUERIES | {"CreateTableAsStmt"}:
+        tag, body = unpack(body["query"])
+        tags.append(tag)
+    if tags[-1] != "ExecuteStmt" or "CreateTableAsStmt" not in tags:
+        return None
+    prepared = task.context.prepared.get(body["name"])
+    if prepared is None:
+        raise ConstructRefused("CREATE TABLE AS EXECUTE names a statement that is not known here")
+    schema = task.ground.schema
+    columns = (one.column for one in prepared.outputs or () if one.column is not None)
+    return prepared.accesses | {
+        Access(Action.REVEAL, *named(schema, column)) for column in columns if column[0] in schema.relations
+    }
 
 
 def _of_utility(task: Task) -> frozenset[Access]:
