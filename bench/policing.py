@@ -12,12 +12,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from bench.stage import COLUMNS, DATABASE, PASSWORD, SEALED, USER, Route, Stage
-from strongroom.secret import Secret
 from strongroom.testing.gateway import Account, Gateway
-from strongroom.wire.postgres.verifier import make_verifier
 
 ROLES, RULES_EACH, HELD = 200, 10, 10
 """Roles, the rules of each, and how many of them the account holds, each with a condition."""
@@ -26,12 +22,10 @@ MASKED = "masked"
 """The account that sees both protected columns masked."""
 
 EVERYTHING: Mapping[str, Any] = {
-    "databases": [DATABASE],
     "tables": {"public.*": ["select", "insert", "update", "delete"]},
     "columns": {"*": "reveal"},
 }
 MASKS: Mapping[str, Any] = {
-    "databases": [DATABASE],
     "tables": {"public.*": ["select"]},
     "columns": {
         "public.sealed_people.*": {"show": "reveal", "filter": True},
@@ -84,14 +78,8 @@ def _policed(stage: Stage, route: Route, roles: Mapping[str, Any], held: Sequenc
 
     def first(policed: Gateway) -> None:
         shutil.copy(gateway.folder / "keys" / "root.key", policed.folder / "keys")
-        written = yaml.safe_load(policed.configuration.read_text())
-        verifier = make_verifier(Secret(PASSWORD), bytes(range(16))).text()
-        written["roles"] = dict(roles)
-        written["accounts"] = {
-            name: {"databases": [DATABASE], "password": verifier, "roles": list(holds)}
-            for name, holds in {USER: held, MASKED: [MASKED] if MASKED in roles else []}.items()
-        }
-        policed.configure(written)
+        holding = {USER: held, MASKED: [MASKED] if MASKED in roles else []}
+        policed.give_roles(roles, holding, PASSWORD)
 
     owner = {"owner": stage.server.uri(DATABASE, password=""), "owner_password": stage.server.password}
     with Gateway.start(

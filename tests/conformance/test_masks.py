@@ -17,7 +17,6 @@ from typing import Any
 import asyncpg
 import psycopg
 import pytest
-import yaml
 from tests.conftest import CACHE, Servers, installation, missing
 
 from strongroom.config import StateAddress
@@ -28,13 +27,11 @@ from strongroom.protect.masking import ColumnMask
 from strongroom.protect.plan import TEXT_FORMAT
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.protect.style import TextStyle
-from strongroom.secret import Secret
 from strongroom.session.veils import understood
 from strongroom.state import open_state
 from strongroom.testing.gateway import Account, Gateway
 from strongroom.testing.servers import PostgresServer
 from strongroom.wire.postgres.types import parse_type
-from strongroom.wire.postgres.verifier import make_verifier
 
 DATABASE, PASSWORD = "masks", "correct horse battery"
 VALUES = {
@@ -134,22 +131,16 @@ def masked(shop: PostgresServer) -> Iterator[Gateway]:
     shop.run(f"ALTER DATABASE {DATABASE} SET timezone = 'UTC'", DATABASE)
 
     def configure(gateway: Gateway) -> None:
-        written = yaml.safe_load(gateway.configuration.read_text())
-        common = {"databases": [DATABASE], "tables": {"public.*": ["select", "insert"]}}
-        written["roles"] = {"app": {**common, "columns": {"*": "reveal"}}}
+        common = {"tables": {"public.*": ["select", "insert"]}}
+        roles: dict[str, Any] = {"app": {**common, "columns": {"*": "reveal"}}}
         for way in range(WAYS):
             columns = {
                 f"public.{table}.{name}": {"show": chosen(way, type_)}
                 for table in ("sealed", "plain")
                 for name, type_ in zip(COLUMNS, TYPES, strict=True)
             }
-            written["roles"][f"way{way}"] = {**common, "columns": columns}
-        verifier = make_verifier(Secret(PASSWORD), bytes(range(16))).text()
-        written["accounts"] = {
-            name: {"databases": [DATABASE], "password": verifier, "roles": [name]}
-            for name in written["roles"]
-        }
-        gateway.configure(written)
+            roles[f"way{way}"] = {**common, "columns": columns}
+        gateway.give_roles(roles, {name: [name] for name in roles}, PASSWORD)
 
     protected = {
         f"public.sealed.{name}": {"type": type_, "encryption": "randomized"}

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import yaml
 from psycopg import errors
 from psycopg.rows import TupleRow
 
@@ -17,11 +16,9 @@ from strongroom.errors import BudgetSpent
 from strongroom.gateway.budgets import Budgets, Given
 from strongroom.policy.model import Subject
 from strongroom.policy.residual import Limits
-from strongroom.secret import Secret
 from strongroom.state import open_state
 from strongroom.testing.gateway import Account, Gateway
 from strongroom.testing.servers import PostgresServer
-from strongroom.wire.postgres.verifier import make_verifier
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SAM = Subject("sam")
@@ -93,7 +90,6 @@ INSERT INTO notes SELECT generate_series(1, 30);
 """
 COLUMNS = {"public.people.iban": {"type": "text", "encryption": "randomized"}}
 FREE: dict[str, Any] = {
-    "databases": ["limited"],
     "tables": {"public.*": ["select", "insert", "copy"]},
     "columns": {"*": "reveal"},
 }
@@ -111,16 +107,9 @@ def limited(shop: PostgresServer) -> Iterator[Gateway]:
     shop.run(TABLES, "limited")
 
     def configure(gateway: Gateway) -> None:
-        written = yaml.safe_load(gateway.configuration.read_text())
-        verifier = make_verifier(Secret(PASSWORD), bytes(range(16))).text()
-        held = {"app": "free", "values": "few_values"}
-        held |= {f"rows{number}": "few_rows" for number in range(len(WAYS) + 3)}
-        written["roles"], written["classes"] = ROLES, {"public.people.id": "public"}
-        written["accounts"] = {
-            name: {"databases": ["limited"], "password": verifier, "roles": [role]}
-            for name, role in held.items()
-        }
-        gateway.configure(written)
+        held = {"app": ["free"], "values": ["few_values"]}
+        held |= {f"rows{number}": ["few_rows"] for number in range(len(WAYS) + 3)}
+        gateway.give_roles(ROLES, held, PASSWORD, classes={"public.people.id": "public"})
 
     account = Account("app", PASSWORD)
     more = {"columns": COLUMNS}

@@ -215,6 +215,7 @@ def test_what_is_over_stolen_for_elsewhere_or_forged(house: House) -> None:
     good = house.give("carl")
     assert comes_in(house, "carl", good)
     assert not comes_in(house, "carl", house.give("carl", ago=timedelta(minutes=10)))
+    assert not comes_in(house, "carl", house.give("carl", ago=-timedelta(hours=1)))
     assert not comes_in(house, "carl", good, "127.0.0.2")
     assert comes_in(house, "carl", house.give("carl", source="127.0.0.2"), "127.0.0.2")
     assert not comes_in(house, "carl", house.give("carl", database="other"))
@@ -224,6 +225,7 @@ def test_what_is_over_stolen_for_elsewhere_or_forged(house: House) -> None:
     assert not comes_in(house, "Carl", good)
     assert house.refusals() == [
         ("carl", "127.0.0.1", "expired"),
+        ("carl", "127.0.0.1", "from the future"),
         ("carl", "127.0.0.2", "another address"),
         ("carl", "127.0.0.1", "another database"),
     ]

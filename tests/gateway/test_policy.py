@@ -6,7 +6,8 @@ ordinary ones; `notes` has none.
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 import psycopg
@@ -16,13 +17,11 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 from tests.gateway.serving import logged
 
-from strongroom.secret import Secret
 from strongroom.testing.gateway import Account, Gateway
 from strongroom.testing.raw_client import RawClient
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 from strongroom.wire.postgres import messages as m
-from strongroom.wire.postgres.verifier import make_verifier
 
 COLUMNS = {
     "public.people.email": {"type": "text", "encryption": "deterministic"},
@@ -30,12 +29,10 @@ COLUMNS = {
 }
 ROLES: dict[str, Any] = {
     "application": {
-        "databases": ["policed"],
         "tables": {"public.*": ["select", "insert", "update", "delete", "copy"]},
         "columns": {"*": "reveal"},
     },
     "support": {
-        "databases": ["policed"],
         "tables": {
             "public.people": ["select", "update"],
             "public.notes": ["select"],
@@ -54,12 +51,11 @@ ROLES: dict[str, Any] = {
         },
     },
     "intern": {
-        "databases": ["policed"],
         "tables": {"public.notes": ["select"]},
         "columns": {"public.notes.*": "reveal"},
     },
 }
-NO_ROLES: dict[str, Any] = {"support": {"databases": ["misfits"]}, "intern": {"databases": ["misfits"]}}
+NO_ROLES: dict[str, Any] = {"support": {}, "intern": {}}
 PASSWORD = "correct horse battery"
 ACCOUNTS = {"app": ["application"], "sam": ["support"], "ivy": ["intern"], "nobody": []}
 TABLES = """
@@ -74,20 +70,9 @@ INSERT INTO notes VALUES (1, 'hello');
 """
 
 
-def verifier() -> str:
-    """Of the one password."""
-    return make_verifier(Secret(PASSWORD), bytes(range(16))).text()
-
-
-def with_policy(gateway: Gateway, roles: dict[str, Any] = ROLES) -> None:
+def with_policy(gateway: Gateway, roles: Mapping[str, Any] = ROLES) -> None:
     """Writes roles and accounts into the configuration."""
-    written = yaml.safe_load(gateway.configuration.read_text())
-    written["roles"] = roles
-    written["accounts"] = {
-        name: {"databases": [gateway.database], "password": verifier(), "roles": held}
-        for name, held in ACCOUNTS.items()
-    }
-    gateway.configure(written)
+    gateway.give_roles(roles, ACCOUNTS, PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +333,18 @@ def test_what_may_be_written_and_not_read(policed: Gateway) -> None:
         assert app.execute("SELECT note FROM people").fetchone() == ("called",)
 
 
+def test_a_prepared_transaction_is_ended_by_who_may(policed: Gateway, shop: PostgresServer) -> None:
+    """All accounts are one user to the database, which would let each of them end those of others."""
+    with shop.connect("policed") as other, session(policed, "ivy") as ivy:
+        other.execute("BEGIN")
+        other.execute("INSERT INTO notes VALUES (2, 'kept')")
+        other.execute("PREPARE TRANSACTION 'kept'")
+        for ending in ("COMMIT PREPARED 'kept'", "ROLLBACK PREPARED 'kept'"):
+            with pytest.raises(errors.InsufficientPrivilege, match="pg_prepared_xact"):
+                ivy.execute(ending)
+        assert other.execute("ROLLBACK PREPARED 'kept'").statusmessage == "ROLLBACK PREPARED"
+
+
 def test_an_account_without_a_role_may_do_nothing(policed: Gateway) -> None:
     """Not even what touches nothing."""
     with (
@@ -361,7 +358,7 @@ def test_a_reload_is_heard_by_live_sessions(shop: PostgresServer) -> None:
     """Prepared statements, portals and cursors that were there before do not outlive what permitted them."""
     shop.create_database("revoked")
     shop.run(TABLES, "revoked")
-    roles = yaml.safe_load(yaml.safe_dump(ROLES).replace("policed", "revoked"))
+    roles = deepcopy(ROLES)
     account = Account("app", PASSWORD)
 
     def first(gateway: Gateway) -> None:
@@ -427,10 +424,9 @@ def test_a_database_without_protected_columns(shop: PostgresServer) -> None:
     shop.create_database("plainly")
     shop.run(TABLES.replace("bytea", "text"), "plainly")
     shop.run("INSERT INTO people (id, email, name) VALUES (1, 'jo@example.com', 'Johanna')", "plainly")
-    roles = yaml.safe_load(yaml.safe_dump(ROLES).replace("policed", "plainly"))
     account = Account("app", PASSWORD)
     with (
-        Gateway.start(shop, "plainly", account=account, first=lambda one: with_policy(one, roles)) as gateway,
+        Gateway.start(shop, "plainly", account=account, first=with_policy) as gateway,
         session(gateway, "sam") as sam,
     ):
         assert sam.execute("SELECT email, name FROM people").fetchone() == ("j***@example.com", "J****")
@@ -445,7 +441,6 @@ def test_what_is_wrong_with_a_policy_is_logged_when_it_is_loaded(shop: PostgresS
     shop.create_database("misfits")
     shop.run("CREATE TABLE notes (id int, born date)", "misfits")
     role = {
-        "databases": ["misfits"],
         "tables": {"public.notes": ["select"], "public.nots": ["select"]},
         "columns": {"public.notes.id": "reveal", "public.notes.born": {"show": {"mask": "email"}}},
     }

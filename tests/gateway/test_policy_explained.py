@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-import yaml
 from psycopg.rows import TupleRow
-from tests.gateway.test_policy import COLUMNS, PASSWORD, ROLES, TABLES, session, with_policy
+from tests.gateway.test_policy import COLUMNS, PASSWORD, TABLES, session, with_policy
 
 from strongroom.cli import main
 from strongroom.testing.gateway import PASSWORD_VARIABLE, Account, Gateway
@@ -86,7 +85,13 @@ LISTEN heard
 DO $$ BEGIN NULL; END $$
 SELECT name FROM people; SELECT body FROM notes
 SELECT id FROM people; DELETE FROM notes
+SET strongroom.role = 'dba: none of mine'
+SET work_mem = '1MB'
+SET strongroom.tenant = 'acme'; SELECT body FROM notes
+SAVEPOINT s
 """.strip().splitlines()
+FREE = ["BEGIN", "SET strongroom.tenant = 'acme'", "RESET strongroom.tenant"]
+"""Need no role at all."""
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +99,13 @@ def explained(shop: PostgresServer) -> Iterator[Gateway]:
     """The roles, tables and accounts of `test_policy`."""
     shop.create_database("explained")
     shop.run(TABLES, "explained")
-    roles = yaml.safe_load(yaml.safe_dump(ROLES).replace("policed", "explained"))
     account = Account("app", PASSWORD)
     with Gateway.start(
         shop,
         "explained",
         account=account,
         more={"columns": COLUMNS},
-        first=lambda one: with_policy(one, roles),
+        first=with_policy,
     ) as running:
         yield running
 
@@ -114,7 +118,7 @@ def test_what_is_explained_is_what_happens(
     monkeypatch.setenv(PASSWORD_VARIABLE, explained.environment[PASSWORD_VARIABLE])
     said, done = {}, {}
     with session(explained, who) as one:
-        for text in STATEMENTS:
+        for text in [*STATEMENTS, *FREE]:
             with pytest.raises(SystemExit):
                 main([
                     "policy", "explain", "--as", who, text, "--json", "--config",
@@ -123,7 +127,8 @@ def test_what_is_explained_is_what_happens(
             said[text] = json.loads(capsys.readouterr().out)["permitted"]
             done[text] = passes(one, text)
     assert said == done
-    assert (sum(done.values()) > 0) is (who != "nobody")
+    passed = [text for text, did in done.items() if did]
+    assert (passed == FREE) is (who == "nobody")
     assert not all(done.values())
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from tests.people.conftest import NOW
 
-from strongroom.people.model import Credential, Verdict, judge
+from strongroom.people.model import CLOCKS_DIFFER, Credential, Verdict, judge
 from strongroom.secret import Secret
 from strongroom.wire.postgres.verifier import make_verifier
 
@@ -29,6 +29,8 @@ CREDENTIAL = Credential(
         ({"revoked": True}, Verdict.REVOKED),
         ({"expires": NOW}, Verdict.EXPIRED),
         ({"session_until": NOW}, Verdict.EXPIRED),
+        ({"second_factor_at": NOW + CLOCKS_DIFFER}, Verdict.GOOD),
+        ({"second_factor_at": NOW + CLOCKS_DIFFER + timedelta(seconds=1)}, Verdict.FROM_THE_FUTURE),
         ({"database": "other"}, Verdict.ANOTHER_DATABASE),
         ({"source": "192.0.2.2"}, Verdict.ANOTHER_ADDRESS),
     ],

@@ -1,8 +1,11 @@
 """Decides as docs/spec/policy.md says, rule by rule; `authorizer` is compared with it."""
 
 import re
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
+from strongroom.policy.conditions import Conditions, Hours, Network
 from strongroom.policy.model import (
     COLUMN_ACTIONS,
     Access,
@@ -14,6 +17,7 @@ from strongroom.policy.model import (
     Subject,
 )
 from strongroom.policy.pattern import Pattern
+from strongroom.policy.residual import Limits
 from strongroom.policy.roles import REVEAL, ColumnRule, Policy, Role, TableRule
 
 Answer = tuple[bool, dict[Resource, Mask]]
@@ -33,7 +37,79 @@ def decide(policy: Policy, subject: Subject, accesses: list[Access], circumstanc
             return False, {}
         if access.action is Action.MASK and best != REVEAL:
             masks[access.resource] = best
-    return bool(accesses or granting), masks
+    if not accesses:
+        return bool(granting), masks
+    held = [policy.roles[name].limits for name in refusing]
+    return (False, {}) if spent(policy, accesses, masks, held, circumstances) else (True, masks)
+
+
+def spent(
+    policy: Policy,
+    accesses: list[Access],
+    masks: dict[Resource, Mask],
+    limits: list[Limits],
+    now: Circumstances,
+) -> bool:
+    """Whether it needs more than some limit leaves, or reveals what nobody could count."""
+    shows = [one for one in accesses if one.action in {Action.REVEAL, Action.MASK}]
+    bare = [one for one in shows if one.resource not in masks or one.action is Action.REVEAL]
+    counted = [one for one in bare if not classed(policy, DataClass.PUBLIC, one.resource)]
+    for limit in limits:
+        rows, reveals = limit.rows_per_hour, limit.reveals_per_hour
+        if rows is not None and rows <= now.rows_this_hour and any(map(gives_rows, accesses)):
+            return True
+        if reveals is None or not counted:
+            continue
+        if reveals <= now.reveals_this_hour or any(one.action is Action.REVEAL for one in counted):
+            return True
+    return False
+
+
+def gives_rows(access: Access) -> bool:
+    """Whether rows may come back by it: not of what only says which rows are changed."""
+    return access.action in {Action.SELECT, Action.COPY, Action.CALL, Action.MASK, Action.REVEAL}
+
+
+def holds(conditions: Conditions, now: Circumstances) -> bool:
+    """One after the other, as the table in the specification has them."""
+    if conditions.addresses is not None and not any(within(now.address, one) for one in conditions.addresses):
+        return False
+    if conditions.second_factor is not None:
+        age = now.second_factor_age
+        if age is None or age.total_seconds() < 0 or age > conditions.second_factor:
+            return False
+    if conditions.hours is not None and not any(at(one, now.now) for one in conditions.hours):
+        return False
+    return not (
+        (conditions.applications is not None and now.application not in conditions.applications)
+        or (conditions.certificate and not now.certificate)
+        or (conditions.tenants is not None and now.tenant not in conditions.tenants)
+        or (conditions.assumed is not None and now.assumed != conditions.assumed)
+    )
+
+
+def within(address: IPv4Address | IPv6Address | None, network: Network) -> bool:
+    """The first bits of both are the same; an IPv4 address in IPv6 is one."""
+    if isinstance(address, IPv6Address) and int(address) >> 32 == 0xFFFF:
+        address = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address is None or address.version != network.version:
+        return False
+    rest = network.max_prefixlen - network.prefixlen
+    return int(address) >> rest == int(network.network_address) >> rest
+
+
+def at(hours: Hours, now: datetime) -> bool:
+    """In seconds of the week by the clock there, a night going on into the next day or week."""
+    there = now.astimezone(hours.zone)
+    day, week = 86_400, 7 * 86_400
+    clock = there.weekday() * day + there.hour * 3600 + there.minute * 60 + there.second
+    for weekday in hours.days:
+        begin = weekday * day + hours.begin.hour * 3600 + hours.begin.minute * 60
+        end = weekday * day + hours.end.hour * 3600 + hours.end.minute * 60
+        end += day if hours.end <= hours.begin else 0
+        if begin <= clock < end or begin <= clock + week < end:
+            return True
+    return False
 
 
 MASKS = {
@@ -59,7 +135,7 @@ def roles_of(policy: Policy, subject: Subject, now: Circumstances) -> tuple[set[
     while todo:
         name, counts = todo.pop()
         role = policy.roles[name]
-        counts = counts and role.conditions.hold(now)
+        counts = counts and holds(role.conditions, now)
         refusing.add(name)
         granting |= {name} if counts else set()
         todo += [(one, counts) for one in role.includes]
@@ -127,13 +203,18 @@ def closest(rules: list[Rule]) -> list[Rule]:
 
 def concerns(policy: Policy, rule: ColumnRule, resource: Resource) -> bool:
     if isinstance(rule.about, DataClass):
-        return rule.about in resource.classes or any(
-            given.data_class is rule.about
-            and given.database in (None, resource.database)
-            and spelt(given.pattern, f"{resource.schema}\0{resource.table}\0{resource.column}")
-            for given in policy.classes
-        )
+        return classed(policy, rule.about, resource)
     return spelt(rule.about, f"{resource.schema}\0{resource.table}\0{resource.column}")
+
+
+def classed(policy: Policy, data_class: DataClass, resource: Resource) -> bool:
+    """Whether whoever asks says so, or a line of the configuration."""
+    return data_class in resource.classes or any(
+        given.data_class is data_class
+        and given.database in (None, resource.database)
+        and spelt(given.pattern, f"{resource.schema}\0{resource.table}\0{resource.column}")
+        for given in policy.classes
+    )
 
 
 def means(about: Pattern, resource: Resource) -> bool:

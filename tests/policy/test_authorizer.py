@@ -1,15 +1,15 @@
 """Decisions: compiled ones against naive ones, and each rule of the specification by itself."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from tests.policy import naive
+from tests.policy.random_policies import ALL_TABLES, NOW, accesses, moments, policies, subjects
 
 from strongroom.errors import Bug
 from strongroom.policy.authorizer import Authorizer
@@ -28,150 +28,20 @@ from strongroom.policy.model import (
     Resource,
     Subject,
 )
-from strongroom.policy.pattern import ANY, Part, Pattern, exact
+from strongroom.policy.pattern import ANY, Pattern, exact
 from strongroom.policy.residual import Limits
 from strongroom.policy.roles import (
     CONSTANT,
     REVEAL,
     ClassRule,
     ColumnRule,
-    FunctionRule,
     Policy,
     Role,
     TableRule,
 )
 
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 USUAL = Circumstances(NOW)
-ALL_TABLES = TableRule(Pattern((ANY, ANY)), frozenset(TABLE_ACTIONS), place="tables.*")
 LONG_AGO = Conditions(second_factor=timedelta(minutes=15))
-
-# Few, so that rules and requests meet; some look alike, or mean something to a pattern or to Cedar.
-STRANGE = ["ab", "abc", "A", "a.b", "a*", 'a"', "é", "e\u0301", "\\", "а"]
-names = st.sampled_from(["a"] * 12 + ["b"] * 4 + STRANGE)
-parts: st.SearchStrategy[Part] = st.one_of(
-    names.map(lambda name: (name,)),
-    st.just(ANY),
-    st.just(ANY),
-    st.lists(st.sampled_from(["", "a", "b", "*", "."]), min_size=2, max_size=3).map(tuple),
-)
-masks = st.sampled_from(
-    [
-        *(REVEAL, REVEAL, None, Mask("last", 4), Mask("last", 2), Mask("first", 2), Mask("email")),
-        *(Mask("number", 10), Mask("number", 9), Mask("date", "year"), Mask("date", "month"), CONSTANT),
-    ]
-)
-classes = st.sampled_from(list(DataClass))
-databases = st.sampled_from(["shop"] * 5 + ["other"])
-
-
-def patterns(length: int) -> st.SearchStrategy[Pattern]:
-    return st.tuples(*[parts] * length).map(Pattern)
-
-
-@st.composite
-def roles(draw: st.DrawFn, name: str, others: Sequence[str]) -> Role:
-    tables = draw(st.sampled_from([[], [ALL_TABLES]])) + draw(
-        st.lists(
-            st.builds(
-                TableRule,
-                patterns(2),
-                st.just(frozenset(TABLE_ACTIONS)) | st.frozensets(st.sampled_from(TABLE_ACTIONS)),
-                place=st.uuids().map(str),
-            )
-            | st.builds(TableRule, patterns(2), nothing=st.just(value=True), place=st.uuids().map(str)),
-            max_size=4,
-        )
-    )
-    columns = draw(
-        st.lists(
-            st.builds(
-                ColumnRule,
-                st.one_of(patterns(3), classes),
-                masks,
-                st.booleans(),
-                st.booleans(),
-                place=st.uuids().map(str),
-            )
-            | st.builds(
-                ColumnRule,
-                st.one_of(patterns(3), classes),
-                nothing=st.just(value=True),
-                place=st.uuids().map(str),
-            ),
-            max_size=5,
-        )
-    )
-    functions = draw(st.lists(st.builds(FunctionRule, patterns(2), st.uuids().map(str)), max_size=2))
-    return Role(
-        name,
-        draw(st.frozensets(databases, min_size=1)),
-        tuple(tables),
-        tuple(columns),
-        tuple(functions),
-        draw(
-            st.sampled_from(
-                [
-                    Conditions(),
-                    Conditions(),
-                    LONG_AGO,
-                    Conditions(certificate=True),
-                    replace(LONG_AGO, assumed=name),
-                ]
-            )
-        ),
-        includes=tuple(draw(st.lists(st.sampled_from(others), max_size=1))) if others else (),
-    )
-
-
-@st.composite
-def policies(draw: st.DrawFn) -> Policy:
-    made: dict[str, Role] = {}
-    for number in range(draw(st.integers(1, 3))):
-        made[f"r{number}"] = draw(roles(f"r{number}", sorted(made)))
-    given_classes = st.builds(ClassRule, patterns(3), classes, st.one_of(st.none(), databases))
-    return Policy(
-        made,
-        groups={"g": frozenset(draw(st.lists(st.sampled_from(sorted(made)), max_size=1)))},
-        classes=tuple(draw(st.lists(given_classes, max_size=2))),
-        mask_by_default=draw(st.booleans()),
-    )
-
-
-subjects = st.builds(
-    Subject,
-    st.just("app"),
-    st.sampled_from(["account", "person"]),
-    st.frozensets(st.sampled_from(["r0", "r1", "r2", "gone"]), min_size=2),
-    st.frozensets(st.sampled_from(["g", "h"])),
-)
-tables = st.builds(Resource, databases, names, names)
-accesses = st.one_of(
-    st.builds(Access, st.sampled_from(TABLE_ACTIONS[:-2]), tables),
-    st.builds(
-        Access,
-        st.just(Action.DDL),
-        st.one_of(tables, st.builds(Resource, databases, names), st.builds(Resource, databases)),
-    ),
-    st.builds(Access, st.just(Action.CALL), st.builds(Resource, databases, names, function=names)),
-    *[
-        st.builds(
-            Access,
-            st.sampled_from(COLUMN_ACTIONS),
-            st.builds(Resource, databases, names, names, names, classes=st.frozensets(classes, max_size=1)),
-        )
-    ]
-    * 4,
-)
-moments = st.builds(
-    Circumstances,
-    st.just(NOW),
-    second_factor_age=st.sampled_from(
-        [None, timedelta(minutes=3), timedelta(minutes=15), timedelta(hours=1)]
-    ),
-    certificate=st.booleans(),
-    assumed=st.sampled_from([None, "r0", "r1"]),
-)
 
 
 def agree(policy: Policy, subject: Subject, wanted: list[Access], moment: Circumstances) -> None:

@@ -4,7 +4,7 @@ import json
 
 import cedarpy
 from hypothesis import given, settings
-from tests.policy.test_authorizer import policies
+from tests.policy.random_policies import policies
 
 from strongroom.policy.cedar import compile_role, schema
 from strongroom.policy.model import Action, DataClass

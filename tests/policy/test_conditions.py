@@ -6,8 +6,10 @@ from ipaddress import ip_address, ip_network
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.policy import naive
+from tests.policy.random_policies import conditions, hours, moments
 
 from strongroom.errors import Bug
 from strongroom.policy.conditions import Conditions, Hours
@@ -17,6 +19,7 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = Hours(frozenset(range(5)), time(8), time(18), BERLIN)
 NIGHT = Hours(frozenset({4}), time(22), time(6), BERLIN)
+MOMENT = timedelta(microseconds=1)
 WHOLE_DAY = Hours(frozenset({6}), time(0), time(0), BERLIN)
 
 
@@ -90,7 +93,7 @@ def test_until_when_an_answer_holds(
     conditions = Conditions(second_factor=timedelta(minutes=15), hours=hours)
     here = Circumstances(now, second_factor_age=age)
     until = min(conditions.until(here), now + timedelta(hours=2))
-    later = now + (until - now) * share
+    later = max(now, min(now + (until - now) * share, until - MOMENT))  # a share near 1 is rounded up to it
     assert conditions.hold(
         replace(here, now=later, second_factor_age=age + (later - now))
     ) is conditions.hold(here)
@@ -119,6 +122,20 @@ def test_all_must_hold() -> None:
     ]:
         circumstances = Circumstances(NOW, **(well | {name: wrong}))  # type: ignore[arg-type]  # as above
         assert not conditions.hold(circumstances)
+
+
+@given(hours, moments)
+@settings(max_examples=1_000, deadline=None)
+def test_any_hours_at_any_moment(some: Hours, moment: Circumstances) -> None:
+    """The seconds of a week by the clock there, counted, give the same answer."""
+    assert some.hold(moment.now) is naive.at(some, moment.now)
+
+
+@given(conditions("r0"), moments)
+@settings(max_examples=500, deadline=None)
+def test_any_conditions_under_any_circumstances(some: Conditions, moment: Circumstances) -> None:
+    """Each looked at by itself gives the same answer."""
+    assert some.hold(moment) is naive.holds(some, moment)
 
 
 def test_a_moment_has_a_zone() -> None:

@@ -34,6 +34,13 @@ def test_limits() -> None:
     assert not Residual(limits=Limits(0)).hold(shown(0))
 
 
+def test_a_denial_at_the_limit() -> None:
+    """Stands as long as the limit is used up, and no longer."""
+    denied = Residual(limits=Limits(1000), spent=True)
+    assert denied.hold(shown(0, rows_this_hour=1000))
+    assert not denied.hold(shown(0, rows_this_hour=999))
+
+
 def test_the_least_of_several() -> None:
     """Of each kind the smallest number that is given."""
     assert Limits.least([Limits(10), UNLIMITED, Limits(20, 5)]) == Limits(10, 5)

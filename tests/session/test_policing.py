@@ -171,6 +171,31 @@ def test_one_statement_of_several_denies_the_text() -> None:
         judged(Judge(refuses=frozenset({"txt"})), "select 1; select txt from plain")
 
 
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("begin", False),
+        ("start transaction read only", False),
+        ("rollback", False),
+        ("set strongroom.tenant = 'acme'", False),
+        ("set local STRONGROOM.Tenant to 'acme'", False),
+        ("reset strongroom.tenant", False),
+        ("commit", True),
+        ("rollback prepared 'x'", True),
+        ("savepoint a", True),
+        ("reset all", True),
+        ("set work_mem = '1MB'", True),
+        ("select set_config('strongroom.tenant', 'acme', false)", True),
+        ("begin; select 1", True),
+    ],
+)
+def test_what_needs_no_role(text: str, asks: bool) -> None:
+    """What says whose values are meant, and what begins and takes back: a role may count by it alone."""
+    judge = Judge()
+    judged(judge, text)
+    assert bool(judge.asked) is asks
+
+
 def test_a_role_is_assumed_if_the_judge_lets_it() -> None:
     """Whatever else counts; the judge hears of it in every statement once it was written down."""
     judge, assumption = Judge(), Assumption()

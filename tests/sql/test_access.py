@@ -25,7 +25,8 @@ def accesses(text: str) -> set[str]:
 def _short(access: Access) -> str:
     schema = "" if access.schema in {"", "public"} else f"{access.schema}."
     column = f".{access.column}" if access.column else ""
-    return f"{access.action.value} {schema}{access.name}{column}".strip()
+    name = f"{schema}{access.name}{column}" if access.name else access.schema and f"schema {access.schema}"
+    return f"{access.action.value} {name}".strip()
 
 
 def shown(text: str) -> list[str | None]:
@@ -175,7 +176,14 @@ def test_a_recursive_query_hides_no_column() -> None:
         ),
         (
             "insert into plain (id, txt) values (1, 'a') on conflict (id) do update set txt = excluded.txt",
-            {"insert plain", "update plain", "select plain", "write plain.id", "write plain.txt"},
+            {
+                "insert plain",
+                "update plain",
+                "select plain",
+                "write plain.id",
+                "write plain.txt",
+                "filter plain.id",
+            },
         ),
         ("update plain set txt = 'a'", {"update plain", "update_all plain", "write plain.txt"}),
         (
@@ -185,6 +193,26 @@ def test_a_recursive_query_hides_no_column() -> None:
         (
             "update plain set txt = txt || 'a'",
             {"update plain", "update_all plain", "write plain.txt", "reveal plain.txt"},
+        ),
+        (
+            "insert into plain (id, txt) values (1, 'a') on conflict do nothing",
+            {"insert plain", "select plain", "write plain.txt", "write plain.id"},
+        ),
+        (
+            "insert into plain (id) values (1) on conflict (lower(txt), id) do nothing",
+            {"insert plain", "select plain", "write plain.id", "filter plain.txt", "filter plain.id"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint plain_txt do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint plain_computed do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt", "filter plain.id"},
+        ),
+        (
+            "insert into plain (txt) values ('a') on conflict on constraint another do nothing",
+            {"insert plain", "select plain", "write plain.txt", "filter plain.txt", "filter plain.id"},
         ),
         (
             "update plain set (id, txt) = (1, 'a')",
@@ -223,8 +251,11 @@ def test_a_recursive_query_hides_no_column() -> None:
         ("copy (select txt from plain) to stdout", {"select plain", "copy plain", "reveal plain.txt"}),
         ("select id from plain for update", {"select plain", "update plain"}),
         ("select id from (select id from plain) x for update", {"select plain", "update plain"}),
-        ("select txt into temp t from plain", {"select plain", "reveal plain.txt", "ddl plain"}),
-        ("create table t as select txt from plain", {"select plain", "reveal plain.txt", "ddl plain"}),
+        ("select txt into temp t from plain", {"select plain", "reveal plain.txt", "ddl plain", "ddl"}),
+        (
+            "create table t as select txt from plain",
+            {"select plain", "reveal plain.txt", "ddl plain", "ddl schema public"},
+        ),
     ],
 )
 def test_changes(text: str, found: set[str]) -> None:

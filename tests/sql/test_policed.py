@@ -1,10 +1,14 @@
 """sql/policed.py: every statement says what it does, also one that cannot be followed."""
 
+from dataclasses import replace
+
 import pytest
 from tests.sql.test_access import POLICED, accesses, resolved
 from tests.sql.world import one
 
 from strongroom.errors import Denied
+from strongroom.policy.model import Action
+from strongroom.sql.access import Access
 
 
 @pytest.mark.parametrize(
@@ -16,17 +20,26 @@ from strongroom.errors import Denied
         ("listen x", set()),
         ("deallocate all", set()),
         ("truncate plain", {"truncate plain"}),
+        ("truncate plain cascade", {"truncate plain"}),
+        ("truncate customers cascade", {"truncate customers", "truncate orders", "truncate plain"}),
+        ("truncate customers", {"truncate customers"}),
+        ("truncate events cascade", {"truncate events", "truncate listed"}),
+        ("commit", set()),
+        ("prepare transaction 'x'", {"call pg_catalog.pg_prepared_xact"}),
+        ("commit prepared 'x'", {"call pg_catalog.pg_prepared_xact"}),
+        ("rollback prepared 'x'", {"call pg_catalog.pg_prepared_xact"}),
         ("lock plain", {"update plain"}),
+        ("lock plain, pg_catalog.pg_authid", {"update plain", "update pg_catalog.pg_authid"}),
         ("alter table plain add note text", {"ddl plain"}),
         ("create index on plain (txt)", {"ddl plain"}),
         ("vacuum plain", {"ddl plain"}),
-        ("drop table plain", {"ddl"}),
-        ("create table t (id int)", {"ddl"}),
+        ("drop table plain", {"ddl plain"}),
+        ("create table t (id int)", {"ddl schema public"}),
         ("set role admin", {"ddl"}),
         ('set "Role" to admin', {"ddl"}),
         ('set local "SESSION_AUTHORIZATION" to admin', {"ddl"}),
         ("set session authorization admin", {"ddl"}),
-        ("do $$ begin end $$", {"ddl"}),
+        ("do $$ begin end $$", {"ddl", "call pg_catalog.plpgsql_inline_handler"}),
         ("create function f() returns int language sql as 'select 1'", {"ddl"}),
         ("create extension x", {"ddl"}),
         ("grant select on plain to x", {"ddl plain"}),
@@ -74,6 +87,21 @@ def test_what_cannot_be_followed_passes_as_it_came(text: str) -> None:
         assert found.defines.accesses == found.accesses
 
 
+@pytest.mark.parametrize("text", ["create table t as execute p", "explain create table t as execute p"])
+def test_what_a_table_keeps_of_a_prepared_statement_is_revealed(text: str) -> None:
+    """No mask follows it there; and the answer is this session's, which prepared it."""
+    plainly = replace(POLICED, protections={})
+    made = one("prepare p as select txt from plain where id = 1", context=plainly)
+    assert made.defines is not None
+    found = one(text, context=replace(plainly, prepared={"p": made.defines}))
+    revealed = {Access(Action.REVEAL, "public", "plain", "txt"), Access(Action.DDL)}
+    assert revealed | made.accesses <= found.accesses
+    assert not found.context_free
+    assert one("select (plain).* from plain", context=plainly).context_free
+    with pytest.raises(Denied):
+        one(text, context=plainly)
+
+
 def test_what_cannot_be_followed_beside_a_protected_table_is_refused() -> None:
     """As it is without a policy."""
     with pytest.raises(Denied):
@@ -84,6 +112,12 @@ def test_a_table_that_nobody_knows() -> None:
     """Is of no schema, and nobody may do anything to it."""
     assert {"select new", "reveal new"} & accesses("select a from new") == {"select new"}
     assert accesses("truncate new") == {"truncate new"}
+
+
+def test_code_of_do_in_another_language() -> None:
+    """Is called by that language's own function."""
+    found = one("do language plperl $$ 1 $$", context=replace(POLICED, protections={})).accesses
+    assert Access(Action.CALL, "pg_catalog", "plperl_inline_handler") in found
 
 
 def test_a_file_of_the_server() -> None:

@@ -21,7 +21,8 @@ CREATE VIEW seen AS SELECT email FROM parent;
 CREATE TABLE used (a int CHECK (twice(a) > 1), b int DEFAULT twice(1));
 CREATE RULE copied AS ON INSERT TO used DO ALSO DELETE FROM child;
 CREATE OPERATOR === (leftarg = int, rightarg = int, function = added);
-CREATE TABLE keyed (a int, b int, c int UNIQUE, PRIMARY KEY (b, a));
+CREATE TABLE keyed (a int, b int, c int UNIQUE, PRIMARY KEY (b, a), EXCLUDE ((a + 1) WITH =));
+CREATE TABLE naming (a int REFERENCES keyed (c));
 CREATE TYPE mood AS ENUM ('good');
 """
 
@@ -53,6 +54,10 @@ def _check_relations(schema: Schema) -> None:
     assert (parent.kind, child.kind, child.parents) == ("p", "r", (parent.oid,))
     assert seen.depends == (parent.oid,)
     assert (schema.names["public", "keyed"].key, parent.key) == ((2, 1), ())
+    keyed, naming = schema.names["public", "keyed"], schema.names["public", "naming"]
+    assert keyed.unique == {"keyed_pkey": (2, 1), "keyed_c_key": (3,), "keyed_expr_excl": (0,)}
+    assert (keyed.references, naming.references) == ((), (keyed.oid,))
+    assert schema.truncated_with([keyed]) == [naming]
     assert schema.has_heirs(parent)
     assert not schema.has_heirs(child)
     assert "parent" in (seen.definition or "")

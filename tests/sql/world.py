@@ -37,8 +37,15 @@ CUSTOMERS = _with(
     ),
     key=(1,),
 )
-ORDERS = table(101, "orders", ("id", INT), ("customer", INT), ("email", TEXT), ("total", NUMERIC))
-PLAIN = table(102, "plain", ("id", INT), ("txt", TEXT))
+ORDERS = _with(
+    table(101, "orders", ("id", INT), ("customer", INT), ("email", TEXT), ("total", NUMERIC)),
+    references=(100,),
+)
+PLAIN = _with(
+    table(102, "plain", ("id", INT), ("txt", TEXT)),
+    unique={"plain_txt": (2,), "plain_computed": (1, 0)},
+    references=(101,),
+)
 MAILS = _with(
     table(103, "mails", ("id", INT), ("mail", TEXT), kind="v"),
     definition=" SELECT id, email AS mail FROM customers WHERE note IS NOT NULL;",
@@ -68,7 +75,9 @@ LOGGED_VIEW = _with(
     definition=" SELECT email FROM logged;",
     depends=(108,),
 )
-LISTED = table(114, "listed", ("id", INT), ("tags", TEXT_ARRAY), ("marks", INT_ARRAY))
+LISTED = _with(
+    table(114, "listed", ("id", INT), ("tags", TEXT_ARRAY), ("marks", INT_ARRAY)), references=(106,)
+)
 AGED = _with(
     table(115, "aged", ("m", TEXT), ("r", TEXT), kind="v"),
     definition=" SELECT m, r FROM older a(i, m, r);",
@@ -112,7 +121,9 @@ PROTECTIONS = {
 SCHEMA = Schema(
     relations={relation.oid: relation for relation in RELATIONS},
     path=("pg_catalog", "public"),
-    system=frozenset({("pg_catalog", "pg_class"), ("information_schema", "tables")}),
+    system=frozenset(
+        {("pg_catalog", "pg_class"), ("pg_catalog", "pg_authid"), ("information_schema", "tables")}
+    ),
     types=(UserType(600, "public", "customers", "c", 100), UserType(601, "public", "plain", "c", 102)),
     functions={function.oid: function for function in FUNCTIONS},
     operators=(Operator("public", "~~~", TEXT, TEXT, 508),),

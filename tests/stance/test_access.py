@@ -218,3 +218,20 @@ def test_a_wide_pattern_for_a_narrow_one() -> None:
     """A role for one table becomes one for all."""
     wide = with_role(replace(FULL, tables=(TableRule(Pattern((ANY, ANY)), frozenset({Action.SELECT})),)))
     assert "roles.full.tables" in " ".join(found(POLICY, wide))
+
+
+def test_what_this_program_does_not_know() -> None:
+    """A field that another program wrote down, of the whole, a role or a rule, counts as weaker."""
+    before = written(POLICY)
+    support: dict[str, Any] = before["roles"]["support"]
+    for more in (
+        {"quota": 1},
+        {"limits": [*support["limits"], 1]},
+        {"columns": [{**support["columns"][0], "quota": 1}]},
+        {"tables": [{**support["tables"][0], "quota": 1}]},
+        {"when": {**support["when"], "quota": 1}},
+    ):
+        former = {**before, "roles": {**before["roles"], "support": support | more}}
+        assert any("does not know" in str(one) for one in weaker(former, before)), more
+        assert any("does not know" in str(one) for one in weaker(former, former)), more
+    assert any("does not know" in str(one) for one in weaker({**before, "quota": 1}, before))

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from strongroom.stance.access import UNENFORCED
 from strongroom.stance.model import Stance
-from strongroom.stance.sections import SECTIONS, weakenings
+from strongroom.stance.sections import COLUMN as COLUMN_FIELDS
+from strongroom.stance.sections import DATABASE as DATABASE_FIELDS
+from strongroom.stance.sections import HOLDER, KEYS, LOGIN, MACHINE, SECTIONS, weakenings
 
 COLUMN = {
     "type": "text",
     "encryption": "randomized",
     "key": None,
-    "tenant": None,
+    "tenant": "tenant_id",
     "pad": 16,
     "accept_leakage": False,
 }
@@ -53,6 +55,7 @@ BASE: dict[str, Any] = {
     "access": UNENFORCED,
     "keys": {
         "roots": ["file /etc/root.key"],
+        "reached": {"file /etc/root.key": []},
         "rotate_days": 730,
         "rotate_share": 0.5,
         "rotate_by_itself": True,
@@ -90,6 +93,7 @@ WEAKER: list[tuple[str, object, str]] = [
     (f"{NOTE}/accept_leakage", True, "leakage"),
     (f"{NOTE}/key", "public.people.iban", "another column"),
     (f"{NOTE}/type", "bytea", "its type"),
+    (f"{NOTE}/tenant", "session", "those keys of tenants"),
     ("databases/other", DATABASE, "databases.other: can be reached now"),
     (f"{DB}/server", "elsewhere:5432/shop", "another server"),
     (f"{DB}/user", "postgres", "another user"),
@@ -123,6 +127,9 @@ WEAKER: list[tuple[str, object, str]] = [
     ("keys/tenants_cache_seconds", 86_400, "after it was withdrawn"),
     ("keys/tenants_add", "automatic", "clients have keys"),
     ("keys/tenants_own", {}, "keys.tenants.own.shop@acme"),
+    ("keys/rotate_share", 0.9, "keys are used more often"),
+    ("keys/tenants_destroy_delay_days", 1, "keys of tenants are destroyed sooner"),
+    ("keys/reached", {"file /etc/root.key": ["evil"]}, "stands before it"),
     ("keys/approvals", False, "keys.approvals"),
     ("keys/approvals/for", ["export"], "keys.approvals"),
     ("machine/core_dumps", True, "STRONGROOM_CORE_DUMPS"),
@@ -190,6 +197,23 @@ def test_a_field_that_is_gone() -> None:
     """A field that a former program wrote down and this one does not counts as weaker."""
     assert weakenings(Stance(BASE), changed("machine/core_dumps", None)) != []
     assert weakenings(changed("machine/core_dumps", None), Stance(BASE)) == []
+
+
+@pytest.mark.parametrize("path", ["protection", "keys", "keys/approvals", "login", "machine", DB, NOTE, APP])
+def test_a_field_that_is_not_known(path: str) -> None:
+    """One that another program wrote down counts, whatever it may have been for."""
+    more = changed(f"{path}/quota", 1)
+    assert "does not know" in str(weakenings(more, Stance(BASE)))
+    assert "does not know" in str(weakenings(more, more))
+    assert weakenings(Stance(BASE), more) == []
+
+
+def test_every_field_is_tried() -> None:
+    """Each that is compared has a line above that weakens it."""
+    tried = {path.split("/")[-1] for path, _, _ in WEAKER}
+    assert {
+        name for fields in (DATABASE_FIELDS, COLUMN_FIELDS, HOLDER, LOGIN, KEYS, MACHINE) for name in fields
+    } <= {*tried, "columns"}
 
 
 # ---------------------------------------------------------------------------------- whatever the values are

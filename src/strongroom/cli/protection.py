@@ -138,7 +138,7 @@ def accept(
         Acceptance(state.engine).sign(signed, people)
     finally:
         state.close()
-    until = f"{signed.expires:%H:%M}Z"
+    until = f"{signed.expires:%Y-%m-%d %H:%MZ}"
     words = f"{', '.join(people)} signed it: the gateway takes that configuration until {until}"
     done = {"signed_by": list(people), "until": signed.expires.isoformat()}
     print_done(done, words, as_json=json)

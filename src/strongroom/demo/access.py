@@ -9,12 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-import yaml
 
-from strongroom.secret import Secret
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.waiting import wait_until
-from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier
 
 QUERY = "SELECT name, email, iban, born FROM customers WHERE id = 1"
 
@@ -40,7 +37,9 @@ ROLES: dict[str, Any] = {
 def as_three(gateway: Gateway, quote: Callable[[str, str], None]) -> tuple[list[str], list[str], str]:
     """What the application and the analyst see, and what the intern hears."""
     password = secrets.token_urlsafe()
-    _give_roles(gateway, password)
+    held = {gateway.account.name: ["application"], "analyst": ["analyst"], "intern": ["intern"]}
+    gateway.give_roles(ROLES, held, password)
+    gateway.signal(signal.SIGHUP)
     quote(QUERY, "cyan")
     wait_until(lambda: _may_log_in(gateway, password), "the gateway knows the analyst")
     with psycopg.connect(gateway.uri()) as application:
@@ -53,18 +52,6 @@ def as_three(gateway: Gateway, quote: Callable[[str, str], None]) -> tuple[list[
     except psycopg.Error as error:
         return whole, masked, str(error).splitlines()[0]
     return whole, masked, ""
-
-
-def _give_roles(gateway: Gateway, password: str) -> None:
-    written = yaml.safe_load(gateway.configuration.read_text())
-    database = gateway.database
-    written["roles"] = {name: {"databases": [database], **role} for name, role in ROLES.items()}
-    written["accounts"][gateway.account.name]["roles"] = ["application"]
-    for name in ("analyst", "intern"):
-        verifier = make_verifier(Secret(password), secrets.token_bytes(SALT_BYTES)).text()
-        written["accounts"][name] = {"databases": [database], "password": verifier, "roles": [name]}
-    gateway.configure(written)
-    gateway.signal(signal.SIGHUP)
 
 
 def _may_log_in(gateway: Gateway, password: str) -> bool:

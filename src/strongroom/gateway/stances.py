@@ -21,7 +21,11 @@ from strongroom.config import (
     core_dumps_allowed,
 )
 from strongroom.config.access import declared, policy_of
+from strongroom.config.awskms_address import AwsKmsAddress
+from strongroom.config.kmip_address import KmipAddress
+from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress
+from strongroom.config.vault_address import VaultAddress
 from strongroom.errors import UnreadableConfiguration
 from strongroom.gateway.certificate import parse_pin
 from strongroom.gateway.tls import SslMode
@@ -138,11 +142,12 @@ def _person(person: Person) -> Section:
 
 def _keys(keys: Keys | None) -> Section:
     if keys is None:
-        return {"roots": [], "tenants_own": {}, "approvals": {}}
+        return {"roots": [], "reached": {}, "tenants_own": {}, "approvals": {}}
     approvals, tenants = keys.approvals, keys.tenants
     delay = tenants.destroy_delay_days
     return {
         "roots": sorted(map(_root, keys.roots)),
+        "reached": {_root(one): _way(one) for one in (*keys.roots, *tenants.own.values())},
         "rotate_days": keys.rotate.days,
         "rotate_share": keys.rotate.share,
         "rotate_by_itself": keys.rotate.by_itself,
@@ -162,6 +167,21 @@ def _root(address: RootAddress) -> str:
     if isinstance(address, FileAddress):
         return f"file {address.path}"
     return name_of(address) or provider_of(address)
+
+
+def _way(address: RootAddress) -> list[str]:
+    """Who else would see what a root opens: the program that is loaded, the server, who vouches for it."""
+    if isinstance(address, Pkcs11Address):
+        return [f"module {address.module}"]
+    if isinstance(address, AwsKmsAddress):
+        return [f"endpoint {address.endpoint or address.region}", _vouching(address.ca)]
+    if isinstance(address, VaultAddress | KmipAddress):
+        return [_vouching(address.ca)]
+    return []
+
+
+def _vouching(ca: Path | None) -> str:
+    return "system" if ca is None else _digest(ca)
 
 
 def _digest(path: Path) -> str:

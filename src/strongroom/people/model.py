@@ -8,7 +8,7 @@ an identity provider (OpenID Connect) are others, and only their claims differ: 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -69,11 +69,16 @@ class Credential:
     revoked: bool = False
 
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""By so much the clock may be set back, as time servers do, before what was given counts no more."""
+
+
 class Verdict(Enum):
     """What a credential whose password was shown is worth."""
 
     GOOD = "good"
     EXPIRED = "expired"
+    FROM_THE_FUTURE = "from the future"
     REVOKED = "revoked"
     ANOTHER_DATABASE = "another database"
     ANOTHER_ADDRESS = "another address"
@@ -83,6 +88,8 @@ def judge(credential: Credential, *, database: str, source: str, now: datetime) 
     """Whether it opens a session here, now, for who comes from there."""
     if credential.revoked:
         return Verdict.REVOKED
+    if credential.second_factor_at > now + CLOCKS_DIFFER:
+        return Verdict.FROM_THE_FUTURE  # the clock was set back, which shall not make it last longer
     if now >= min(credential.expires, credential.session_until):
         return Verdict.EXPIRED
     if credential.database != database:

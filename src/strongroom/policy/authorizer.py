@@ -76,9 +76,9 @@ class Authorizer:
         asker = Asker(subject, held.names, active, context_of(circumstances) if self._files else UNASKED)
         verdict = self._verdict(asker, accesses)
         limits = held.limits.narrowed(rows=verdict.reads, reveals=verdict.reveals)
-        residual = Residual(answers, limits)
+        residual = Residual(answers, limits, limits.spent(circumstances))
         uncounted = verdict.computes and limits.reveals_per_hour is not None
-        if uncounted or limits.spent(circumstances):
+        if uncounted or residual.spent:
             remark = _UNCOUNTED if uncounted else _SPENT
             reasons = tuple(Reason(access, DENY, held.limited_by, remark=remark) for access in accesses)
             return Decision(DENY, {}, reasons, residual)

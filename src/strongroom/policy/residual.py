@@ -65,9 +65,11 @@ class Residual:
     """Each condition of the subject's roles, and whether it held."""
     limits: Limits = UNLIMITED
     """Those that this statement uses up; none where it shows nothing."""
+    spent: bool = False
+    """Whether one of them was used up already, and the statement denied for it."""
 
     def hold(self, circumstances: "Circumstances") -> bool:
         """Whether the decision stands under these circumstances; if not, it is to be made anew."""
-        if self.limits.spent(circumstances):
+        if self.limits.spent(circumstances) is not self.spent:
             return False
         return all(conditions.hold(circumstances) is answer for conditions, answer in self.answers)

@@ -5,11 +5,11 @@ and remembers the answers for as long as the judge's standing is the same: who a
 which of its conditions hold. What is denied raises `AccessDenied`, with the names of what was asked for and
 no more.
 
-Used by `guard`, and `questions` by ``strongroom policy explain``; pure.
+Used by `guard`, and its questions by ``strongroom policy explain``; pure.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -93,6 +93,23 @@ def questions(statement: Resolved, schema: Schema, database: str) -> Questions:
     )
 
 
+def needs_nothing(statement: Resolved) -> bool:
+    """Whether it may be said by whom no role counts: conditions may hang on what the session says by it."""
+    return statement.free and not statement.accesses
+
+
+def revealed(
+    statement: Resolved, asked: Questions, decision: Decision, counts: Callable[[Resource], bool]
+) -> int:
+    """How many values of each row come unmasked, and count as revealed."""
+    seen = {
+        column
+        for column, one in asked.shown.items()
+        if one.resource not in decision.masks and counts(one.resource)
+    }
+    return sum(one.column in seen for one in statement.outputs or ())
+
+
 class Policing:
     """The judge of one session, and what it said."""
 
@@ -149,8 +166,8 @@ class Policing:
         self._assumption.ask(text, wish)
 
     def _passed(self, statement: Resolved, schema: Schema, tenant: str) -> Resolved:
-        if statement.assumes is not None:
-            return statement  # which was asked about, and needs no role that counts already
+        if statement.assumes is not None or needs_nothing(statement):
+            return statement  # without which no role might ever come to count
         if statement.defines is not None:
             # What PREPARE and DECLARE name is run by Bind and Execute, too, which ask no more.
             statement = replace(statement, defines=self._passed(statement.defines, schema, tenant))
@@ -161,8 +178,7 @@ class Policing:
         if self._filters_unseen(asked.accesses, tenant):
             statement = replace(statement, hushed=True)
         if decision.residual.limits != UNLIMITED:
-            seen = self._seen(asked, decision)
-            statement = replace(statement, metered=sum(one.column in seen for one in statement.outputs or ()))
+            statement = replace(statement, metered=revealed(statement, asked, decision, self._judge.counts))
         if not decision.masks:
             return statement
         masks = {column: decision.masks.get(one.resource) for column, one in asked.shown.items()}
@@ -176,16 +192,7 @@ class Policing:
         decision = self._judge.decide((*asked.accesses, *asked.shown.values()), self._saying(tenant))
         assumed = self._assumption.role
         plan = plan_of(statement, schema, asked.accesses, asked.shown, decision, assumed=assumed)
-        seen = self._seen(asked, decision)
-        return Recorded(plan, sum(one.column in seen for one in statement.outputs or ()))
-
-    def _seen(self, asked: Questions, decision: Decision) -> set[ColumnId]:
-        """The columns whose values come as they are, and count as revealed."""
-        return {
-            column
-            for column, one in asked.shown.items()
-            if one.resource not in decision.masks and self._judge.counts(one.resource)
-        }
+        return Recorded(plan, revealed(statement, asked, decision, self._judge.counts))
 
     def spend(self, statement: Resolved, rows: int) -> None:
         """So many rows of the statement are to go to the client; raises `BudgetSpent`."""

@@ -66,6 +66,10 @@ SELECT pg_catalog.json_build_object(
           AND NOT pg_catalog.starts_with(k.conname, 'strongroom_not_null_')),
       'key', (SELECT k.conkey FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'p'
         AND NOT k.condeferrable),
+      'unique', (SELECT COALESCE(pg_catalog.json_object_agg(k.conname, k.conkey), '{}')
+        FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid AND k.contype IN ('p', 'u', 'x')),
+      'references', ARRAY(SELECT DISTINCT k.confrelid::pg_catalog.int8 FROM pg_catalog.pg_constraint k
+        WHERE k.conrelid = r.oid AND k.contype = 'f'),
       'definition', CASE WHEN r.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(r.oid) END,
       'depends', ARRAY(SELECT DISTINCT u.refobjid::pg_catalog.int8 FROM used u
         WHERE u.relid = r.oid AND u.refobjid <> r.oid

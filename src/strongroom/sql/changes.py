@@ -18,7 +18,7 @@ from strongroom.sql.narrowing import marked, narrows
 from strongroom.sql.parse import Node, unpack
 from strongroom.sql.queries import QUERIES, select, targets, with_clause
 from strongroom.sql.run import Run, only
-from strongroom.sql.schema import SESSION, Column, Protection, Relation, Row
+from strongroom.sql.schema import SESSION, Column, ColumnId, Protection, Relation, Row
 from strongroom.sql.scope import Item, Named, Scope, Source, quoted
 from strongroom.sql.sources import find, from_clause, relation_columns
 from strongroom.sql.tenants import EXACT, apart, check_naming, learn, row_of, stored
@@ -405,7 +405,10 @@ def _on_conflict(
             if value.protection is not None:
                 compare(value, NULL, "ON CONFLICT")
         else:
-            plain(expression(run, scope, element["expr"]), "ON CONFLICT")
+            value = plain(expression(run, scope, element["expr"]), "ON CONFLICT")
+        run.uses.filter(value)  # as PostgreSQL wants SELECT on them: it tells which rows have such values
+    if "conname" in body.get("infer", {}):
+        run.uses.filtered |= _constrained(relation, body["infer"]["conname"])
     only_target = Scope(scope.parent, Source([target], list(target.columns)), scope.ctes)
     condition(run, only_target, body.get("infer", {}).get("whereClause"))
     both = Source([target, Item("excluded", columns, relation=relation)], [*target.columns, *columns])
@@ -415,6 +418,14 @@ def _on_conflict(
     if "targetList" in body:
         run.uses.on(Action.UPDATE, relation)
     _store_set(run, inner, relation, body.get("targetList", []), there)
+
+
+def _constrained(relation: Relation, name: str) -> set[ColumnId]:
+    """The columns of a constraint; all, where it is not known, or is on more than columns."""
+    attnums = relation.unique.get(name, (0,))
+    if 0 in attnums:
+        attnums = tuple(column.attnum for column in relation.columns)
+    return {(relation.oid, attnum) for attnum in attnums}
 
 
 def _excluded(column: Named, row: Row | None) -> Value:

@@ -7,12 +7,13 @@ to do all that a statement of its kind could do to what it names. Called by `res
 
 from dataclasses import replace
 
-from strongroom.errors import Denied
+from strongroom.errors import ConstructRefused, Denied
 from strongroom.policy.model import Action
-from strongroom.sql.access import Access, unseen
+from strongroom.sql.access import Access, named, unseen
 from strongroom.sql.caution import calls
 from strongroom.sql.describing import describes
 from strongroom.sql.parse import unpack
+from strongroom.sql.placing import placed
 from strongroom.sql.statement import Resolved
 from strongroom.sql.task import Task
 from strongroom.sql.utility import understand
@@ -27,6 +28,10 @@ _FREE = frozenset({
 })  # fmt: skip
 _ON_RELATIONS = {"TruncateStmt": Action.TRUNCATE, "LockStmt": Action.UPDATE}
 _ROLES = frozenset({"role", "session_authorization"})
+# Transactions that outlive their session, which any session of the same upstream user can end.
+_LASTING = frozenset({"TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"})
+LASTING = Access(Action.CALL, "pg_catalog", "pg_prepared_xact")
+"""Asked for by the function that lists them: such statements have none of their own."""
 
 
 def policed(task: Task) -> Resolved:
@@ -37,8 +42,11 @@ def policed(task: Task) -> Resolved:
         if task.found.near:
             raise
         unfollowed = replace(task, context=replace(task.context, policed=False))
-        accesses = _unfollowed(task)
+        accesses, kept = _unfollowed(task), _kept(task)
         resolved = understand(unfollowed)
+        if kept is not None:
+            accesses |= kept
+            resolved = replace(resolved, context_free=False)
         if resolved.defines is not None:
             resolved = replace(resolved, defines=replace(resolved.defines, accesses=accesses))
     else:
@@ -77,20 +85,44 @@ def _unfollowed(task: Task) -> frozenset[Access]:
     return accesses
 
 
+def _kept(task: Task) -> frozenset[Access] | None:
+    """Of CREATE TABLE AS EXECUTE: what was prepared does it, and no mask can follow its rows there."""
+    tags, body = [task.tag], task.body
+    while tags[-1] in _HOLD_QUERIES | {"CreateTableAsStmt"}:
+        tag, body = unpack(body["query"])
+        tags.append(tag)
+    if tags[-1] != "ExecuteStmt" or "CreateTableAsStmt" not in tags:
+        return None
+    prepared = task.context.prepared.get(body["name"])
+    if prepared is None:
+        raise ConstructRefused("CREATE TABLE AS EXECUTE names a statement that is not known here")
+    schema = task.ground.schema
+    columns = (one.column for one in prepared.outputs or () if one.column is not None)
+    return prepared.accesses | {
+        Access(Action.REVEAL, *named(schema, column)) for column in columns if column[0] in schema.relations
+    }
+
+
 def _of_utility(task: Task) -> frozenset[Access]:
     """What a statement does that is no query."""
     called = calls(task.found, task.ground, task.context.search_path)
+    if task.body.get("kind") in _LASTING:
+        return called | {LASTING}
     setting = str(task.body.get("name", "")).lower()  # PostgreSQL finds settings so, quoted ones too
     if task.tag in _FREE or (task.tag == "VariableSetStmt" and setting not in _ROLES):
         return called
     if task.tag == "CopyStmt":
         return called
     action = _ON_RELATIONS.get(task.tag)
+    return called | (placed(task) if action is None else _done_to(task, action))
+
+
+def _done_to(task: Task, action: Action) -> frozenset[Access]:
+    """TRUNCATE and LOCK: the relations that they name, whosever they are, and those that go with them."""
     schema = task.ground.schema
     relations = [schema.relations[oid] for oid in task.found.relations]
-    if action is not None:
-        unknown = {Access(action, "", name) for name in task.found.unknown}
-        return called | unknown | {Access(action, one.schema, one.name) for one in relations}
-    if not relations:
-        return called | {Access(Action.DDL)}
-    return called | {Access(Action.DDL, one.schema, one.name) for one in relations}
+    if task.body.get("behavior") == "DROP_CASCADE":
+        relations += schema.truncated_with(relations)
+    named = {(one.schema, one.name) for one in relations} | task.found.system
+    unknown = {("", name) for name in task.found.unknown}
+    return frozenset(Access(action, *name) for name in named | unknown)

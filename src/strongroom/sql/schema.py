@@ -8,7 +8,7 @@ there.)
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
@@ -107,6 +107,8 @@ class Relation:
     calls: tuple[int, ...] = ()  # functions of users that these, and triggers, call
     column_order: tuple[int, ...] | None = None  # attnums in the order before `protect` swapped a column
     key: tuple[int, ...] = ()  # attnums of its primary key
+    unique: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # attnums by the constraint's name
+    references: tuple[int, ...] = ()  # relations that its foreign keys name
     keys: Mapping[int, frozenset[int]] = field(default_factory=dict)  # attnum -> ids of keys its CHECK allows
 
     def ordered(self) -> tuple[Column, ...]:
@@ -181,6 +183,22 @@ class Schema:
         """Whether other tables inherit from one, or are its partitions."""
         return any(relation.oid in other.parents for other in self.relations.values())
 
+    def truncated_with(self, relations: Iterable[Relation]) -> list[Relation]:
+        """What TRUNCATE CASCADE empties besides: what refers to these, their heirs, and so on.
+
+        Source: ExecuteTruncate, which asks for the privilege on what refers to them, and not on heirs.
+        """
+        emptied = {relation.oid for relation in relations}
+        referring: dict[int, Relation] = {}
+        pending = True
+        while pending:
+            heirs = {one.oid for one in self.relations.values() if emptied.intersection(one.parents)}
+            more = {one.oid: one for one in self.relations.values() if emptied.intersection(one.references)}
+            pending = not (heirs | more.keys()) <= emptied
+            emptied |= heirs | more.keys()
+            referring |= more
+        return list(referring.values())
+
     def find(self, schema: str | None, name: str, path: tuple[str, ...]) -> Relation | tuple[str, str] | None:
         """The relation that a name means under a search path; (schema, name) for one of PostgreSQL's own.
 
@@ -238,6 +256,8 @@ def _relation(item: Mapping[str, Any]) -> Relation:
         calls=tuple(item["calls"]),
         column_order=_column_order(item),
         key=tuple(item.get("key") or ()),
+        unique={name: tuple(attnums) for name, attnums in item.get("unique", {}).items()},
+        references=tuple(item.get("references", ())),
         keys={attnum: key_ids_in(definition) for attnum, definition in item.get("checks", ())},
     )
 

@@ -81,6 +81,11 @@ def assumed(body: Node) -> str | None:
     return ",".join(_constant(arg) or "" for arg in body.get("args", ())) or None
 
 
+def says_tenant(body: Node) -> bool:
+    """Whether it says whose values are meant, or takes that back: nothing but a word of the session's own."""
+    return str(body.get("name", "")).lower() == TENANT_SETTING
+
+
 def set_config(arguments: list[Node]) -> Barrier:
     """What a call of set_config does; a value that is not constant may not reach a pinned setting."""
     name = _constant(arguments[0]) if arguments else None

@@ -167,6 +167,7 @@ class Resolved:
     text: str = field(default="", repr=False)  # of PREPARE, as the client wrote it: to be analysed anew
     copy: Copy | None = None
     assumes: str | None = field(default=None, repr=False)  # of SET strongroom.role: what it says
+    free: bool = False  # BEGIN, ROLLBACK, SET strongroom.tenant: reads nothing and makes nothing last
     accesses: frozenset[Access] = frozenset()  # but for columns that are output as they stand
     metered: int | None = None  # values that each of its rows reveals, where rows are counted against limits
     hushed: bool = False  # it filters by what its client may not see: errors say nothing of values

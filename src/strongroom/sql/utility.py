@@ -17,7 +17,7 @@ from strongroom.sql.definitions import DEFINITIONS, create_table_as
 from strongroom.sql.parse import unpack
 from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
 from strongroom.sql.queries import QUERIES
-from strongroom.sql.settings import assumed, set_statement
+from strongroom.sql.settings import assumed, says_tenant, set_statement
 from strongroom.sql.statement import Barrier, Kind, Resolved
 from strongroom.sql.task import Task, outputs, query
 
@@ -84,12 +84,14 @@ def transaction(task: Task) -> Resolved:
     """BEGIN, COMMIT, SAVEPOINT and their kin."""
     kind = task.body["kind"].removeprefix("TRANS_STMT_").lower().replace("_", " ")
     barriers = Barrier.CATALOG if kind == "commit prepared" else Barrier.NONE  # of another transaction
-    return task.untouched(Kind.TRANSACTION, barriers, transaction="begin" if kind == "start" else kind)
+    kind = "begin" if kind == "start" else kind
+    return task.untouched(Kind.TRANSACTION, barriers, transaction=kind, free=kind in {"begin", "rollback"})
 
 
 def set_(task: Task) -> Resolved:
     """SET and RESET."""
-    return task.untouched(Kind.SET, set_statement(task.body), assumes=assumed(task.body))
+    barriers, free = set_statement(task.body), says_tenant(task.body)
+    return task.untouched(Kind.SET, barriers, assumes=assumed(task.body), free=free)
 
 
 def discard(task: Task) -> Resolved:

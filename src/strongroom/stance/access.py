@@ -6,7 +6,8 @@ change of them does is not to be told from their text: any is taken to weaken. C
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from datetime import timedelta
 from typing import Any
 
 from strongroom.policy.model import Action, DataClass, Mask
@@ -15,6 +16,7 @@ from strongroom.policy.pattern import Pattern
 from strongroom.policy.residual import UNLIMITED, Limits
 from strongroom.policy.roles import ColumnRule, FunctionRule, Policy, Role, TableRule
 from strongroom.stance.model import Section, Weakening
+from strongroom.stance.orders import UNKNOWN
 from strongroom.stance.rules import wider
 from strongroom.stance.when import When, implied, when_of
 
@@ -70,6 +72,7 @@ def weaker(before: Section, after: Section) -> Iterator[Weakening]:
     if not after["enforced"]:
         yield Weakening("roles", "no role restricts anybody any more: accounts may do everything")
         return
+    yield from _unknown(before)
     yield from _files(before, after)
     yield from _classes(before, after)
     yield from _offers(before, after)
@@ -81,6 +84,26 @@ def weaker(before: Section, after: Section) -> Iterator[Weakening]:
         yield from roles.widened(holder, was, becomes)
     for name in sorted(held & roles.before.keys()):
         yield from roles.rules(name)
+
+
+def _unknown(before: Section) -> Iterator[Weakening]:
+    """What another program wrote down of roles, and this one cannot read."""
+    for name in sorted(before.keys() - written(Policy()).keys()):
+        yield Weakening("roles", UNKNOWN.format(name))
+    for role, found in sorted(before["roles"].items()):
+        for name in sorted({more for known, one in _read_of(found) for more in one.keys() - known}):
+            yield Weakening(f"roles.{role}", UNKNOWN.format(name))
+        if len(found["limits"]) > len(_ROLE["limits"]):
+            yield Weakening(f"roles.{role}", UNKNOWN.format("limits"))
+
+
+def _read_of(role: Section) -> Iterator[tuple[Set[str], Section]]:
+    """Each part of a role, with the names that are known in it."""
+    yield _ROLE.keys(), role
+    yield _ROLE["when"].keys(), role["when"]
+    yield from ((_TABLE.keys(), rule) for rule in role["tables"])
+    yield from ((_COLUMN.keys(), rule) for rule in role["columns"])
+    yield from ((_OFFER.keys(), role[way]) for way in ("temporary", "break_glass") if role.get(way))
 
 
 def _files(before: Section, after: Section) -> Iterator[Weakening]:
@@ -244,10 +267,7 @@ def _refuses(role: Role) -> bool:
 def _role(role: Role) -> Section:
     return {
         "databases": sorted(role.databases),
-        "tables": [
-            {"about": _about(rule.about), "actions": sorted(rule.actions), "nothing": rule.nothing}
-            for rule in role.tables
-        ],
+        "tables": [_table(rule) for rule in role.tables],
         "columns": [_column(rule) for rule in role.columns],
         "functions": [_about(rule.about) for rule in role.functions],
         "when": when_of(role.conditions),
@@ -264,6 +284,10 @@ def _offer(offer: Offer | None) -> Section | None:
         return None
     seconds = int(offer.longest.total_seconds())
     return {"longest": seconds, "by": sorted(offer.by), "approvals": offer.approvals}
+
+
+def _table(rule: TableRule) -> Section:
+    return {"about": _about(rule.about), "actions": sorted(rule.actions), "nothing": rule.nothing}
 
 
 def _column(rule: ColumnRule) -> Section:
@@ -307,3 +331,9 @@ def _read_column(rule: Section) -> ColumnRule:
 
 def _pattern(parts: Sequence[Sequence[str]]) -> Pattern:
     return Pattern(tuple(tuple(part) for part in parts))
+
+
+_ROLE = _role(Role("", frozenset()))
+_TABLE, _COLUMN = _table(TableRule(Pattern(()))), _column(ColumnRule(Pattern(())))
+_OFFER = _offer(Offer(frozenset(), timedelta())) or {}
+"""Empty ones, for the names that are known."""

@@ -15,6 +15,14 @@ Order = Callable[[Any, Any], bool]
 Fields = Mapping[str, tuple[Order, str]]
 """For each field its order, and what to say where the later value protects less."""
 
+UNKNOWN = "this program does not know what the former one protected by `{}`"
+
+
+def elsewhere(before: Any, after: Any) -> bool:
+    """What is held against each other by itself, and not here."""
+    del before, after
+    return True
+
 
 def same(before: Any, after: Any) -> bool:
     """Any change counts."""
@@ -51,6 +59,12 @@ def pinned(before: Any, after: Any) -> bool:
     return not before or (bool(after) and set(after) <= set(before))
 
 
+def never(before: Any, after: Any) -> bool:
+    """What nobody here can read."""
+    del before, after
+    return False
+
+
 def ranked(*loosest_first: str) -> Order:
     """Words from the loosest to the strictest; one that is not known is the loosest."""
     ranks = {word: rank for rank, word in enumerate(loosest_first, start=1)}
@@ -58,10 +72,11 @@ def ranked(*loosest_first: str) -> Order:
 
 
 def compared(place: str, fields: Fields, before: Section, after: Section) -> Iterator[Weakening]:
-    """Field by field. One that the former program did not write down says nothing; one that is gone does."""
+    """Field by field. One that the former program did not write down says nothing; one that is gone does.
+
+    So does one that this program does not know, whatever it may have been for.
+    """
     for name in sorted(before):
-        if name not in fields:
-            continue
-        order, words = fields[name]
+        order, words = fields.get(name, (never, UNKNOWN.format(name)))
         if name not in after or not order(before[name], after[name]):
             yield Weakening(place, words)

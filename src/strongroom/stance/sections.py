@@ -12,8 +12,10 @@ from types import MappingProxyType
 from strongroom.stance import access
 from strongroom.stance.model import Section, Stance, Weakening
 from strongroom.stance.orders import (
+    UNKNOWN,
     Fields,
     compared,
+    elsewhere,
     no_less,
     no_more,
     pinned,
@@ -35,7 +37,7 @@ def weakenings(before: Stance, after: Stance) -> list[Weakening]:
     for name, section in before.sections.items():
         compare = SECTIONS.get(name)
         if compare is None or name not in after.sections:
-            found.append(Weakening(name, "this program does not know what the former one protected by it"))
+            found.append(Weakening(name, UNKNOWN.format(name)))
         else:
             found += compare(section, after.sections[name])
     return sorted(set(found))
@@ -51,6 +53,8 @@ def _protection(before: Section, after: Section) -> Iterator[Weakening]:
         yield Weakening("protection", "nobody is asked any more before something protects less")
     elif not _asks_no_less(before, after):
         yield Weakening("protection", "fewer people sign, or others, or with other keys")
+    for name in sorted(before.keys() - {"needed", "by"}):
+        yield Weakening("protection", UNKNOWN.format(name))
 
 
 def _asks_no_less(before: Section, after: Section) -> bool:
@@ -69,6 +73,8 @@ def _approvals(before: Section, after: Section) -> Iterator[Weakening]:
         and set(after["approvals"]["for"]) >= set(former["for"])
     ):
         yield Weakening("keys.approvals", "fewer people sign what is done to keys, or others, or fewer acts")
+    for name in sorted(former.keys() - {"needed", "by", "for"}):
+        yield Weakening("keys.approvals", UNKNOWN.format(name))
 
 
 # ------------------------------------------------------------------------------------------------ databases
@@ -89,6 +95,7 @@ DATABASE: Fields = {
     "client_ca": (same_or_to(None), "other authorities vouch for clients"),
     "functions": (within, "more functions may be called near protected columns"),
     "idle_seconds": (no_more, "silent sessions last longer"),
+    "columns": (elsewhere, "its columns are written down no more"),
 }
 
 COLUMN: Fields = {
@@ -159,6 +166,9 @@ KEYS: Fields = {
     "tenants_cache_seconds": (no_more, "a tenant's key is used longer after it was withdrawn"),
     "tenants_add": (ranked("automatic", "by_hand"), "clients have keys of tenants made"),
     "tenants_destroy_delay_days": (no_less, "keys of tenants are destroyed sooner"),
+    "tenants_own": (elsewhere, "the providers of tenants' keys are written down no more"),
+    "reached": (elsewhere, "how roots are reached is written down no more"),
+    "approvals": (elsewhere, "who signs what is done to keys is written down no more"),
 }
 
 MACHINE: Fields = {"core_dumps": (no_more, "STRONGROOM_CORE_DUMPS lets others look into the memory")}
@@ -170,6 +180,10 @@ def _keys(before: Section, after: Section) -> Iterator[Weakening]:
     for name, address in sorted(before["tenants_own"].items()):
         if after["tenants_own"].get(name) != address:
             yield Weakening(f"keys.tenants.own.{name}", "the tenant's key is held by another provider")
+    for name, way in sorted(before.get("reached", {}).items()):
+        if after["reached"].get(name, way) != way:
+            words = f"{name}: other authorities vouch for it, or another program or server stands before it"
+            yield Weakening("keys", words)
 
 
 def _machine(before: Section, after: Section) -> Iterator[Weakening]:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -134,6 +134,25 @@ class Gateway(Temporary):
     def configure(self, configuration: Mapping[str, object]) -> None:
         """Writes the configuration; it counts from the next ``launch`` or ``reload``."""
         self.configuration.write_text(yaml.safe_dump(dict(configuration), sort_keys=False))
+
+    def give_roles(
+        self,
+        roles: Mapping[str, Mapping[str, object]],
+        held: Mapping[str, Sequence[str]],
+        password: str,
+        **more: object,
+    ) -> None:
+        """Writes roles, in this database, and which of them each account holds; `more` stands beside them.
+
+        Accounts that are not there yet are made, with this one password; those that hold nothing any more go.
+        """
+        written = yaml.safe_load(self.configuration.read_text())
+        before, made = written["accounts"], {"databases": [self.database], "password": _verifier(password)}
+        written["roles"] = {name: {"databases": [self.database], **role} for name, role in roles.items()}
+        written["accounts"] = {
+            name: {**before.get(name, made), "roles": list(names)} for name, names in held.items()
+        }
+        self.configure({**written, **more})
 
     def launch(self) -> None:
         """Starts the process and waits until it takes connections."""

@@ -45,11 +45,21 @@ roles:
       public.orders.*: reveal
     when: {{second_factor: 15m, hours: Mon-Fri 08:00-18:00 Europe/Berlin}}
     limits: {{rows_per_hour: 1000}}
+  counted:
+    databases: [shop]
+    tables: {{public.customers: [select]}}
+    columns: {{"*": reveal, public.customers.email: {{show: {{mask: email}}}}}}
+    limits: {{reveals_per_hour: 100}}
+  dba:
+    databases: [shop]
+    tables: {{"*": [ddl]}}
+    when: {{assumed: yes, second_factor: 5m}}
 accounts:
   app: {{databases: [shop], roles: [application]}}
   other: {{databases: [far], roles: [application]}}
 people:
   anna: {{databases: [shop], roles: [support]}}
+  carl: {{databases: [shop], roles: [counted, dba]}}
 """
 WORK = ("--second-factor", "5m", "--at", "2026-11-23 10:00 Europe/Berlin")
 
@@ -156,7 +166,43 @@ def test_several_statements(explain: Explain) -> None:
         (2, "delete public.orders", "yes"),
         (2, "delete_all public.orders", "no"),
     ]
-    assert rows[0]["by"] == "roles.application"
+    assert rows[0]["by"] == "needs no role"
+    run = explain("app", "SELECT 1; SELECT 2", "--json")
+    assert [row["by"] for row in json.loads(run.stdout)["accesses"]] == ["roles.application"] * 2
+
+
+def test_limits(explain: Explain) -> None:
+    """What a statement uses up of them, by which number; one that reads nothing uses nothing up."""
+    told = json.loads(explain("anna", "SELECT id, email FROM customers", *WORK, "--json").stdout)
+    assert told["limits"] == [
+        {"statement": 1, "rows_per_hour": 1000, "reveals_per_hour": None, "reveals_per_row": 1}
+    ]
+    shown = explain("anna", "SELECT id FROM customers", *WORK).stdout.splitlines()
+    assert shown[-2:] == ["at most 1000 rows an hour", "permitted"]
+    assert json.loads(explain("anna", "SELECT 1", *WORK, "--json").stdout)["limits"] == []
+    assert json.loads(explain("app", "SELECT id FROM customers", "--json").stdout)["limits"] == []
+    few = explain("carl", "SELECT id, email, note FROM customers; SELECT 1").stdout.splitlines()
+    assert few[-2] == "statement 1: at most 100 revealed values an hour; each row reveals 2"
+    assert explain("carl", "SELECT lower(note) FROM customers").status == 1
+
+
+def test_a_role_that_is_to_be_assumed(explain: Explain) -> None:
+    """By whom it may be, with which second factor, and what it then gives."""
+    sql, fresh = "SET strongroom.role = 'dba: order 17'", ("--second-factor", "1m")
+    assert answers(explain("carl", sql, *fresh, "--json")) == {"assume dba": ("yes", "roles.dba.when")}
+    assert answers(explain("carl", sql, "--json"))["assume dba"][0] == "no"
+    assert answers(explain("anna", sql, *WORK, "--json"))["assume dba"][0] == "no"
+    assert explain("carl", "SET strongroom.role = 'dba'", *fresh).stdout.startswith("refused: ")
+    assert explain("carl", "DROP TABLE orders", *fresh).status == 1
+    assert explain("carl", "DROP TABLE orders", *fresh, "--assumed", "dba").status == 0
+
+
+def test_what_needs_no_role(explain: Explain) -> None:
+    """What says whose values are meant, and what begins and takes back: a condition may hang on it."""
+    for sql in ("BEGIN", "SET strongroom.tenant = 'acme'", "RESET strongroom.tenant", "ROLLBACK"):
+        assert explain("anna", sql).status == 0
+    for sql in ("COMMIT", "SET work_mem = '1MB'", "SELECT 1"):
+        assert explain("anna", sql).status == 1
 
 
 def test_a_prepared_statement(explain: Explain) -> None:

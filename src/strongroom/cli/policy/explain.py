@@ -24,8 +24,10 @@ from strongroom.errors import Denied, InvalidConfiguration
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.gate import upstream_of
 from strongroom.policy.authorizer import Authorizer
-from strongroom.policy.model import PERMIT, Action, Circumstances, Mask, Reason, Subject
-from strongroom.session.policing import questions
+from strongroom.policy.model import PERMIT, Action, Circumstances, Decision, Mask, Reason, Subject
+from strongroom.policy.residual import UNLIMITED, Limits
+from strongroom.session.assuming import wish_of
+from strongroom.session.policing import Questions, needs_nothing, questions, revealed
 from strongroom.session.veils import misfit, type_of
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import Schema
@@ -52,6 +54,7 @@ Application = Annotated[
     str | None, typer.Option("--application", metavar="NAME", help="As the client calls itself.")
 ]
 Certificate = Annotated[bool, typer.Option("--certificate", help="The client has shown a certificate.")]
+Assumed = Annotated[str | None, typer.Option("--assumed", metavar="ROLE", help="That the session assumed.")]
 Tenant = Annotated[str | None, typer.Option("--tenant", metavar="NAME", help="The session's tenant.")]
 
 
@@ -67,6 +70,7 @@ def explain(
     application: Application = None,
     certificate: Certificate = False,
     tenant: Tenant = None,
+    assumed: Assumed = None,
     config: Config = DEFAULT_FILE,
     json: Json = False,
 ) -> None:
@@ -91,6 +95,7 @@ def explain(
         "application": application,
         "certificate": certificate,
         "tenant": tenant,
+        "assumed": assumed,
     }
     here = parse_moment(said).circumstances(datetime.now(UTC))
     holder = _holder(settings, subject)
@@ -100,15 +105,15 @@ def explain(
     ask = _Asking(authorizer, subject, name, here, context.schema)
     try:
         statements = analyse(text, (), context).statements
+        found = [row for number, one in enumerate(statements, 1) for row in ask.rows(number, one)]
     except Denied as error:
-        _print(ask, [], json=json, refused=error)
+        _print(ask, [], (), json=json, refused=error)
         raise typer.Exit(DENIED) from None
     # What PREPARE and DECLARE define is asked about with them: the same, and what it shows.
-    found = (row for number, one in enumerate(statements, 1) for row in ask.rows(number, one))
     rows = list({(row["statement"], row["access"]): row for row in found}.values())
     if name not in holder.databases:
         rows.insert(0, _row(0, f"log in to {name}", permitted=False, by=f"{who}: databases"))
-    _print(ask, rows, json=json)
+    _print(ask, rows, statements, json=json)
     if not all(row["permitted"] for row in rows):
         raise typer.Exit(DENIED)
 
@@ -145,8 +150,13 @@ class _Asking:
 
     def rows(self, number: int, statement: Resolved) -> Iterator[dict[str, object]]:
         """The answer to each access of one statement; those of what it defines are its own."""
-        asked = questions(statement, self.schema, self.database)
-        decision = self.authorizer.decide(self.subject, (*asked.accesses, *asked.shown.values()), self.here)
+        if needs_nothing(statement):
+            yield _row(number, "any statement", permitted=True, by="needs no role")
+            return
+        if statement.assumes is not None:
+            yield self._assumption(number, wish_of(statement.assumes).role)
+            return
+        _, decision = self._decided(statement)
         names = self._names(statement)
         for reason in decision.reasons:
             yield self._answer(number, reason, names)
@@ -156,6 +166,31 @@ class _Asking:
             yield _row(number, "any statement", permitted=decision.effect is PERMIT, by=by)
         if statement.defines is not None:
             yield from self.rows(number, statement.defines)
+
+    def limits(self, statements: Sequence[Resolved]) -> Iterator[dict[str, int | None]]:
+        """What binds each statement that uses a limit up, and what each of its rows costs."""
+        for number, statement in enumerate(statements, 1):
+            asked, decision = self._decided(statement)
+            limits = decision.residual.limits
+            if limits != UNLIMITED:
+                yield {
+                    "statement": number,
+                    "rows_per_hour": limits.rows_per_hour,
+                    "reveals_per_hour": limits.reveals_per_hour,
+                    "reveals_per_row": revealed(statement, asked, decision, self.authorizer.counts),
+                }
+
+    def _decided(self, statement: Resolved) -> tuple[Questions, Decision]:
+        asked = questions(statement, self.schema, self.database)
+        accesses = (*asked.accesses, *asked.shown.values())
+        return asked, self.authorizer.decide(self.subject, accesses, self.here)
+
+    def _assumption(self, number: int, role: str) -> dict[str, object]:
+        found = self.authorizer.policy.roles.get(role)
+        there = replace(self.here, assumed=role)
+        permitted = found is not None and found.conditions.assumed == role
+        permitted = permitted and role in self.authorizer.counting(self.subject, there)
+        return _row(number, f"assume {role}", permitted=permitted, by=f"roles.{role}.when")
 
     def roles(self) -> Iterator[tuple[str, bool, str]]:
         """Each way in which the subject holds a role, whether it counts now, and on which conditions."""
@@ -218,14 +253,21 @@ def _row(
 
 
 def _print(
-    ask: _Asking, rows: Sequence[dict[str, object]], *, json: bool, refused: Denied | None = None
+    ask: _Asking,
+    rows: Sequence[dict[str, object]],
+    statements: Sequence[Resolved],
+    *,
+    json: bool,
+    refused: Denied | None = None,
 ) -> None:
-    roles = list(ask.roles())
+    roles, limits = list(ask.roles()), list(ask.limits(statements))
     permitted = refused is None and all(row["permitted"] for row in rows)
     if json:
         held = [{"role": role, "counts": counts, "conditions": when} for role, counts, when in roles]
         told = None if refused is None else refusal(refused)
-        print_json({"permitted": permitted, "refused": told, "roles": held, "accesses": rows})
+        print_json(
+            {"permitted": permitted, "refused": told, "roles": held, "accesses": rows, "limits": limits}
+        )
         return
     if refused is not None:
         print_refusal(refused)
@@ -237,4 +279,13 @@ def _print(
     for role, counts, when in roles:
         if not counts:
             console.print(f"the role {role} does not count now: {when}")
+    for one in limits:
+        console.print(_limited(one, several=several))
     console.print("permitted" if permitted else "refused")
+
+
+def _limited(one: Mapping[str, int | None], *, several: bool) -> str:
+    limits = Limits(one["rows_per_hour"], one["reveals_per_hour"])
+    which = f"statement {one['statement']}: " if several else ""
+    costs = "" if limits.reveals_per_hour is None else f"; each row reveals {one['reveals_per_row']}"
+    return f"{which}at most {limits}{costs}"
