@@ -125,6 +125,11 @@ def test_no_number_stays(whole: int, part: int, form: str) -> None:
     assert found.text == "select * from t where a = $1 limit $2"
 
 
+def test_a_number_that_is_no_parameter_does_not_stay() -> None:
+    """What is longer than any parameter's number names none."""
+    assert only(f"select $65535, ${'4111' * 2000}, $4111111111111111").text == "select $65535, $65536, $65537"
+
+
 def test_truth_and_null_are_values() -> None:
     """Where they are values; IS NULL and NOT NULL are the statement's own."""
     found = only("update t set hiv = true, dead = null where a is not null and b is true")
