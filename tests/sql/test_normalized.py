@@ -205,6 +205,47 @@ def test_what_does_not_parse_has_no_text(text: str) -> None:
     assert found.fingerprint
 
 
+PIECES = [
+    "select",
+    "from t",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ";",
+    "'a'",
+    "1",
+    "-",
+    "$1",
+    "null",
+    '"q"',
+    "--x\n",
+    "/*",
+    "*/",
+    "$$",
+]
+PIECES += [
+    "values",
+    "in",
+    "with (a = b)",
+    "set a.b =",
+    "copy t from stdin",
+    "U&'x' uescape '!'",
+    "e'\\'",
+    "case",
+    "é",
+]
+
+
+@settings(max_examples=500)
+@given(st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))
+def test_anything_has_texts_without_literals(text: str) -> None:
+    """Whatever a client sends, nothing is raised, and no string or number stays."""
+    for one in normalized(text):
+        assert not {Token.STRING, Token.NUMBER} & set(lex(one.text.encode()).kinds)
+
+
 def test_what_does_not_parse_has_the_fingerprint_of_its_kinds() -> None:
     """Two texts of like tokens are alike, whatever their words and values are."""
     assert normalized("selec 'a' from t") == normalized("hunter2 'b' of them")
