@@ -125,6 +125,11 @@ def test_no_number_stays(whole: int, part: int, form: str) -> None:
     assert found.text == "select * from t where a = $1 limit $2"
 
 
+def test_a_number_that_is_no_parameter_does_not_stay() -> None:
+    """What is longer than any parameter's number names none."""
+    assert only(f"select $65535, ${'4111' * 2000}, $4111111111111111").text == "select $65535, $65536, $65537"
+
+
 def test_truth_and_null_are_values() -> None:
     """Where they are values; IS NULL and NOT NULL are the statement's own."""
     found = only("update t set hiv = true, dead = null where a is not null and b is true")
@@ -198,6 +203,47 @@ def test_what_does_not_parse_has_no_text(text: str) -> None:
     (found,) = normalized(text)
     assert not found.text
     assert found.fingerprint
+
+
+PIECES = [
+    "select",
+    "from t",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ";",
+    "'a'",
+    "1",
+    "-",
+    "$1",
+    "null",
+    '"q"',
+    "--x\n",
+    "/*",
+    "*/",
+    "$$",
+]
+PIECES += [
+    "values",
+    "in",
+    "with (a = b)",
+    "set a.b =",
+    "copy t from stdin",
+    "U&'x' uescape '!'",
+    "e'\\'",
+    "case",
+    "é",
+]
+
+
+@settings(max_examples=500)
+@given(st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))
+def test_anything_has_texts_without_literals(text: str) -> None:
+    """Whatever a client sends, nothing is raised, and no string or number stays."""
+    for one in normalized(text):
+        assert not {Token.STRING, Token.NUMBER} & set(lex(one.text.encode()).kinds)
 
 
 def test_what_does_not_parse_has_the_fingerprint_of_its_kinds() -> None:

@@ -19,7 +19,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.errors import ConstructRefused, Denied
 from strongroom.sql.lexer import Lexed, Token, lex
@@ -32,6 +32,8 @@ FINGERPRINT_OCTETS = 16
 """Of a SHA-256: two shapes of the same fingerprint are not to be found by accident."""
 
 _LITERALS = frozenset({Token.STRING, Token.NUMBER})
+_GREATEST_PARAMETER = "$65535"
+"""Bind counts its values in 16 bits; what is longer names none, and may be anything."""
 _OPENING, _CLOSING = frozenset({"(", "["}), frozenset({")", "]"})
 _ITEM_BEGINS, _ITEM_ENDS = _OPENING | {","}, _CLOSING | {","}
 _ALIKE = "$"
@@ -68,29 +70,21 @@ def unread(text: str) -> Normalized:
     return Normalized("", _fingerprint(("unread", *_kinds(text))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     """A token that stays, a value that does not (``text`` is empty), or the rest of a run of values."""
 
     text: str
-    kind: Token = Token.STRING
-    apart: bool = True
+    alike: str
+    """The same for statements that differ in their values alone."""
+    is_value: bool
+    """Whether it may be otherwise the next time: parameters are values, too."""
+    is_symbol: bool
+    apart: bool
     """Whether a blank or a comment stands before it."""
 
-    @property
-    def is_value(self) -> bool:
-        """Whether it may be otherwise the next time: parameters are values, too."""
-        return not self.text or self.kind is Token.PARAMETER
 
-    @property
-    def alike(self) -> str:
-        """The same for statements that differ in their values alone."""
-        if self.is_value:
-            return _ALIKE
-        return self.text.lower() if self.kind is Token.WORD else self.text
-
-
-_MORE = _Word(", ...", Token.SYMBOL, apart=False)
+_VALUES = tuple(_Word("", _ALIKE, is_value=True, is_symbol=False, apart=apart) for apart in (False, True))
+_MORE = _Word(", ...", ", ...", is_value=False, is_symbol=True, apart=False)
 
 
 # ---------------------------------------------------------------- taking values out
@@ -101,21 +95,35 @@ def _words(lexed: Lexed, statement: Statement) -> Iterator[_Word]:
     constants, options = _places(statement.body)
     for place in constants:
         lexed.at(place)  # or parser and lexer disagree, and nothing may be kept
-    at, last = bisect_left(lexed.starts, statement.start), bisect_left(lexed.starts, statement.end)
+    starts, ends, kinds, source = lexed.starts, lexed.ends, lexed.kinds, lexed.source
+    known: dict[tuple[bytes, bool], _Word] = {}  # a list of values has the same few tokens again and again
+    at, last = bisect_left(starts, statement.start), bisect_left(starts, statement.end)
     while at < last:
-        start, kind = lexed.starts[at], lexed.kinds[at]
-        apart = at > 0 and start > lexed.ends[at - 1]
-        if start in constants or kind in _LITERALS:
-            yield _Word("", apart=apart)
+        start, kind = starts[at], kinds[at]
+        apart = at > 0 and start > ends[at - 1]
+        is_number = kind is Token.PARAMETER and ends[at] - start > len(_GREATEST_PARAMETER)
+        if start in constants or kind in _LITERALS or is_number:
+            yield _VALUES[apart]
             at += 2 if _is_sign(lexed, at) else 1
             continue
-        yield _Word(lexed.text(at).decode(), kind, apart)
+        token = source[start : ends[at]], apart
+        word = known.get(token)
+        if word is None:
+            word = known[token] = _word(token[0].decode(), kind, apart=apart)
+        yield word
         at += 1
         if start in options and at > 1 and lexed.text(at - 2) in {b"(", b","}:
             end = _end_of_option(lexed, at, last)
             if end > at:
-                yield _Word("")
+                yield _VALUES[True]
             at = end
+
+
+def _word(text: str, kind: Token, *, apart: bool) -> _Word:
+    if kind is Token.PARAMETER:
+        return _Word(text, _ALIKE, is_value=True, is_symbol=False, apart=apart)
+    alike = text.lower() if kind is Token.WORD else text
+    return _Word(text, alike, is_value=False, is_symbol=kind is Token.SYMBOL, apart=apart)
 
 
 def _places(body: Any) -> tuple[set[int], set[int]]:
@@ -222,13 +230,13 @@ def _repeats(kept: Sequence[_Word], begin: int, groups: Mapping[int, int]) -> bo
 
 def _written(words: Sequence[_Word]) -> str:
     """The text, its values numbered behind its parameters, and cut where it is too long."""
-    number = max((int(one.text[1:]) for one in words if one.kind is Token.PARAMETER), default=0)
+    number = max((int(one.text[1:]) for one in words if one.is_value and one.text), default=0)
     text: list[str] = []
     size, before = 0, _MORE
     for one in words:
         number += not one.text
         shown = one.text or f"${number}"
-        if text and (one.apart or Token.SYMBOL not in {one.kind, before.kind}):
+        if text and (one.apart or not (one.is_symbol or before.is_symbol)):
             shown = f" {shown}"
         size += len(shown)
         if size > MAX_TEXT:
