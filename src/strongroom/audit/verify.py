@@ -268,9 +268,10 @@ class Tile:
 
 def _whole(octets: bytes | None, path: str) -> bytes:
     """A tile of the length that it must have."""
-    if len(_must(octets, path)) != 8192:
-        raise Fault(path, f"it has {len(octets or b'')} octets in the place of 8192")
-    return octets or b""
+    found = _must(octets, path)
+    if len(found) != 8192:
+        raise Fault(path, f"it has {len(found)} octets in the place of 8192")
+    return found
 
 
 def _peaks(hashes: bytes) -> list[bytes]:
