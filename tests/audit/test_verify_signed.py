@@ -9,7 +9,15 @@ from tests.audit.making import NOON, ORIGIN, WITNESSES, Log, make, signer, trust
 
 from strongroom.audit import checkpoint
 from strongroom.audit.checkpoint import Checkpoint, Kind, cosign, sign
-from strongroom.audit.verify import Fault, Key, Trust, verify_checkpoint, verify_proof
+from strongroom.audit.verify import (
+    MAX_NOTE_BYTES,
+    MAX_SIGNATURES,
+    Fault,
+    Key,
+    Trust,
+    verify_checkpoint,
+    verify_proof,
+)
 from strongroom.errors import CheckpointInvalid
 
 SIZE = 256 * 3 + 10
@@ -99,6 +107,17 @@ def test_a_key_of_another_log() -> None:
     with pytest.raises(Fault, match="not signed by the key of the log"):
         verify_checkpoint(note, Trust(keys))
     assert verify_checkpoint(note, Trust(keys, origin=ORIGIN)).size == 5
+
+
+def test_limits() -> None:
+    """As many signatures as are allowed, and no more; and no more text, though it is signed."""
+    other = sign(HEAD, [signer("other.example", seed=3)]).splitlines(keepends=True)[-1]
+    assert verify_checkpoint(NOTE + other * (MAX_SIGNATURES - 1), trust(quorum=0)).size == 5
+    with pytest.raises(Fault, match="too many"):
+        verify_checkpoint(NOTE + other * MAX_SIGNATURES, trust(quorum=0))
+    long = Checkpoint(ORIGIN, 5, bytes(32), ("x" * MAX_NOTE_BYTES,))
+    with pytest.raises(Fault, match="too many"):
+        verify_checkpoint(sign(long, [signer()]), trust(quorum=0))
 
 
 def test_control_characters() -> None:

@@ -416,7 +416,7 @@ def _split_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes]]]:
         raise Fault(place, "it is not UTF-8") from None
     lines = rest.split("\n")
     if not blank or lines.pop() or not lines or len(lines) > MAX_SIGNATURES or len(note) > MAX_NOTE_BYTES:
-        raise Fault(place, "it is cut, or has no signatures, or too many")
+        raise Fault(place, "it is cut or too long, or has no signatures or too many")
     if re.search(r"[\x00-\x09\x0b-\x1f]", note.decode()):
         raise Fault(place, "it has control characters")
     return text + "\n", [_signature_line(line, place) for line in lines]
