@@ -17,7 +17,7 @@ help:  ## what the targets do
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.cache/ready: tests/kit/fetch.py tests/kit/system.sh tests/conformance/node/package.json | .venv/ready
+.cache/ready: tests/kit/fetch.py tests/kit/system.sh tests/conformance/node/package.json $(wildcard tests/audit/go/*) | .venv/ready
 	tests/kit/system.sh
 	$(BIN)/python -m tests.kit.fetch
 	@touch $@

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.auditing import audit_records
 from bench.changing import protect_rows
 from bench.policing import decide
 from bench.roots import start_with_keys as start_with_many_keys
@@ -24,6 +25,7 @@ LOAD_ROWS = 100_000
 LOOKUPS = 2_000
 IDLE_SESSIONS = 1_000
 COLUMN_KEYS = 1_000
+AUDIT_RECORDS = 1_000_000
 OURS = ROUTES[2]
 
 
@@ -173,6 +175,13 @@ def policy(stage: Stage, route: Route, settings: Settings) -> Figures:
     return decide(stage, route, settings.seconds, min(settings.rows(READ_ROWS), stage.rows))
 
 
+def audit(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """Records committed to, appended and verified: once, as nothing of it goes over a wire."""
+    if route.name != OURS or stage.tls:
+        return {}
+    return audit_records(settings.rows(AUDIT_RECORDS))
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -186,6 +195,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "roots": start_with_keys,
     "rotate": rotate,
     "policy": policy,
+    "audit": audit,
 }
 
 

@@ -10,13 +10,14 @@ import typer
 from tests.cli.conftest import Run
 from typer.main import get_command
 
-from strongroom.cli import app, keys, policy
+from strongroom.cli import app, audit, keys, policy
 
-GROUPS = {"keys", "people", "policy", "protection", "keys root", "keys tenants", "keys approvals"}
+GROUPS = {"audit", "keys", "people", "policy", "protection", "keys root", "keys tenants", "keys approvals"}
 COMMANDS = [
     name
     for name in (
         *app.COMMANDS,
+        *(f"audit {name}" for name in audit.COMMANDS),
         *(f"keys {name}" for name in keys.COMMANDS),
         *(f"policy {name}" for name in policy.COMMANDS),
     )
@@ -48,6 +49,7 @@ def test_help(strongroom: Callable[..., Run], command: str) -> None:
 
 
 WITHOUT_JSON = {
+    "audit schema": "is JSON",
     "demo": "tells a story",
     "serve": "runs until it is stopped",
     "password": "asks for a password",

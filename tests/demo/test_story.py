@@ -28,6 +28,8 @@ def test_the_story() -> None:
     assert "@" not in database
     assert database.count("\\x01") == 10
     assert "holds no email and no IBAN" in rest
+    assert "intern from 127.0.0.1: SELECT name, email, iban, born FROM customers WHERE id = $1" in text
+    assert "is not what was logged" in rest
     assert "[comparison-refused]" in rest
     assert "violates check constraint" in rest
     assert "[ciphertext-key]" in rest

@@ -66,6 +66,7 @@ BASE: dict[str, Any] = {
         "further": {"databases": ["shop"], "tables": {"public.further": ["select"]}},
     },
     "policies": ["one.cedar"],
+    "audit": {"log": "audit", "origin": "gateway.example/audit"},
 }
 """With something of everything, so that a change of one key is a configuration that can be loaded."""
 
@@ -96,6 +97,7 @@ KEYS: dict[str, Change | str] = {
     "Settings.people": lambda found: found["people"].update(eve={"databases": ["shop"]}),
     "Settings.login": put("login/failures", 11),
     "Settings.protection": lambda found: found.pop("protection"),
+    "Settings.audit": lambda found: found.pop("audit"),
     "Settings.groups": put("groups/desk", ["all", "further"]),
     "Settings.roles": put(f"{ALL}/tables/public.people", ["select", "delete"]),
     "Settings.classes": put("classes", {}),
@@ -115,6 +117,11 @@ KEYS: dict[str, Change | str] = {
     "Person.groups": put("people/berta/groups", ["desk"]),
     "Person.upstream_user": put("people/anna/upstream_user", "postgres"),
     "Person.upstream_password": SECRET,
+    "Audit.log": put("audit/log", "elsewhere"),
+    "Audit.origin": put("audit/origin", "gateway.example/other"),
+    "Audit.batch_milliseconds": put("audit/batch_milliseconds", 21),
+    "Audit.unwritable": put("audit/unwritable", "allow"),
+    "Audit.waiting_bytes": AVAILABILITY,
     "Login.credential_minutes": put("login/credential_minutes", 11),
     "Login.session_hours": put("login/session_hours", 9),
     "Login.failures": put("login/failures", 11),

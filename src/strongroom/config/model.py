@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from strongroom.config.approvals import ACTS, People, parse_acts, parse_people
+from strongroom.config.audit import Audit
 from strongroom.config.people import Login, Person, PersonName
 from strongroom.config.protection import Protection
 from strongroom.config.roles import Classes, Groups, RoleName, Roles, roles_fit
@@ -348,6 +349,7 @@ class Settings(_Frozen):
     people: Mapping[PersonName, Person] = Field(default_factory=dict)
     login: Login = Field(default_factory=Login)
     protection: Protection | None = None
+    audit: Audit | None = None
     groups: Groups = Field(default_factory=dict)
     roles: Roles = Field(default_factory=dict)
     classes: Classes = Field(default_factory=dict)

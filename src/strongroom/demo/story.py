@@ -14,12 +14,15 @@ from dataclasses import dataclass
 
 import psycopg
 import pyrage
+import yaml
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from strongroom.demo.access import as_three
 from strongroom.demo.customers import Customer, customers
+from strongroom.demo.evidence import AUDIT, changed_and_found
+from strongroom.demo.evidence import summary as summary_of
 from strongroom.errors import Bug, ServerFailed
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.installations import EMBEDDED, Installation, installations
@@ -152,6 +155,7 @@ def _protect(console: Console, gateway: Gateway) -> None:
         settings = ", ".join(f"{key}: {value}" for key, value in column.items())
         console.print(f"    {name}: {{{settings}}}", style="cyan", markup=False, highlight=False)
     console.print("\n    $ strongroom protect --rewrite\n", style="cyan", markup=False, highlight=False)
+    gateway.configure({**yaml.safe_load(gateway.configuration.read_text()), "audit": AUDIT})
     said = gateway.command("protect", "--rewrite", show=console.is_terminal)
     console.print(said, markup=False, highlight=False)
     console.print("And the gateway is started: [cyan]strongroom serve[/]", highlight=False)
@@ -293,7 +297,19 @@ def share(here: Scene, _rows: int) -> None:
     here.quote(refused, "yellow")
 
 
-STEPS = (compare, look_up, search_the_dump, refuse, tamper, drill, share)
+def prove(here: Scene, _rows: int) -> None:
+    """All of it is on record, and nobody changes the record unseen."""
+    here.say("\n[bold]The audit log[/] has every statement and login, without any value; the last refusal:")
+    here.quote(summary_of(here.gateway), "green")
+    whole, changed = changed_and_found(here.gateway, here.quote)
+    _must(whole.startswith("right:"), "the audit log verifies")
+    here.quote(whole, "green")
+    here.say("Somebody who may write its files makes that intern another person:")
+    _must("wrong:" in changed and "record" in changed, "a changed record is found and named")
+    here.quote(changed, "yellow")
+
+
+STEPS = (compare, look_up, search_the_dump, refuse, tamper, drill, share, prove)
 
 
 def _row(one: Customer) -> tuple[object, ...]:

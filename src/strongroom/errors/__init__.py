@@ -32,6 +32,7 @@
     │   ├── KeysetsNotKept
     │   ├── KeyImportRefused, KeyImportExpired
     │   ├── InvalidPolicy
+    │   ├── InvalidRecord
     │   ├── ApprovalError          what several people must sign was not, or not so
     │   │   ├── ApprovalNeeded, ApprovalIncomplete, ApprovalMismatch, ApprovalExpired, ApprovalUsed
     │   │   └── ApprovalRequestInvalid, ApprovalsWeakened, SignatureInvalid
@@ -48,6 +49,9 @@
     │   │   ├── BackupPlaceRefused, BackupNotWritten, BackupPassphraseShort, RecipientInvalid
     │   │   ├── BackupUnknown, BackupKeyWrong, BackupKeyNeeded, BackupDamaged, BackupFormatUnknown
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
+    │   ├── AuditError             the audit log cannot go on, or not be believed
+    │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
+    │   │   └── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, NoAuditLog, RecordUnknown
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused
@@ -72,11 +76,13 @@ row value, a literal or a parameter (rule 6 of the design).
 """
 
 from strongroom.errors.approvals import *  # noqa: F403 - a whole branch of the tree
+from strongroom.errors.audit import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.backups import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.base import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.client import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.denied import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.keysets import *  # noqa: F403 - a whole branch of the tree
+from strongroom.errors.records import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.roots import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.setup import *  # noqa: F403 - a whole branch of the tree
 from strongroom.errors.upstream import *  # noqa: F403 - a whole branch of the tree

@@ -55,6 +55,7 @@ class _Request:
     declared: tuple[int, ...]
     path: tuple[str, ...]
     policed: bool
+    recorded: bool
     catalog: tuple[object, ...] | None
     """Schema, protections, functions and logins, where they are others than in the request before."""
 
@@ -104,7 +105,9 @@ class Analyst:
         assert isinstance(snapshot, Snapshot)
         catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions), snapshot.logins)
         news = None if snapshot.analyses.mark is self._told else catalog
-        request = _Request(question.text, question.declared, question.path, question.policed, news)
+        request = _Request(
+            question.text, question.declared, question.path, question.policed, question.recorded, news
+        )
         # In a thread, since a large catalog takes some tenths of a second.
         octets = await asyncio.get_running_loop().run_in_executor(None, pickle.dumps, request)
         writer.write(_framed(octets))
@@ -214,7 +217,7 @@ def _answer(stream: io.BufferedRWPair, request: _Request, context: Context) -> N
 
 
 def _outcome(request: _Request, context: Context) -> Outcome:
-    here = replace(context, search_path=request.path, policed=request.policed)
+    here = replace(context, search_path=request.path, policed=request.policed, recorded=request.recorded)
     gc.disable()  # a tree of millions of nodes is no garbage while it is used
     try:
         return analyse(request.text, request.declared, here)

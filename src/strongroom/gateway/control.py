@@ -50,6 +50,12 @@ class Line:
         """Hang up."""
         self._writer.close()
 
+    async def end(self) -> None:
+        """Hang up, and return once what was told is on its way."""
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
 
 class Questions:
     """What one end asks over the line, each under a number that its answer bears."""

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from strongroom.audit.records.sessions import Ending
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.side import Side
@@ -28,9 +29,11 @@ from strongroom.people.source import source_of
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
-from strongroom.session.login import Credentials
+from strongroom.session.login import Credentials, Method
 from strongroom.session.policing import Judge
 from strongroom.session.postgres import Session
+from strongroom.session.recorded_session import Origin, RecordedSession
+from strongroom.session.recording import Deed
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
@@ -71,6 +74,16 @@ class House(Protocol):
     async def assume(self, driver: "Driver", wish: do.Assume) -> bool:
         """Write down that a session assumes a role; whether it was written."""
 
+    def record(self, driver: "Driver", deed: Deed) -> None:
+        """Write into the audit log what a session did with a statement."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be recorded that nobody is heard."""
+
+    def opened(self, driver: "Driver") -> None:
+        """The session is open, here and upstream."""
+
     def catalog_changed(self, database: str) -> None:
         """Committed DDL may have changed the catalog."""
 
@@ -97,6 +110,9 @@ class Driver:
         self.account = ""
         self.source = ""
         """The address that the client came from, as `people.source` writes it."""
+        self.way: Method | None = None
+        """How the client proved who it is."""
+        self.ending = Ending.CLIENT
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -109,7 +125,8 @@ class Driver:
         self._rules = rules
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
-        self._session = Session(rules, self._entropy(), snapshot)
+        kind = RecordedSession if rules.recorded else Session
+        self._session = kind(rules, self._entropy(), snapshot)
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
         self._closing = False
@@ -138,16 +155,28 @@ class Driver:
 
     def drain(self) -> None:
         """End as soon as the session is idle."""
+        self.ending = Ending.DRAINED
         self.dispatch(ev.Drain())
 
     def expel(self, error: StrongroomError) -> None:
         """End now: who logged in may be here no longer."""
+        self.ending = Ending.EXPELLED
         self.dispatch(ev.Expelled(error))
 
     @property
     def certificate(self) -> bool:
         """Whether the client has shown a certificate that was verified."""
         return self._session.certificate
+
+    @property
+    def upstream_user(self) -> str:
+        """As whom the gateway logged in."""
+        return "" if self._connector is None else self._connector.upstream.credentials.user
+
+    @property
+    def origin(self) -> Origin | None:
+        """What the client said and showed when it came, where that is recorded."""
+        return self._session.origin if isinstance(self._session, RecordedSession) else None
 
     @property
     def judged(self) -> bool:
@@ -187,12 +216,16 @@ class Driver:
         self._leave_if_over()
 
     def _upstream_lost(self) -> None:
+        if not self.client.lost and not self._closing:
+            self.ending = Ending.UPSTREAM
         self.dispatch(ev.UpstreamClosed())
         self._leave_if_over()
 
     def dispatch(self, event: ev.Event) -> None:
         """Hand an event to the session and perform what it wants."""
         try:
+            if isinstance(self._session, RecordedSession):
+                self._session.at(self._now())
             for effect in self._session.handle(event):
                 _PERFORM[type(effect)](self, effect)
         except Exception as error:  # noqa: BLE001 - whatever it is, this session ends and no other
@@ -232,7 +265,7 @@ class Driver:
         self.dispatch(ev.AccountKnown(await self._house.look_up(self, account)))
 
     def _admit(self, effect: do.Admit) -> None:
-        self.account = effect.account
+        self.account, self.way = effect.account, effect.method
         self._begin("admit", self._admitting(effect))
 
     async def _admitting(self, effect: do.Admit) -> None:
@@ -283,6 +316,7 @@ class Driver:
 
     def _logged_in(self, _effect: do.LoggedIn) -> None:
         self._login_timer.cancel()
+        self._house.opened(self)
 
     def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
         self._house.catalog_changed(self._rules.database)
@@ -312,6 +346,9 @@ class Driver:
     def _write_log(self, effect: do.Log) -> None:
         _log.info(effect.event, session=self.name, database=self._rules.database, **effect.fields)
 
+    def _record(self, effect: do.Record) -> None:
+        self._house.record(self, effect.deed)
+
     def _close(self, _effect: do.Close) -> None:
         self._closing = True
         if self._connecting is not None and self._connecting is not asyncio.current_task():
@@ -326,9 +363,15 @@ class Driver:
             self._login_timer.cancel()
             self._house.left(self)
 
+    def adjust_reading(self) -> None:
+        """There may be room again where what is recorded waits."""
+        if not self._left and not self._closing:
+            self._adjust_reading()
+
     def _adjust_reading(self) -> None:
         """Read from a side only while the other takes, and the session has room."""
-        self.client.read(self._session.wants_client and self._upstream.takes)
+        wanted = self._session.wants_client and self._upstream.takes
+        self.client.read(wanted and not self._house.is_full)
         self._upstream.read(self.client.takes)
 
 
@@ -347,5 +390,6 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.Assume: Driver._assume,
     do.Yield: Driver._yield,
     do.Log: Driver._write_log,
+    do.Record: Driver._record,
     do.Close: Driver._close,
 }

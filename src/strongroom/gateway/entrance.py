@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import structlog
 
+from strongroom.audit.records.sessions import Refusal
 from strongroom.config import Account, Person, Settings
 from strongroom.errors import AccessEnded, SessionOver
 from strongroom.gateway.control import Line, Questions
@@ -124,6 +125,15 @@ class Entrance:
             credential=credential.id,
         )
         return None
+
+    def turned_away(self, asked: do.Admit, refusal: str) -> tuple[str | None, Refusal]:
+        """Who did not come in, None where nobody has the name, and why, for the record."""
+        is_known = asked.account in self._settings.accounts or asked.account in self._settings.people
+        if refusal != LOGIN:
+            return asked.account if is_known else None, Refusal.LIMIT
+        if not is_known:
+            return None, Refusal.UNKNOWN
+        return asked.account, Refusal.PROOF if asked.method is None else Refusal.LOCKED
 
     def left(self, driver: Driver) -> None:
         """Give a connection's place back."""

@@ -44,6 +44,7 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
             limits=Limits(limits.message_bytes, limits.statements_per_session, limits.buffer_bytes),
             startup_packet_bytes=limits.startup_packet_bytes,
             tls_required=tls is not None and database.plaintext is None,
+            recorded=settings.audit is not None,
             mock_secret=mock_secret,
         ),
         tls=tls,

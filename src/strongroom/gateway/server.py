@@ -24,6 +24,7 @@ from strongroom.errors import (
     UpstreamError,
 )
 from strongroom.gateway.analyst import Analyst
+from strongroom.gateway.chronicle import Chronicle
 from strongroom.gateway.connector import Connector
 from strongroom.gateway.control import Line, Questions
 from strongroom.gateway.driver import Driver
@@ -31,6 +32,7 @@ from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.gate import Gate, gate_of
 from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.lending import Lending, write_down
+from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
 from strongroom.gateway.tasks import Tasks
@@ -40,6 +42,7 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
 from strongroom.session.login import Credentials
+from strongroom.session.recording import Deed
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
 from strongroom.state import State
@@ -65,7 +68,17 @@ ACCEPT_PAUSE_SECONDS = 0.1
 class Server:
     """All connections of one worker. ``line`` leads to the supervisor; ``stance`` is what it accepted."""
 
-    def __init__(self, settings: Settings, state: State, line: Line, keks: Keks, stance: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        state: State,
+        line: Line,
+        keks: Keks,
+        stance: str = "",
+        *,
+        outbox: Outbox | None = None,
+        number: int = 0,
+    ) -> None:
         self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
         self._readying: Snapshots | None = None  # while settings are taken
         self._reloading = asyncio.Lock()
@@ -73,6 +86,9 @@ class Server:
         self.tasks = Tasks()
         self._analyst = Analyst()
         self._line = line
+        self._outbox = outbox
+        audit = settings.audit
+        self._chronicle = None if outbox is None or audit is None else Chronicle(outbox, audit, number)
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -114,9 +130,11 @@ class Server:
                 self._learning.add(name)
                 self.tasks.start(f"catalog {name}", self._keep_learning(name))
 
-    def sweep_idle(self) -> None:
-        """Look for idle sessions, and for clients that are gone unheard, again and again."""
+    def begin(self) -> None:
+        """Look for idle sessions, and for clients that are gone unheard, again and again; record."""
         self.tasks.start("sweep", self._sweep())
+        if self._outbox is not None:
+            self.tasks.start("outbox", self._outbox.run(self._room))
 
     async def reload(self, settings: Settings, stance: str = "") -> None:
         """Use new settings for new connections; raises `StrongroomError` and keeps the old.
@@ -178,6 +196,8 @@ class Server:
                 await self._empty.wait()
         for driver in list(self._drivers):
             driver.abort()
+        if self._outbox is not None:
+            await self._outbox.ended()
         await self.tasks.cancel_all()
         await self._analyst.end()
 
@@ -316,7 +336,10 @@ class Server:
 
     async def admit(self, driver: Driver, asked: do.Admit) -> str | None:
         """Ask the entrance, which asks the supervisor."""
-        return await self._entrance.admit(driver, asked)
+        refusal = await self._entrance.admit(driver, asked)
+        if refusal is not None and self._chronicle is not None:
+            self._chronicle.turned_away(driver, *self._entrance.turned_away(asked, refusal))
+        return refusal
 
     def judge(self, driver: Driver) -> SessionJudge | None:
         """Who decides about the statements of a session that was admitted; None without a policy."""
@@ -363,6 +386,26 @@ class Server:
         """Ask the supervisor, which writes it down for all workers."""
         return await write_down(self._questions, driver, self.judge(driver), wish)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be recorded that nobody is heard."""
+        return self._chronicle is not None and self._chronicle.is_full
+
+    def opened(self, driver: Driver) -> None:
+        """A session is open: what it does goes into a chapter of its own."""
+        if self._chronicle is not None:
+            self._chronicle.opened(driver, *self._entrance.identity(driver))
+
+    def record(self, driver: Driver, deed: Deed) -> None:
+        """What a session did with a statement."""
+        if self._chronicle is not None:
+            self._chronicle.deed(driver, deed)
+
+    def _room(self) -> None:
+        """There may be room again for what is recorded."""
+        for driver in list(self._drivers):
+            driver.adjust_reading()
+
     def catalog_changed(self, database: str) -> None:
         """Tell all workers; this one at once, so that no older reading is taken for the new."""
         self._look_again(database)
@@ -372,6 +415,8 @@ class Server:
         """Give a connection's place back."""
         self._drivers.discard(driver)
         self._entrance.left(driver)
+        if self._chronicle is not None:
+            self._chronicle.closed(driver)
         if not self._drivers:
             self._empty.set()
 

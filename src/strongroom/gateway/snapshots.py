@@ -91,12 +91,12 @@ class Snapshots:
         return frozenset([connector.upstream.credentials.user, *(name for name in own if name is not None)])
 
     async def read(self, database: str, connector: Connector) -> Snapshot | None:
-        """Read the catalog anew; None where nothing is protected.
+        """Read the catalog anew; None where nothing is protected and nothing recorded.
 
         With catalog and keys unchanged it is the same snapshot, so that sessions need not analyse anew.
         """
         has_columns = bool(self._settings.databases[database].columns)
-        if not has_columns and not declared(self._settings):
+        if not has_columns and not declared(self._settings) and self._settings.audit is None:
             return None
         begun = self._clock()
         catalog = await read_catalog(connector)

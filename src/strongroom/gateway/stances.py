@@ -21,6 +21,7 @@ from strongroom.config import (
     core_dumps_allowed,
 )
 from strongroom.config.access import declared, policy_of
+from strongroom.config.audit import Audit
 from strongroom.config.awskms_address import AwsKmsAddress
 from strongroom.config.kmip_address import KmipAddress
 from strongroom.config.pkcs11_uri import Pkcs11Address
@@ -56,8 +57,20 @@ def stance_of(settings: Settings, policy: Policy | None = None) -> Stance:
             "access": UNENFORCED if policy is None else written(policy),
             "keys": _keys(settings.keys),
             "machine": {"core_dumps": core_dumps_allowed()},
+            "audit": _audit(settings.audit),
         }
     )
+
+
+def _audit(audit: Audit | None) -> Section:
+    if audit is None:
+        return {}
+    return {
+        "origin": audit.origin,
+        "log": str(audit.log),
+        "batch_milliseconds": audit.batch_milliseconds,
+        "unwritable": audit.unwritable,
+    }
 
 
 def _database(name: str, settings: Settings) -> Section:

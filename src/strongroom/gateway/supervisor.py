@@ -42,6 +42,7 @@ from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
+from strongroom.gateway.recorder_process import RecorderProcess
 from strongroom.gateway.reminding import remind
 from strongroom.gateway.standing import settle, stand
 from strongroom.gateway.tasks import Tasks
@@ -168,9 +169,14 @@ class Supervisor:
         self._door = Door(settings.login.rules)
         self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
+        self._recorder = (
+            None if settings.audit is None else RecorderProcess(self._config, self._accepted, self._tasks)
+        )
 
     async def run(self) -> None:
         """Start, serve, drain."""
+        if self._recorder is not None:
+            await self._recorder.start()
         self._listen()
         health = None
         if self._settings.health is not None:
@@ -233,6 +239,7 @@ class Supervisor:
                 *(sys.executable, "-m", "strongroom.gateway.worker"),
                 *(f"--config={self._config}", f"--number={number}", f"--line={theirs.fileno()}"),
                 f"--content={content.fileno()}",
+                *([] if self._recorder is None else [f"--recorder={self._recorder.path}"]),
                 *listeners,
                 pass_fds=[
                     theirs.fileno(),
@@ -420,6 +427,8 @@ class Supervisor:
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
+        if settings.audit != self._settings.audit:
+            _log.warning("the audit log changes only at the next start")
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door.take(settings.login.rules)
         self._settings, self._accepted, self._stance = settings, content, agreed.stance
@@ -439,6 +448,8 @@ class Supervisor:
             worker.line.tell("drain")
         patience = self._settings.limits.drain_seconds + STOP_GRACE_SECONDS
         await asyncio.gather(*(_end(worker, patience) for worker in workers))
+        if self._recorder is not None:
+            await self._recorder.stop()
         await self._tasks.cancel_all()
         _log.info("stopped")
 

@@ -23,6 +23,7 @@ from strongroom.config import Settings, core_dumps_allowed, load
 from strongroom.errors import KekMissing, StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.log import set_up_log
+from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.server import Server
 from strongroom.keys.core_dumps import forbid_core_dumps
 from strongroom.keys.kek import Keks, danger_read
@@ -72,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--content", type=int, required=True, help="descriptor of what the file held")
     parser.add_argument("--number", type=int, required=True)
     parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the supervisor")
+    parser.add_argument("--recorder", type=Path, help="the socket of the audit log's recorder")
     parser.add_argument("--listener", action="append", default=[], help="DATABASE=DESCRIPTOR")
     return parser.parse_args()
 
@@ -81,7 +83,10 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     messages = line.messages()
     try:
         keks, stance = await _keys(messages)
-        server = Server(settings, open_state(settings.state), line, keks, stance)
+        outbox = None if arguments.recorder is None else Outbox(arguments.recorder)
+        server = Server(
+            settings, open_state(settings.state), line, keks, stance, outbox=outbox, number=arguments.number
+        )
         await server.learn()
     except StrongroomError as error:
         _log.error("cannot start", code=error.code, why=error.message)
@@ -93,7 +98,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         sock = socket.socket(fileno=int(descriptor))
         sock.setblocking(False)
         server.listen(name, sock)
-    server.sweep_idle()
+    server.begin()
     gc.collect()
     gc.freeze()  # modules and catalog live as long as the worker: no collection need walk through them again
     line.tell("ready")

@@ -80,6 +80,7 @@ class Question:
     path: tuple[str, ...]
     snapshot: object
     policed: bool = False
+    recorded: bool = False
 
 
 class Unfinished(Exception):

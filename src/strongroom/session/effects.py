@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from strongroom.session.analyses import Question
 from strongroom.session.login import Method
+from strongroom.session.recording import Deed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,13 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Write into the audit log what was done with a statement; the shell says when, and by whom."""
+
+    deed: Deed
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Flush and close both sides."""
 
@@ -137,5 +145,6 @@ Effect = (
     | Assume
     | Yield
     | Log
+    | Record
     | Close
 )

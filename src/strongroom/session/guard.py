@@ -8,8 +8,10 @@ transaction that changes the catalog, at a catalog of its own. The guard says wh
 Used by `guarded`; pure.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from strongroom.audit.records.statements import Plan
 from strongroom.errors import (
     BarrierInBatch,
     Bug,
@@ -26,9 +28,12 @@ from strongroom.session.analyses import (
     LENGTH_KEPT,
     Question,
 )
+from strongroom.session.policing import questions
+from strongroom.session.recorded import Recorded, plan_of
 from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
+from strongroom.sql.normalized import Normalized, normalized
 from strongroom.sql.resolve import analyse
 from strongroom.sql.schema import SESSION, ColumnId, Schema
 from strongroom.sql.statement import (
@@ -101,6 +106,12 @@ class _Cursors(Mapping[str, Resolved | None]):
             self.declared.pop(name, None)
 
 
+REFUSED_AT_MOST = 100
+"""Statements of one text that are recorded where it is refused unread: a text may hold a million."""
+
+TOO_LONG = Normalized("", "")
+
+
 class OutOfDate(Exception):
     """A statement names what the catalog, as it was last read, does not know."""
 
@@ -116,6 +127,8 @@ class Guard(Seals):
         self._looked: set[str] = set()  # texts that named something unknown, since the snapshot was shared
         self._changed = Barrier.NONE  # in the transaction under way
         self.cursors = _Cursors(portals)
+        self.is_recorded = False
+        """Whether statements are recorded."""
         self.stale = Barrier.SEARCH_PATH
         """What must be read anew before anything is analysed."""
 
@@ -222,6 +235,27 @@ class Guard(Seals):
             return analysis
         return self.policing.judged(analysis, self._snapshot.schema, self.tenant)
 
+    def recorded(self, statement: Resolved) -> Recorded:
+        """What a record says of a statement, whether it passes or not."""
+        schema = self._snapshot.schema
+        if self.policing is not None:
+            return self.policing.recorded(statement, schema, self.tenant)
+        asked = questions(statement, schema, "")
+        return Recorded(plan_of(statement, schema, asked.accesses, asked.shown), 0)
+
+    def recorded_of(self, text: str, declared: Sequence[int]) -> Iterator[Plan]:
+        """What a record says of a text that was refused; of what cannot be analysed, the text alone."""
+        analysis = None
+        if self._path is not None and len(text) <= LENGTH_KEPT:
+            with contextlib.suppress(Denied):
+                analysis = self._understood(text, declared, self._path, may_wait=False)
+        if analysis is not None:
+            yield from (self.recorded(one).plan for one in analysis.statements)
+            return
+        found = normalized(text) if len(text) <= LENGTH_KEPT else (TOO_LONG,)
+        for one in found[:REFUSED_AT_MOST]:
+            yield plan_of(Resolved(Kind.OTHER, (), normalized=one), self._snapshot.schema, (), {})
+
     def _is_of_session(self, statement: Resolved) -> bool:
         """Whether it touches values whose tenant the session says."""
         found = (self._snapshot.protections.get(place) for place in statement.touches)
@@ -243,13 +277,14 @@ class Guard(Seals):
     def _understood(
         self, text: str, declared: Sequence[int], path: tuple[str, ...], *, may_wait: bool
     ) -> Analysis:
-        snapshot, policed = self._snapshot, self.policing is not None
+        snapshot, policed, recorded = self._snapshot, self.policing is not None, self.is_recorded
         is_long = may_wait and len(text) > LENGTH_KEPT
         if is_long:
-            elsewhere = self.long.analysis(Question(text, tuple(declared), path, snapshot, policed=policed))
+            question = Question(text, tuple(declared), path, snapshot, policed=policed, recorded=recorded)
+            elsewhere = self.long.analysis(question)
             if elsewhere is not None:
                 return elsewhere
-        key = (text, tuple(declared), path, policed)
+        key = (text, tuple(declared), path, policed, recorded)
         known = snapshot.analyses.find(key)
         if known is not None:
             return known
@@ -261,6 +296,7 @@ class Guard(Seals):
             self._prepared,
             self.cursors,
             snapshot.logins,
+            recorded=recorded,
             policed=policed,
         )
         analysis = analyse(text, declared, context)

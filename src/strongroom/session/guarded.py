@@ -73,13 +73,14 @@ class GuardedRelay(PipelinedRelay):
         except Unfinished:
             return self._hold()
         except (Denied, InvalidValue) as error:
-            return self._hold() if self._awaits(error) else self._refuse_query(error)
+            return self._hold() if self._awaits(error) else self._refuse_query(query.text, error)
         if text is not None and self._is_read(analysis, query.text):
             return self._read(analysis.statements[0], text)
         self._segment_open = False
         run = Run(analysis.statements)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
+        self._note_begun(run)
         self._note_barriers(analysis.barriers)
         return None if text is None else m.Query(text).serialise()
 
@@ -100,11 +101,14 @@ class GuardedRelay(PipelinedRelay):
         """Send a simple query so that its sealed values come back in binary."""
         self._statements.note("", None)
         self._portals.note("", None)
-        self._replies.ask(Owed(Request.READ, Run((resolved,), formats=())))
+        run = Run((resolved,), formats=())
+        self._replies.ask(Owed(Request.READ, run))
+        self._note_begun(run)
         self._segment += 1  # for the Sync in it
         return binding.read(resolved, text)
 
-    def _refuse_query(self, error: StrongroomError) -> bytes:
+    def _refuse_query(self, text: str, error: StrongroomError) -> bytes:
+        self._note_refused(text, (), error)
         self._replies.ask(Owed(Request.QUERY, Run(()), refusal=self._refusal(error)))
         return m.Query(self._rejected()).serialise()
 
@@ -146,6 +150,7 @@ class GuardedRelay(PipelinedRelay):
         return sent + m.Target("S", parse.name).describe()
 
     def _refuse_parse(self, parse: m.Parse, error: StrongroomError) -> bytes:
+        self._note_refused(parse.text, parse.parameter_types, error)
         statement = Statement(parse.name, "", refused=True)  # for what follows in the pipeline
         undo = self._put_statement(parse.name, statement)
         self._replies.ask(Owed(Request.PARSE, statement, undo=undo, refusal=self._refusal(error)))
@@ -172,7 +177,7 @@ class GuardedRelay(PipelinedRelay):
             except Unfinished:
                 return self._hold()
             if isinstance(anew, StrongroomError):
-                return self._refuse_bind(name, anew)
+                return self._refuse_bind(name, anew, statement)
             before, statement = anew, self._statements.find(statement_name)
             if statement is not None and statement.refused:
                 return before + self._bind_nothing(name)
@@ -188,7 +193,7 @@ class GuardedRelay(PipelinedRelay):
             except (Denied, InvalidValue, ParameterCount) as error:
                 if not before and self._awaits(error):
                     return self._hold()
-                return before + self._refuse_bind(name, error)
+                return before + self._refuse_bind(name, error, statement)
         portal = Portal(name, statement, run)
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo))
@@ -231,7 +236,9 @@ class GuardedRelay(PipelinedRelay):
         self._replies.ask(Owed(Request.BIND, portal, undo=self._put_portal(name, portal)))
         return m.Bind(name, self._rejected()).serialise()
 
-    def _refuse_bind(self, name: str, error: StrongroomError) -> bytes:
+    def _refuse_bind(self, name: str, error: StrongroomError, statement: Statement | None = None) -> bytes:
+        if statement is not None:
+            self._note_refused(statement.text, statement.parameter_types, error)
         portal = Portal(name, None, Run(()))  # for what follows in the pipeline, which upstream will skip
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo, refusal=self._refusal(error)))
@@ -301,15 +308,22 @@ class GuardedRelay(PipelinedRelay):
                 "the portal was bound for another tenant than the session has now",
                 hint="Bind the statement again.",
             )
-            return self._refuse_portal(Request.EXECUTE, execute.portal, error)
+            return self._refuse_run(portal, error)
         if run.statements and run.standing != self._guard.standing:
-            return self._refuse_portal(Request.EXECUTE, execute.portal, _other_standing())
+            return self._refuse_run(portal, _other_standing())
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
         self._replies.ask(Owed(Request.EXECUTE, run, undo=undo))
+        self._note_begun(run, execute.maximum_rows)
         self._note_barriers(barriers)
         return None
+
+    def _refuse_run(self, portal: Portal, error: StrongroomError) -> bytes:
+        statement = portal.statement
+        if statement is not None:
+            self._note_refused(statement.text, statement.parameter_types, error)
+        return self._refuse_portal(Request.EXECUTE, portal.name, error)
 
     def _refuse_portal(self, request: Request, name: str, error: StrongroomError | None = None) -> bytes:
         """Nothing runs whose rows we could not tell: a portal that no Bind of this session has made."""
@@ -339,7 +353,7 @@ class GuardedRelay(PipelinedRelay):
             return None
         if resolved.kind not in _OF_ROUNDS or resolved.barriers:
             return None
-        if resolved.metered is not None:
+        if resolved.metered is not None or self.recording is not None:
             return None  # its rows are counted
         if self._guard.policing is not None and not resolved.touched:
             return None if resolved.hushed or resolved.veiled else (self,)  # each is asked about

@@ -17,6 +17,7 @@ from strongroom.session import binding, refresh, rows
 from strongroom.session.assuming import Assumption
 from strongroom.session.guard import Guard
 from strongroom.session.policing import Judge, Policing
+from strongroom.session.recording import Recording
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
 from strongroom.session.replies import Owed, Request
@@ -36,6 +37,9 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 (rule 6 of the design).
 """
 
+
+_RUNS = frozenset({Request.QUERY, Request.READ, Request.EXECUTE})
+"""Requests that carry statements out."""
 
 CHECK_VIOLATION = "23514"
 
@@ -68,6 +72,8 @@ class OpeningRelay(Relay):
         self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
         self._answers: dict[tuple[object, ...], tuple[Answer, object]] = {}  # to rounds of such
         self.catalog_changed = False
+        self.recording: Recording | None = None
+        """What is to be recorded of its statements, where they are."""
         self._assumption = Assumption()
 
     def share(self, snapshot: Snapshot) -> None:
@@ -95,6 +101,18 @@ class OpeningRelay(Relay):
     def judged(self) -> bool:
         """Whether a policy is asked about statements."""
         return self._guard.policing is not None
+
+    def record(self) -> Recording:
+        """Record each statement from now on."""
+        self.recording = Recording(self._guard.recorded)
+        self._guard.is_recorded = True
+        return self.recording
+
+    def record_lost(self) -> None:
+        """The session ends: nobody knows what came of what is under way."""
+        if self.recording is not None:
+            owed = (one for one in reversed(list(self._replies.newest_first())) if one.request in _RUNS)
+            self.recording.lost(one.subject for one in owed if isinstance(one.subject, Run))
 
     def police(self, judge: Judge, application: str) -> None:
         """Ask this judge about each statement from now on."""
@@ -140,6 +158,9 @@ class OpeningRelay(Relay):
             self._watch(m.RowDescription.parse(data[start + HEADER : end]))
         if letter == "E":
             self._sealer = None
+            if self.recording is not None and isinstance(subject, Run):
+                told = m.ErrorResponse.parse((owed.refusal or data[start:end])[HEADER:])
+                self.recording.failed(subject, told.fields.get("C", ""))
             if isinstance(subject, Run):
                 subject.completed = b""
             return self._failed(subject, data[start:end]) if replacement is None else replacement
@@ -247,10 +268,15 @@ class OpeningRelay(Relay):
             run.rows = self._guard.fresh_plan(current.outputs, came, came)
             return self._describe_rows(current, message[HEADER:], None)
         if letter in "CI" and current is not None:
+            if self.recording is not None:
+                self.recording.done(run, message[HEADER:-1])
             self._completed(owed, run, current)
-        elif letter == "s" and current is not None and current.barriers:
-            self._guard.begun(current)
-            self._barrier_passed()
+        elif letter == "s" and current is not None:
+            if self.recording is not None:
+                self.recording.suspended(run)
+            if current.barriers:
+                self._guard.begun(current)
+                self._barrier_passed()
         elif letter == "Z" and any(one.barriers for one in run.statements):
             self._barrier_passed()
         return replacement
@@ -275,6 +301,9 @@ class OpeningRelay(Relay):
             return run.completed + message
         if letter == "C":
             run.completed = message
+            if self.recording is not None:
+                self.recording.done(run, message[HEADER:-1])
+                run.recorded = ()  # an error behind it is one of the transaction's end
         return b""
 
     def _copy_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:

@@ -73,6 +73,8 @@ class PipelinedRelay(WaitingRelay):
             return False
         if self._barriers or self._refreshing or self._guard.stale or self._guard.changed:
             return False
+        if self.recording is not None:
+            return False  # each is recorded
         if resolved is None or statement.refused:
             return False
         if statement.outlook != self._guard.outlook or self._statements.find(statement.name) is not statement:

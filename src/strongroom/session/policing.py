@@ -19,6 +19,7 @@ from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
 from strongroom.session.assuming import Assumption, wish_of
+from strongroom.session.recorded import Recorded, plan_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
@@ -184,6 +185,14 @@ class Policing:
         masked = tuple(_masked(one, masks) for one in statement.outputs or ())
         veils(masked, schema, self.key)  # one that does not fit its type is refused before anything is sent
         return replace(statement, outputs=masked)
+
+    def recorded(self, statement: Resolved, schema: Schema, tenant: str) -> Recorded:
+        """What a record says of a statement that passed, or was denied; asked once for its plan."""
+        asked = questions(statement, schema, self._judge.database)
+        decision = self._judge.decide((*asked.accesses, *asked.shown.values()), self._saying(tenant))
+        assumed = self._assumption.role
+        plan = plan_of(statement, schema, asked.accesses, asked.shown, decision, assumed=assumed)
+        return Recorded(plan, revealed(statement, asked, decision, self._judge.counts))
 
     def spend(self, statement: Resolved, rows: int) -> None:
         """So many rows of the statement are to go to the client; raises `BudgetSpent`."""

@@ -13,6 +13,8 @@ class Rules:
     limits: Limits
     startup_packet_bytes: int
     tls_required: bool = False
+    recorded: bool = False
+    """Whether statements are recorded (`effects.Record`)."""
     mock_secret: bytes = field(default=b"", repr=False)
 
 

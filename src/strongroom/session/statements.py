@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from strongroom.protect.batch import RowPlan
 from strongroom.protect.copy.stream import CopyOpener
+from strongroom.session.recorded import Recorded
 from strongroom.sql.statement import Resolved
 
 
@@ -61,6 +62,9 @@ class Run:
     index: int = 0
     tenant: str = ""  # of the session when it was bound
     standing: object = None  # of the policy when it was bound
+    recorded: tuple[Recorded, ...] = ()  # what its records say, where statements are recorded
+    begun: float = 0.0  # the moment at which the current statement was sent
+    limit: int = 0  # rows that Execute asked for; 0: all
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended
 
     @property

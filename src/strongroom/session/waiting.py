@@ -8,6 +8,8 @@ sees it. A long text waits for its analysis elsewhere, and for its turns (`analy
 `pipelined` and `guarded` add the client's messages; pure.
 """
 
+from collections.abc import Sequence
+
 from strongroom.errors import StrongroomError, TenantUnknown
 from strongroom.session import refresh
 from strongroom.session.analyses import LongText, Question
@@ -29,6 +31,18 @@ class WaitingRelay(OpeningRelay):
         self._making: str | None = None  # the tenant whose keys are made now
         self._to_make: str | None = None
         self._refused_tenant: str | None = None  # asked for before, and not to be had
+
+    # ---------------------------------------------------------------- what is recorded
+
+    def _note_begun(self, run: Run, limit: int = 0) -> None:
+        """Statements go upstream to be carried out, unless upstream will skip them."""
+        if self.recording is not None and not self._replies.skipping:
+            self.recording.begun(run, self._guard.standing, limit)
+
+    def _note_refused(self, text: str, declared: Sequence[int], error: StrongroomError) -> None:
+        """A text was refused, with whatever it holds."""
+        if self.recording is not None:
+            self.recording.refused(self._guard.recorded_of(text, declared), error)
 
     # ---------------------------------------------------------------- long texts
 

@@ -15,6 +15,7 @@ from strongroom.sql import casts, changes, functions, operators, sources
 from strongroom.sql.belongings import check_belongings
 from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
+from strongroom.sql.normalized import normalized_of, unread
 from strongroom.sql.parse import Parsed, Statement, parse
 from strongroom.sql.policed import policed
 from strongroom.sql.rewrite import joined
@@ -73,7 +74,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     except SyntaxNotUnderstood:
         # A policy must know what a statement does, wherever it does it.
         if not context.policed and (not ground.near or text_is_harmless(text, ground)):
-            return _not_parsed(text)
+            return _not_parsed(text, context)
         raise
     statements: list[Resolved] = []
     barriers = Barrier.NONE
@@ -86,6 +87,8 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
             _check_policed_after(found, context, barriers)
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
         resolved = policed(task) if context.policed else understand(task)
+        if context.recorded:
+            resolved = replace(resolved, normalized=normalized_of(parsed, item))
         statements.append(resolved)
         barriers |= resolved.barriers
         if item is not parsed.statements[-1]:
@@ -93,9 +96,10 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     return Analysis(tuple(statements), _whole(parsed, statements))
 
 
-def _not_parsed(text: str) -> Analysis:
+def _not_parsed(text: str, context: Context) -> Analysis:
     """SQL that is newer than the parser, or wrong: it names nothing near, so PostgreSQL may say."""
-    resolved = Resolved(Kind.OTHER, (text,), barriers=~Barrier.NONE)
+    shape = unread(text) if context.recorded else None
+    resolved = Resolved(Kind.OTHER, (text,), barriers=~Barrier.NONE, normalized=shape)
     return Analysis((resolved,), (text,))
 
 

@@ -11,6 +11,7 @@ from enum import Enum, Flag, auto
 
 from strongroom.policy.model import Mask
 from strongroom.sql.access import Access
+from strongroom.sql.normalized import Normalized
 from strongroom.sql.schema import ColumnId, Protection, Schema
 
 
@@ -170,6 +171,7 @@ class Resolved:
     accesses: frozenset[Access] = frozenset()  # but for columns that are output as they stand
     metered: int | None = None  # values that each of its rows reveals, where rows are counted against limits
     hushed: bool = False  # it filters by what its client may not see: errors say nothing of values
+    normalized: Normalized | None = None  # for its record, where there is one
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 
     @property
@@ -215,4 +217,5 @@ class Context:
     prepared: Mapping[str, Resolved] = field(default_factory=dict)  # statements of this session by name
     cursors: Mapping[str, Resolved | None] = field(default_factory=dict)  # portals by name
     logins: frozenset[str] = frozenset()  # roles by which the gateway logs in
+    recorded: bool = False  # statements are recorded, without their values
     policed: bool = False  # every statement is followed, so that a policy can be asked about it

@@ -1,7 +1,7 @@
 """What a configuration protects less than another: the sections of a stance, each compared by its own.
 
 A section is what one room adds: its name here with what compares it, and in ``gateway/stances.py`` with what
-makes it. A room that is to come (a firewall, an audit log) adds a line in both. What a former program did not
+makes it. A room that is to come (a firewall) adds a line in both. What a former program did not
 write down is not compared, since nothing is known of it; what this program does not know, and the former
 did, counts as weaker. Called by ``gateway/standing.py`` and ``strongroom protection``.
 """
@@ -186,6 +186,23 @@ def _keys(before: Section, after: Section) -> Iterator[Weakening]:
             yield Weakening("keys", words)
 
 
+# ----------------------------------------------------------------------------------------- what is recorded
+
+AUDIT: Fields = {
+    "origin": (same, "records go into another log"),
+    "log": (same, "records go to another place"),
+    "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
+    "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
+}
+
+
+def _audit(before: Section, after: Section) -> Iterator[Weakening]:
+    if before and not after:
+        yield Weakening("audit", "nothing is recorded any more")
+    elif before:
+        yield from compared("audit", AUDIT, before, after)
+
+
 def _machine(before: Section, after: Section) -> Iterator[Weakening]:
     yield from compared("environment", MACHINE, before, after)
 
@@ -199,6 +216,7 @@ SECTIONS: Mapping[str, Compare] = MappingProxyType(
         "access": access.weaker,
         "keys": _keys,
         "machine": _machine,
+        "audit": _audit,
     }
 )
 """What compares each section."""

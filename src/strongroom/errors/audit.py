@@ -1,0 +1,80 @@
+"""The audit log: its files, its checkpoints and its keys."""
+
+from strongroom.errors.setup import ConfigError
+
+
+class AuditError(ConfigError):
+    """The audit log cannot go on, or not be believed; never raised itself."""
+
+    code = "audit"
+    remedy = "Run verify.py on the log before anything else: it names the place."
+
+
+class LogDamaged(AuditError):
+    """The files of the log do not go together, or not with its checkpoint."""
+
+    code = "audit-log-damaged"
+    remedy = "Leave the files as they are, run verify.py on them, and compare with a copy elsewhere."
+
+
+class CheckpointInvalid(AuditError):
+    """A checkpoint has not the form of the standard, or is not signed by the log's keys."""
+
+    code = "audit-checkpoint-invalid"
+    remedy = "Compare with a copy elsewhere; if the log's key was changed, name the former one as well."
+
+
+class ProofInvalid(AuditError):
+    """A proof does not show what it is to show."""
+
+    code = "audit-proof-invalid"
+    remedy = "Ask the log for the proof anew; if it stays so, keep both checkpoints: they are the evidence."
+
+
+class LogKeyInvalid(AuditError):
+    """A key of the log or of a witness cannot be one."""
+
+    code = "audit-key-invalid"
+    remedy = "Give it as `NAME+HASH+BASE64`, as the log or the witness publishes it."
+
+
+class LogUnwritable(AuditError):
+    """A record cannot be kept, as on a full disk."""
+
+    code = "audit-log-unwritable"
+    remedy = "Make room on the disk, or see to its rights; what waits is written as soon as that can be."
+
+
+class LogUnusable(AuditError):
+    """The audit log cannot be opened, so nothing is served."""
+
+    code = "audit-log-unusable"
+    remedy = "Take away what the message names; or configure another folder, with another origin."
+
+
+class NoAuditLog(AuditError):
+    """A command asks for an audit log, and none is configured."""
+
+    code = "audit-log-missing"
+    remedy = "Write audit: {log: audit, origin: gateway-1.example.com/audit} and start the gateway anew."
+
+
+class RecordUnknown(AuditError):
+    """The log has no record of this number."""
+
+    code = "audit-record-unknown"
+    remedy = "Records are numbered from 0; the newest ones are in the log a second after they were made."
+
+
+class LogInUse(AuditError):
+    """Two processes would write one log."""
+
+    code = "audit-log-in-use"
+    remedy = "Stop the other gateway, or give each a log of its own: `audit: log:`."
+
+
+class LogRolledBack(AuditError):
+    """The log has fewer records than it had: an older copy was put in its place, or its end was cut off."""
+
+    code = "audit-log-rolled-back"
+    remedy = "Put the newest copy back. What was signed for is gone otherwise, and the next log must say so."

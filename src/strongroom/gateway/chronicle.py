@@ -1,0 +1,180 @@
+"""What one worker records: who came in, who did not, who left, and what became of each statement.
+
+It knows when it is, and counts; what was done a session says (`session.recording`), and its `Scribe` writes.
+Where more waits for the disk than may (`audit.waiting_bytes`), it is `full`: then either nobody is read
+any more, or what is done goes unrecorded, and how much that was is recorded once there is room.
+Used by `server`.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from strongroom import __version__
+from strongroom.audit.records.codes import Record
+from strongroom.audit.records.encoding import encode
+from strongroom.audit.records.running import Gap, Loss
+from strongroom.audit.records.sessions import (
+    UNKNOWN_USER,
+    LoginFailed,
+    Refusal,
+    SessionClosed,
+    SessionOpened,
+    Way,
+)
+from strongroom.audit.records.shared import Client, Head, Holder
+from strongroom.config.audit import Audit
+from strongroom.gateway.driver import Driver
+from strongroom.gateway.outbox import Outbox
+from strongroom.policy.model import Subject
+from strongroom.session.login import Method
+from strongroom.session.recording import Deed, Done
+from strongroom.session.scribe import Scribe, Shapes
+
+_WAYS: Mapping[Method | None, Way] = {
+    None: Way.UNKNOWN,
+    Method.CERTIFICATE: Way.CERTIFICATE,
+    Method.SCRAM: Way.SCRAM,
+    Method.SCRAM_PLUS: Way.SCRAM_PLUS,
+}
+
+
+_COUNTED = frozenset({Refusal.PROOF, Refusal.UNKNOWN})
+
+
+@dataclass(eq=False, slots=True)
+class _Chapter:
+    """What is recorded of one session, from its opening on."""
+
+    client: Client
+    scribe: Scribe
+    opened: float
+    statements: int = 0
+    rows: int = 0
+    values: int = 0
+
+
+@dataclass(slots=True)
+class _Lost:
+    """What could not be recorded, since when."""
+
+    began: int
+    count: int = 0
+
+
+class Chronicle:
+    """What one worker records, in its order."""
+
+    def __init__(self, outbox: Outbox, audit: Audit, worker: int) -> None:
+        self._outbox = outbox
+        self._audit = audit
+        run = f"worker {worker}, process {os.getpid()}, run {secrets.token_hex(4)}"
+        self._shapes = Shapes(Head(0, 1, run, audit.origin, __version__))
+        self._chapters: dict[Driver, _Chapter] = {}
+        self._sequence = 0
+        self._lost: _Lost | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody's statements may be taken until there is room again."""
+        return self._audit.unwritable == "block" and self._is_waiting
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self._outbox.waiting_bytes > self._audit.waiting_bytes
+
+    # ---------------------------------------------------------------- sessions
+
+    def opened(self, driver: Driver, subject: Subject, second_factor: datetime | None) -> None:
+        """A session begins, and so its chapter; the second factor was shown then."""
+        origin = driver.origin
+        if origin is None:
+            return  # it began before anything was recorded
+        kind = Holder.PERSON if subject.kind == "person" else Holder.ACCOUNT
+        application, address = origin.application[:64] or None, driver.source or None
+        client = Client(subject.name, kind, secrets.token_hex(8), address, application)
+        self._record(
+            SessionOpened(
+                self._head(),
+                client,
+                driver.database,
+                subject.name,
+                _WAYS[driver.way],
+                second_factor is not None,
+                origin.is_encrypted,
+                driver.upstream_user,
+                tuple(sorted(subject.roles)),
+                origin.certificate,
+                second_factor_at=None if second_factor is None else int(second_factor.timestamp() * 1000),
+            )
+        )
+        scribe = Scribe(self._shapes, client, driver.database)
+        self._chapters[driver] = _Chapter(client, scribe, time.monotonic())
+
+    def closed(self, driver: Driver) -> None:
+        """It is over, if it was open."""
+        chapter = self._chapters.pop(driver, None)
+        if chapter is None:
+            return
+        self._record(
+            SessionClosed(
+                self._head(),
+                chapter.client,
+                driver.database,
+                chapter.client.account,
+                int((time.monotonic() - chapter.opened) * 1000),
+                driver.ending,
+                chapter.statements,
+                chapter.rows,
+                chapter.values,
+            )
+        )
+
+    def turned_away(self, driver: Driver, user: str | None, refusal: Refusal) -> None:
+        """Somebody did not come in; ``user`` is None where nobody has the name."""
+        counted, name = refusal in _COUNTED, UNKNOWN_USER if user is None else user
+        way, address = _WAYS[driver.way], driver.source or None
+        self._record(LoginFailed(self._head(), name, way, refusal, counted, driver.database, address))
+
+    # ---------------------------------------------------------------- statements
+
+    def deed(self, driver: Driver, deed: Deed) -> None:
+        """What became of a statement."""
+        chapter = self._chapters.get(driver)
+        if chapter is None:
+            return  # it ended before it was open
+        chapter.statements += 1
+        if isinstance(deed, Done):
+            chapter.rows += deed.rows
+            chapter.values += deed.values
+        self._sequence += 1
+        self._send(chapter.scribe.octets(deed, _now(), self._sequence))
+
+    # ---------------------------------------------------------------- all of them
+
+    def _head(self) -> Head:
+        self._sequence += 1
+        return replace(self._shapes.origin, time=_now(), sequence=self._sequence)
+
+    def _record(self, record: Record) -> None:
+        self._send(encode(record))
+
+    def _send(self, octets: bytes) -> None:
+        """A session that is held back ends what it has begun: this goes beyond the limit, and no further."""
+        if self._audit.unwritable == "allow" and self._is_waiting:
+            self._lost = self._lost or _Lost(_now())
+            self._lost.count += 1
+            return
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
+            self._outbox.record(encode(gap))
+        self._outbox.record(octets)
+
+
+def _now() -> int:
+    """Milliseconds, by the wall's clock: recorded, not trusted."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,242 @@
+"""What workers record, taken in and written to the audit log.
+
+Workers connect over a Unix socket and send records; they are told how many of theirs are on the disk. What
+several send at once is kept by one wait for the disk, off the way of every session. Where the recorder died
+another takes the log up, and workers send again what they were not told of, and nothing twice.
+
+    worker → recorder    a line of JSON, `{"source": NAME}`; then records, each behind its length in four
+                         octets, whose highest bit says that somebody waits for it
+    recorder → worker    how many of this source's records are on the disk, in eight octets; first of all once
+
+Run by `recorder`; the other end is `outbox`.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from strongroom.audit.log import Log
+from strongroom.errors import LogUnwritable
+
+LENGTH, COUNT = struct.Struct(">I"), struct.Struct(">Q")
+URGENT = 1 << 31
+CHUNK_BYTES = 1 << 20
+WAITING_BYTES = 64 << 20
+"""Of records that are not written yet: beyond it nothing is read, and workers keep theirs."""
+RETRY_SECONDS = 1.0
+"""Pause before a disk that was full is tried again."""
+HEAR_OUT_SECONDS = 5.0
+"""For workers to hang up after this was told to stop."""
+SETTLE_SECONDS = 60.0
+SETTLE_RECORDS = 200_000
+"""Whichever comes first: so much the journal holds twice, and a start reads."""
+
+_log = structlog.get_logger("strongroom.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long records may wait; in seconds."""
+
+    batch: float = 0.02
+    """For others, before they are written to the disk together; none waits where somebody waits for it."""
+    checkpoint: float = 1.0
+    """Before a checkpoint covers them."""
+
+
+@dataclass(eq=False)
+class _Source:
+    """A worker."""
+
+    name: str
+    writer: asyncio.StreamWriter
+    read: int
+    """How many of its records came, in all."""
+    records: list[bytes] = field(default_factory=list)
+    is_gone: bool = False
+
+    def tell(self, count: int) -> None:
+        if not self.writer.is_closing():
+            self.writer.write(COUNT.pack(count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    source: _Source
+    records: list[bytes]
+    number: int
+    octets: int
+
+
+class Intake:
+    """Writes what its workers send to one log."""
+
+    def __init__(self, log: Log, pace: Pace, *, settled: Callable[[int], None] = lambda _: None) -> None:
+        """``settled`` hears of sizes that the log will never be below again, in another thread."""
+        self._log = log
+        self._pace = pace
+        self._settled = settled
+        self._sources: set[_Source] = set()
+        self._waiting = 0  # octets
+        self._work, self._urgent, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._room.set()
+        self._settling: asyncio.Task[None] | None = None
+        self._settled_size, self._settled_at = log.size, 0.0
+        self._published_at = 0.0
+        self._left = asyncio.Event()
+        self._stopping = False
+
+    async def serve(
+        self, listener: socket.socket, ready: Callable[[], None], stop: Awaitable[object]
+    ) -> None:
+        """Write what comes until told to stop; then what is there, and the last checkpoint."""
+        server = await asyncio.start_unix_server(self._attend, sock=listener)
+        writing = asyncio.create_task(self._keep_writing(), name="write")
+        ready()
+        await stop
+        server.close()
+        await self._hear_out()
+        self._stopping = True
+        self._work.set()
+        self._urgent.set()
+        await writing
+        if self._settling is not None:
+            await self._settling
+        await asyncio.to_thread(self._log.close)
+        await asyncio.to_thread(self._settled, self._log.size)
+        for source in self._sources:
+            source.writer.close()
+
+    async def _hear_out(self) -> None:
+        """Workers end before their recorder: what they sent last is on its way still."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEAR_OUT_SECONDS):
+                while any(not source.is_gone for source in self._sources):
+                    self._left.clear()
+                    await self._left.wait()
+
+    # ------------------------------------------------------------------------------------------- what comes
+
+    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = json.loads(await reader.readline())["source"]
+        source = _Source(name, writer, self._log.heard_of(name))
+        self._sources.add(source)
+        source.tell(source.read)
+        rest = b""
+        try:
+            while octets := await reader.read(CHUNK_BYTES):
+                rest = self._take(source, rest + octets)
+                await self._room.wait()
+        except ConnectionError:
+            pass  # it died; what it was not told of, it sends again or is gone with it
+        finally:
+            source.is_gone = True  # what came of it is written yet
+            self._work.set()
+            self._left.set()
+            writer.close()
+
+    def _take(self, source: _Source, octets: bytes) -> bytes:
+        """Takes the whole records of it; what is left is the beginning of the next."""
+        at, urgent, end = 0, 0, len(octets)
+        while at + LENGTH.size <= end:
+            (length,) = LENGTH.unpack_from(octets, at)
+            after = at + LENGTH.size + (length & ~URGENT)
+            if after > end:
+                break
+            urgent |= length & URGENT
+            source.records.append(octets[at + LENGTH.size : after])
+            at = after
+        if at:
+            self._waiting += at
+            self._work.set()
+        if urgent:
+            self._urgent.set()
+        if self._waiting > WAITING_BYTES:
+            self._room.clear()
+        return octets[at:]
+
+    # ---------------------------------------------------------------------------------------------- writing
+
+    async def _keep_writing(self) -> None:
+        while not self._stopping:
+            due = self._log.size > self._log.published
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.checkpoint if due else None):
+                    await self._work.wait()
+            if self._work.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.batch):
+                        await self._urgent.wait()
+            await self._write(self._taken())
+            await self._publish_if_due()
+
+    def _taken(self) -> list[_Batch]:
+        self._work.clear()
+        self._urgent.clear()
+        batches = [self._batch(source) for source in self._sources if source.records]
+        self._sources = {source for source in self._sources if not source.is_gone}
+        return batches
+
+    def _batch(self, source: _Source) -> _Batch:
+        records, source.records = source.records, []
+        source.read += len(records)
+        return _Batch(source, records, source.read, sum(map(len, records)) + LENGTH.size * len(records))
+
+    async def _write(self, batches: list[_Batch]) -> None:
+        """On the disk, and told; however long the disk is full."""
+        left = deque(batches)
+        while True:
+            try:
+                await asyncio.to_thread(self._append, left)
+                break
+            except LogUnwritable as error:
+                _log.error("cannot write", code=error.code, why=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+        for batch in batches:
+            self._waiting -= batch.octets
+            batch.source.tell(batch.number)
+        if self._waiting <= WAITING_BYTES:
+            self._room.set()
+
+    def _append(self, left: deque[_Batch]) -> None:
+        while left:
+            self._log.append(left[0].records, left[0].source.name, left[0].number)
+            left.popleft()
+        self._log.flush()
+
+    async def _publish_if_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._log.size == self._log.published or now - self._published_at < self._pace.checkpoint:
+            return
+        try:
+            if self._is_to_settle(now):
+                await asyncio.to_thread(self._log.turn)
+                self._settled_size, self._settled_at = self._log.size, now
+                self._settling = asyncio.create_task(self._settle(), name="settle")
+            else:
+                await asyncio.to_thread(self._log.publish)
+            self._published_at = now
+        except LogUnwritable as error:
+            _log.error("cannot publish", code=error.code, why=error.message)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _is_to_settle(self, now: float) -> bool:
+        if self._settling is not None and not self._settling.done():
+            return False
+        many = self._log.size - self._settled_size >= SETTLE_RECORDS
+        return many or now - self._settled_at >= SETTLE_SECONDS
+
+    async def _settle(self) -> None:
+        size = self._settled_size
+        try:
+            await asyncio.to_thread(self._log.settle)
+            await asyncio.to_thread(self._settled, size)
+        except LogUnwritable as error:
+            _log.error("cannot settle", code=error.code, why=error.message)

@@ -1,0 +1,81 @@
+"""The recorder process: the one of a gateway that writes its audit log.
+
+Started by `supervisor` as ``python -m strongroom.gateway.recorder``, with the socket that workers connect to
+as an inherited file descriptor, so that they find another where this one died. It ends when the line to the
+supervisor breaks or says so, after the workers, whose last records it writes.
+"""
+
+import argparse
+import asyncio
+import socket
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from strongroom.audit.keys import LogKeys
+from strongroom.audit.log import Log
+from strongroom.config import Settings, load
+from strongroom.config.audit import Audit
+from strongroom.errors import StrongroomError
+from strongroom.gateway.control import Line
+from strongroom.gateway.intake import Intake, Pace
+from strongroom.gateway.log import set_up_log
+from strongroom.state import open_state
+
+_log = structlog.get_logger("strongroom.recorder")
+
+
+def main() -> int:
+    """Run until told to stop; 2 if the log cannot be written."""
+    arguments = _arguments()
+    set_up_log(recorder=True)
+    with open(arguments.content, "rb") as content:  # noqa: PTH123 - a descriptor, no path
+        settings = load(arguments.config, content=content.read().decode())
+    return uvloop.run(_record(settings, arguments))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The recorder of `strongroom serve`, which starts it.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--content", type=int, required=True, help="descriptor of what the file held")
+    parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the supervisor")
+    parser.add_argument("--listener", type=int, required=True, help="descriptor that workers connect to")
+    return parser.parse_args()
+
+
+async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
+    assert settings.audit is not None  # else there is no recorder
+    line = await Line.over(socket.socket(fileno=arguments.line))
+    state = open_state(settings.state)
+    keys = LogKeys(state.engine, settings.audit.origin)
+    try:
+        log = await asyncio.to_thread(_opened, settings.audit, keys)
+    except StrongroomError as error:
+        line.tell("failed", code=error.code, message=error.message, hint=error.hint)
+        await line.end()
+        return 2
+    pace = Pace(settings.audit.batch_milliseconds / 1000)
+    intake = Intake(log, pace, settled=keys.note_size)
+    listener = socket.socket(fileno=arguments.listener)
+    await intake.serve(listener, partial(line.tell, "ready", size=log.size), _told_to_stop(line))
+    state.close()
+    return 0
+
+
+def _opened(audit: Audit, keys: LogKeys) -> Log:
+    signing = keys.to_sign(datetime.now(UTC))
+    former = [one.verifier for one in keys.all()]
+    return Log.open(audit.log, [one.signer for one in signing], former, known=keys.known_size())
+
+
+async def _told_to_stop(line: Line) -> None:
+    async for message in line.messages():
+        if message["what"] == "stop":
+            return
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+"""What an audit record says of a statement: made of its analysis, and of what the policy answered.
+
+The columns are those of the accesses about which a policy is asked, so they are known where statements are
+analysed for one (`Context.policed`); elsewhere the tables alone are. Nothing of a statement's values is here:
+`Resolved.normalized` has its text without them.
+
+Used by `policing`; pure.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from strongroom.audit.records.encoding import GREATEST
+from strongroom.audit.records.naming import qualified
+from strongroom.audit.records.statements import Deed, Masked, Plan
+from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Decision, Resource
+from strongroom.sql.normalized import Normalized
+from strongroom.sql.schema import ColumnId, Schema
+from strongroom.sql.statement import Kind, Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the records of one statement say, however often it runs."""
+
+    plan: Plan
+    values: int
+    """That each of its rows shows as they are, of columns that count."""
+
+
+_DEEDS = {
+    Kind.SELECT: Deed.QUERY,
+    Kind.COPY_OUT: Deed.QUERY,
+    Kind.FETCH: Deed.QUERY,
+    Kind.INSERT: Deed.CREATE,
+    Kind.UPDATE: Deed.UPDATE,
+    Kind.DELETE: Deed.DELETE,
+    Kind.COPY_IN: Deed.WRITE,
+    Kind.MERGE: Deed.WRITE,
+}
+_WITH_ROWS = frozenset({b"INSERT", b"DELETE", b"UPDATE", b"MERGE", b"SELECT", b"FETCH", b"COPY"})
+_NOTHING = Normalized("", "")
+
+
+def plan_of(
+    statement: Resolved,
+    schema: Schema,
+    accesses: Sequence[Access],
+    shown: Mapping[ColumnId, Access],
+    decision: Decision | None = None,
+    *,
+    policy: str | None = None,
+    assumed: str | None = None,
+) -> Plan:
+    """The plan of a statement that makes these accesses, and outputs the columns ``shown`` as they stand."""
+    normalized = statement.normalized or _NOTHING
+    masks = {} if decision is None else decision.masks
+    visible = {one.resource for one in shown.values()}
+    return Plan(
+        _DEEDS.get(statement.kind, Deed.OTHER),
+        normalized.fingerprint,
+        normalized.text,
+        _sorted([*_tables(accesses), *_named(statement, schema)]),
+        _sorted(map(_column, {*_columns(accesses, Action.REVEAL), *(visible - masks.keys())})),
+        tuple(
+            Masked(*one)
+            for one in sorted({(_column(one), str(masks[one])) for one in visible & masks.keys()})
+        ),
+        _sorted(map(_column, _columns(accesses, Action.FILTER))),
+        _sorted(map(_column, _columns(accesses, Action.WRITE))),
+        _sorted(one.action.value for one in accesses if one.action in TABLE_ACTIONS),
+        _sorted(_functions(accesses)),
+        _sorted(rule for one in (() if decision is None else decision.reasons) for rule in one.rules),
+        policy,
+        assumed or None,
+    )
+
+
+def rows_of(tag: bytes) -> int:
+    """The rows of a CommandComplete (manual, "Message Formats"); 0 for a command that has none.
+
+    MOVE has a number, too, but none of its rows comes.
+    """
+    words = tag.split(b" ")
+    if words[0] not in _WITH_ROWS or not words[-1].isdigit():
+        return 0
+    return GREATEST if len(words[-1]) >= len(str(GREATEST)) else int(words[-1])
+
+
+def _tables(accesses: Iterable[Access]) -> Iterator[str]:
+    for one in accesses:
+        if one.action in TABLE_ACTIONS and one.resource.table is not None:
+            yield qualified(*_place(one.resource), one.resource.table)
+
+
+def _named(statement: Resolved, schema: Schema) -> Iterator[str]:
+    for oid in statement.relations:
+        relation = schema.relations.get(oid)
+        if relation is not None:
+            yield qualified(relation.schema, relation.name)
+
+
+def _functions(accesses: Iterable[Access]) -> Iterator[str]:
+    for one in accesses:
+        if one.resource.function is not None:
+            yield qualified(*_place(one.resource), one.resource.function)
+
+
+def _columns(accesses: Iterable[Access], action: Action) -> set[Resource]:
+    return {one.resource for one in accesses if one.action is action}
+
+
+def _column(resource: Resource) -> str:
+    return qualified(*_place(resource), resource.table or "", resource.column or "")
+
+
+def _place(resource: Resource) -> tuple[str, ...]:
+    """The schema, where the catalog knows it."""
+    return (resource.schema,) if resource.schema else ()
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))

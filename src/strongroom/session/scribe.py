@@ -1,0 +1,81 @@
+"""What a session did with a statement, as the octets of a record.
+
+Sessions say what was done (`recording`), the shell when it was and as which record of its process; a `Scribe`
+puts the two together for one session, by the fast way where there is one (`audit.records.lines`). What plans
+have in common is shared by all sessions of a process (`Shapes`).
+
+Used by whoever writes the log; pure.
+"""
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from strongroom.audit.records.encoding import encode
+from strongroom.audit.records.lines import Line, Session, Shape
+from strongroom.audit.records.shared import Client, Head
+from strongroom.audit.records.statements import Denied, Plan
+from strongroom.session.recording import Deed, Refused
+from strongroom.session.seals import PLANS_KEPT
+
+SHAPES_KEPT = 2_000
+"""Plans whose octets a process remembers, of two thousand octets each; a session has its own for fewer."""
+
+
+class Shapes:
+    """The shapes of plans, for all sessions of one process; ``origin`` says which."""
+
+    def __init__(self, origin: Head) -> None:
+        self.origin = origin
+        self._known: OrderedDict[Plan, Shape] = OrderedDict()
+
+    def find(self, plan: Plan) -> Shape:
+        """That of a plan, or of one that says the same."""
+        known = self._known.get(plan)
+        if known is None:
+            known = self._known[plan] = Shape(self.origin, plan)
+            if len(self._known) > SHAPES_KEPT:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(plan)
+        return known
+
+
+class Scribe:
+    """Writes down what one session does."""
+
+    def __init__(self, shapes: Shapes, client: Client, database: str) -> None:
+        self._shapes = shapes
+        self._client = client
+        self._database = database
+        self._session = Session(shapes.origin, client, database)
+        self._lines: dict[int, tuple[Plan, Line]] = {}
+
+    def octets(self, deed: Deed, time: int, sequence: int) -> bytes:
+        """The record of a deed: at this time, in milliseconds, and with this number among its process's."""
+        if isinstance(deed, Refused):
+            return self._denied(deed, time, sequence)
+        return self._line(deed.plan).permitted(
+            time,
+            sequence,
+            deed.number,
+            int(deed.seconds * 1000),
+            rows=deed.rows,
+            values=deed.values,
+            result=deed.result,
+            sqlstate=deed.sqlstate,
+        )
+
+    def _denied(self, deed: Refused, time: int, sequence: int) -> bytes:
+        head = replace(self._shapes.origin, time=time, sequence=sequence)
+        return encode(
+            Denied(head, self._client, deed.plan, self._database, deed.number, deed.code, deed.sqlstate)
+        )
+
+    def _line(self, plan: Plan) -> Line:
+        known = self._lines.get(id(plan))
+        if known is None:
+            if len(self._lines) >= PLANS_KEPT:
+                self._lines.clear()
+            # The plan is kept beside, so that nothing else can have its identity.
+            known = self._lines[id(plan)] = plan, self._shapes.find(plan).line(self._session)
+        return known[1]

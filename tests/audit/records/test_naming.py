@@ -1,0 +1,30 @@
+"""Names of tables and columns in records."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.audit.records.naming import qualified
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("public", "customers", "iban"), "public.customers.iban"),
+        (("public", "Customers"), 'public."Customers"'),
+        (("a.b", 'c"d'), '"a.b"."c""d"'),
+        (("", "x"), '"".x'),
+    ],
+)
+def test_the_spelling(names: tuple[str, ...], text: str) -> None:
+    """As PostgreSQL quotes what it would otherwise read differently."""
+    assert qualified(*names) == text
+
+
+NAMES = st.lists(st.text('ab."A', max_size=4), min_size=1, max_size=3)
+
+
+@given(NAMES, NAMES)
+def test_no_two_are_written_alike(one: list[str], other: list[str]) -> None:
+    """Whatever is in the names."""
+    assert (qualified(*one) == qualified(*other)) is (one == other)

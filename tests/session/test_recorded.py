@@ -1,0 +1,161 @@
+"""What an audit record says of a statement."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.session.test_policing import EMAIL, POLICED, Judge
+from tests.sql.world import CONTEXT, SCHEMA
+
+from strongroom.audit.records.encoding import GREATEST
+from strongroom.audit.records.statements import Deed, Masked, Plan
+from strongroom.policy.model import PERMIT, Decision, Reason
+from strongroom.session.policing import Policing, questions
+from strongroom.session.recorded import Recorded, plan_of, rows_of
+from strongroom.sql.resolve import analyse
+
+RECORDED = replace(POLICED, recorded=True)
+
+
+def recorded(judge: Judge, text: str) -> Recorded:
+    """Of a text of one statement, after it passed."""
+    policing = Policing(judge)
+    (statement,) = policing.judged(analyse(text, (), RECORDED), SCHEMA, "").statements
+    return policing.recorded(statement, SCHEMA, "")
+
+
+def plan(text: str, judge: Judge | None = None) -> Plan:
+    return recorded(judge or Judge(), text).plan
+
+
+def test_a_query() -> None:
+    """Its table, and which columns it shows, masks, computes with and tells rows apart by."""
+    judge = Judge(masks={"email": EMAIL})
+    found = plan("select c.email, c.name, upper(c.note) from customers c where c.id = 4711", judge)
+    assert found == Plan(
+        Deed.QUERY,
+        found.fingerprint,
+        "select c.email, c.name, upper(c.note) from customers c where c.id = $1",
+        tables=("public.customers",),
+        revealed=("public.customers.name", "public.customers.note"),
+        masked=(Masked("public.customers.email", "email"),),
+        filtered=("public.customers.id",),
+        written=(),
+        actions=("select",),
+        functions=(),
+        rules=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "deed", "actions"),
+    [
+        ("insert into plain (id) values (1)", Deed.CREATE, ("insert",)),
+        ("update plain set txt = 'x' where id = 1", Deed.UPDATE, ("select", "update")),
+        ("delete from plain where id = 1", Deed.DELETE, ("delete", "select")),
+        ("copy plain from stdin", Deed.WRITE, ("copy", "insert")),
+        ("copy plain to stdout", Deed.QUERY, ("copy", "select")),
+        ("truncate plain", Deed.OTHER, ("truncate",)),
+        ("begin", Deed.OTHER, ()),
+    ],
+)
+def test_what_it_does(text: str, deed: Deed, actions: tuple[str, ...]) -> None:
+    """In the words of OCSF, and in those of the policy."""
+    found = plan(text)
+    assert (found.deed, found.actions) == (deed, actions)
+    assert found.tables == (("public.plain",) if actions else ())
+
+
+def test_what_is_written() -> None:
+    """The columns, not what they get."""
+    found = plan("update plain set txt = 'secret' where id = 17")
+    assert (found.written, found.filtered) == (("public.plain.txt",), ("public.plain.id",))
+    assert found.text == "update plain set txt = $1 where id = $2"
+
+
+def test_functions_are_named() -> None:
+    """Those that the policy is asked about."""
+    assert plan("select public.harmless(1)").functions == ("public.harmless",)
+
+
+def test_a_table_that_is_not_there_has_a_name() -> None:
+    """And no schema: nobody knows in which it would be."""
+    assert plan("select 1 from nowhere").tables == ("nowhere",)
+
+
+def test_values_of_a_row() -> None:
+    """As many as come unmasked, of columns that count; one that comes twice is two."""
+    judge = Judge(masks={"email": EMAIL})
+    assert recorded(judge, "select id, email, name, name from customers").values == 2
+
+
+def test_rules_are_named_once() -> None:
+    """The places in the configuration of all that decided."""
+    (statement,) = analyse("select txt from plain where id = 1", (), RECORDED).statements
+    asked = questions(statement, SCHEMA, "shop")
+    reasons = (
+        Reason(asked.accesses[0], PERMIT, ("roles.b", "roles.a")),
+        Reason(asked.accesses[1], PERMIT, ("roles.a",)),
+    )
+    found = plan_of(
+        statement, SCHEMA, asked.accesses, asked.shown, Decision(PERMIT, reasons=reasons), assumed="dba"
+    )
+    assert found.rules == ("roles.a", "roles.b")
+    assert found.assumed == "dba"
+
+
+def test_a_denial_has_a_plan_too() -> None:
+    """What was asked for is what an auditor wants to see."""
+    (statement,) = analyse("select name from customers where id = 1", (), RECORDED).statements
+    found = Policing(Judge(frozenset({"name"}))).recorded(statement, SCHEMA, "").plan
+    assert found.revealed == ("public.customers.name",)
+    assert found.text == "select name from customers where id = $1"
+
+
+def test_without_a_policy_the_tables_are_known() -> None:
+    """Columns are followed where a policy is asked about them."""
+    (statement,) = analyse(
+        "select name from customers where id = 1", (), replace(CONTEXT, recorded=True)
+    ).statements
+    asked = questions(statement, SCHEMA, "shop")
+    found = plan_of(statement, SCHEMA, asked.accesses, asked.shown)
+    assert found.tables == ("public.customers",)
+    assert found.text == "select name from customers where id = $1"
+
+
+def test_statements_that_are_not_recorded_are_not_normalized() -> None:
+    """Nor is anything kept of their text."""
+    (statement,) = analyse("select name from customers where id = 1", (), POLICED).statements
+    assert statement.normalized is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "rows"),
+    [
+        (b"SELECT 17", 17),
+        (b"INSERT 0 3", 3),
+        (b"UPDATE 2", 2),
+        (b"DELETE 0", 0),
+        (b"MERGE 4", 4),
+        (b"COPY 5", 5),
+        (b"FETCH 6", 6),
+        (b"MOVE 7", 0),
+        (b"CREATE TABLE", 0),
+        (b"SELECT", 0),
+        (b"SELECT x", 0),
+        (b"SELECT -1", 0),
+        (b"", 0),
+        (b"SELECT 18446744073709551615", GREATEST),
+        (b"SELECT 9999999999999999", GREATEST),
+    ],
+)
+def test_rows(tag: bytes, rows: int) -> None:
+    """What CommandComplete says; more than a number of ours is the greatest of them."""
+    assert rows_of(tag) == rows
+
+
+@given(st.binary(max_size=30))
+def test_a_database_may_say_anything(tag: bytes) -> None:
+    """It is a number that a record can have."""
+    assert 0 <= rows_of(tag) <= GREATEST
