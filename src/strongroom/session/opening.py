@@ -111,6 +111,7 @@ class OpeningRelay(Relay):
     def record_lost(self) -> None:
         """The session ends: nobody knows what came of what is under way."""
         if self.recording is not None:
+            self._unfold()
             owed = (one for one in reversed(list(self._replies.newest_first())) if one.request in _RUNS)
             self.recording.lost(one.subject for one in owed if isinstance(one.subject, Run))
 
