@@ -305,7 +305,9 @@ class Index:
 
     def _select(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         try:
-            yield from self._connection.execute(query, values)
+            found = self._connection.execute(query, values)
+            while (row := found.fetchone()) is not None:  # `yield from` would close it behind the index
+                yield row
         except sqlite3.Error as error:
             raise IndexUnusable(f"the index of the audit log cannot be read: {error}") from error
 

@@ -29,6 +29,7 @@ from strongroom.audit.keys import LogKeys
 from strongroom.audit.log import Log
 from strongroom.audit.records.codes import Record
 from strongroom.audit.records.encoding import encode
+from strongroom.audit.records.keyed import KeyedColumn
 from strongroom.cli.audit.looking import moment
 from strongroom.cli.audit.tail import coming
 from strongroom.config import StateAddress
@@ -170,6 +171,21 @@ def test_who_saw(house: House) -> None:
         json.loads(house("who-saw", "--table", "orders", "--json").stdout)[0]["column"]
         == "public.orders.total"
     )
+
+
+def test_who_asked_for_a_row(house: House) -> None:
+    """By the secret of the keyed hashes; where no record has any, an empty answer would be a lie."""
+    file = house.folder / "secret"
+    file.write_bytes(bytes(range(32)))
+    words = ["who-saw", "--table", "customers", "--key", "4711"]
+    assert "goes with" in house(*words, status=2).stderr
+    assert "is not known" in house(*words, "--secret", str(file), status=2).stderr
+    hashed = KeyedColumn(file.read_bytes(), "shop", "public", "customers", "id").of((4711).to_bytes(8))
+    house.write(permitted(6, ANNA, keyed=(hashed,)), permitted(7))
+    found = json.loads(house(*words, "--secret", str(file), "--json").stdout)
+    assert [(one["who"], one["column"]) for one in found] == [("anna", IBAN)]
+    file.write_bytes(b"short")
+    assert "fewer than 32" in house(*words, "--secret", str(file), status=2).stderr
 
 
 def test_the_newest(house: House) -> None:
