@@ -304,6 +304,55 @@ def test_an_index_that_is_ahead_is_left_alone(followed: Followed) -> None:
     index.close()
 
 
+def test_an_index_that_another_holds_is_left_alone(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not damaged, and is not thrown away."""
+    followed.write(permitted(0))
+    followed.find()
+    monkeypatch.setattr(indexing, "LOCKED_SECONDS", 0.0)
+    octets = followed.file.read_bytes()
+    other = sqlite3.connect(followed.file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(IndexUnusable, match="locked"):
+        followed.find()
+    other.execute("ROLLBACK")
+    other.close()
+    assert followed.file.read_bytes() == octets
+    assert followed.find() == [0]
+    assert followed.said == []
+
+
+def test_two_that_follow_at_once(followed: Followed) -> None:
+    """Each goes on from what the other did, and remembers no kind that the other swept."""
+    anna, bob = client("anna"), client("bob")
+    followed.write(permitted(0, anna), permitted(1, bob))
+    one, two = followed.open(), followed.open()
+    erased(followed.folder, 0)
+    assert two.follow(followed.log) == 1
+    followed.write(permitted(2, anna), denied(3, client("carl")))
+    assert two.follow(followed.log) == 1
+    followed.write(permitted(4, anna))
+    assert one.follow(followed.log) == 1
+    for index in (one, two):
+        assert list(index.find(Criteria(person="anna"))) == [4, 2]
+        assert list(index.find(Criteria(person="carl"))) == [3]
+        index.close()
+
+
+def test_a_journal_of_a_former_index(followed: Followed) -> None:
+    """Is not played back into the one that is made anew."""
+    followed.write(*[permitted(one) for one in range(300)])
+    followed.find()
+    former = followed.file.read_bytes()
+    indexing.remove(followed.file)
+    followed.file.with_name(f"{followed.file.name}-journal").write_bytes(former)
+    assert len(followed.find(column=IBAN)) == 300
+    index = followed.open()
+    assert index.is_sound
+    index.close()
+
+
 WHO = st.sampled_from(["anna", "bob", "carl"])
 COLUMN = st.sampled_from([IBAN, PHONE, "public.orders.total"])
 

@@ -37,6 +37,10 @@ _STRONGROOM = 0x53726169
 BATCH = 128
 """Bundles in one transaction: 32,768 records, which are done again where it is interrupted."""
 _CACHE_KIB = 65_536
+LOCKED_SECONDS = 60.0
+"""How long to wait for a transaction of another process."""
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""SQLite's codes for a file that is none of its own, or has not our tables."""
 
 WRONG, UNREAD = "wrong", "unread"
 """Names of `Role.UNREADABLE`: not what the entry commits to; not a record that this version reads."""
@@ -331,6 +335,7 @@ def remove(file: Path) -> None:
 
 
 def _begin(file: Path, checkpoint: Checkpoint) -> None:
+    remove(file)  # a journal that is left of a former file would be played back into this one
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # it has names of people
     connection = _connect(file)
     try:
@@ -346,7 +351,7 @@ def _begin(file: Path, checkpoint: Checkpoint) -> None:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=60, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=LOCKED_SECONDS, isolation_level=None)
     # What is deleted is overwritten, and the journal does not outlive a transaction: erased is erased.
     for pragma in ("secure_delete = ON", "journal_mode = DELETE", f"cache_size = -{_CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
@@ -357,7 +362,9 @@ def _unfit(file: Path, log: Contents) -> str | None:
     """Why a file is not the index of this log."""
     try:
         former = _former(file)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in _DAMAGED:  # locked, or not to be opened: another's affair
+            raise
         return "is damaged"
     if former is None:
         return "is no index of this version"
@@ -381,7 +388,7 @@ def _former(file: Path) -> Checkpoint | None:
             return None
         ((origin, size, root),) = connection.execute("SELECT origin, size, root FROM heads").fetchall()
         return Checkpoint(origin, size, root)
-    except ValueError:
+    except ValueError:  # no head, or several
         return None
     finally:
         connection.close()
