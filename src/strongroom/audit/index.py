@@ -1,4 +1,4 @@
-"""An index of the log's records, so that ten million of them are searched in less than a second.
+"""An index of the log's records, so that a search reads few of them, however many there are.
 
 A file of SQLite beside the log, named after it: ``audit-index.db`` for ``audit/``. A record is in it with
 its number and its kind alone; a kind is a set of traits (`records.traits`), of which there are few. Of
