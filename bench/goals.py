@@ -36,6 +36,8 @@ GOALS = (
     Goal("pgbench with the audit log", 0.95, at_least=True),
     Goal("audit log: records committed", 50_000, at_least=True),
     Goal("audit log: records verified", 50_000, at_least=True),
+    Goal("audit log: records indexed", 20_000, at_least=True),
+    Goal("audit log: search of", 1000),
     Goal("memory for an idle session", 100),
     Goal("growth over", 16),
     Goal("calls of the root at a start", 2),

@@ -17,6 +17,7 @@ from bench.changing import protect_rows
 from bench.policing import decide, record
 from bench.roots import start_with_keys as start_with_many_keys
 from bench.rotating import rotate_rows
+from bench.searching import audit_search
 from bench.stage import COLUMNS, ROUTES, Route, Stage
 from strongroom.demo.customers import customers
 
@@ -182,6 +183,13 @@ def audit(stage: Stage, route: Route, settings: Settings) -> Figures:
     return {**audit_records(settings.rows(AUDIT_RECORDS)), **record(stage, route, settings.seconds)}
 
 
+def audit_searched(stage: Stage, route: Route, settings: Settings) -> Figures:
+    """Records indexed and searched: once, as nothing of it goes over a wire."""
+    if route.name != OURS or stage.tls:
+        return {}
+    return audit_search(settings.rows(AUDIT_RECORDS))
+
+
 WORKLOADS: Mapping[str, Workload] = {
     "select": select_prepared,
     "latency": select_latency,
@@ -196,6 +204,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "rotate": rotate,
     "policy": policy,
     "audit": audit,
+    "audit-search": audit_searched,
 }
 
 

@@ -49,6 +49,7 @@ def test_help(strongroom: Callable[..., Run], command: str) -> None:
 
 
 WITHOUT_JSON = {
+    "audit report": "a page of Markdown",
     "audit schema": "is JSON",
     "demo": "tells a story",
     "serve": "runs until it is stopped",

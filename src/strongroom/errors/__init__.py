@@ -51,7 +51,8 @@
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
     │   ├── AuditError             the audit log cannot go on, or not be believed
     │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
-    │   │   └── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, NoAuditLog, RecordUnknown
+    │   │   ├── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, NoAuditLog, RecordUnknown
+    │   │   └── IndexUnusable
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused

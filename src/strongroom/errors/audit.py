@@ -78,3 +78,10 @@ class LogRolledBack(AuditError):
 
     code = "audit-log-rolled-back"
     remedy = "Put the newest copy back. What was signed for is gone otherwise, and the next log must say so."
+
+
+class IndexUnusable(AuditError):
+    """The index of the audit log cannot be read or written; the log itself is not touched by that."""
+
+    code = "audit-index-unusable"
+    remedy = "Run `strongroom audit index --rebuild`; or name another file: `--index`."

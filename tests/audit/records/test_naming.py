@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.audit.records.naming import qualified
+from strongroom.audit.records.naming import means, parts, qualified
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,30 @@ NAMES = st.lists(st.text('ab."A', max_size=4), min_size=1, max_size=3)
 def test_no_two_are_written_alike(one: list[str], other: list[str]) -> None:
     """Whatever is in the names."""
     assert (qualified(*one) == qualified(*other)) is (one == other)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("public.customers.iban", True),
+        ("customers.iban", True),
+        ("iban", True),
+        ("Customers.IBAN", True),
+        ('customers."iban"', True),
+        ('customers."IBAN"', False),
+        ("orders.iban", False),
+        ("ban", False),
+        ("shop.public.customers.iban", False),
+        ("", False),
+        (".", False),
+    ],
+)
+def test_a_name_or_its_end(asked: str, found: bool) -> None:
+    """As PostgreSQL folds it, part by part."""
+    assert means(parts(asked), "public.customers.iban") is found
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=3))
+def test_what_is_written_is_taken_apart(names: list[str]) -> None:
+    """Dots and quotes in names as well."""
+    assert parts(qualified(*names)) == tuple(names)

@@ -4,16 +4,21 @@ from strongroom.cli.lazily import group
 
 COMMANDS = {
     "consistency": "strongroom.cli.audit.prove:consistency",
+    "index": "strongroom.cli.audit.search:index",
     "keys": "strongroom.cli.audit.keys:keys",
     "prove": "strongroom.cli.audit.prove:prove",
+    "report": "strongroom.cli.audit.report:report",
     "rotate-key": "strongroom.cli.audit.keys:rotate_key",
     "schema": "strongroom.cli.audit.schema:schema",
+    "search": "strongroom.cli.audit.search:search",
+    "tail": "strongroom.cli.audit.tail:tail",
     "verify": "strongroom.cli.audit.verify:verify",
     "verify-proof": "strongroom.cli.audit.verify:verify_proof",
+    "who-saw": "strongroom.cli.audit.who_saw:who_saw",
 }
 
 audit = group(
     COMMANDS,
-    help="The audit log: verify it, prove what is in it, see and change its keys.",
+    help="The audit log: search it, verify it, prove what is in it, see and change its keys.",
     epilog="docs/spec/audit-records.md says what each record means.",
 )
