@@ -1,0 +1,39 @@
+"""What ``audit.to:`` names, made: a way for each destination. Called by `recorder`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from strongroom.audit.checkpoint import VerifierKey
+from strongroom.config.audit import Audit
+from strongroom.config.destinations import S3
+from strongroom.errors import SinkRefused
+from strongroom.gateway.shipping import Way
+
+
+def ways_of(audit: Audit, keys: Sequence[VerifierKey]) -> list[Way]:
+    """All of them; raises a ``ConfigError`` where one cannot be."""
+    return list(_ways(audit, keys))
+
+
+def _ways(audit: Audit, keys: Sequence[VerifierKey]) -> Iterator[Way]:
+    for name, destination in audit.to.items():
+        yield _s3(name, destination.s3, audit, keys)
+
+
+def _s3(name: str, given: S3, audit: Audit, keys: Sequence[VerifierKey]) -> Way:
+    try:
+        from strongroom.audit.sinks.bucket import Bucket  # noqa: PLC0415  # boto3 may be missing
+        from strongroom.audit.sinks.s3 import S3Sink  # noqa: PLC0415  # the same
+    except ImportError:
+        raise SinkRefused(
+            "a bucket needs a package that is not installed", hint="pip install 'strongroom[aws]'"
+        ) from None
+    sink = S3Sink(
+        Bucket(given.address(audit.origin)),
+        audit.log,
+        keys,
+        retain=timedelta(days=given.retain_days),
+        contents=given.contents,
+        now=lambda: datetime.now(UTC),
+    )
+    return Way(name, sink, given.seconds)
