@@ -35,9 +35,17 @@ def test_a_bucket(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_of_lines(tmp_path: Path) -> None:
+    """It is relative to the file; one name has one place."""
+    lines = loaded(tmp_path, {"siem": {"lines": {"file": "audit.jsonl"}}}).to["siem"].lines
+    assert (lines.file, lines.megabytes, lines.keep) == (tmp_path / "audit.jsonl", 100, 10)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        ({"both": {"s3": BUCKET, "lines": {"file": "audit.jsonl"}}}, "one of"),
+        ({"siem": {"lines": {"file": "audit.jsonl", "keep": 0}}}, "keep"),
         ({"Vault": {"s3": BUCKET}}, "small letters"),
         ({"vault": {}}, "s3"),
         ({"vault": {"s3": {"bucket": "example-audit"}}}, "retain_days"),

@@ -69,7 +69,10 @@ BASE: dict[str, Any] = {
     "audit": {
         "log": "audit",
         "origin": "gateway.example/audit",
-        "to": {"vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}}},
+        "to": {
+            "vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}},
+            "siem": {"lines": {"file": "audit.jsonl"}},
+        },
     },
 }
 """With something of everything, so that a change of one key is a configuration that can be loaded."""
@@ -129,6 +132,10 @@ KEYS: dict[str, Change | str] = {
     "Audit.waiting_bytes": AVAILABILITY,
     "Audit.to": put("audit/to", {}),
     "Destination.s3": put(f"{VAULTED}/bucket", "other"),
+    "Destination.lines": put("audit/to/siem/lines/file", "other"),
+    "Lines.file": put("audit/to/siem/lines/file", "other"),
+    "Lines.megabytes": "what is rotated away is in the log",
+    "Lines.keep": "the same",
     "S3.bucket": put(f"{VAULTED}/bucket", "other"),
     "S3.prefix": put(f"{VAULTED}/prefix", "other"),
     "S3.region": put(f"{VAULTED}/region", "eu-west-1"),

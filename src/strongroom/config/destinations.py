@@ -1,17 +1,17 @@
 """``audit.to:``: where the audit log goes beside its folder, each place under a name of its own.
 
-A bucket gets the log's files, locked against everybody for a time. Its credentials are found as all of AWS's
-programs find them.
+A bucket gets the log's files, locked against everybody for a time; a file of JSON lines gets the contents of
+its records. A bucket's credentials are found as all of AWS's programs find them.
 ``s3://BUCKET/PREFIX?region=&endpoint=&ca=`` is a bucket for the command line. Called by ``audit``.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
 
 from strongroom.config.parameters import parse_parameters, parse_server
 from strongroom.config.values import expect_text, invalid, parse_path
@@ -118,10 +118,27 @@ class S3(_Frozen):
         return BucketAddress(self.bucket, self.prefix or origin, self.region, self.endpoint, self.ca)
 
 
+class Lines(_Frozen):
+    """A file with a record in each line."""
+
+    file: FileName
+    megabytes: int = Field(default=100, ge=1, le=100_000)
+    """Before it becomes FILE.1, and that FILE.2."""
+    keep: int = Field(default=10, ge=1, le=1000)
+    """So many of these; who reads them must be faster."""
+
+
 class Destination(_Frozen):
     """One place."""
 
-    s3: S3
+    s3: S3 | None = None
+    lines: Lines | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(one is not None for one in (self.s3, self.lines)) != 1:
+            raise invalid("must be one of s3 and lines", instead="give each a name of its own")
+        return self
 
 
 def parse_name(value: object) -> str:

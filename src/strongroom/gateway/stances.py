@@ -76,6 +76,9 @@ def _audit(audit: Audit | None) -> Section:
 
 
 def _destination(one: Destination, origin: str) -> Section:
+    if one.lines is not None:
+        return {"place": f"lines {one.lines.file}"}
+    assert one.s3 is not None  # there is no third kind
     address = one.s3.address(origin)
     return {
         "place": f"{address} at {address.endpoint or address.region or 'the usual region'}",

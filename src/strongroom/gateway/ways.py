@@ -4,10 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from strongroom.audit.checkpoint import VerifierKey
+from strongroom.audit.sinks.follower import Follower
+from strongroom.audit.sinks.lines import LinesSink
 from strongroom.config.audit import Audit
 from strongroom.config.destinations import S3
 from strongroom.errors import SinkRefused
 from strongroom.gateway.shipping import Way
+
+LOOK_SECONDS = 1.0
+"""Between two looks for records, which a checkpoint covers after as long."""
 
 
 def ways_of(audit: Audit, keys: Sequence[VerifierKey]) -> list[Way]:
@@ -17,7 +22,13 @@ def ways_of(audit: Audit, keys: Sequence[VerifierKey]) -> list[Way]:
 
 def _ways(audit: Audit, keys: Sequence[VerifierKey]) -> Iterator[Way]:
     for name, destination in audit.to.items():
-        yield _s3(name, destination.s3, audit, keys)
+        if destination.s3 is not None:
+            yield _s3(name, destination.s3, audit, keys)
+        if destination.lines is not None:
+            follower = Follower(audit.log, name, list(keys))
+            limit, keep = destination.lines.megabytes * 1_000_000, destination.lines.keep
+            sink = LinesSink(follower, destination.lines.file, limit=limit, keep=keep)
+            yield Way(name, sink, LOOK_SECONDS)
 
 
 def _s3(name: str, given: S3, audit: Audit, keys: Sequence[VerifierKey]) -> Way:
