@@ -41,9 +41,18 @@ def test_a_file_of_lines(tmp_path: Path) -> None:
     assert (lines.file, lines.megabytes, lines.keep) == (tmp_path / "audit.jsonl", 100, 10)
 
 
+def test_a_syslog_server(tmp_path: Path) -> None:
+    """With TLS always; its certificate may come from an authority of ours."""
+    given = {"server": "siem.example:6514", "ca": "ca.pem"}
+    found = loaded(tmp_path, {"siem": {"syslog": given}}).to["siem"].syslog
+    assert (str(found.server), found.ca) == ("siem.example:6514", tmp_path / "ca.pem")
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        ({"siem": {"syslog": {"server": "udp://siem.example:514"}}}, "speaks TLS"),
+        ({"siem": {"syslog": {"server": "siem.example:6514", "certificate": "a.pem"}}}, "without its key"),
         ({"both": {"s3": BUCKET, "lines": {"file": "audit.jsonl"}}}, "one of"),
         ({"siem": {"lines": {"file": "audit.jsonl", "keep": 0}}}, "keep"),
         ({"Vault": {"s3": BUCKET}}, "small letters"),

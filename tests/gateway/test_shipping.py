@@ -5,12 +5,15 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.audit.sinks.test_syslog import Receiver
+from tests.audit.test_log import contents
 from tests.gateway.serving import configuration, logged, logged_in
 from tests.gateway.test_recorder import ORIGIN, recorder, stopped
 
@@ -18,6 +21,7 @@ from strongroom.audit import verify
 from strongroom.audit.sinks.bucket import Bucket, source
 from strongroom.config.destinations import BucketAddress
 from strongroom.errors import ServerFailed
+from strongroom.testing.certificates import Authority
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.seaweedfs import ADMINISTRATOR, CREDENTIALS, SeaweedFs
 from strongroom.testing.servers import PostgresServer
@@ -174,3 +178,39 @@ def test_a_bucket_without_a_lock(postgres: PostgresServer, store: SeaweedFs) -> 
             with pytest.raises(ServerFailed) as failed:
                 gateway.command("serve")
             assert ("has no object lock" if variables is ADMINISTRATORS else "refuses") in failed.value.detail
+
+
+def test_lines_and_syslog(postgres: PostgresServer, authority: Authority) -> None:
+    """Both have each record of the log; a server that is not there holds up nobody."""
+    receiver = Receiver(authority)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
+    ca = str(authority.certificate)
+    to = {
+        "file": {"lines": {"file": "audit.jsonl"}},
+        "desk": {"syslog": {"server": f"127.0.0.1:{receiver.port}", "ca": ca}},
+        "away": {"syslog": {"server": nobody, "ca": ca}},
+    }
+    audit = {"log": "audit", "origin": ORIGIN, "to": to}
+
+    def first(gateway: Gateway) -> None:
+        gateway.configure(configuration(gateway) | {"audit": audit})
+
+    try:
+        with Gateway.start(postgres, "postgres", first=first) as gateway:
+            log_in(gateway, 5)
+            os.kill(recorder(gateway), signal.SIGKILL)
+            log_in(gateway, 5)
+            stopped(gateway)
+            expected = contents(gateway.folder / "audit")
+            assert len(expected) >= 20
+            wait_until(
+                lambda: (
+                    list(dict.fromkeys(one.split(b"] ", 1)[1] for one in receiver.messages())) == expected
+                ),
+                "the server has them",
+            )
+            assert list(dict.fromkeys((gateway.folder / "audit.jsonl").read_bytes().splitlines())) == expected
+            assert {one["to"] for one in logged(gateway, "the audit log cannot be sent")} == {"away"}
+    finally:
+        receiver.stop()

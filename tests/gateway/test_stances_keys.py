@@ -72,6 +72,7 @@ BASE: dict[str, Any] = {
         "to": {
             "vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}},
             "siem": {"lines": {"file": "audit.jsonl"}},
+            "desk": {"syslog": {"server": "desk.example:6514"}},
         },
     },
 }
@@ -136,6 +137,11 @@ KEYS: dict[str, Change | str] = {
     "Lines.file": put("audit/to/siem/lines/file", "other"),
     "Lines.megabytes": "what is rotated away is in the log",
     "Lines.keep": "the same",
+    "Destination.syslog": put("audit/to/desk/syslog/server", "other.example:6514"),
+    "Syslog.server": put("audit/to/desk/syslog/server", "other.example:6514"),
+    "Syslog.ca": put("audit/to/desk/syslog/ca", "ca.pem"),
+    "Syslog.certificate": "lets the gateway in there; which server that is, is compared",
+    "Syslog.key": "as its certificate",
     "S3.bucket": put(f"{VAULTED}/bucket", "other"),
     "S3.prefix": put(f"{VAULTED}/prefix", "other"),
     "S3.region": put(f"{VAULTED}/region", "eu-west-1"),

@@ -1,7 +1,8 @@
 """``audit.to:``: where the audit log goes beside its folder, each place under a name of its own.
 
-A bucket gets the log's files, locked against everybody for a time; a file of JSON lines gets the contents of
-its records. A bucket's credentials are found as all of AWS's programs find them.
+A bucket gets the log's files, locked against everybody for a time; a file of JSON lines and a
+syslog server get the contents of its records. A bucket's credentials are found as all of AWS's programs find
+them.
 ``s3://BUCKET/PREFIX?region=&endpoint=&ca=`` is a bucket for the command line. Called by ``audit``.
 """
 
@@ -12,9 +13,10 @@ from typing import Annotated, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from strongroom.config.parameters import parse_parameters, parse_server
-from strongroom.config.values import expect_text, invalid, parse_path
+from strongroom.config.values import Address, expect_text, invalid, parse_address, parse_path
 
 PARAMETERS = {"region", "endpoint", "ca"}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3 User Guide, "General purpose bucket naming"
@@ -86,6 +88,13 @@ def _endpoint(value: object) -> str:
     return parse_server(parts.scheme, parts.netloc, instead, what="records")
 
 
+def _server(value: object) -> Address:
+    try:
+        return parse_address(value)
+    except PydanticCustomError:
+        raise invalid("is not a server that speaks TLS", instead="write server: siem.example:6514") from None
+
+
 def _file(value: object, info: ValidationInfo) -> Path:
     return parse_path(value, cast(Path, info.context).parent)
 
@@ -128,16 +137,36 @@ class Lines(_Frozen):
     """So many of these; who reads them must be faster."""
 
 
+class Syslog(_Frozen):
+    """A syslog server that speaks TLS (RFC 5425); there is no other way."""
+
+    server: Annotated[Address, PlainValidator(_server)]
+    ca: FileName | None = None
+    """The authorities that its certificate may come from; the system's unless said."""
+    certificate: FileName | None = None
+    key: FileName | None = None
+    """By which it knows us, where it asks."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise invalid(
+                "has a certificate without its key, or a key alone", instead="write both, or neither"
+            )
+        return self
+
+
 class Destination(_Frozen):
     """One place."""
 
     s3: S3 | None = None
     lines: Lines | None = None
+    syslog: Syslog | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(one is not None for one in (self.s3, self.lines)) != 1:
-            raise invalid("must be one of s3 and lines", instead="give each a name of its own")
+        if sum(one is not None for one in (self.s3, self.lines, self.syslog)) != 1:
+            raise invalid("must be one of s3, lines and syslog", instead="give each a name of its own")
         return self
 
 

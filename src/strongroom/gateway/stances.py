@@ -78,7 +78,13 @@ def _audit(audit: Audit | None) -> Section:
 def _destination(one: Destination, origin: str) -> Section:
     if one.lines is not None:
         return {"place": f"lines {one.lines.file}"}
-    assert one.s3 is not None  # there is no third kind
+    if one.syslog is not None:
+        ca = one.syslog.ca
+        return {
+            "place": f"syslog {one.syslog.server}",
+            "authorities": "system" if ca is None else _digest(ca),
+        }
+    assert one.s3 is not None  # there is no fourth kind
     address = one.s3.address(origin)
     return {
         "place": f"{address} at {address.endpoint or address.region or 'the usual region'}",

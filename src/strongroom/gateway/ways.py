@@ -1,14 +1,16 @@
 """What ``audit.to:`` names, made: a way for each destination. Called by `recorder`."""
 
+import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.sinks.follower import Follower
 from strongroom.audit.sinks.lines import LinesSink
+from strongroom.audit.sinks.syslog import SyslogSink
 from strongroom.config.audit import Audit
-from strongroom.config.destinations import S3
-from strongroom.errors import SinkRefused
+from strongroom.config.destinations import S3, Syslog
+from strongroom.errors import InvalidTlsSettings, SinkRefused
 from strongroom.gateway.shipping import Way
 
 LOOK_SECONDS = 1.0
@@ -29,6 +31,28 @@ def _ways(audit: Audit, keys: Sequence[VerifierKey]) -> Iterator[Way]:
             limit, keep = destination.lines.megabytes * 1_000_000, destination.lines.keep
             sink = LinesSink(follower, destination.lines.file, limit=limit, keep=keep)
             yield Way(name, sink, LOOK_SECONDS)
+        if destination.syslog is not None:
+            server = destination.syslog.server
+            context = _context(destination.syslog)
+            follower = Follower(audit.log, name, list(keys))
+            yield Way(
+                name, SyslogSink(follower, server.host, server.port, context, audit.origin), LOOK_SECONDS
+            )
+
+
+def _context(given: Syslog) -> ssl.SSLContext:
+    """Raises ``InvalidTlsSettings``."""
+    try:
+        context = ssl.create_default_context(cafile=given.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if given.certificate is not None:
+            context.load_cert_chain(given.certificate, given.key)
+    except OSError as error:  # ssl.SSLError as well
+        raise InvalidTlsSettings(
+            f"the files of TLS for {given.server} cannot be used ({type(error).__name__})",
+            hint="see that ca, certificate and key are PEM files, and go together",
+        ) from None
+    return context
 
 
 def _s3(name: str, given: S3, audit: Audit, keys: Sequence[VerifierKey]) -> Way:
