@@ -1,4 +1,4 @@
-"""What a policy costs: pgbench under one rule and under 2,000, and rows that come masked.
+"""What a policy and a log cost: pgbench under one rule and 2,000, with each statement recorded; masked rows.
 
 Two gateways stand before the stage's tables, under the keys of the one that is measured otherwise; runs are
 taken in turn, as a machine drifts. Called by ``workloads``, on the gateway's route alone.
@@ -10,7 +10,10 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+import yaml
 
 from bench.stage import COLUMNS, DATABASE, PASSWORD, SEALED, USER, Route, Stage
 from strongroom.testing.gateway import Account, Gateway
@@ -52,6 +55,20 @@ def decide(stage: Stage, route: Route, seconds: int, rows: int) -> Mapping[str, 
     }
 
 
+def record(stage: Stage, route: Route, seconds: int) -> Mapping[str, float]:
+    """Figures of a gateway that records each statement, beside one that does not."""
+    assert route.gateway is not None
+    audit = {"audit": {"log": "audit", "origin": "bench.example/audit"}}
+    roles = {"everything": EVERYTHING}
+    with (
+        _policed(stage, route, roles, ["everything"]) as silent,
+        _policed(stage, route, roles, ["everything"], audit) as recorded,
+    ):
+        routes = (silent, recorded)
+        rates = _in_turn([lambda at=at: _pgbench(stage, at, seconds) for at in routes])
+    return {"pgbench with the audit log, times that without": rates[1] / rates[0]}
+
+
 def _in_turn(measures: Sequence[Any]) -> list[float]:
     taken = [[measure() for measure in measures] for _ in range(ROUNDS)]
     return [statistics.median(values) for values in zip(*taken, strict=True)]
@@ -72,13 +89,21 @@ def _many() -> tuple[Mapping[str, Any], Sequence[str]]:
 
 
 @contextlib.contextmanager
-def _policed(stage: Stage, route: Route, roles: Mapping[str, Any], held: Sequence[str]) -> Iterator[Route]:
+def _policed(
+    stage: Stage,
+    route: Route,
+    roles: Mapping[str, Any],
+    held: Sequence[str],
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[Route]:
+    """A gateway with these roles, of which the account holds some, and ``settings`` besides."""
     gateway = route.gateway
     assert gateway is not None
 
     def first(policed: Gateway) -> None:
         shutil.copy(gateway.folder / "keys" / "root.key", policed.folder / "keys")
         holding = {USER: held, MASKED: [MASKED] if MASKED in roles else []}
+        policed.configure(yaml.safe_load(policed.configuration.read_text()) | settings)
         policed.give_roles(roles, holding, PASSWORD)
 
     owner = {"owner": stage.server.uri(DATABASE, password=""), "owner_password": stage.server.password}

@@ -14,7 +14,7 @@ import psutil
 
 from bench.auditing import audit_records
 from bench.changing import protect_rows
-from bench.policing import decide
+from bench.policing import decide, record
 from bench.roots import start_with_keys as start_with_many_keys
 from bench.rotating import rotate_rows
 from bench.stage import COLUMNS, ROUTES, Route, Stage
@@ -176,10 +176,10 @@ def policy(stage: Stage, route: Route, settings: Settings) -> Figures:
 
 
 def audit(stage: Stage, route: Route, settings: Settings) -> Figures:
-    """Records committed to, appended and verified: once, as nothing of it goes over a wire."""
+    """Statements with an audit log and without; and records committed to, appended and verified."""
     if route.name != OURS or stage.tls:
         return {}
-    return audit_records(settings.rows(AUDIT_RECORDS))
+    return {**audit_records(settings.rows(AUDIT_RECORDS)), **record(stage, route, settings.seconds)}
 
 
 WORKLOADS: Mapping[str, Workload] = {

@@ -122,7 +122,7 @@ def test_unknown_keys(tmp_path: Path) -> None:
     assert "did you mean listen?" in message
     assert "did you mean pad?" in refusal(tmp_path, WHOLE.replace("pad: 32", "pads: 32"))
     assert "did you mean client_ca?" in refusal(tmp_path, WHOLE.replace("client_ca", "clients_ca"))
-    assert "known here: accounts, classes, databases" in refusal(tmp_path, SMALL + "\nzzz: 1")
+    assert "known here: accounts, audit, classes, databases" in refusal(tmp_path, SMALL + "\nzzz: 1")
 
 
 def test_missing_keys(tmp_path: Path) -> None:

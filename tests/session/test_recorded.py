@@ -12,7 +12,7 @@ from strongroom.audit.records.encoding import GREATEST
 from strongroom.audit.records.statements import Deed, Masked, Plan
 from strongroom.policy.model import PERMIT, Decision, Reason
 from strongroom.session.policing import Policing, questions
-from strongroom.session.recorded import Recorded, plan_of, rows_of
+from strongroom.session.recorded import Recorded, plan_of, rows_of, tag_at_end
 from strongroom.sql.resolve import analyse
 
 RECORDED = replace(POLICED, recorded=True)
@@ -159,3 +159,17 @@ def test_rows(tag: bytes, rows: int) -> None:
 def test_a_database_may_say_anything(tag: bytes) -> None:
     """It is a number that a record can have."""
     assert 0 <= rows_of(tag) <= GREATEST
+
+
+@given(
+    rows=st.lists(st.binary(max_size=40), max_size=5),
+    tag=st.sampled_from(
+        [b"SELECT 1", b"INSERT 0 12345", b"UPDATE 0", b"SELECT 18446744073709551615", b"BEGIN"]
+    ),
+)
+def test_the_tag_at_the_end(rows: list[bytes], tag: bytes) -> None:
+    """Whatever rows come before it: the last CommandComplete is found, also where a row looks like one."""
+    forged = b"C" + (14).to_bytes(4, "big") + b"SELECT 99\0"
+    row = b"".join(b"D" + (4 + len(one)).to_bytes(4, "big") + one for one in [*rows, forged])
+    complete = b"C" + (5 + len(tag)).to_bytes(4, "big") + tag + b"\0"
+    assert tag_at_end(row + complete + b"Z\0\0\0\x05I") == tag

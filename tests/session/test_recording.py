@@ -20,6 +20,7 @@ from strongroom.wire.postgres.codec import message
 SUSPENDED = message(b"s", b"")
 READS_NOTHING = m.ParameterDescription(()).serialise() + message(b"n", b"")
 READ_NOTE = m.ParameterDescription(()).serialise() + described(column("note", 4, types.TEXT))
+READ_EMAIL = m.ParameterDescription(()).serialise() + described(column("email", 2, types.BYTEA))
 
 
 class Witnessed(Guarded):
@@ -107,12 +108,56 @@ def test_each_execute_has_a_record() -> None:
     assert talk.said() == [("select note from people", SUCCESSFUL, 1)] * 3
 
 
-def test_rounds_are_recorded_one_by_one() -> None:
-    """None passes as a whole, unseen."""
+def in_rounds(text: str, described: bytes) -> Witnessed:
+    """A session that has prepared a statement, and has no more to learn of it."""
     talk = Witnessed()
-    talk.client(parse("select note from people") + m.SYNC)
-    talk.upstream(PARSED + READ_NOTE + IDLE)
-    assert talk.relay.begin_round(BIND + EXECUTE + m.SYNC) is None
+    talk.client(parse(text) + m.SYNC)
+    talk.upstream(PARSED + described + IDLE)
+    assert talk.said() == []
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("text", "described", "rows", "tag", "count"),
+    [
+        ("select note from people", READ_NOTE, [b"x", b"C\0\0\0\x0eSELECT 99\0"], "SELECT 2", 2),
+        ("insert into people (id) values (1)", READS_NOTHING, [], "INSERT 0 1", 1),
+        ("select email from people where id = 1", READ_EMAIL, [ANNA], "SELECT 1", 1),
+    ],
+)
+def test_a_round_that_is_taken_whole_has_its_record(
+    text: str, described: bytes, rows: list[bytes], tag: str, count: int
+) -> None:
+    """Of each statement that ran so, with its rows, whatever stands in these."""
+    talk = in_rounds(text, described)
+    for turn in range(3):
+        talk.recording.moment = 10.0 * turn
+        assert talk.relay.begin_round(BIND + EXECUTE + m.SYNC) is not None
+        talk.recording.moment += 2
+        answer = BOUND + b"".join(map(data_row, rows)) + done(tag) + IDLE
+        assert talk.relay.end_round(answer) is not None
+        (deed,) = talk.recording.take()
+        assert isinstance(deed, Done)
+        assert (deed.number, deed.seconds, deed.rows) == (turn + 1, 2.0, count)
+        assert deed.sqlstate == SUCCESSFUL
+
+
+def test_a_round_that_fails_or_is_left_has_its_record() -> None:
+    """It is written into the books then, and its record is what came of it."""
+    talk = in_rounds("insert into people (id) values (1)", READS_NOTHING)
+    assert talk.relay.begin_round(BIND + EXECUTE + m.SYNC) is not None
+    assert talk.relay.end_round(BOUND + ERROR + IDLE) is None
+    talk.upstream(BOUND + ERROR + IDLE)
+    assert [state for _, state, _ in talk.said()] == ["22012"]
+    talk = in_rounds("insert into people (id) values (1)", READS_NOTHING)
+    assert talk.relay.begin_round(BIND + EXECUTE + m.SYNC) is not None
+    talk.client(query("begin"))
+    talk.upstream(BOUND + done("INSERT 0 1") + IDLE + done("BEGIN") + IN_TRANSACTION)
+    assert [text for text, _, _ in talk.said()] == ["insert into people (id) values ($1)", "begin"]
+    talk = in_rounds("insert into people (id) values (1)", READS_NOTHING)
+    assert talk.relay.begin_round(BIND + EXECUTE + m.SYNC) is not None
+    talk.relay.record_lost()
+    assert [state for _, state, _ in talk.said()] == ["08007"]
 
 
 def test_a_pipeline_is_recorded_one_by_one() -> None:

@@ -21,12 +21,14 @@ from tests.sql.test_access import accesses
         ("create temp sequence s", {"ddl"}),
         ("alter table plain set schema other", {"ddl plain", "ddl schema other"}),
         ("alter table plain rename to ordinary", {"ddl plain", "ddl schema public"}),
+        ("alter index plain rename to ordinary", {"ddl plain", "ddl schema public"}),
         ("alter table plain rename column txt to words", {"ddl plain"}),
+        ("alter table plain rename constraint a to b", {"ddl plain"}),
     ],
 )
 def test_what_is_made_comes_to_be_in_a_schema(text: str, found: set[str]) -> None:
     """In the first of the path where none is named; what is temporary is the database's."""
-    assert accesses(text) == found
+    assert {one for one in accesses(text) if one.startswith("ddl")} == found
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,8 @@ def test_what_is_dropped_is_that_alone(text: str, found: set[str]) -> None:
 )
 def test_what_is_more_than_the_table_it_names(text: str, more: set[str]) -> None:
     """The right to define that table is not enough for it."""
-    assert accesses(text) == {"ddl plain"} | more
+    asked = {one for one in accesses(text) if "plain" not in one or one.startswith("ddl")}
+    assert asked == {"ddl plain"} | more
 
 
 def test_views_look_at_what_describes_the_database() -> None:

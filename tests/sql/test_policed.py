@@ -32,6 +32,8 @@ from strongroom.sql.access import Access
         ("lock plain, pg_catalog.pg_authid", {"update plain", "update pg_catalog.pg_authid"}),
         ("alter table plain add note text", {"ddl plain"}),
         ("create index on plain (txt)", {"ddl plain"}),
+        ("create unique index on plain (txt)", {"ddl plain", "filter plain.txt"}),
+        ("alter table plain rename column txt to words", {"ddl plain", "reveal plain.txt"}),
         ("vacuum plain", {"ddl plain"}),
         ("drop table plain", {"ddl plain"}),
         ("create table t (id int)", {"ddl schema public"}),

@@ -3,10 +3,11 @@
 A key signs from the day it was made until it ends; while two count, both sign, so that who verifies has time
 to hear of the new one. They are independent of the keys of data: who may read values cannot sign, and the
 other way round. How far the log had come is noted now and then, beside the log and not in it, so that an
-older copy of its folder does not go unnoticed. Called by the recorder and ``strongroom audit``.
+older copy of its folder does not go unnoticed; and so is how much of the state's own lists is in it. Called
+by the recorder, the supervisor and ``strongroom audit``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,13 @@ _keys = Table(
     Column("private", LargeBinary, nullable=False),
     Column("since", Utc, nullable=False),
     Column("until", Utc),
+)
+_marks = Table(
+    "audit_marks",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("list", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
 )
 _sizes = Table(
     "audit_sizes",
@@ -56,7 +64,7 @@ class LogKeys:
     """The keys of one log."""
 
     def __init__(self, engine: Engine, origin: str) -> None:
-        metadata.create_all(engine, tables=[_keys, _sizes])
+        metadata.create_all(engine, tables=[_keys, _sizes, _marks])
         self._engine = engine
         self._origin = origin
 
@@ -89,6 +97,20 @@ class LogKeys:
             connection.execute(update(_keys).where(mine & going).values(until=overlap_until or now))
             connection.execute(_keys.insert().values(row))
         return LogKey(signer, now, None)
+
+    def marks(self) -> Mapping[str, int]:
+        """Up to which number each list of the state is in the log; one that is not here, not at all."""
+        query = select(_marks.c.list, _marks.c.number).where(_marks.c.origin == self._origin)
+        with self._engine.begin() as connection:
+            return {row.list: row.number for row in connection.execute(query)}
+
+    def mark(self, name: str, number: int) -> None:
+        """The list is in the log up to this number, and the log on the disk."""
+        statement = insert(_marks).values(origin=self._origin, list=name, number=number)
+        with self._engine.begin() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["origin", "list"], set_={"number": number})
+            )
 
     def known_size(self) -> int:
         """How many records the log is known to have had."""

@@ -127,6 +127,7 @@ class Driver:
         self._buffer_bytes = buffer_bytes
         kind = RecordedSession if rules.recorded else Session
         self._session = kind(rules, self._entropy(), snapshot)
+        self._recorded = self._session if isinstance(self._session, RecordedSession) else None
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
         self._closing = False
@@ -176,7 +177,7 @@ class Driver:
     @property
     def origin(self) -> Origin | None:
         """What the client said and showed when it came, where that is recorded."""
-        return self._session.origin if isinstance(self._session, RecordedSession) else None
+        return None if self._recorded is None else self._recorded.origin
 
     @property
     def judged(self) -> bool:
@@ -195,6 +196,8 @@ class Driver:
 
     def _client_data(self, data: bytes) -> None:
         self.last_heard = self._now()
+        if self._recorded is not None:
+            self._recorded.at(self.last_heard)
         sent = self._session.begin_round(data)
         if sent is None:
             self.dispatch(ev.ClientData(data))
@@ -203,12 +206,22 @@ class Driver:
 
     def _upstream_data(self, data: bytes) -> None:
         self.last_heard = self._now()
+        if self._recorded is not None:
+            self._recorded.at(self.last_heard)
         answer = self._session.end_round(data)
         if answer is None:
             self.dispatch(ev.UpstreamData(data))
             return
         self.client.write(answer)
+        if self._recorded is not None:
+            self._record_round(self._recorded.deeds())
         if not self.client.wanted:
+            self._adjust_reading()
+
+    def _record_round(self, deeds: list[Deed]) -> None:
+        for deed in deeds:
+            self._house.record(self, deed)
+        if self._house.is_full:
             self._adjust_reading()
 
     def _client_lost(self) -> None:
@@ -224,8 +237,8 @@ class Driver:
     def dispatch(self, event: ev.Event) -> None:
         """Hand an event to the session and perform what it wants."""
         try:
-            if isinstance(self._session, RecordedSession):
-                self._session.at(self._now())
+            if self._recorded is not None:
+                self._recorded.at(self._now())
             for effect in self._session.handle(event):
                 _PERFORM[type(effect)](self, effect)
         except Exception as error:  # noqa: BLE001 - whatever it is, this session ends and no other

@@ -53,6 +53,11 @@ class Outbox:
             asyncio.get_running_loop().call_soon(self._send)
         return self._numbered
 
+    @property
+    def numbered(self) -> int:
+        """How many there are: the number of the last."""
+        return self._numbered
+
     async def kept(self, number: int) -> None:
         """Return once the record of this number is on the disk."""
         if number > self._kept:
@@ -67,6 +72,11 @@ class Outbox:
                 await self.kept(self._numbered)
         except TimeoutError:
             _log.error("records are lost", count=len(self._unkept))
+
+    def hang_up(self) -> None:
+        """Nothing more comes."""
+        if self._writer is not None:
+            self._writer.close()
 
     async def run(self, room: Callable[[], None] = lambda: None) -> None:
         """Keep the way to the recorder open, until cancelled; ``room`` hears when less is waiting."""

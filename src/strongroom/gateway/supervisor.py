@@ -42,7 +42,7 @@ from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.protection import Prepared, prepare
-from strongroom.gateway.recorder_process import RecorderProcess
+from strongroom.gateway.records import Records
 from strongroom.gateway.reminding import remind
 from strongroom.gateway.standing import settle, stand
 from strongroom.gateway.tasks import Tasks
@@ -91,6 +91,9 @@ class _Agreed:
     """By the keeper's clock: before any root or provider was asked."""
     stance: str = ""
     """The digest of what is protected, where taking less takes people."""
+    weaker: int = 0
+    """In so many places it protects less than before, as these people signed."""
+    signed_by: tuple[str, ...] = ()
 
 
 async def _agree(settings: Settings, state: State, entered: Entered, held: Mapping[str, Keyset]) -> _Agreed:
@@ -112,7 +115,9 @@ async def _agree(settings: Settings, state: State, entered: Entered, held: Mappi
     said += await remind(state, places, prepared.keks.by_name.values(), prepared.roots)
     for line in (*prepared.said, *said):
         _log.warning(line)
-    return _Agreed(prepared, places, began, standing.stance.digest if standing.is_bound else "")
+    stance = standing.stance.digest if standing.is_bound else ""
+    people = () if standing.signed is None else tuple(standing.signed.people)
+    return _Agreed(prepared, places, began, stance, len(standing.weaker), people)
 
 
 def _places(settings: Settings, state: State, *, every: bool = False) -> list[Place]:
@@ -169,14 +174,11 @@ class Supervisor:
         self._door = Door(settings.login.rules)
         self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
-        self._recorder = (
-            None if settings.audit is None else RecorderProcess(self._config, self._accepted, self._tasks)
-        )
+        self._records = Records(settings, self._accepted, state, self._tasks)
 
     async def run(self) -> None:
         """Start, serve, drain."""
-        if self._recorder is not None:
-            await self._recorder.start()
+        await self._records.start()
         self._listen()
         health = None
         if self._settings.health is not None:
@@ -239,7 +241,7 @@ class Supervisor:
                 *(sys.executable, "-m", "strongroom.gateway.worker"),
                 *(f"--config={self._config}", f"--number={number}", f"--line={theirs.fileno()}"),
                 f"--content={content.fileno()}",
-                *([] if self._recorder is None else [f"--recorder={self._recorder.path}"]),
+                *([] if self._records.socket is None else [f"--recorder={self._records.socket}"]),
                 *listeners,
                 pass_fds=[
                     theirs.fileno(),
@@ -270,6 +272,7 @@ class Supervisor:
         if self._stop.is_set():
             return
         _log.error("worker died", number=worker.number, status=status)
+        self._records.worker_died()
         if self._may_restart():
             await self._start(worker.number)
 
@@ -411,14 +414,16 @@ class Supervisor:
         """
         self._rereading = False
         number = next(self._reloads)
+        content = ""
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
             agreed = await _agree(settings, self._state, self._entered, self._keeper.held)
         except StrongroomError as error:
-            fields = {"weakens": error.detail.splitlines()} if isinstance(error, ProtectionWeakened) else {}
-            why = {"code": error.code, "why": error.message, **fields}
+            weakens = error.detail.splitlines() if isinstance(error, ProtectionWeakened) else []
+            why = {"code": error.code, "why": error.message, **({"weakens": weakens} if weakens else {})}
             _log.error("configuration refused, the old one stays", **why)
+            self._records.refused(content, error, len(weakens))
             return
         if number < self._taken:
             return
@@ -427,13 +432,12 @@ class Supervisor:
             before = self._settings.databases.get(name)
             if before is None or before.listen != database.listen:
                 _log.warning("a listener changes only at the next start", database=name)
-        if settings.audit != self._settings.audit:
-            _log.warning("the audit log changes only at the next start")
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door.take(settings.login.rules)
         self._settings, self._accepted, self._stance = settings, content, agreed.stance
         written = danger_written(self._keks)
         _log.info("configuration accepted")
+        self._records.accepted(settings, content, agreed.weaker, agreed.signed_by, agreed.stance)
         self._tasks.start("policy", say(settings, content))
         for worker in self._workers.values():
             # The file may be another by the time it is read.
@@ -448,8 +452,7 @@ class Supervisor:
             worker.line.tell("drain")
         patience = self._settings.limits.drain_seconds + STOP_GRACE_SECONDS
         await asyncio.gather(*(_end(worker, patience) for worker in workers))
-        if self._recorder is not None:
-            await self._recorder.stop()
+        await self._records.stop()
         await self._tasks.cancel_all()
         _log.info("stopped")
 

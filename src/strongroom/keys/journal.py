@@ -67,8 +67,13 @@ class Journal:
 
     def events(self) -> list[KeyEvent]:
         """All of it, oldest first."""
+        return self.since(0)
+
+    def since(self, number: int) -> list[KeyEvent]:
+        """What came after this one, oldest first."""
+        query = select(_events).where(_events.c.number > number).order_by(_events.c.number)
         with self._engine.begin() as connection:
-            rows = connection.execute(select(_events).order_by(_events.c.number)).all()
+            rows = connection.execute(query).all()
         return [
             KeyEvent(row.number, row.at.replace(tzinfo=UTC), row.what, row.subject, json.loads(row.details))
             for row in rows

@@ -166,6 +166,12 @@ def unannounced(connection: Connection) -> Sequence[RoleEvent]:
     return [_event(row) for row in connection.execute(query)]
 
 
+def since(connection: Connection, number: int) -> Sequence[RoleEvent]:
+    """What was done after this, oldest first."""
+    query = select(_record).where(_record.c.number > number).order_by(_record.c.number)
+    return [_event(row) for row in connection.execute(query)]
+
+
 def announce(connection: Connection, events: Sequence[RoleEvent]) -> None:
     """Notes that these were said."""
     numbers = [one.number for one in events]

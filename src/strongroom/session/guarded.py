@@ -26,6 +26,7 @@ from strongroom.session.analyses import Unfinished
 from strongroom.session.guard import OutOfDate, is_of_session
 from strongroom.session.opening import copy_message, near, touched
 from strongroom.session.pipelined import PipelinedRelay
+from strongroom.session.recorded import tag_at_end
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
@@ -353,8 +354,10 @@ class GuardedRelay(PipelinedRelay):
             return None
         if resolved.kind not in _OF_ROUNDS or resolved.barriers:
             return None
-        if resolved.metered is not None or self.recording is not None:
+        if resolved.metered is not None:
             return None  # its rows are counted
+        if self.recording is not None and not resolved.touched:
+            return None if resolved.hushed or resolved.veiled else (self,)  # each is recorded
         if self._guard.policing is not None and not resolved.touched:
             return None if resolved.hushed or resolved.veiled else (self,)  # each is asked about
         return (self,) if resolved.touched or resolved.outputs is not None else (None,)
@@ -365,6 +368,12 @@ class GuardedRelay(PipelinedRelay):
         assert resolved is not None
         if self._guard.policing is not None and statement.outlook != self._guard.outlook:
             raise _other_standing()
+        run, sealed = self._sealed(resolved, chunk)
+        if self.recording is not None:
+            self.recording.begun(run, self._guard.standing)
+        return run, sealed
+
+    def _sealed(self, resolved: Resolved, chunk: bytes) -> tuple[Run, bytes]:
         if not resolved.touched:
             return Run((resolved,), standing=self._guard.standing), chunk
         known = self._sealings.get(id(resolved))
@@ -393,9 +402,12 @@ class GuardedRelay(PipelinedRelay):
                 self._answers.clear()
             self._answers[key] = known
         try:
-            return known[0].open(chunk)
+            answer = known[0].open(chunk)
         except Refused:
             return None  # the long way has words for it
+        if self.recording is not None and answer is not None and answer[0]:
+            self.recording.done(run, tag_at_end(chunk))
+        return answer
 
     def _learn(self, one: Round, chunk: bytes) -> tuple[Answer, object] | None:
         """How answers to rounds such as this one open, seen from the first of them."""

@@ -111,6 +111,7 @@ class OpeningRelay(Relay):
     def record_lost(self) -> None:
         """The session ends: nobody knows what came of what is under way."""
         if self.recording is not None:
+            self._unfold()
             owed = (one for one in reversed(list(self._replies.newest_first())) if one.request in _RUNS)
             self.recording.lost(one.subject for one in owed if isinstance(one.subject, Run))
 
@@ -195,7 +196,7 @@ class OpeningRelay(Relay):
         if refused_by_check or rotated:
             error = PlanOutdated("a table was changed while the statement was on its way", hint="Try again.")
             return to_wire(error).serialise()
-        return _without_values(message, hushed=_hushed(subject)) if near(subject) else None
+        return _told(subject, message)
 
     def _watch(self, description: m.RowDescription) -> None:
         """Notice a column that was sealed a moment ago, before a row of it passes for what it was."""
@@ -220,9 +221,7 @@ class OpeningRelay(Relay):
 
     def _noticed(self, message: bytes) -> bytes | None:
         head = self._replies.head
-        if head is None or not near(head.subject):
-            return None
-        return _without_values(message, hushed=_hushed(head.subject))
+        return None if head is None else _told(head.subject, message)
 
     def _statement_described(self, statement: Statement, letter: str, body: bytes) -> bytes | None:
         resolved = statement.resolved
@@ -410,6 +409,12 @@ def _hushed(subject: object) -> bool:
     if isinstance(subject, Run):
         return any(one.hushed for one in subject.statements)
     return isinstance(subject, Statement) and subject.resolved is not None and subject.resolved.hushed
+
+
+def _told(subject: object, message: bytes) -> bytes | None:
+    """What the client hears; None: all of it. Of definitions, too, which are sent as they came."""
+    hushed = _hushed(subject)
+    return _without_values(message, hushed=hushed) if hushed or near(subject) else None
 
 
 def _without_values(message: bytes, *, hushed: bool) -> bytes:

@@ -17,6 +17,10 @@ from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Decision, Res
 from strongroom.sql.normalized import Normalized
 from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import Kind, Resolved
+from strongroom.wire.postgres.codec import HEADER
+
+READY_BYTES = 6
+"""Of a ReadyForQuery (manual, "Message Formats")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,15 @@ def rows_of(tag: bytes) -> int:
     if words[0] not in _WITH_ROWS or not words[-1].isdigit():
         return 0
     return GREATEST if len(words[-1]) >= len(str(GREATEST)) else int(words[-1])
+
+
+def tag_at_end(chunk: bytes) -> bytes:
+    """The tag of the CommandComplete before the ReadyForQuery that ends a chunk.
+
+    It is the last message that begins so: neither tags nor ReadyForQuery have three zeros behind a C.
+    """
+    end = len(chunk) - READY_BYTES
+    return chunk[chunk.rfind(b"C\0\0\0", 0, end) + HEADER : end - 1]
 
 
 def _tables(accesses: Iterable[Access]) -> Iterator[str]:

@@ -5,7 +5,8 @@ condition or another column. An output that gives a column as it stands may be m
 client; whatever is computed from a column reveals it, and whatever tells rows apart by it filters. The
 question who asks does not come up here: the answer is remembered with the analysis, for all accounts.
 
-`Uses` is filled by `queries.py`, `changes.py` and `expressions.py`; `made` and `unseen` make accesses of it.
+`Uses` is filled by `queries.py`, `changes.py`, `expressions.py` and `defining.py`; `made` and `unseen` make
+accesses of it.
 """
 
 from collections.abc import Iterable

@@ -45,11 +45,11 @@ def create_trigger(task: Task) -> Resolved:
     relation = table_of(run, task.body["relation"])
     if relation is None:
         return refuse("CREATE TRIGGER", "something that is no table")
-    condition(run, _rows(run, relation), task.body["whenClause"])
+    condition(run, rows(run, relation), task.body["whenClause"])
     return task.resolved(run, Kind.DDL, Barrier.CATALOG)
 
 
-def _rows(run: Run, relation: Relation) -> Scope:
+def rows(run: Run, relation: Relation) -> Scope:
     """OLD and NEW, by which alone a trigger's WHEN names columns (manual, "CREATE TRIGGER")."""
     columns = scope_of(run, relation).source.columns
     return Scope(None, Source([Item(name, columns, relation=relation) for name in ("old", "new")], []))

@@ -24,7 +24,7 @@ WAY_OUT = "take the column out of the configuration with `strongroom unprotect` 
 OURS = "strongroom_"  # what `protect` makes in the database is named so
 
 # ALTER TABLE commands that leave every column as it is (parsenodes.h: AlterTableType).
-_HARMLESS = frozenset({
+HARMLESS = frozenset({
     "AT_SetNotNull", "AT_DropNotNull", "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression",
     "AT_ValidateConstraint", "AT_ChangeOwner", "AT_ClusterOn", "AT_DropCluster", "AT_SetLogged",
     "AT_SetUnLogged", "AT_SetTableSpace", "AT_SetRelOptions", "AT_ResetRelOptions", "AT_EnableTrig",
@@ -77,7 +77,7 @@ def _command(run: Run, scope: Scope, relation: Relation, command: Node) -> None:
     elif kind == "AT_DropConstraint":
         if str(name).startswith(OURS):
             refuse("DROP CONSTRAINT", f"{name}, by which the database refuses plaintext,")
-    elif kind not in _HARMLESS:
+    elif kind not in HARMLESS:
         refuse(kind.removeprefix("AT_"), f'"{relation.name}", which has protected columns,')
 
 

@@ -40,8 +40,30 @@ def expression(run: Run, scope: Scope, node: Node) -> Value:
     value = treatment(run, scope, body)
     columns = run.uses.seen | columns_of(value)
     run.uses.seen = around | columns
+    if run.kept and not _only_compares(tag, body):
+        run.uses.revealed |= columns
     as_is = value.as_is if tag == "ColumnRef" else None
     return replace(value, columns=frozenset(columns), as_is=as_is) if columns else value
+
+
+# What raises no error that quotes a value of a column in it.
+_COMPARES = frozenset({
+    "ColumnRef", "A_Const", "ParamRef", "BoolExpr", "NullTest", "BooleanTest", "CollateClause", "RowExpr",
+    "List",
+})  # fmt: skip
+_COMPARISONS = frozenset({
+    "=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*",
+    "BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC",
+})  # fmt: skip
+
+
+def _only_compares(tag: str, body: Node) -> bool:
+    """Whether a node does no more with its operands than to compare them."""
+    if tag == "SubLink":
+        return "operName" not in body or strings(body["operName"])[-1] in _COMPARISONS
+    if tag == "A_Expr":
+        return body["kind"] != "AEXPR_NULLIF" and strings(body["name"])[-1] in _COMPARISONS
+    return tag in _COMPARES
 
 
 def condition(run: Run, scope: Scope, node: Node | None) -> None:

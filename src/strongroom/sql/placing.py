@@ -34,6 +34,7 @@ _CHANGES = frozenset({
 _READS = frozenset({"ViewStmt", "CreateTableAsStmt", "SelectStmt", "RuleStmt", "CreatePolicyStmt"})
 _TABLES = frozenset({"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE"})
 _OF_TABLES = frozenset({"OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE", "OBJECT_COLUMN"})
+_WITHIN_TABLES = _OF_TABLES | {"OBJECT_ATTRIBUTE", "OBJECT_TABCONSTRAINT"}
 
 
 def placed(task: Task) -> frozenset[Access]:
@@ -110,7 +111,9 @@ def _moved(task: Task) -> set[Access]:
     """The schema in which a relation gets another name, or to which it goes."""
     if task.tag == "AlterObjectSchemaStmt":
         return {Access(Action.DDL, task.body["newschema"])}
-    if task.tag == "RenameStmt" and task.body["renameType"] in _TABLES:
+    if (
+        task.tag == "RenameStmt" and task.body["renameType"] not in _WITHIN_TABLES
+    ):  # ALTER INDEX: of tables, too
         return {Access(Action.DDL, _on(task, oid).schema) for oid in task.found.relations}
     return set()
 

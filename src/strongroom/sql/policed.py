@@ -11,6 +11,7 @@ from strongroom.errors import ConstructRefused, Denied
 from strongroom.policy.model import Action
 from strongroom.sql.access import Access, named, unseen
 from strongroom.sql.caution import calls
+from strongroom.sql.defining import defined
 from strongroom.sql.describing import describes
 from strongroom.sql.parse import unpack
 from strongroom.sql.placing import placed
@@ -114,7 +115,7 @@ def _of_utility(task: Task) -> frozenset[Access]:
     if task.tag == "CopyStmt":
         return called
     action = _ON_RELATIONS.get(task.tag)
-    return called | (placed(task) if action is None else _done_to(task, action))
+    return called | (placed(task) | defined(task) if action is None else _done_to(task, action))
 
 
 def _done_to(task: Task, action: Action) -> frozenset[Access]:

@@ -39,6 +39,7 @@ class Run:
     path: tuple[str, ...]
     declared: Sequence[int] = ()
     stored: bool = False  # the text is a definition in the database, not one that is sent
+    kept: bool = False  # the text becomes a definition: errors of its conditions will be told to others
     opens: list[Open] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     touches: set[ColumnId] = field(default_factory=set)

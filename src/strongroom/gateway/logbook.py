@@ -1,0 +1,234 @@
+"""What the supervisor records: starts and stops, configurations, and what commands left in the state.
+
+Commands write what they do to keys and roles into lists of the state, to which things are only added, whether
+a gateway runs or not. From there they come into the audit log, each at least once: how far that has gone is
+noted once it is on the disk. Used by `supervisor`.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+
+import structlog
+
+from strongroom import __version__
+from strongroom.audit.keys import LogKeys
+from strongroom.audit.records.changes import (
+    ConfigurationChanged,
+    ConfigurationDeed,
+    KeyChanged,
+    KeyDeed,
+    KeyKind,
+    RoleAssumed,
+    RoleChanged,
+    RoleDeed,
+)
+from strongroom.audit.records.codes import Record
+from strongroom.audit.records.encoding import encode
+from strongroom.audit.records.running import ProcessTurned, Turn
+from strongroom.audit.records.shared import Client, Doer, Head, Holder, Result
+from strongroom.config.audit import Audit
+from strongroom.errors import StrongroomError
+from strongroom.gateway.outbox import Outbox
+from strongroom.keys.journal import Journal, KeyEvent
+from strongroom.lending import deeds, store
+from strongroom.lending.store import RoleEvent
+from strongroom.state import State
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the state."""
+GATEWAY = Doer("strongroom", Holder.GATEWAY)
+COMMAND = Doer("strongroom keys", Holder.ADMINISTRATOR)
+"""Who ran the command, the list does not say."""
+
+_KEY_DEEDS: Mapping[str, KeyDeed] = {
+    "rotated": KeyDeed.ROTATED,
+    "activated": KeyDeed.ACTIVATED,
+    "deactivated": KeyDeed.DEACTIVATED,
+    "suspended": KeyDeed.SUSPENDED,
+    "compromised": KeyDeed.COMPROMISED,
+    "floors set": KeyDeed.FLOORS_SET,
+    "exported": KeyDeed.EXPORTED,
+    "imported": KeyDeed.IMPORTED,
+    "backed up": KeyDeed.BACKED_UP,
+    "tenants backed up": KeyDeed.BACKED_UP,
+    "restored": KeyDeed.RESTORED,
+    "recovered": KeyDeed.RESTORED,
+    "tenant brought back": KeyDeed.RESTORED,
+    "tenant added": KeyDeed.TENANT_ADDED,
+    "root removal begun": KeyDeed.ROOT_REMOVED,
+    "rewrapped": KeyDeed.ROOT_ADDED,
+    "hold laid": KeyDeed.HELD,
+    "hold released": KeyDeed.HOLD_LIFTED,
+    "drilled": KeyDeed.REHEARSED,
+    "state rolled back": KeyDeed.ROLLED_BACK,
+    "state begun anew": KeyDeed.ROLLED_BACK,
+    "destruction scheduled": KeyDeed.DESTRUCTION_SCHEDULED,
+    "root removal scheduled": KeyDeed.DESTRUCTION_SCHEDULED,
+    "tenant destruction scheduled": KeyDeed.DESTRUCTION_SCHEDULED,
+    "destruction cancelled": KeyDeed.DESTRUCTION_CANCELLED,
+    "root removal cancelled": KeyDeed.DESTRUCTION_CANCELLED,
+    "tenant destruction cancelled": KeyDeed.DESTRUCTION_CANCELLED,
+    "destroyed": KeyDeed.DESTROYED,
+    "tenant destroyed": KeyDeed.DESTROYED,
+}
+"""By the words of ``strongroom keys events``; others are `KeyDeed.OTHER`, and the words say what."""
+
+_ROLE_DEEDS: Mapping[str, RoleDeed] = {
+    deeds.ASKED: RoleDeed.ASKED,
+    deeds.AGREED: RoleDeed.AGREED,
+    deeds.GRANTED: RoleDeed.GRANTED,
+    deeds.DENIED: RoleDeed.DENIED,
+    deeds.REVOKED: RoleDeed.REVOKED,
+    deeds.BROKE_GLASS: RoleDeed.BROKE_GLASS,
+}
+
+_log = structlog.get_logger("strongroom.logbook")
+
+
+class Logbook:
+    """What one supervisor records."""
+
+    def __init__(self, outbox: Outbox, audit: Audit, state: State) -> None:
+        self.outbox = outbox
+        self._audit = audit
+        self._state = state
+        self._keys = LogKeys(state.engine, audit.origin)
+        run = f"supervisor, process {os.getpid()}, run {secrets.token_hex(4)}"
+        self._origin = Head(0, 1, run, audit.origin, __version__)
+        self._sequence = 0
+
+    def turned(self, turn: Turn, workers: int, *, well: bool = True, content: str | None = None) -> None:
+        """The gateway, or a worker, began or ended; ``content`` is the configuration's text."""
+        result = Result.SUCCESS if well else Result.FAILURE
+        mode = f"batch, {self._audit.unwritable}"
+        self._record(ProcessTurned(self._head(), turn, result, workers, _digest(content), mode))
+
+    def configuration(
+        self,
+        deed: ConfigurationDeed,
+        file: str,
+        content: str,
+        *,
+        weakenings: int = 0,
+        signed_by: Sequence[str] = (),
+        stance: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """The gateway goes by another configuration, or would not."""
+        refused = deed is ConfigurationDeed.REFUSED
+        self._record(
+            ConfigurationChanged(
+                self._head(),
+                GATEWAY,
+                deed,
+                file,
+                sha256(content.encode()).hexdigest(),
+                Result.FAILURE if refused else Result.SUCCESS,
+                weakenings,
+                tuple(signed_by),
+                stance=stance or None,
+                code=code,
+            )
+        )
+
+    async def follow(self) -> None:
+        """Record what commands write into the state, until cancelled."""
+        while True:
+            try:
+                await self.catch_up()
+            except StrongroomError as error:
+                _log.warning("the state's lists were not read", code=error.code)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Record what is new in the state's lists; what was recorded is on the disk then."""
+        marks = await asyncio.to_thread(self._keys.marks)
+        events, roles = await asyncio.to_thread(self._unrecorded, marks)
+        for name, found in (("keys", events), ("roles", roles)):
+            for one in found:
+                self._record(self._changed(one))
+            if found:
+                await self.outbox.kept(self.outbox.numbered)
+                await asyncio.to_thread(self._keys.mark, name, found[-1].number)
+
+    def _unrecorded(self, marks: Mapping[str, int]) -> tuple[Sequence[KeyEvent], Sequence[RoleEvent]]:
+        with self._state.engine.begin() as connection:
+            roles = store.since(connection, marks.get("roles", 0))
+        return Journal(self._state.engine).since(marks.get("keys", 0)), roles
+
+    def _changed(self, event: KeyEvent | RoleEvent) -> Record:
+        if isinstance(event, KeyEvent):
+            return self._key_changed(event)
+        return self._role_changed(event)
+
+    def _key_changed(self, event: KeyEvent) -> Record:
+        details = event.details
+        signed = str(details.get("signed_by", "") or "")
+        version = details.get("version")
+        return KeyChanged(
+            self._head(),
+            COMMAND,
+            _KEY_DEEDS.get(event.what, KeyDeed.OTHER),
+            event.subject or "(none)",
+            _kind(event.subject),
+            Result.SUCCESS,
+            tuple(filter(None, signed.split(", "))),
+            tuple(_ids(details.get("key_ids"))),
+            version if isinstance(version, int) else None,
+            event.what,
+        )
+
+    def _role_changed(self, event: RoleEvent) -> Record:
+        said = {name: str(value or "") for name, value in event.details.items()}
+        reason, until = said.get("reason", ""), _milliseconds(said.get("until", ""))
+        if event.what == deeds.ASSUMED:
+            session, database = said.get("session", ""), said.get("session", "").rpartition("/")[0]
+            client = Client(event.person, Holder.PERSON, session, said.get("source") or None)
+            head, roles = self._head(), (event.role,)
+            return RoleAssumed(head, client, database, event.person, session, roles, reason, until or 0)
+        return RoleChanged(
+            self._head(),
+            Doer(said.get("by") or event.person, Holder.PERSON),
+            _ROLE_DEEDS[event.what],
+            event.person,
+            (event.role,),
+            int(said.get("grant") or 0),
+            reason,
+            (),
+            until,
+        )
+
+    def _head(self) -> Head:
+        self._sequence += 1
+        now = time.time_ns() // 1_000_000
+        return replace(self._origin, time=now, sequence=self._sequence)
+
+    def _record(self, record: Record) -> None:
+        self.outbox.record(encode(record))
+
+
+def _milliseconds(moment: str) -> int | None:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000) if moment else None
+
+
+def _digest(content: str | None) -> str | None:
+    return None if content is None else sha256(content.encode()).hexdigest()
+
+
+def _kind(subject: str) -> KeyKind:
+    if subject.startswith("kek "):
+        return KeyKind.KEK
+    if "/" in subject and "." in subject:
+        return KeyKind.KEYSET
+    return KeyKind.STATE
+
+
+def _ids(value: object) -> Iterator[str]:
+    for one in value if isinstance(value, list) else []:
+        yield f"{one:08x}" if isinstance(one, int) else str(one)
