@@ -1,6 +1,7 @@
 """The servers of the tests: real ones, started when first asked for, one of each per test process."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from hypothesis import settings
 from tests.conformance.tally import add_up
 
 import strongroom
+from strongroom.config.destinations import BucketAddress
 from strongroom.errors import ServerFailed
 from strongroom.testing.certificates import Authority
-from strongroom.testing.installations import EMBEDDED, Installation, installations
+from strongroom.testing.installations import EMBEDDED, Installation, installations, seaweedfs
+from strongroom.testing.seaweedfs import BUCKET, CREDENTIALS, SeaweedFs
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.softhsm import SoftHsm
 
@@ -112,6 +115,33 @@ def servers(authority: Authority) -> Iterator[Servers]:
 def postgres(request: pytest.FixtureRequest, servers: Servers) -> PostgresServer:
     """A PostgreSQL: the embedded one, or the version that the test's parameter names."""
     return servers.server(getattr(request, "param", EMBEDDED))
+
+
+@pytest.fixture(scope="session")
+def weed() -> Path:
+    """The program."""
+    return seaweedfs() or missing("SeaweedFS")
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_server(weed: Path) -> Iterator[SeaweedFs]:
+    """One server for all that do not end it."""
+    with SeaweedFs.start(weed) as store:
+        yield store
+
+
+@pytest.fixture
+def store(seaweedfs_server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> SeaweedFs:
+    """The same, with the gateway's credentials in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return seaweedfs_server
+
+
+@pytest.fixture
+def address(store: SeaweedFs) -> BucketAddress:
+    """A prefix of its own."""
+    return BucketAddress(BUCKET, f"p{secrets.token_hex(8)}", endpoint=store.url)
 
 
 @pytest.fixture

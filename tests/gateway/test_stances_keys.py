@@ -66,7 +66,15 @@ BASE: dict[str, Any] = {
         "further": {"databases": ["shop"], "tables": {"public.further": ["select"]}},
     },
     "policies": ["one.cedar"],
-    "audit": {"log": "audit", "origin": "gateway.example/audit"},
+    "audit": {
+        "log": "audit",
+        "origin": "gateway.example/audit",
+        "to": {
+            "vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}},
+            "siem": {"lines": {"file": "audit.jsonl"}},
+            "desk": {"syslog": {"server": "desk.example:6514"}},
+        },
+    },
 }
 """With something of everything, so that a change of one key is a configuration that can be loaded."""
 
@@ -83,6 +91,7 @@ def put(path: str, value: object) -> Change:
     return change
 
 
+VAULTED = "audit/to/vault/s3"
 SHOP, NOTE, ALL = "databases/shop", "databases/shop/columns/public.people.note", "roles/all"
 OFFICE = ["10.0.0.0/8"]
 AVAILABILITY = "protects availability: what is refused, or waits, tells nobody anything"
@@ -122,6 +131,25 @@ KEYS: dict[str, Change | str] = {
     "Audit.batch_milliseconds": put("audit/batch_milliseconds", 21),
     "Audit.unwritable": put("audit/unwritable", "allow"),
     "Audit.waiting_bytes": AVAILABILITY,
+    "Audit.to": put("audit/to", {}),
+    "Destination.s3": put(f"{VAULTED}/bucket", "other"),
+    "Destination.lines": put("audit/to/siem/lines/file", "other"),
+    "Lines.file": put("audit/to/siem/lines/file", "other"),
+    "Lines.megabytes": "what is rotated away is in the log",
+    "Lines.keep": "the same",
+    "Destination.syslog": put("audit/to/desk/syslog/server", "other.example:6514"),
+    "Syslog.server": put("audit/to/desk/syslog/server", "other.example:6514"),
+    "Syslog.ca": put("audit/to/desk/syslog/ca", "ca.pem"),
+    "Syslog.certificate": "lets the gateway in there; which server that is, is compared",
+    "Syslog.key": "as its certificate",
+    "S3.bucket": put(f"{VAULTED}/bucket", "other"),
+    "S3.prefix": put(f"{VAULTED}/prefix", "other"),
+    "S3.region": put(f"{VAULTED}/region", "eu-west-1"),
+    "S3.endpoint": put(f"{VAULTED}/endpoint", "https://other.example"),
+    "S3.ca": put(f"{VAULTED}/ca", "ca.pem"),
+    "S3.retain_days": put(f"{VAULTED}/retain_days", 399),
+    "S3.contents": put(f"{VAULTED}/contents", False),
+    "S3.seconds": put(f"{VAULTED}/seconds", 61),
     "Login.credential_minutes": put("login/credential_minutes", 11),
     "Login.session_hours": put("login/session_hours", 9),
     "Login.failures": put("login/failures", 11),

@@ -67,7 +67,21 @@ BASE: dict[str, Any] = {
         "approvals": {"needed": 2, "by": {"anna": ["A"], "ben": ["B"]}, "for": ["export", "root"]},
     },
     "machine": {"core_dumps": False},
-    "audit": {"origin": "a/b", "log": "/log", "batch_milliseconds": 20, "unwritable": "block"},
+    "audit": {
+        "origin": "a/b",
+        "log": "/log",
+        "batch_milliseconds": 20,
+        "unwritable": "block",
+        "to": {
+            "vault": {
+                "place": "s3://a/b",
+                "authorities": "system",
+                "retain_days": 400,
+                "contents": True,
+                "seconds": 60,
+            },
+        },
+    },
 }
 
 
@@ -134,6 +148,12 @@ WEAKER: list[tuple[str, object, str]] = [
     ("audit/log", "/elsewhere", "another place"),
     ("audit/batch_milliseconds", 21, "wait longer"),
     ("audit/unwritable", "allow", "cannot be recorded"),
+    ("audit/to", {}, "does not go there any more"),
+    ("audit/to/vault/place", "s3://a/c", "another place"),
+    ("audit/to/vault/authorities", "d", "other authorities"),
+    ("audit/to/vault/retain_days", 399, "deleted sooner"),
+    ("audit/to/vault/contents", False, "not sent any more"),
+    ("audit/to/vault/seconds", 61, "sent later"),
     ("keys/tenants_destroy_delay_days", 1, "keys of tenants are destroyed sooner"),
     ("keys/reached", {"file /etc/root.key": ["evil"]}, "stands before it"),
     ("keys/approvals", False, "keys.approvals"),

@@ -1,14 +1,16 @@
-"""``audit:``: where the audit log is, and what happens to statements whose records cannot be kept.
+"""``audit:``: where the audit log is and goes, and what happens to statements whose records cannot be kept.
 
 Called by ``model``.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
+from strongroom.config.destinations import Destination, DestinationName
 from strongroom.config.values import invalid, parse_path
 
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
@@ -42,3 +44,5 @@ class Audit(BaseModel):
     """What happens to statements while records cannot be written."""
     waiting_bytes: int = Field(default=16 << 20, ge=1 << 16, le=1 << 30)
     """Records of one worker that are not on the disk; more count as unwritable."""
+    to: Mapping[DestinationName, Destination] = Field(default_factory=dict)
+    """Where it goes beside its folder."""

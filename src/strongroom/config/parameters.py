@@ -1,7 +1,7 @@
-"""Parts of the addresses of root keys: a server, and the ``?name=value&name=value`` behind it.
+"""Parts of the addresses of root keys and buckets: a server, and the ``?name=value&name=value`` behind it.
 
-Called by the parsers of ``vault_address`` and ``awskms_address``. No message repeats what was written, names
-included: what stands there may be a secret whose ``token=`` was forgotten.
+Called by the parsers of ``vault_address``, ``awskms_address`` and ``destinations``. No message repeats what
+was written, names included: what stands there may be a secret whose ``token=`` was forgotten.
 """
 
 import re
@@ -13,13 +13,13 @@ from strongroom.config.values import Address, invalid
 _SERVER = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?))(?::([0-9]{1,5}))?")
 
 
-def parse_server(scheme: str, netloc: str, instead: str) -> str:
+def parse_server(scheme: str, netloc: str, instead: str, *, what: str = "keys") -> str:
     """``https://HOST:PORT`` of the parts that ``urlsplit`` gives; http to this machine alone."""
     found = _SERVER.fullmatch(netloc.lower())
     if scheme not in ("https", "http") or not found or not 1 <= int(found[3] or 443) <= 65535:
         raise invalid("does not name a server", instead=instead)
     if scheme == "http" and not Address(found[1] or found[2], int(found[3] or 80)).is_loopback:
-        raise invalid("would send keys over plain http", instead="write https://")
+        raise invalid(f"would send {what} over plain http", instead="write https://")
     return f"{scheme}://{netloc.lower()}"
 
 

@@ -51,8 +51,10 @@
     │   │   └── BackupOutdated, StateNotEmpty, DumpUnreadable, NothingToRecover
     │   ├── AuditError             the audit log cannot go on, or not be believed
     │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
-    │   │   ├── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, NoAuditLog, RecordUnknown
-    │   │   └── IndexUnusable
+    │   │   ├── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, LogContradicted
+    │   │   ├── NoAuditLog, RecordUnknown, IndexUnusable
+    │   │   └── SinkError          the log does not go where it is to go
+    │   │       └── SinkUnreachable, SinkRefused, SinkUntrue
     │   ├── TenantError            the key of a tenant
     │   │   ├── TenantPlaceRefused, TenantNameRefused, TenantsTooMany
     │   │   └── TenantKeyAway, TenantDestroyed, TenantRemovalRefused

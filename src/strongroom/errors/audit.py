@@ -85,3 +85,40 @@ class IndexUnusable(AuditError):
 
     code = "audit-index-unusable"
     remedy = "Run `strongroom audit index --rebuild`; or name another file: `--index`."
+
+
+class LogContradicted(AuditError):
+    """Another history of this log stands elsewhere: two gateways have one origin, or it was written anew."""
+
+    code = "audit-log-contradicted"
+    remedy = (
+        "Stop the other gateway of this origin; where there is none, keep both logs: they are the evidence."
+    )
+
+
+class SinkError(AuditError):
+    """The audit log does not go where it is to go; never raised itself."""
+
+    code = "audit-sink"
+    remedy = "Nothing is lost meanwhile: it stays in the log's folder, and is sent once that can be."
+
+
+class SinkUnreachable(SinkError):
+    """What the log is sent to does not answer."""
+
+    code = "audit-sink-unreachable"
+    remedy = "See what stands between here and there; it is tried again, and nothing is lost meanwhile."
+
+
+class SinkRefused(SinkError):
+    """What the log is sent to does not take it."""
+
+    code = "audit-sink-refused"
+    remedy = "See to its rights, as docs/guides/audit-elsewhere.md has them; nothing is lost meanwhile."
+
+
+class SinkUntrue(SinkError):
+    """What the log is sent to said that it had it, and has not."""
+
+    code = "audit-sink-untrue"
+    remedy = "Do not rely on this storage. What is missing is sent again; verify what stands there."

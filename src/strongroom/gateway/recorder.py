@@ -19,10 +19,12 @@ from strongroom.audit.keys import LogKeys
 from strongroom.audit.log import Log
 from strongroom.config import Settings, load
 from strongroom.config.audit import Audit
-from strongroom.errors import StrongroomError
+from strongroom.errors import AuditError, StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.intake import Intake, Pace
 from strongroom.gateway.log import set_up_log
+from strongroom.gateway.shipping import Shipping
+from strongroom.gateway.ways import ways_of
 from strongroom.state import open_state
 
 _log = structlog.get_logger("strongroom.recorder")
@@ -43,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--content", type=int, required=True, help="descriptor of what the file held")
     parser.add_argument("--line", type=int, required=True, help="descriptor of the line to the supervisor")
     parser.add_argument("--listener", type=int, required=True, help="descriptor that workers connect to")
+    parser.add_argument("--again", action="store_true", help="another died, and sessions wait for this one")
     return parser.parse_args()
 
 
@@ -51,8 +54,11 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     line = await Line.over(socket.socket(fileno=arguments.line))
     state = open_state(settings.state)
     keys = LogKeys(state.engine, settings.audit.origin)
+    stop = asyncio.ensure_future(_told_to_stop(line))
     try:
-        log = await asyncio.to_thread(_opened, settings.audit, keys)
+        log, shipping = await asyncio.to_thread(
+            _opened, settings.audit, keys, _Contradiction(stop), again=arguments.again
+        )
     except StrongroomError as error:
         line.tell("failed", code=error.code, message=error.message, hint=error.hint)
         await line.end()
@@ -60,15 +66,38 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     pace = Pace(settings.audit.batch_milliseconds / 1000)
     intake = Intake(log, pace, settled=keys.note_size)
     listener = socket.socket(fileno=arguments.listener)
-    await intake.serve(listener, partial(line.tell, "ready", size=log.size), _told_to_stop(line))
+    shipping.start()
+    await intake.serve(listener, partial(line.tell, "ready", size=log.size), asyncio.wait([stop]))
+    await asyncio.to_thread(shipping.finish)
     state.close()
-    return 0
+    return 2 if stop.cancelled() else 0
 
 
-def _opened(audit: Audit, keys: LogKeys) -> Log:
+class _Contradiction:
+    """Called by a sink's thread where another history was found: nothing is written any more."""
+
+    def __init__(self, stop: "asyncio.Task[None]") -> None:
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, error: AuditError) -> None:
+        _log.error("the audit log must not go on", code=error.code, why=error.message, do=error.hint)
+        self._loop.call_soon_threadsafe(self._stop.cancel)
+
+
+def _opened(
+    audit: Audit, keys: LogKeys, contradicted: _Contradiction, *, again: bool
+) -> tuple[Log, Shipping]:
     signing = keys.to_sign(datetime.now(UTC))
-    former = [one.verifier for one in keys.all()]
-    return Log.open(audit.log, [one.signer for one in signing], former, known=keys.known_size())
+    verifiers = [one.verifier for one in keys.all()]
+    log = Log.open(audit.log, [one.signer for one in signing], verifiers, known=keys.known_size())
+    try:
+        shipping = Shipping(ways_of(audit, verifiers), contradicted)
+        shipping.begin(again=again)
+    except BaseException:
+        log.close()
+        raise
+    return log, shipping
 
 
 async def _told_to_stop(line: Line) -> None:

@@ -73,6 +73,7 @@ class RecorderProcess:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "strongroom.gateway.recorder", f"--config={self._config}"),
                 *(f"--{name}={one}" for name, one in descriptors.items()),
+                *(["--again"] if self._was_ready else []),
                 pass_fds=list(descriptors.values()),
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )

@@ -23,6 +23,7 @@ from strongroom.config import (
 from strongroom.config.access import declared, policy_of
 from strongroom.config.audit import Audit
 from strongroom.config.awskms_address import AwsKmsAddress
+from strongroom.config.destinations import Destination
 from strongroom.config.kmip_address import KmipAddress
 from strongroom.config.pkcs11_uri import Pkcs11Address
 from strongroom.config.roots import FileAddress
@@ -70,6 +71,27 @@ def _audit(audit: Audit | None) -> Section:
         "log": str(audit.log),
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
+        "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},
+    }
+
+
+def _destination(one: Destination, origin: str) -> Section:
+    if one.lines is not None:
+        return {"place": f"lines {one.lines.file}"}
+    if one.syslog is not None:
+        ca = one.syslog.ca
+        return {
+            "place": f"syslog {one.syslog.server}",
+            "authorities": "system" if ca is None else _digest(ca),
+        }
+    assert one.s3 is not None  # there is no fourth kind
+    address = one.s3.address(origin)
+    return {
+        "place": f"{address} at {address.endpoint or address.region or 'the usual region'}",
+        "authorities": "system" if address.ca is None else _digest(address.ca),
+        "retain_days": one.s3.retain_days,
+        "contents": one.s3.contents,
+        "seconds": one.s3.seconds,
     }
 
 

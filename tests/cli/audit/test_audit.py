@@ -3,16 +3,22 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
 from tests.cli.conftest import Run
 
+from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.keys import LogKeys
 from strongroom.audit.log import Log
+from strongroom.audit.sinks.bucket import Bucket
+from strongroom.audit.sinks.s3 import S3Sink
 from strongroom.config import StateAddress
+from strongroom.config.destinations import BucketAddress
 from strongroom.state import open_state
 
 ORIGIN = "gateway.example/audit"
@@ -131,6 +137,28 @@ def test_another_key(house: House) -> None:
     assert len(json.loads(house("keys", "--json").stdout)) == 3
     house("consistency", str(old))
     assert "wrong" in house("verify", "--log", str(house.folder / "audit"), "--key", first, status=1).stderr
+
+
+def test_in_a_bucket(house: House, address: BucketAddress) -> None:
+    """By the bucket's address and the key; what is wrong there is named, and an address that is none."""
+    house.grow(300)
+    key = VerifierKey.parse(house.key)
+    with closing(Bucket(address)) as bucket:
+        sink = S3Sink(
+            bucket, house.folder / "audit", [key], retain=timedelta(days=1), now=lambda: datetime.now(UTC)
+        )
+        sink.send()
+        log = f"{address}?endpoint={quote(str(address.endpoint), safe='')}"
+        run = house("verify", "--log", log, "--key", house.key)
+        assert run.stdout == f"right: 300 records of {ORIGIN}, 300 with their contents\n"
+        lines = bucket.read("content/001")
+        assert lines is not None
+        until = datetime.now(UTC) + timedelta(days=1)
+        bucket.keep("content/001", lines.replace(b"270}", b"271}"), until, once=False)
+    assert "record 270" in house("verify", "--log", log, "--key", house.key, status=1).stderr
+    assert "bucket" in house("verify", "--log", "s3://A/b", "--key", house.key, status=2).stderr
+    missing = log.replace("s3://audit", "s3://absent")
+    assert "audit-sink-refused" in house("verify", "--log", missing, "--key", house.key, status=2).stderr
 
 
 def test_wrong_use(house: House) -> None:

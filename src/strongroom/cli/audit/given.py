@@ -5,17 +5,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic_core import PydanticCustomError
 
 from strongroom.audit import verify as verifier
 from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.keys import LogKey, LogKeys
 from strongroom.config import Settings, load
 from strongroom.config.audit import Audit
-from strongroom.errors import LogKeyInvalid, NoAuditLog
+from strongroom.config.destinations import parse_bucket_address
+from strongroom.errors import LogKeyInvalid, NoAuditLog, SinkRefused
 from strongroom.state import look_at_state
 
 LogOption = Annotated[
-    str | None, typer.Option("--log", metavar="FOLDER|URL", help="Another log than the configured one.")
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="FOLDER|URL",
+        help="Another log than the configured one: https://..., s3://BUCKET/PREFIX.",
+    ),
 ]
 KeyOption = Annotated[
     list[str] | None, typer.Option("--key", metavar="KEY", help="Whose signature counts: NAME+HASH+BASE64.")
@@ -34,6 +41,23 @@ def log_and_keys(config: Path, log: str | None, given: Sequence[str] | None) -> 
     settings = load(config)
     found = str(configured(settings).log) if log is None else log
     return found, list(given or (str(one.verifier) for one in own_keys(settings)))
+
+
+def source_of(log: str) -> verifier.Source:
+    """What reads a log's files: from a folder, behind a URL, or in a bucket."""
+    if not log.startswith("s3://"):
+        return verifier.source_of(log)
+    try:
+        address = parse_bucket_address(log, Path())
+    except PydanticCustomError as error:
+        raise typer.BadParameter(f"the address of the bucket {error.message()}") from None
+    try:
+        from strongroom.audit.sinks.bucket import Bucket, source  # noqa: PLC0415  # boto3 may be missing
+    except ImportError:
+        raise SinkRefused(
+            "a bucket needs a package that is not installed", hint="pip install 'strongroom[aws]'"
+        ) from None
+    return source(Bucket(address))
 
 
 def configured(settings: Settings) -> Audit:

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from strongroom.audit import verify as verifier
-from strongroom.cli.audit.given import KeyOption, LogOption, Quorum, Witness, log_and_keys, own_keys, trust_in
+from strongroom.cli.audit.given import (
+    KeyOption,
+    LogOption,
+    Quorum,
+    Witness,
+    log_and_keys,
+    own_keys,
+    source_of,
+    trust_in,
+)
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_done
 from strongroom.config import DEFAULT_FILE, load
@@ -38,7 +47,7 @@ def verify(
     folder, keys = log_and_keys(config, log, key)
     try:
         report = verifier.verify_log(
-            verifier.source_of(folder),
+            source_of(folder),
             trust_in(keys, witness, quorum),
             minimum=minimum_index,
             since=None if since is None else since.read_bytes(),
