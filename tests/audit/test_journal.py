@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.audit.journal import Batch, Journal
-from strongroom.errors import LogDamaged
+from strongroom.errors import LogDamaged, LogUnwritable
 
 ONE = Batch((b"a 1\n", b"b 2\n"), "worker-1", 2)
 TWO = Batch((b"c 3\n",), "worker-2", 1)
@@ -105,6 +105,23 @@ def test_segments_that_are_done_with(tmp_path: Path) -> None:
     journal, found = Journal.open(tmp_path, 2)
     journal.close()
     assert found == [TWO, THREE]
+
+
+def test_a_segment_that_cannot_be_begun(tmp_path: Path) -> None:
+    """It goes on in the one before, and says why; nothing of it is lost."""
+    journal, _ = Journal.open(tmp_path, 0)
+    journal.append(ONE)
+    (tmp_path / f"{2:020}").mkdir()
+    with pytest.raises(LogUnwritable, match="cannot go on"):
+        journal.turn(2)
+    journal.append(TWO)
+    (tmp_path / f"{2:020}").rmdir()
+    journal.turn(3)
+    journal.append(THREE)
+    journal.close()
+    journal, found = Journal.open(tmp_path, 0)
+    journal.close()
+    assert found == [ONE, TWO, THREE]
 
 
 def test_a_segment_that_is_missing(tmp_path: Path) -> None:

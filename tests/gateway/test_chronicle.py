@@ -27,14 +27,17 @@ COLUMN = {"type": "text", "encryption": "randomized"}
 ROLES: dict[str, Any] = {
     "application": {
         "databases": ["audited"],
-        "tables": {"public.people": ["select", "insert", "update"]},
+        "tables": {"public.people": ["select", "insert", "update"], "public.wide": ["select"]},
         "columns": {
             "public.people.*": "reveal",
+            "public.wide.*": "reveal",
             "public.people.phone": {"show": {"mask": "last", "n": 4}, "write": True},
         },
     }
 }
 TABLE = "CREATE TABLE people (id int PRIMARY KEY, note bytea, phone text)"
+LONG = "\x01" * 59
+"""The most of a name that JSON makes longer, with room for a number."""
 SECRET, PHONE = "the-secret-note", "0301234567"
 
 
@@ -156,6 +159,20 @@ def test_no_value_is_in_it(gateway: Gateway) -> None:
         ("app", Refusal.PROOF),
         ("(unknown)", Refusal.UNKNOWN),
     ]
+
+
+def test_what_a_record_cannot_hold_does_not_pass(gateway: Gateway, postgres: PostgresServer) -> None:
+    """Names of so many columns, each as long as JSON makes it; the refusal is recorded."""
+    names = ", ".join(f'"{LONG}{number:04}" bool' for number in range(1500))
+    postgres.run(f"CREATE TABLE wide ({names})", "audited")
+    with psycopg.connect(gateway.uri(), autocommit=True) as client:
+        with pytest.raises(errors.StatementTooComplex, match="than its audit record can"):
+            client.execute("SELECT * FROM wide")
+        assert client.execute(f'SELECT "{LONG}0000" FROM wide').fetchall() == []
+    stopped(gateway)
+    denied = one_of(records(gateway), Denied)
+    assert (denied.plan.tables, denied.plan.revealed) == (("public.wide",), ())
+    assert denied.code == "statement-too-complex"
 
 
 def test_a_database_without_anything_to_protect(postgres: PostgresServer) -> None:

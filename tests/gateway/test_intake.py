@@ -157,6 +157,20 @@ async def a_checkpoint_follows(recorder: Process) -> None:
     await ended(task)
 
 
+def test_what_cannot_be_written_at_all(recorder: Process) -> None:
+    """It ends, and does not stand there deaf: another finds out what is wrong."""
+    asyncio.run(what_cannot_be_written_at_all(recorder))
+
+
+async def what_cannot_be_written_at_all(recorder: Process) -> None:
+    outbox, task = await connected(recorder.socket)
+    outbox.record(b"a\nb")
+    assert await asyncio.to_thread(recorder.process.wait, 30) == 1
+    assert recorder.process.stdout is not None
+    recorder.process.stdout.close()
+    await ended(task)
+
+
 def test_a_disk_that_is_full_for_a_time(recorder: Process) -> None:
     """Nothing is confirmed meanwhile, and all of it once there is room."""
     asyncio.run(a_disk_that_is_full_for_a_time(recorder))

@@ -14,9 +14,12 @@ import asyncpg
 import psycopg
 import pyotp
 import pytest
+from tests.audit.test_log import contents
 from tests.gateway.conftest import DATABASE
 from tests.gateway.serving import configuration, connections, logged
 
+from strongroom.audit.records.reading import read as read_record
+from strongroom.audit.records.sessions import LoginFailed, Refusal
 from strongroom.config import StateAddress
 from strongroom.errors import LoginRefused
 from strongroom.people import sign_in
@@ -106,7 +109,9 @@ def house(shop: PostgresServer) -> Iterator[House]:
         other = {**read["databases"][DATABASE], "listen": f"127.0.0.1:{free_port()}"}
         people: dict[str, dict[str, object]] = {name: {"databases": [DATABASE, "other"]} for name in PEOPLE}
         people["frida"] |= {"upstream_user": "support", "upstream_password": "${SUPPORT}"}
-        gateway.configure(read | {"people": people, "databases": read["databases"] | {"other": other}})
+        audit = {"audit": {"log": "audit", "origin": "gateway.example/people"}}
+        databases = {"databases": read["databases"] | {"other": other}}
+        gateway.configure(read | {"people": people} | databases | audit)
         state.append(open_state(StateAddress(gateway.folder / "state" / "state.db")))
         for name in PEOPLE:
             secret = sign_in.add(state[0], name, Secret(WORDS), datetime.now(UTC) - timedelta(days=1))
@@ -232,6 +237,19 @@ def test_what_is_over_stolen_for_elsewhere_or_forged(house: House) -> None:
     log = house.gateway.log.read_text()
     assert good not in log
     assert WORDS not in log
+    expected = [
+        *(("carl", one) for one in (Refusal.EXPIRED, Refusal.EXPIRED, Refusal.ELSEWHERE, Refusal.ELSEWHERE)),
+        *(("carl", Refusal.PROOF), ("dora", Refusal.PROOF), ("carl", Refusal.PROOF)),
+        ("(unknown)", Refusal.UNKNOWN),
+    ]
+    wait_until(lambda: recorded_refusals(house, "carl", "dora", "(unknown)") == expected, "they are recorded")
+
+
+def recorded_refusals(house: House, *names: str) -> list[tuple[str, Refusal]]:
+    """What the audit log says of those who did not come in, in the order of both workers' clocks."""
+    found = [read_record(one) for one in contents(house.gateway.folder / "audit")]
+    failed = [one for one in found if isinstance(one, LoginFailed) and one.user in names]
+    return [(one.user, one.refusal) for one in sorted(failed, key=lambda one: one.head.time)]
 
 
 def test_what_is_over_may_be_tried_again_and_again(house: House) -> None:

@@ -1,21 +1,31 @@
 """gateway/recorder.py and recorder_process.py: the recorder of a real gateway, and what becomes of it."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
+from tests.audit.test_log import contents
 from tests.gateway.serving import configuration, logged, workers
 
+from strongroom.audit.records.codes import Record
+from strongroom.audit.records.reading import read
+from strongroom.audit.records.statements import Permitted
 from strongroom.errors import ServerFailed
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
 
 ORIGIN = "gateway.example/test"
+REFUSED = "configuration refused, the old one stays"
 
 
 def audited(gateway: Gateway) -> None:
@@ -64,6 +74,58 @@ def test_another_takes_its_place(gateway: Gateway) -> None:
     wait_until(lambda: len(logged(gateway, "audit log open")) == 2, "another has opened the log")
     assert recorder(gateway) != before
     stopped(gateway)
+
+
+def test_a_reload_cannot_end_it(gateway: Gateway) -> None:
+    """Nor have it begin elsewhere: what was configured at the start is recorded, all the time."""
+    before = configuration(gateway)
+    elsewhere = before | {"audit": {"log": "other", "origin": ORIGIN}}
+    for count, other in enumerate(({key: before[key] for key in before.keys() - {"audit"}}, elsewhere), 1):
+        gateway.configure(other)
+        gateway.signal(signal.SIGHUP)
+        wait_until(partial(refused, gateway, count), "it was refused")
+    assert {line["code"] for line in logged(gateway, REFUSED)} == {"audit-changed"}
+    with psycopg.connect(gateway.uri(), autocommit=True) as client:
+        client.execute("SELECT 42")
+    stopped(gateway)
+    texts = [one.plan.text for one in records(gateway) if isinstance(one, Permitted)]
+    assert "SELECT $1" in texts
+
+
+def test_workers_that_outlive_their_supervisor(gateway: Gateway) -> None:
+    """What a session does while they drain is recorded still."""
+    with psycopg.connect(gateway.uri()) as client:
+        client.execute("SELECT 41")
+        gateway.signal(signal.SIGKILL)
+        wait_until(lambda: not accepts(gateway.port), "the workers drain")
+        client.execute("SELECT 42 AS later")
+    wait_until(lambda: not is_held(gateway.folder / "audit"), "the recorder has ended")
+    texts = [one.plan.text for one in records(gateway) if isinstance(one, Permitted)]
+    assert "SELECT $1 AS later" in texts
+
+
+def refused(gateway: Gateway, count: int) -> bool:
+    return len(logged(gateway, REFUSED)) == count
+
+
+def accepts(port: int) -> bool:
+    with contextlib.closing(socket.socket()) as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a recorder has the log."""
+    with (folder / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def records(gateway: Gateway) -> list[Record]:
+    """All that is in its log."""
+    return [read(one) for one in contents(gateway.folder / "audit")]
 
 
 def test_a_log_that_cannot_be_gone_on_with(gateway: Gateway) -> None:

@@ -10,9 +10,10 @@ from tests.sql.world import CONTEXT, SCHEMA
 
 from strongroom.audit.records.encoding import GREATEST
 from strongroom.audit.records.statements import Deed, Masked, Plan
-from strongroom.policy.model import PERMIT, Decision, Reason
+from strongroom.policy.model import PERMIT, Action, Decision, Reason
 from strongroom.session.policing import Policing, questions
-from strongroom.session.recorded import Recorded, plan_of, rows_of, tag_at_end
+from strongroom.session.recorded import Recorded, is_recordable, plan_of, rows_of, tag_at_end
+from strongroom.sql import access
 from strongroom.sql.resolve import analyse
 
 RECORDED = replace(POLICED, recorded=True)
@@ -72,6 +73,22 @@ def test_what_is_written() -> None:
     found = plan("update plain set txt = 'secret' where id = 17")
     assert (found.written, found.filtered) == (("public.plain.txt",), ("public.plain.id",))
     assert found.text == "update plain set txt = $1 where id = $2"
+
+
+def test_more_than_a_record_holds() -> None:
+    """Then it names the first tables alone; a guard lets no such statement pass."""
+    (statement,) = analyse("select * from customers", (), RECORDED).statements
+    accesses = frozenset(
+        access.Access(Action.REVEAL, "public", "t", "\x01" * 60 + str(n)) for n in range(1500)
+    )
+    wide = replace(statement, accesses=accesses)
+    asked = questions(wide, SCHEMA, "shop")
+    assert not is_recordable(wide, SCHEMA, asked.accesses, asked.shown)
+    found = plan_of(wide, SCHEMA, asked.accesses, asked.shown)
+    assert (found.tables, found.revealed) == (("public.customers",), ())
+    narrow = replace(statement, accesses=frozenset(sorted(accesses, key=repr)[:1000]))
+    asked = questions(narrow, SCHEMA, "shop")
+    assert len(plan_of(narrow, SCHEMA, asked.accesses, asked.shown).revealed) >= 1000
 
 
 def test_functions_are_named() -> None:

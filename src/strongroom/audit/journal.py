@@ -53,11 +53,16 @@ class Journal:
         self._begin(first)
 
     def _begin(self, first: int) -> None:
-        self._path = self._folder / f"{first:0{_DIGITS}}"
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._end = 0
-        self._digest = self._path.name.encode()
-        sync_folder(self._folder)
+        path = self._folder / f"{first:0{_DIGITS}}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        self._path, self._descriptor = path, descriptor
+        self._end, self._digest = 0, path.name.encode()
 
     @classmethod
     def open(cls, folder: Path, since: int) -> tuple[Self, list[Batch]]:
@@ -105,11 +110,16 @@ class Journal:
             raise LogUnwritable(f"the audit log's journal cannot be kept: {error.strerror}") from error
 
     def turn(self, first: int) -> None:
-        """Goes on in another segment, whose first record is this one."""
-        if int(self._path.name) != first:
-            self.flush()
-            os.close(self._descriptor)
+        """Goes on in another segment, whose first record is this one; raises ``LogUnwritable``, and stays."""
+        if int(self._path.name) == first:
+            return
+        self.flush()
+        former = self._descriptor
+        try:
             self._begin(first)
+        except OSError as error:
+            raise LogUnwritable(f"the audit log's journal cannot go on: {error.strerror}") from error
+        os.close(former)
 
     def forget(self, before: int) -> None:
         """Deletes the segments that have only records before this one."""

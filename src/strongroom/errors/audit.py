@@ -52,6 +52,13 @@ class LogUnusable(AuditError):
     remedy = "Take away what the message names; or configure another folder, with another origin."
 
 
+class AuditChanged(AuditError):
+    """A reload would have other things recorded, or nothing."""
+
+    code = "audit-changed"
+    remedy = "Put `audit:` back and reload; or restart the gateway, which goes by what it is then."
+
+
 class NoAuditLog(AuditError):
     """A command asks for an audit log, and none is configured."""
 

@@ -9,7 +9,7 @@ Made by `server`.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -46,6 +46,7 @@ class Entrance:
         self._questions = questions
         self._shown: dict[Driver, Sequence[Credential]] = {}  # what those who log in now are held against
         self._admitted: dict[Driver, str] = {}
+        self._refused: dict[Driver, Refusal] = {}  # whose credential was not good, until that is recorded
         self._people: dict[Driver, Credential] = {}
 
     @property
@@ -96,8 +97,9 @@ class Entrance:
         shown = self._shown.pop(driver, ())
         credential = shown[asked.met] if shown and asked.method is not None else None
         proved, counted = asked.method is not None, asked.method is not Method.CERTIFICATE
-        if credential is not None and not _is_good(credential, driver):
+        if credential is not None and (why := _refusal(credential, driver)) is not None:
             proved = counted = False  # who holds one that is over, or not for here, guesses nothing
+            self._refused[driver] = why
         fields = {"account": asked.account, "source": driver.source, "proved": proved, "counted": counted}
         refusal: str | None = await self._questions.ask("admit", **fields)
         if refusal is not None or not proved:
@@ -116,6 +118,7 @@ class Entrance:
         self._people[driver] = credential
         if await _elsewhere(partial(_is_revoked, self._state, credential.id)):
             self.left(driver)
+            self._refused[driver] = Refusal.REVOKED
             return LOGIN
         _log.info(
             "a person came in",
@@ -126,8 +129,10 @@ class Entrance:
         )
         return None
 
-    def turned_away(self, asked: do.Admit, refusal: str) -> tuple[str | None, Refusal]:
+    def turned_away(self, driver: Driver, asked: do.Admit, refusal: str) -> tuple[str | None, Refusal]:
         """Who did not come in, None where nobody has the name, and why, for the record."""
+        if (why := self._refused.pop(driver, None)) is not None:
+            return asked.account, why
         is_known = asked.account in self._settings.accounts or asked.account in self._settings.people
         if refusal != LOGIN:
             return asked.account if is_known else None, Refusal.LIMIT
@@ -138,6 +143,7 @@ class Entrance:
     def left(self, driver: Driver) -> None:
         """Give a connection's place back."""
         self._shown.pop(driver, None)
+        self._refused.pop(driver, None)
         self._people.pop(driver, None)
         account = self._admitted.pop(driver, None)
         if account is not None:
@@ -185,10 +191,20 @@ def _end(driver: Driver, credential: Credential) -> None:
     driver.expel(AccessEnded("this person may not be here any more"))
 
 
-def _is_good(credential: Credential, driver: Driver) -> bool:
+_REFUSALS: Mapping[Verdict, Refusal] = {
+    Verdict.EXPIRED: Refusal.EXPIRED,
+    Verdict.FROM_THE_FUTURE: Refusal.EXPIRED,
+    Verdict.REVOKED: Refusal.REVOKED,
+    Verdict.ANOTHER_DATABASE: Refusal.ELSEWHERE,
+    Verdict.ANOTHER_ADDRESS: Refusal.ELSEWHERE,
+}
+
+
+def _refusal(credential: Credential, driver: Driver) -> Refusal | None:
+    """Why a credential opens nothing here and now; None where it is good."""
     verdict = judge(credential, database=driver.database, source=driver.source, now=datetime.now(UTC))
     if verdict is Verdict.GOOD:
-        return True
+        return None
     _log.warning(
         "a credential was refused",
         session=driver.name,
@@ -197,7 +213,7 @@ def _is_good(credential: Credential, driver: Driver) -> bool:
         credential=credential.id,
         why=verdict.value,
     )
-    return False
+    return _REFUSALS[verdict]
 
 
 async def _elsewhere(work: Callable[[], T]) -> T:

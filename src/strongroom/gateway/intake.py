@@ -33,7 +33,7 @@ WAITING_BYTES = 64 << 20
 RETRY_SECONDS = 1.0
 """Pause before a disk that was full is tried again."""
 HEAR_OUT_SECONDS = 5.0
-"""For workers to hang up after this was told to stop."""
+"""For workers that have ended to be heard to their end."""
 SETTLE_SECONDS = 60.0
 SETTLE_RECORDS = 200_000
 """Whichever comes first: so much the journal holds twice, and a start reads."""
@@ -78,8 +78,19 @@ class _Batch:
 class Intake:
     """Writes what its workers send to one log."""
 
-    def __init__(self, log: Log, pace: Pace, *, settled: Callable[[int], None] = lambda _: None) -> None:
-        """``settled`` hears of sizes that the log will never be below again, in another thread."""
+    def __init__(
+        self,
+        log: Log,
+        pace: Pace,
+        *,
+        settled: Callable[[int], None] = lambda _: None,
+        patience: float = HEAR_OUT_SECONDS,
+    ) -> None:
+        """``settled`` hears of sizes that the log will never be below again, in another thread.
+
+        ``patience``: seconds for workers to hang up, once this was told to stop.
+        """
+        self._patience = patience
         self._log = log
         self._pace = pace
         self._settled = settled
@@ -100,7 +111,10 @@ class Intake:
         server = await asyncio.start_unix_server(self._attend, sock=listener)
         writing = asyncio.create_task(self._keep_writing(), name="write")
         ready()
-        await stop
+        stopping = asyncio.ensure_future(stop)
+        await asyncio.wait([stopping, writing], return_when=asyncio.FIRST_COMPLETED)
+        if writing.done():
+            await writing  # raises: another recorder finds out at its start what is wrong with the log
         server.close()
         await self._hear_out()
         self._stopping = True
@@ -117,7 +131,7 @@ class Intake:
     async def _hear_out(self) -> None:
         """Workers end before their recorder: what they sent last is on its way still."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HEAR_OUT_SECONDS):
+            async with asyncio.timeout(self._patience):
                 while any(not source.is_gone for source in self._sources):
                     self._left.clear()
                     await self._left.wait()

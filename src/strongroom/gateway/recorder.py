@@ -21,7 +21,7 @@ from strongroom.config import Settings, load
 from strongroom.config.audit import Audit
 from strongroom.errors import AuditError, StrongroomError
 from strongroom.gateway.control import Line
-from strongroom.gateway.intake import Intake, Pace
+from strongroom.gateway.intake import HEAR_OUT_SECONDS, Intake, Pace
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.shipping import Shipping
 from strongroom.gateway.ways import ways_of
@@ -64,7 +64,9 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
         await line.end()
         return 2
     pace = Pace(settings.audit.batch_milliseconds / 1000)
-    intake = Intake(log, pace, settled=keys.note_size)
+    # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.
+    patience = settings.limits.drain_seconds + HEAR_OUT_SECONDS
+    intake = Intake(log, pace, settled=keys.note_size, patience=patience)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
     await intake.serve(listener, partial(line.tell, "ready", size=log.size), asyncio.wait([stop]))

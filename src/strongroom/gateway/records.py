@@ -11,7 +11,7 @@ import structlog
 from strongroom.audit.records.changes import ConfigurationDeed
 from strongroom.audit.records.running import Turn
 from strongroom.config import Settings
-from strongroom.errors import StrongroomError
+from strongroom.errors import AuditChanged, StrongroomError
 from strongroom.gateway.logbook import Logbook
 from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.recorder_process import RecorderProcess
@@ -51,6 +51,11 @@ class Records:
         self._tasks.start("logbook", self._logbook.follow())
         self._logbook.turned(Turn.STARTED, self._workers, content=self._content)
 
+    def refuse_other(self, settings: Settings) -> None:
+        """Raises ``AuditChanged``: a reload must not end what is recorded, nor seem to begin it."""
+        if settings.audit != self._audit:
+            raise AuditChanged("audit: is another than when the gateway was started")
+
     def worker_died(self) -> None:
         """Another is started, or the gateway ends."""
         if self._logbook is not None:
@@ -64,12 +69,8 @@ class Records:
                 deed, str(self._file), content, weakenings=weakenings, code=error.code
             )
 
-    def accepted(
-        self, settings: Settings, content: str, weakenings: int, signed_by: Sequence[str], stance: str
-    ) -> None:
+    def accepted(self, content: str, weakenings: int, signed_by: Sequence[str], stance: str) -> None:
         """A configuration counts from now on."""
-        if settings.audit != self._audit:
-            _log.warning("the audit log changes only at the next start")
         if self._logbook is not None:
             deed = ConfigurationDeed.WEAKENED if weakenings else ConfigurationDeed.ACCEPTED
             self._logbook.configuration(

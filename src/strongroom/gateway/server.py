@@ -338,7 +338,7 @@ class Server:
         """Ask the entrance, which asks the supervisor."""
         refusal = await self._entrance.admit(driver, asked)
         if refusal is not None and self._chronicle is not None:
-            self._chronicle.turned_away(driver, *self._entrance.turned_away(asked, refusal))
+            self._chronicle.turned_away(driver, *self._entrance.turned_away(driver, asked, refusal))
         return refusal
 
     def judge(self, driver: Driver) -> SessionJudge | None:

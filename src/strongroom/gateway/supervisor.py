@@ -418,6 +418,7 @@ class Supervisor:
         try:
             content = read_file(self._config)
             settings = load(self._config, content=content)
+            self._records.refuse_other(settings)
             agreed = await _agree(settings, self._state, self._entered, self._keeper.held)
         except StrongroomError as error:
             weakens = error.detail.splitlines() if isinstance(error, ProtectionWeakened) else []
@@ -437,7 +438,7 @@ class Supervisor:
         self._settings, self._accepted, self._stance = settings, content, agreed.stance
         written = danger_written(self._keks)
         _log.info("configuration accepted")
-        self._records.accepted(settings, content, agreed.weaker, agreed.signed_by, agreed.stance)
+        self._records.accepted(content, agreed.weaker, agreed.signed_by, agreed.stance)
         self._tasks.start("policy", say(settings, content))
         for worker in self._workers.values():
             # The file may be another by the time it is read.

@@ -19,6 +19,7 @@ from strongroom.errors import (
     FormLost,
     KeysRotated,
     PreparedStatementOutdated,
+    StatementTooComplex,
     TransactionFailed,
     UndefinedColumn,
     UndefinedTable,
@@ -29,7 +30,7 @@ from strongroom.session.analyses import (
     Question,
 )
 from strongroom.session.policing import questions
-from strongroom.session.recorded import Recorded, plan_of
+from strongroom.session.recorded import Recorded, is_recordable, is_wide, plan_of
 from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Names, Portal, Run, Statement
@@ -231,9 +232,18 @@ class Guard(Seals):
                 "current transaction is aborted, commands ignored until end of transaction block",
                 hint="ROLLBACK first; what follows it in the same query cannot be analysed before.",
             )
+        if self.is_recorded:
+            self._refuse_unrecordable(analysis)
         if self.policing is None:
             return analysis
         return self.policing.judged(analysis, self._snapshot.schema, self.tenant)
+
+    def _refuse_unrecordable(self, analysis: Analysis) -> None:
+        schema = self._snapshot.schema
+        for one in analysis.statements:
+            asked = questions(one, schema, "") if is_wide(one) else None
+            if asked is not None and not is_recordable(one, schema, asked.accesses, asked.shown):
+                raise StatementTooComplex("a statement names more columns than its audit record can")
 
     def recorded(self, statement: Resolved) -> Recorded:
         """What a record says of a statement, whether it passes or not."""

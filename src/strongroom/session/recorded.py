@@ -8,9 +8,9 @@ Used by `policing`; pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from strongroom.audit.records.encoding import GREATEST
+from strongroom.audit.records.encoding import GREATEST, canonical
 from strongroom.audit.records.naming import qualified
 from strongroom.audit.records.statements import Deed, Masked, Plan
 from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Decision, Resource
@@ -44,6 +44,10 @@ _DEEDS = {
 }
 _WITH_ROWS = frozenset({b"INSERT", b"DELETE", b"UPDATE", b"MERGE", b"SELECT", b"FETCH", b"COPY"})
 _NOTHING = Normalized("", "")
+NAMES_AT_MOST = 500
+"""So many of any length fit into a record."""
+NAMES_OCTETS = 1 << 19
+"""What a record's names may have, as JSON: the half of `audit.leaf.MAX_CONTENT_BYTES`."""
 
 
 def plan_of(
@@ -56,7 +60,13 @@ def plan_of(
     policy: str | None = None,
     assumed: str | None = None,
 ) -> Plan:
-    """The plan of a statement that makes these accesses, and outputs the columns ``shown`` as they stand."""
+    """The plan of a statement that makes these accesses, and outputs the columns ``shown`` as they stand.
+
+    Of one that names more than a record can say, which does not pass, it names the first tables alone.
+    """
+    if not is_recordable(statement, schema, accesses, shown):
+        statement = replace(statement, relations=frozenset(sorted(statement.relations)[:NAMES_AT_MOST]))
+        accesses, shown, decision = (), {}, None
     normalized = statement.normalized or _NOTHING
     masks = {} if decision is None else decision.masks
     visible = {one.resource for one in shown.values()}
@@ -78,6 +88,23 @@ def plan_of(
         policy,
         assumed or None,
     )
+
+
+def is_recordable(
+    statement: Resolved, schema: Schema, accesses: Sequence[Access], shown: Mapping[ColumnId, Access]
+) -> bool:
+    """Whether all that a statement names fits into its record."""
+    if not is_wide(statement):
+        return True
+    resources = (one.resource for one in (*accesses, *shown.values()))
+    names = (*_named(statement, schema), *(_column(one) + (one.function or "") for one in resources))
+    return sum(len(canonical(one)) for one in names) <= NAMES_OCTETS
+
+
+def is_wide(statement: Resolved) -> bool:
+    """Whether it names so much that it is to be measured."""
+    outputs = statement.outputs or ()
+    return len(statement.relations) + len(statement.accesses) + len(outputs) > NAMES_AT_MOST
 
 
 def rows_of(tag: bytes) -> int:
