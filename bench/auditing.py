@@ -45,12 +45,12 @@ def _append(folder: Path, signer: Signer, batches: int) -> float:
     for batch in range(batches):
         before = time.perf_counter()
         committed = leaf.commit([CONTENT] * BATCH)
-        appended = edge.append([one.entry for one in committed])
+        appended = edge.append(committed.entries)
         edge = appended.edge
         note = sign(Checkpoint(signer.name, edge.size, edge.root), [signer])
         partial = edge.partial()
         spent += time.perf_counter() - before
-        lines = [one.line for one in committed]
+        lines = committed.lines
         contents = [
             File(content_path((batch * BATCH + at) // TILE_WIDTH), b"".join(lines[at : at + TILE_WIDTH]))
             for at in range(0, BATCH, TILE_WIDTH)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests._kernel.conftest import INSTALLED
 
 from strongroom._kernel import choose, python
+from strongroom._kernel.logging import LENGTH, URGENT
 from strongroom.audit.leaf import entry_of
 
 GREATEST = (1 << 53) - 1
@@ -17,12 +18,21 @@ FILLINGS = st.lists(st.integers(0, GREATEST) | st.binary(max_size=9), max_size=6
 
 def test_a_commitment(kernel: ModuleType) -> None:
     """Over salt and content; the line alone gives the entry again."""
-    made = kernel.commit_records([b"{}", b"", b"x" * 5000], bytes(range(96)))
-    assert made[0][0] == b"\x01" + sha256(bytes(range(32)) + b"{}").digest()
-    assert [entry_of(line[:-1]) for _, line in made] == [entry for entry, _ in made]
-    assert kernel.commit_records([], b"") == []
-    with pytest.raises(ValueError, match="salts"):
-        kernel.commit_records([b"", b""], bytes(63))
+    entries, lines = kernel.commit_records([b"{}", b"", b"x" * 5000], bytes(range(96)), 5000)
+    assert entries[0] == b"\x01" + sha256(bytes(range(32)) + b"{}").digest()
+    assert [entry_of(line[:-1]) for line in lines] == entries
+    assert kernel.commit_records([], b"", 1) == ([], [])
+    for contents, salts in (([b"", b""], 63), ([], 1), ([b"x" * 5001], 32), ([b"a\nb"], 32)):
+        with pytest.raises(ValueError, match="salts of one length each"):
+            kernel.commit_records(contents, bytes(salts), 5000)
+
+
+def test_a_bundle(kernel: ModuleType) -> None:
+    """C2SP tlog-tiles: entries behind their lengths."""
+    assert kernel.pack_entries([b"a", b"", b"x" * 300]) == b"\0\1a\0\0\1\x2c" + b"x" * 300
+    assert kernel.pack_entries([]) == b""
+    with pytest.raises(ValueError, match="longer than its length"):
+        kernel.pack_entries([bytes(1 << 16)])
 
 
 def test_hashes_of_the_tree(kernel: ModuleType) -> None:
@@ -56,6 +66,22 @@ def test_numbers_out_of_bounds(kernel: ModuleType, number: int) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         kernel.Template([b"", b""]).fill((number,))
     assert kernel.Template([b"", b""]).fill((GREATEST,)) == str(GREATEST).encode()
+
+
+@pytest.mark.parametrize("twin", INSTALLED)
+@given(st.lists(st.tuples(st.binary(max_size=9), st.booleans()), max_size=5), st.integers(0, 12))
+def test_records_are_cut(twin: str, sent: list[tuple[bytes, bool]], missing: int) -> None:
+    """What is whole comes; the rest waits for its end, wherever the octets were cut."""
+    frames = [LENGTH.pack(len(one) | (URGENT if urgent else 0)) + one for one, urgent in sent]
+    octets = b"".join(frames)
+    octets = octets[: max(len(octets) - missing, 0)]
+    whole = 0
+    while whole < len(frames) and sum(map(len, frames[: whole + 1])) <= len(octets):
+        whole += 1
+    records, end, urgent = choose(twin).cut_records(octets)
+    assert records == [one for one, _ in sent[:whole]]
+    assert end == sum(map(len, frames[:whole]))
+    assert urgent == any(waits for _, waits in sent[:whole])
 
 
 def test_python_is_there() -> None:

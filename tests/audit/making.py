@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,6 +24,18 @@ def signer(name: str = ORIGIN, kind: Kind = Kind.LOG, seed: int = 1) -> Signer:
 WITNESSES = tuple(signer(f"witness.example/{one}", Kind.WITNESS, 10 + one) for one in range(3))
 
 
+class One(NamedTuple):
+    """A record that was committed to."""
+
+    entry: bytes
+    line: bytes
+
+
+def each(committed: leaf.Committed) -> list[One]:
+    """One by one."""
+    return [One(*pair) for pair in zip(committed.entries, committed.lines, strict=True)]
+
+
 @dataclass(slots=True)
 class Log:
     """A log's files, its right edge, and what each of its records was."""
@@ -31,15 +43,15 @@ class Log:
     signer: Signer = field(default_factory=signer)
     files: dict[str, bytes] = field(default_factory=dict)
     edge: Edge = field(default_factory=Edge)
-    committed: list[leaf.Committed] = field(default_factory=list)
+    committed: list[One] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
 
     def append(self, contents: Sequence[bytes]) -> None:
         """Records, without a checkpoint yet."""
         committed = leaf.commit(contents)
-        appended = self.edge.append([one.entry for one in committed])
+        appended = self.edge.append(committed.entries)
         self.edge = appended.edge
-        self.committed += committed
+        self.committed += each(committed)
         self.contents += contents
         self._keep(appended.files)
         for bundle in range(-(-self.edge.size // TILE_WIDTH)):

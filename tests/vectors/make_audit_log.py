@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.audit.making import each
 
 from strongroom.audit import leaf, proof
 from strongroom.audit.checkpoint import Checkpoint, Kind, Signer, cosign, sign
@@ -44,7 +45,7 @@ def signers() -> tuple[Signer, Signer]:
 
 def vector() -> dict[str, Any]:
     """The log."""
-    committed = leaf._commit([text.encode() for text in CONTENTS], b"".join(SALTS))
+    committed = each(leaf._commit([text.encode() for text in CONTENTS], b"".join(SALTS)))
     log, witness = signers()
     edge = Edge().append([one.entry for one in committed]).edge
     note = cosign(sign(Checkpoint(ORIGIN, edge.size, edge.root), [log]), witness, TIME)

@@ -293,8 +293,10 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Rows>()?;
     module.add_class::<logging::Template>()?;
     module.add_function(wrap_pyfunction!(logging::commit_records, module)?)?;
+    module.add_function(wrap_pyfunction!(logging::cut_records, module)?)?;
     module.add_function(wrap_pyfunction!(logging::hash_leaves, module)?)?;
     module.add_function(wrap_pyfunction!(logging::hash_nodes, module)?)?;
+    module.add_function(wrap_pyfunction!(logging::pack_entries, module)?)?;
     module.add_class::<sealing::Sealer>()?;
     module.add_class::<sealing::Lines>()?;
     module.add_class::<sealing::Tuples>()?;

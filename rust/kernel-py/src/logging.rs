@@ -11,21 +11,39 @@ pub fn commit_records<'py>(
     py: Python<'py>,
     contents: &Bound<'py, PyList>,
     salts: &[u8],
-) -> PyResult<Bound<'py, PyList>> {
-    let count = contents.len();
-    if count == 0 || !salts.len().is_multiple_of(count) {
-        return if count == 0 {
-            Ok(PyList::empty(py))
-        } else {
-            Err(PyValueError::new_err("salts of one length each"))
-        };
+    most: usize,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+    let (entries, lines) = (PyList::empty(py), PyList::empty(py));
+    let size = salts.len() / contents.len().max(1);
+    for (number, content) in contents.iter().enumerate() {
+        let content = content.cast::<PyBytes>()?.as_bytes();
+        let salt = &salts[number * size..(number + 1) * size];
+        let (entry, line) = core::commit(salt, content, most).ok_or_else(no_contents)?;
+        entries.append(PyBytes::new(py, &entry))?;
+        lines.append(PyBytes::new(py, &line))?;
     }
-    let committed = PyList::empty(py);
-    for (content, salt) in contents.iter().zip(salts.chunks_exact(salts.len() / count)) {
-        let (entry, line) = core::commit(salt, content.cast::<PyBytes>()?.as_bytes());
-        committed.append((PyBytes::new(py, &entry), PyBytes::new(py, &line)))?;
+    if size * contents.len() == salts.len() { Ok((entries, lines)) } else { Err(no_contents()) }
+}
+
+fn no_contents() -> PyErr {
+    PyValueError::new_err("contents of one line each, and salts of one length each")
+}
+
+#[pyfunction]
+pub fn pack_entries<'py>(py: Python<'py>, entries: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyBytes>> {
+    let mut packed = Vec::new();
+    for entry in entries.iter() {
+        if !core::pack_entry(entry.cast::<PyBytes>()?.as_bytes(), &mut packed) {
+            return Err(PyValueError::new_err("an entry is longer than its length can say"));
+        }
     }
-    Ok(committed)
+    Ok(PyBytes::new(py, &packed))
+}
+
+#[pyfunction]
+pub fn cut_records<'py>(py: Python<'py>, data: &[u8]) -> PyResult<(Bound<'py, PyList>, usize, bool)> {
+    let (records, end, urgent) = core::cut_records(data);
+    Ok((PyList::new(py, records.iter().map(|record| PyBytes::new(py, record)))?, end, urgent))
 }
 
 #[pyfunction]

@@ -15,9 +15,13 @@ const NODE: [u8; 1] = [1];
 
 pub type Hash = [u8; HASH];
 
-/// The entry of a record, and its line in the file of contents: salt, blank, content and newline.
+/// The entry of a record, and its line in the file of contents: salt, blank, content and newline. None for a content
+/// of more than `most` octets, or of two lines.
 #[must_use]
-pub fn commit(salt: &[u8], content: &[u8]) -> ([u8; 1 + HASH], Vec<u8>) {
+pub fn commit(salt: &[u8], content: &[u8], most: usize) -> Option<([u8; 1 + HASH], Vec<u8>)> {
+    if content.len() > most || content.contains(&b'\n') {
+        return None;
+    }
     let mut entry = [VERSION; 1 + HASH];
     entry[1..].copy_from_slice(&hash(&[salt, content]));
     let mut line = vec![0; salt.len().div_ceil(3) * 4];
@@ -27,7 +31,16 @@ pub fn commit(salt: &[u8], content: &[u8]) -> ([u8; 1 + HASH], Vec<u8>) {
     line.push(b' ');
     line.extend_from_slice(content);
     line.push(b'\n');
-    (entry, line)
+    Some((entry, line))
+}
+
+/// An entry behind its length, as a bundle has it; false where its length cannot say so much.
+#[must_use]
+pub fn pack_entry(entry: &[u8], packed: &mut Vec<u8>) -> bool {
+    let Ok(length) = u16::try_from(entry.len()) else { return false };
+    packed.extend_from_slice(&length.to_be_bytes());
+    packed.extend_from_slice(entry);
+    true
 }
 
 #[must_use]
@@ -46,6 +59,25 @@ fn hash(parts: &[&[u8]]) -> Hash {
         hasher.update(part);
     }
     hasher.finalize().into()
+}
+
+const LENGTH: usize = 4;
+/// Of a length: somebody waits for this record.
+const URGENT: u32 = 1 << 31;
+
+/// The records in `data` that are whole, each behind its length, and where the rest begins; and whether somebody
+/// waits for one of them.
+#[must_use]
+pub fn cut_records(data: &[u8]) -> (Vec<&[u8]>, usize, bool) {
+    let (mut records, mut at, mut urgent) = (Vec::new(), 0, false);
+    while let Some(length) = crate::be32(data, at) {
+        let start = at + LENGTH;
+        let Some(record) = data.get(start..start + (length & !URGENT) as usize) else { break };
+        records.push(record);
+        urgent |= length & URGENT != 0;
+        at = start + record.len();
+    }
+    (records, at, urgent)
 }
 
 /// What stands in a hole: a number, or octets that are JSON already.
@@ -104,10 +136,20 @@ mod tests {
 
     #[test]
     fn a_commitment_is_over_salt_and_content() {
-        let (entry, line) = commit(&[7; 32], b"{}");
+        let (entry, line) = commit(&[7; 32], b"{}", 2).unwrap();
+        assert_eq!(commit(&[7; 32], b"{}", 1), None);
+        assert_eq!(commit(&[7; 32], b"\n", 2), None);
         assert_eq!(entry[0], VERSION);
         assert_eq!(entry[1..], *Sha256::digest([&[7u8; 32][..], b"{}"].concat()));
         assert_eq!(line, b"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc= {}\n");
+    }
+
+    #[test]
+    fn records_are_cut() {
+        let data = b"\0\0\0\x02ab\x80\0\0\x01c\0\0\0\x09de";
+        assert_eq!(cut_records(data), (vec![&b"ab"[..], &b"c"[..]], 11, true));
+        assert_eq!(cut_records(&data[..10]), (vec![&b"ab"[..]], 6, false));
+        assert_eq!(cut_records(b"\xff\xff\xff\xff"), (vec![], 0, false));
     }
 
     #[test]

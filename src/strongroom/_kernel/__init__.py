@@ -56,8 +56,10 @@ if TYPE_CHECKING:
         Tuples,
         commit_records,
         cut,
+        cut_records,
         hash_leaves,
         hash_nodes,
+        pack_entries,
         plain_answers,
         plain_reply,
         plain_round,
@@ -67,13 +69,15 @@ else:
     Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
     Lines, Sealer, Series, Tuples = _twin.Lines, _twin.Sealer, _twin.Series, _twin.Tuples
     Mask, Template = _twin.Mask, _twin.Template
-    commit_records, hash_leaves, hash_nodes = _twin.commit_records, _twin.hash_leaves, _twin.hash_nodes
+    commit_records, cut_records = _twin.commit_records, _twin.cut_records
+    hash_leaves, hash_nodes = _twin.hash_leaves, _twin.hash_nodes
+    pack_entries = _twin.pack_entries
     plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
 __all__ = [
     "KERNEL", "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template",
-    "Tuples", "choose", "commit_records", "cut", "hash_leaves", "hash_nodes", "plain_answers", "plain_reply",
-    "plain_round", "split_bind",
+    "Tuples", "choose", "commit_records", "cut", "cut_records", "hash_leaves", "hash_nodes", "pack_entries",
+    "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

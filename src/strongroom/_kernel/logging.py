@@ -3,30 +3,49 @@
 The readable twin of `rust/kernel/src/log.rs`. Called through ``strongroom._kernel``.
 """
 
+import struct
 from binascii import b2a_base64
 from collections.abc import Sequence
 from hashlib import sha256
 
 GREATEST = (1 << 53) - 1
 """Of a number in JSON that every reader has exactly (RFC 8259, section 6)."""
+LENGTH = struct.Struct(">I")
+URGENT = 1 << 31
 _VERSION = b"\x01"
 
 
-def commit_records(contents: list[bytes], salts: bytes) -> list[tuple[bytes, bytes]]:
-    """For each content its entry and its line (`audit.leaf`); ``salts`` has one for each, of one length."""
-    if not contents:
-        return []
-    size, rest = divmod(len(salts), len(contents))
-    if rest:
-        raise ValueError("salts of one length each")
-    each = zip(contents, (salts[at : at + size] for at in range(0, len(salts), size)), strict=True)
-    return [
-        (
-            _VERSION + sha256(salt + content).digest(),
-            b"%b %b\n" % (b2a_base64(salt, newline=False), content),
-        )
-        for content, salt in each
-    ]
+def commit_records(contents: list[bytes], salts: bytes, most: int) -> tuple[list[bytes], list[bytes]]:
+    """The entries and the lines of these contents (`audit.leaf`); ``salts`` has one for each, of one length.
+
+    Raises ``ValueError`` for a content of more than ``most`` octets, or of two lines.
+    """
+    size = len(salts) // max(len(contents), 1)
+    if size * len(contents) != len(salts) or any(len(one) > most or b"\n" in one for one in contents):
+        raise ValueError("contents of one line each, and salts of one length each")
+    each = [salts[at * size : (at + 1) * size] for at in range(len(contents))]
+    pairs = list(zip(each, contents, strict=True))
+    return (
+        [_VERSION + sha256(salt + content).digest() for salt, content in pairs],
+        [b"%b %b\n" % (b2a_base64(salt, newline=False), content) for salt, content in pairs],
+    )
+
+
+def cut_records(data: bytes) -> tuple[list[bytes], int, bool]:
+    """The whole records of it, each behind its length, where the rest begins, and whether one is urgent.
+
+    A length has four octets, and the highest bit of it says that somebody waits for the record.
+    """
+    records, at, urgent = [], 0, 0
+    while at + LENGTH.size <= len(data):
+        (length,) = LENGTH.unpack_from(data, at)
+        start, end = at + LENGTH.size, at + LENGTH.size + (length & ~URGENT)
+        if end > len(data):
+            break
+        records.append(data[start:end])
+        urgent |= length & URGENT
+        at = end
+    return records, at, bool(urgent)
 
 
 def hash_leaves(entries: list[bytes]) -> list[bytes]:
@@ -38,6 +57,13 @@ def hash_nodes(nodes: list[bytes]) -> list[bytes]:
     """The parent of each two nodes (RFC 6962, section 2.1); raises ``ValueError`` where one is left over."""
     pairs = iter(nodes)
     return [sha256(b"\x01%b%b" % pair).digest() for pair in zip(pairs, pairs, strict=True)]
+
+
+def pack_entries(entries: list[bytes]) -> bytes:
+    """Each entry behind its length (C2SP tlog-tiles); raises ``ValueError`` for one that is too long."""
+    if any(len(entry) >= 1 << 16 for entry in entries):
+        raise ValueError("an entry is longer than its length can say")
+    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
 class Template:

@@ -13,8 +13,10 @@ from strongroom_kernel import (
     Tuples,
     commit_records,
     cut,
+    cut_records,
     hash_leaves,
     hash_nodes,
+    pack_entries,
     plain_answers,
     plain_reply,
     plain_round,
@@ -23,6 +25,6 @@ from strongroom_kernel import (
 
 __all__ = [
     "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template", "Tuples",
-    "commit_records", "cut", "hash_leaves", "hash_nodes", "plain_answers", "plain_reply", "plain_round",
-    "split_bind",
+    "commit_records", "cut", "cut_records", "hash_leaves", "hash_nodes", "pack_entries",
+    "plain_answers", "plain_reply", "plain_round", "split_bind",
 ]  # fmt: skip

@@ -28,24 +28,25 @@ ERASED = b"-"
 
 
 class Committed(NamedTuple):
-    """A record on its way into the log."""
+    """Records on their way into the log."""
 
-    entry: bytes
+    entries: list[bytes]
     """For the log."""
-    line: bytes
-    """For the file of contents, with its newline."""
+    lines: list[bytes]
+    """For the file of contents, with their newlines."""
 
 
-def commit(contents: Sequence[bytes]) -> list[Committed]:
+def commit(contents: Sequence[bytes]) -> Committed:
     """Commits to each content under a salt of its own."""
     return _commit(contents, secrets.token_bytes(SALT_BYTES * len(contents)))
 
 
-def _commit(contents: Sequence[bytes], salts: bytes) -> list[Committed]:
+def _commit(contents: Sequence[bytes], salts: bytes) -> Committed:
     """With given salts, for vectors alone: drawn twice, one would show which records are alike."""
-    if any(len(one) > MAX_CONTENT_BYTES or b"\n" in one for one in contents):
-        raise Bug("the content of an audit record is one line of bounded length")
-    return list(map(Committed._make, commit_records(list(contents), salts)))
+    try:
+        return Committed(*commit_records(list(contents), salts, MAX_CONTENT_BYTES))
+    except ValueError:
+        raise Bug("the content of an audit record is one line of bounded length") from None
 
 
 class Content(Enum):

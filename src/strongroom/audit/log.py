@@ -49,7 +49,7 @@ class Log:
         self._lock = lock
         self._edge = Edge()
         self._settled = 0
-        self._waiting: list[Committed] = []  # acknowledged or to be, and in no file but the journal
+        self._waiting = Committed([], [])  # acknowledged or to be, and in no file but the journal
         self._sources: dict[str, int] = {}
         self._whole: list[str] = []
         """Paths of tiles and bundles that became whole, and whose partial files are to go."""
@@ -87,7 +87,7 @@ class Log:
     @property
     def size(self) -> int:
         """Records that were appended, on the disk or not."""
-        return self._edge.size + len(self._waiting)
+        return self._edge.size + len(self._waiting.entries)
 
     @property
     def published(self) -> int:
@@ -101,8 +101,8 @@ class Log:
     def append(self, contents: Sequence[bytes], source: str = "-", number: int = 0) -> int:
         """Writes records to the journal; returns the log's size with them. Raises ``LogUnwritable``."""
         committed = commit(contents)
-        self._journal.append(Batch([one.line for one in committed], source, number))
-        self._waiting += committed
+        self._journal.append(Batch(committed.lines, source, number))
+        self._wait(committed)
         self._sources[source] = number
         return self.size
 
@@ -115,10 +115,10 @@ class Log:
 
         Raises ``LogUnwritable``, and nothing is lost: the next one does it again.
         """
-        if not self._waiting and (self._folder / CHECKPOINT).exists():
+        if not self._waiting.entries and (self._folder / CHECKPOINT).exists():
             return None
         self.flush()
-        appended = self._edge.append([one.entry for one in self._waiting])
+        appended = self._edge.append(self._waiting.entries)
         try:
             self._write_contents()
             for file in (*appended.files, *appended.edge.partial()):
@@ -128,7 +128,7 @@ class Log:
         except OSError as error:
             raise LogUnwritable(f"the audit log in {self._folder} cannot be written: {error}") from error
         self._whole += (file.path for file in appended.files)
-        self._edge, self._waiting = appended.edge, []
+        self._edge, self._waiting = appended.edge, Committed([], [])
         return note
 
     def settle(self) -> None:
@@ -168,6 +168,10 @@ class Log:
             self._journal.close()
             os.close(self._lock)
 
+    def _wait(self, committed: Committed) -> None:
+        self._waiting.entries.extend(committed.entries)
+        self._waiting.lines.extend(committed.lines)
+
     # ---------------------------------------------------------------------------------------- taking it up
 
     def _take_up(self, keys: Sequence[VerifierKey]) -> None:
@@ -178,7 +182,8 @@ class Log:
         (self._folder / _JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._journal, batches = Journal.open(self._folder / _JOURNAL, self._settled)
         for batch in batches:
-            self._waiting += [Committed(entry_of(line.removesuffix(b"\n")), line) for line in batch.lines]
+            entries = [entry_of(line.removesuffix(b"\n")) for line in batch.lines]
+            self._wait(Committed(entries, list(batch.lines)))
             self._sources[batch.source] = batch.number
         if published is not None:
             self._agree(published)
@@ -200,12 +205,11 @@ class Log:
     def _agree(self, published: Checkpoint) -> None:
         """What was signed last must be the beginning of what there is."""
         count = published.size - self._edge.size
-        if not 0 <= count <= len(self._waiting):
+        if not 0 <= count <= len(self._waiting.entries):
             raise LogDamaged(
                 f"the audit log has {self.size} records left of the {published.size} that were signed for"
             )
-        entries = [one.entry for one in self._waiting[:count]]
-        if self._edge.append(entries).edge.root != published.root:
+        if self._edge.append(self._waiting.entries[:count]).edge.root != published.root:
             raise LogDamaged("the audit log's journal has other records than were signed for")
 
     # --------------------------------------------------------------------------------------------- its files
@@ -219,7 +223,7 @@ class Log:
     def _write_contents(self) -> None:
         """Each record's salt and content, in the file of its bundle: from where the last checkpoint ends."""
         at = self._edge.size
-        lines = [one.line for one in self._waiting]
+        lines = self._waiting.lines
         while lines:
             index, start = divmod(at, TILE_WIDTH)
             here, lines = lines[: TILE_WIDTH - start], lines[TILE_WIDTH - start :]

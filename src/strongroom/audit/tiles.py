@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from strongroom._kernel import hash_leaves
+from strongroom._kernel import hash_leaves, pack_entries
 from strongroom.audit.tree import HASH_BYTES, Frontier, Node, fold, grow, peaks_of
 from strongroom.errors import Bug, LogDamaged
 
@@ -88,9 +88,10 @@ def split_hashes(octets: bytes) -> tuple[bytes, ...]:
 
 def pack_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries as a bundle has them, each behind its length."""
-    if any(len(entry) > MAX_ENTRY_BYTES for entry in entries):
-        raise Bug("an entry of the audit log is longer than its length can say")
-    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
+    try:
+        return pack_entries(list(entries))
+    except ValueError:
+        raise Bug("an entry of the audit log is longer than its length can say") from None
 
 
 def split_bundle(octets: bytes) -> tuple[bytes, ...]:

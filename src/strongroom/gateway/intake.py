@@ -18,16 +18,17 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import cast
 
 import structlog
 
+from strongroom._kernel import cut_records
+from strongroom._kernel.logging import LENGTH
 from strongroom.audit.log import Log
 from strongroom.errors import LogUnwritable
 
-LENGTH, COUNT = struct.Struct(">I"), struct.Struct(">Q")
-URGENT = 1 << 31
-CHUNK_BYTES = 1 << 20
+COUNT = struct.Struct(">Q")
 WAITING_BYTES = 64 << 20
 """Of records that are not written yet: beyond it nothing is read, and workers keep theirs."""
 RETRY_SECONDS = 1.0
@@ -51,20 +52,60 @@ class Pace:
     """Before a checkpoint covers them."""
 
 
-@dataclass(eq=False)
-class _Source:
+class _Source(asyncio.Protocol):
     """A worker."""
 
-    name: str
-    writer: asyncio.StreamWriter
-    read: int
-    """How many of its records came, in all."""
-    records: list[bytes] = field(default_factory=list)
-    is_gone: bool = False
+    def __init__(self, intake: "Intake") -> None:
+        self.name = ""
+        self.read = 0
+        """How many of its records came, in all."""
+        self.records: list[bytes] = []
+        self.is_gone = False
+        self._intake = intake
+        self._rest = b""
+        self._transport: asyncio.Transport | None = None
 
     def tell(self, count: int) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(COUNT.pack(count))
+        """So many of its records are on the disk."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(COUNT.pack(count))
+
+    def listen(self, *, wanted: bool) -> None:
+        """Read from it, or leave what it sends in the kernel."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def hang_up(self) -> None:
+        """Nothing more is told."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        data = self._rest + data if self._rest else data
+        if not self.name:
+            line, newline, data = data.partition(b"\n")
+            if not newline:
+                self._rest = line
+                return
+            self.name = json.loads(line)["source"]
+            self._intake.greet(self)
+        records, end, urgent = cut_records(data)
+        self._rest = data[end:]
+        self.records += records
+        self._intake.took(end, urgent=urgent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_gone = True  # what came of it is written yet; what it was not told of, it sends again
+        self._intake.lost()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +126,8 @@ class Intake:
         self._settled = settled
         self._sources: set[_Source] = set()
         self._waiting = 0  # octets
-        self._work, self._urgent, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._room.set()
+        self._reading = True
+        self._work, self._urgent = asyncio.Event(), asyncio.Event()
         self._settling: asyncio.Task[None] | None = None
         self._settled_size, self._settled_at = log.size, 0.0
         self._published_at = 0.0
@@ -98,7 +139,7 @@ class Intake:
 
         ``stop`` gives the seconds that workers have to hang up.
         """
-        server = await asyncio.start_unix_server(self._attend, sock=listener)
+        server = await asyncio.get_running_loop().create_unix_server(lambda: _Source(self), sock=listener)
         writing = asyncio.create_task(self._keep_writing(), name="write")
         ready()
         stopping = asyncio.ensure_future(stop)
@@ -116,7 +157,7 @@ class Intake:
         await asyncio.to_thread(self._log.close)
         await asyncio.to_thread(self._settled, self._log.size)
         for source in self._sources:
-            source.writer.close()
+            source.hang_up()
 
     async def _hear_out(self, seconds: float) -> None:
         """Workers end before their recorder: what they sent last is on its way still."""
@@ -128,43 +169,37 @@ class Intake:
 
     # ------------------------------------------------------------------------------------------- what comes
 
-    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        name = json.loads(await reader.readline())["source"]
-        source = _Source(name, writer, self._log.heard_of(name))
+    def greet(self, source: _Source) -> None:
+        """A worker has said its name: it hears how many of its records are known."""
+        source.read = self._log.heard_of(source.name)
         self._sources.add(source)
         source.tell(source.read)
-        rest = b""
-        try:
-            while octets := await reader.read(CHUNK_BYTES):
-                rest = self._take(source, rest + octets)
-                await self._room.wait()
-        except ConnectionError:
-            pass  # it died; what it was not told of, it sends again or is gone with it
-        finally:
-            source.is_gone = True  # what came of it is written yet
-            self._work.set()
-            self._left.set()
-            writer.close()
+        source.listen(wanted=self._has_room)
 
-    def _take(self, source: _Source, octets: bytes) -> bytes:
-        """Takes the whole records of it; what is left is the beginning of the next."""
-        at, urgent, end = 0, 0, len(octets)
-        while at + LENGTH.size <= end:
-            (length,) = LENGTH.unpack_from(octets, at)
-            after = at + LENGTH.size + (length & ~URGENT)
-            if after > end:
-                break
-            urgent |= length & URGENT
-            source.records.append(octets[at + LENGTH.size : after])
-            at = after
-        if at:
-            self._waiting += at
+    def took(self, octets: int, *, urgent: bool) -> None:
+        """So much came of one, and somebody waits for it, or nobody."""
+        if octets:
+            self._waiting += octets
             self._work.set()
         if urgent:
             self._urgent.set()
-        if self._waiting > WAITING_BYTES:
-            self._room.clear()
-        return octets[at:]
+        self._make_room()
+
+    def lost(self) -> None:
+        """A worker is gone."""
+        self._work.set()
+        self._left.set()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._waiting <= WAITING_BYTES
+
+    def _make_room(self) -> None:
+        """Nobody is read while too much waits."""
+        if self._reading is not self._has_room:
+            self._reading = self._has_room
+            for source in self._sources:
+                source.listen(wanted=self._reading)
 
     # ---------------------------------------------------------------------------------------------- writing
 
@@ -206,8 +241,7 @@ class Intake:
         for batch in batches:
             self._waiting -= batch.octets
             batch.source.tell(batch.number)
-        if self._waiting <= WAITING_BYTES:
-            self._room.set()
+        self._make_room()
 
     def _append(self, left: deque[_Batch]) -> None:
         while left:

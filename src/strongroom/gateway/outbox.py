@@ -14,7 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from strongroom.gateway.intake import COUNT, LENGTH, URGENT
+from strongroom._kernel.logging import LENGTH, URGENT
+from strongroom.gateway.intake import COUNT
 
 END_SECONDS = 5.0
 """For the last records, when a worker ends."""
