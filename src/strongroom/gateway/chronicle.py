@@ -2,10 +2,13 @@
 
 It knows when it is, and counts; what was done a session says (`session.recording`), and its `Scribe` writes.
 Where more waits for the disk than may (`audit.waiting_bytes`), it is `full`: then either nobody is read
-any more, or what is done goes unrecorded, and how much that was is recorded once there is room.
+any more, or what is done goes unrecorded, and how much that was is recorded once there is room. In the mode
+``sync`` a statement waits until its intent is on the disk (`kept`), or, where it may go unrecorded, for some
+seconds; then none waits until that is made up for, and that it was so is recorded as a gap.
 Used by `server`.
 """
 
+import asyncio
 import os
 import secrets
 import time
@@ -31,7 +34,7 @@ from strongroom.gateway.driver import Driver
 from strongroom.gateway.outbox import Outbox
 from strongroom.policy.model import Subject
 from strongroom.session.login import Method
-from strongroom.session.recording import Deed, Done
+from strongroom.session.recording import Begun, Deed, Done
 from strongroom.session.scribe import Scribe, Shapes
 
 _WAYS: Mapping[Method | None, Way] = {
@@ -42,6 +45,8 @@ _WAYS: Mapping[Method | None, Way] = {
 }
 
 
+ALLOWED_SECONDS = 5.0
+"""For a statement's intent before it goes on without, where that is allowed: time for another recorder."""
 _COUNTED = frozenset({Refusal.PROOF, Refusal.UNKNOWN})
 
 
@@ -55,11 +60,13 @@ class _Chapter:
     statements: int = 0
     rows: int = 0
     values: int = 0
+    intent: int = 0
+    """The number of the last record of a statement that has to wait for it."""
 
 
 @dataclass(slots=True)
 class _Lost:
-    """What could not be recorded, since when."""
+    """What could not be recorded, or not in time, since when."""
 
     began: int
     count: int = 0
@@ -76,6 +83,7 @@ class Chronicle:
         self._chapters: dict[Driver, _Chapter] = {}
         self._sequence = 0
         self._lost: _Lost | None = None
+        self._late = 0  # the number of the last intent that was not waited for to its end
 
     @property
     def is_full(self) -> bool:
@@ -85,6 +93,10 @@ class Chronicle:
     @property
     def _is_waiting(self) -> bool:
         return self._outbox.waiting_bytes > self._audit.waiting_bytes
+
+    @property
+    def _is_behind(self) -> bool:
+        return not self._outbox.has_kept(self._late)
 
     # ---------------------------------------------------------------- sessions
 
@@ -146,12 +158,29 @@ class Chronicle:
         chapter = self._chapters.get(driver)
         if chapter is None:
             return  # it ended before it was open
-        chapter.statements += 1
+        is_intent = isinstance(deed, Begun)
+        chapter.statements += not is_intent
         if isinstance(deed, Done):
             chapter.rows += deed.rows
             chapter.values += deed.values
         self._sequence += 1
-        self._send(chapter.scribe.octets(deed, _now(), self._sequence))
+        number = self._send(chapter.scribe.octets(deed, _now(), self._sequence), urgent=is_intent)
+        chapter.intent = number if is_intent else chapter.intent
+
+    async def kept(self, driver: Driver) -> None:
+        """Return once the statements that a session intends may go upstream."""
+        chapter = self._chapters.get(driver)
+        if chapter is None:
+            return
+        number, allowed = chapter.intent, self._audit.unwritable == "allow"
+        if allowed and self._is_behind:
+            return
+        try:
+            async with asyncio.timeout(ALLOWED_SECONDS if allowed else None):
+                await self._outbox.kept(number)
+        except TimeoutError:
+            self._late = max(self._late, number)
+            self._lost = self._lost or _Lost(_now())
 
     # ---------------------------------------------------------------- all of them
 
@@ -162,17 +191,20 @@ class Chronicle:
     def _record(self, record: Record) -> None:
         self._send(encode(record))
 
-    def _send(self, octets: bytes) -> None:
-        """A session that is held back ends what it has begun: this goes beyond the limit, and no further."""
+    def _send(self, octets: bytes, *, urgent: bool = False) -> int:
+        """A session that is held back ends what it has begun: this goes beyond the limit, and no further.
+
+        Its number among those of this worker; 0 where it is lost.
+        """
         if self._audit.unwritable == "allow" and self._is_waiting:
             self._lost = self._lost or _Lost(_now())
             self._lost.count += 1
-            return
-        if self._lost is not None:
+            return 0
+        if self._lost is not None and not self._is_behind:
             lost, self._lost = self._lost, None
             gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
             self._outbox.record(encode(gap))
-        self._outbox.record(octets)
+        return self._outbox.record(octets, urgent=urgent)
 
 
 def _now() -> int:

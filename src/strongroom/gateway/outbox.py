@@ -58,6 +58,10 @@ class Outbox:
         """How many there are: the number of the last."""
         return self._numbered
 
+    def has_kept(self, number: int) -> bool:
+        """Whether the record of this number is on the disk."""
+        return number <= self._kept
+
     async def kept(self, number: int) -> None:
         """Return once the record of this number is on the disk."""
         if number > self._kept:

@@ -1,18 +1,21 @@
 """The records of one session's statements: what ran, what came of it, and what was refused.
 
 What ran is recorded when upstream says that it is done, or failed; what was under way when the session ended
-is recorded then, and that nobody knows what came of it. The shell takes what was recorded, says when it was
-and whose session it is (`effects.Record`). Times are the shell's: it says the moment at each event.
+is recorded then, and that nobody knows what came of it. Where statements wait for their intents (`intending`)
+each is recorded before it is sent, too, and then has an end, also where it never ran. The shell takes what
+was recorded, says when it was and whose session it is (`effects.Record`). Times are the shell's: it says the
+moment at each event.
 
 Used by `opening` and `guarded`; pure.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from strongroom.audit.records.shared import Result
 from strongroom.audit.records.statements import Plan
-from strongroom.errors import StrongroomError
+from strongroom.errors import StatementNotRun, StrongroomError
 from strongroom.session.recorded import Recorded, rows_of
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.statements import Run
@@ -24,17 +27,30 @@ UNKNOWN = "08007"
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A statement goes upstream once this is on the disk."""
+
+    number: int
+    """Among those of its session, from 1, in the order in which they are sent."""
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A statement ran; what of it is not known says ``result``."""
 
     number: int
-    """Among those of its session, from 1, in the order in which they ended."""
+    """Among those of its session, from 1, in the order in which they ended; or that of its `Begun`."""
     plan: Plan
     result: Result
     sqlstate: str
     seconds: float
     rows: int = 0
     values: int = 0
+    intended: bool = False
+    """Whether it has a `Begun`."""
+    code: str | None = None
+    """Of an error of ours, where it did not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,7 @@ class Refused:
     sqlstate: str
 
 
-Deed = Done | Refused
+Deed = Begun | Done | Refused
 
 
 class Recording:
@@ -56,8 +72,12 @@ class Recording:
     A statement's plan is that of the moment at which it was sent, whatever the policy says when it ends.
     """
 
-    def __init__(self, recorded: Callable[[Resolved], Recorded]) -> None:
+    def __init__(self, recorded: Callable[[Resolved], Recorded], *, intends: bool = False) -> None:
+        """``intends``: each statement has a `Begun` before it is sent."""
         self._recorded = recorded
+        self._intends = intends
+        self._unsent: deque[tuple[int, Run]] = deque()
+        self._sent = 0  # the number of the last that went upstream
         self._deeds: list[Deed] = []
         self._number = 0
         self._known: dict[int, tuple[Resolved, object, Recorded]] = {}
@@ -73,6 +93,14 @@ class Recording:
         """A query, or a portal of which ``limit`` rows are asked for, goes upstream to be carried out."""
         run.begun, run.limit = self.moment, limit
         run.recorded = tuple(self._what(one, standing) for one in run.statements)
+        if self._intends and run.recorded:
+            self._intend(run)
+
+    def sent(self, number: int) -> None:
+        """Statements that were begun, up to this one, go upstream now."""
+        self._sent = max(self._sent, number)
+        while self._unsent and self._unsent[0][0] <= number:
+            self._unsent.popleft()[1].begun = self.moment
 
     def done(self, run: Run, tag: bytes) -> None:
         """The statement that a run is at was carried out, says CommandComplete."""
@@ -86,11 +114,23 @@ class Recording:
     def failed(self, run: Run, sqlstate: str) -> None:
         """Upstream would not carry out the statement that a run is at, or not to its end."""
         self._note(run, run.index, Result.FAILURE, sqlstate)
-        run.recorded = ()  # what follows in a query is not carried out
+        if self._intends:
+            self._not_run(run, run.index + 1)
+        else:
+            run.recorded = ()  # what follows in a query is not carried out
+
+    def skipped(self, runs: Iterable[Run]) -> None:
+        """Upstream does not carry these out, since something before them failed; or they are not sent."""
+        if self._intends:
+            for run in runs:
+                self._not_run(run, run.index)
 
     def lost(self, runs: Iterable[Run]) -> None:
         """The session ends while these are under way."""
         for run in runs:
+            if run.intended and run.intended[0] > self._sent:
+                self._not_run(run, run.index)
+                continue
             for index in range(run.index, len(run.recorded)):
                 self._note(run, index, Result.UNKNOWN, UNKNOWN)
 
@@ -100,14 +140,38 @@ class Recording:
             self._number += 1
             self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate))
 
-    def _note(self, run: Run, index: int, result: Result, sqlstate: str, rows: int = 0) -> None:
+    def _intend(self, run: Run) -> None:
+        run.intended = run.intended or deque()
+        for one in run.recorded:
+            self._number += 1
+            run.intended.append(self._number)
+            self._deeds.append(Begun(self._number, one.plan))
+        self._unsent.append((self._number, run))
+
+    def _not_run(self, run: Run, first: int) -> None:
+        """Of one request alone: a portal may have been asked for rows again behind it."""
+        for index in range(first, len(run.recorded)):
+            self._note(run, index, Result.FAILURE, StatementNotRun.sqlstate, has_run=False)
+
+    def _note(
+        self, run: Run, index: int, result: Result, sqlstate: str, rows: int = 0, *, has_run: bool = True
+    ) -> None:
         if index >= len(run.recorded):
             return  # of an empty query, or of what was refused
+        if not self._intends:
+            self._number += 1
+            number = self._number
+        elif run.intended:
+            number = run.intended.popleft()  # upstream answers in order
+        else:
+            return  # its end was recorded
         known = run.recorded[index]
-        self._number += 1
-        seconds = max(self.moment - run.begun, 0.0)
+        seconds = max(self.moment - run.begun, 0.0) if has_run else 0.0
+        code = None if has_run else StatementNotRun.code
         values = rows * known.values
-        self._deeds.append(Done(self._number, known.plan, result, sqlstate, seconds, rows, values))
+        self._deeds.append(
+            Done(number, known.plan, result, sqlstate, seconds, rows, values, self._intends, code)
+        )
 
     def _what(self, statement: Resolved, standing: object) -> Recorded:
         """Asked for once while the policy says the same."""
