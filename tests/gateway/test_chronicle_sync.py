@@ -229,12 +229,18 @@ def running(postgres: PostgresServer, text: str) -> bool:
         return bool(row[0])
 
 
-def test_a_statement_that_waits_can_be_cancelled(gateway: Gateway, postgres: PostgresServer) -> None:
+EXTENDED = m.Parse("", INSERT).serialise() + m.Bind("", "").serialise() + m.Execute("").serialise() + m.SYNC
+
+
+@pytest.mark.parametrize("asked", [m.Query(INSERT).serialise(), EXTENDED], ids=["simple", "extended"])
+def test_a_statement_that_waits_can_be_cancelled(
+    gateway: Gateway, postgres: PostgresServer, asked: bytes
+) -> None:
     """The client hears of it at once, whether there is a recorder or not; the session goes on."""
     with logged_in(gateway) as client:
         client.ask("SELECT 1")
         with held(gateway):
-            client.send(m.Query(INSERT).serialise())
+            client.send(asked)
             heard(gateway)
             with RawClient.connect(gateway.port) as other:
                 other.send(client.cancel_request())

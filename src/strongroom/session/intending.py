@@ -38,6 +38,7 @@ class IntendingSession(RecordedSession):
         self._behind: list[bytes] = []
         self._behind_last = 0  # 0: there is none in it
         self._waiting = 0  # octets in both
+        self._void = 0  # answers to come for what was cancelled meanwhile
 
     # ---------------------------------------------------------------- what the shell asks
 
@@ -100,7 +101,8 @@ class IntendingSession(RecordedSession):
 
     def _send_first(self) -> list[do.Effect]:
         """The intents of what is held first are kept; what stands behind it has its turn."""
-        if self._phase is Phase.CLOSED or self._first is None:
+        if self._phase is Phase.CLOSED or self._first is None or self._void:
+            self._void = max(self._void - 1, 0)
             return []
         self._recording.sent(self._first_last)
         sent, behind, last = self._first, self._behind, self._behind_last
@@ -120,11 +122,11 @@ class IntendingSession(RecordedSession):
             return []
         sync, rest = _behind_first(b"".join((*self._first, *self._behind)), rejected[0])
         # The intents of the rest may not be among those that are being kept: they are waited for once more.
-        last = (self._behind_last or self._first_last) if rest else 0
-        self._first, self._first_last = [], 0
-        self._behind, self._behind_last = [rest] if rest else [], last
-        self._waiting = len(rest)
-        return [do.SendUpstream(rejected + sync), *self._records()]
+        self._first, self._first_last = [rest] if rest else None, self._behind_last or self._first_last
+        self._behind, self._behind_last, self._is_alone = [], 0, False
+        self._waiting, self._void = len(rest), self._void + 1
+        effects = [do.SendUpstream(rejected + sync), *self._records()]
+        return [*effects, do.Keep()] if rest else effects
 
 
 def _intended(effect: do.Effect) -> int:
