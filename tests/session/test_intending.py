@@ -175,7 +175,7 @@ def test_a_round_that_is_taken_whole_waits_too() -> None:
         assert shown(talk.kept()) == ["BES"]
         answer = BOUND + data_row(b"x") + DONE + IDLE
         assert talk.session.end_round(answer) == answer
-        (deed,) = talk.session.deeds()
+        (deed,) = talk.session.recording.take()
         assert isinstance(deed, Done)
         assert deed.intended
 
@@ -189,11 +189,11 @@ def test_a_refusal_waits_for_nothing() -> None:
 def test_its_time_begins_when_it_is_sent() -> None:
     """The wait is not the database's."""
     talk = Witness()
-    talk.session.at(1.0)
+    talk.session.recording.moment = 1.0
     talk.query("select 1")
-    talk.session.at(5.0)
+    talk.session.recording.moment = 5.0
     talk.kept()
-    talk.session.at(5.5)
+    talk.session.recording.moment = 5.5
     talk.upstream(DONE + IDLE)
     (deed,) = [one.deed for one in talk.effects if isinstance(one, do.Record)]
     assert isinstance(deed, Done)
@@ -395,7 +395,7 @@ def test_without_intents_nothing_waits() -> None:
     """The session of the mode `batch` asks for nothing to be kept."""
     session = RecordedSession(replace(RULES, recorded=True), ENTROPY, SNAPSHOT)
     assert not session.cancels
-    assert session.deeds() == []
+    assert session.recording.take() == []
 
 
 def test_what_was_refused_is_numbered_among_them() -> None:

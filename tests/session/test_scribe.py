@@ -27,7 +27,7 @@ def scribe(shapes: Shapes | None = None) -> Scribe:
 
 def test_what_ran() -> None:
     """A record of it, with the time in whole milliseconds."""
-    done = Done(4, PLAN, Result.FAILURE, "22012", 1.2349, 10, 20)
+    done = Done(4, PLAN, Result.FAILURE, "22012", 5.0, 1.2349, 10, 20)
     assert read(scribe().octets(done, 1_763_860_000_000, 17)) == Permitted(
         replace(ORIGIN, time=1_763_860_000_000, sequence=17),
         CLIENT,
@@ -40,7 +40,7 @@ def test_what_ran() -> None:
 
 def test_what_was_refused() -> None:
     """With the code of our error."""
-    refused = Refused(5, PLAN, "access-denied", "42501")
+    refused = Refused(5, PLAN, "access-denied", "42501", 5.0)
     assert read(scribe().octets(refused, 1, 2)) == Denied(
         replace(ORIGIN, time=1, sequence=2), CLIENT, PLAN, "shop", 5, "access-denied", "42501"
     )
@@ -48,16 +48,16 @@ def test_what_was_refused() -> None:
 
 def test_what_is_intended_and_its_end() -> None:
     """Two records, of which the second has no plan."""
-    assert read(scribe().octets(Begun(4, PLAN), 5, 17)) == Intended(
+    assert read(scribe().octets(Begun(4, PLAN, 5.0), 5, 17)) == Intended(
         replace(ORIGIN, time=5, sequence=17), CLIENT, PLAN, "shop", 4
     )
-    done = Done(4, PLAN, Result.SUCCESS, "00000", 1.5, 10, 20, intended=True)
+    done = Done(4, PLAN, Result.SUCCESS, "00000", 9.0, 1.5, 10, 20, intended=True)
     head = replace(ORIGIN, time=6, sequence=18)
     assert read(scribe().octets(done, 6, 18)) == Ended(
         head, CLIENT, Outcome(Result.SUCCESS, "00000", 1500, 10, 20), "shop", 4
     )
-    never = replace(done, result=Result.FAILURE, sqlstate="57014", seconds=0.0, rows=0, values=0)
-    assert read(scribe().octets(replace(never, code="statement-not-run"), 6, 18)) == Ended(
+    never = done._replace(result=Result.FAILURE, sqlstate="57014", seconds=0.0, rows=0, values=0)
+    assert read(scribe().octets(never._replace(code="statement-not-run"), 6, 18)) == Ended(
         head, CLIENT, Outcome(Result.FAILURE, "57014", 0, 0, 0), "shop", 4, "statement-not-run"
     )
 

@@ -11,12 +11,12 @@ Used by `opening` and `guarded`; pure.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from strongroom.audit.records.shared import Result
 from strongroom.audit.records.statements import Plan
 from strongroom.errors import StatementNotRun, StrongroomError
-from strongroom.session.recorded import Recorded, rows_of
+from strongroom.session.recorded import Recorded, rows_of, tag_at_end
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Resolved
@@ -26,17 +26,16 @@ UNKNOWN = "08007"
 """transaction_resolution_unknown (manual, appendix "PostgreSQL Error Codes")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A statement goes upstream once this is on the disk."""
 
     number: int
     """Among those of its session, from 1, in the order in which they are sent."""
     plan: Plan
+    at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A statement ran; what of it is not known says ``result``."""
 
     number: int
@@ -44,6 +43,8 @@ class Done:
     plan: Plan
     result: Result
     sqlstate: str
+    at: float
+    """The moment at which that was known."""
     seconds: float
     rows: int = 0
     values: int = 0
@@ -53,17 +54,29 @@ class Done:
     """Of an error of ours, where it did not run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A statement was not sent."""
 
     number: int
     plan: Plan
     code: str
     sqlstate: str
+    at: float
 
 
 Deed = Begun | Done | Refused
+
+TAIL = 128
+"""Octets at the end of an answer that have its last tag, of 64 at most (cmdtag.h), and what follows it."""
+
+
+class _Answered(NamedTuple):
+    """What a round left to be read."""
+
+    number: int
+    run: Run
+    tail: bytes
+    at: float
 
 
 class Recording:
@@ -78,21 +91,24 @@ class Recording:
         self._intends = intends
         self._unsent: deque[tuple[int, Run]] = deque()
         self._sent = 0  # the number of the last that went upstream
-        self._deeds: list[Deed] = []
+        self._deeds: list[Deed | _Answered] = []
         self._number = 0
-        self._known: dict[int, tuple[Resolved, object, Recorded]] = {}
+        self._known: dict[int, tuple[Resolved, object, tuple[Recorded]]] = {}
         self.moment = 0.0
         """Seconds, by the shell's clock, at the event that is handled."""
 
     def take(self) -> list[Deed]:
         """What was recorded since it was asked last."""
         deeds, self._deeds = self._deeds, []
-        return deeds
+        return [_done(one) if isinstance(one, _Answered) else one for one in deeds]
 
     def begun(self, run: Run, standing: object, limit: int = 0) -> None:
         """A query, or a portal of which ``limit`` rows are asked for, goes upstream to be carried out."""
         run.begun, run.limit = self.moment, limit
-        run.recorded = tuple(self._what(one, standing) for one in run.statements)
+        if len(run.statements) == 1:
+            run.recorded = self._what(run.statements[0], standing)
+        else:
+            run.recorded = tuple(self._what(one, standing)[0] for one in run.statements)
         if self._intends and run.recorded:
             self._intend(run)
 
@@ -101,6 +117,13 @@ class Recording:
         self._sent = max(self._sent, number)
         while self._unsent and self._unsent[0][0] <= number:
             self._unsent.popleft()[1].begun = self.moment
+
+    def answered(self, run: Run, chunk: bytes) -> None:
+        """The one statement of an ordinary round was carried out, says the chunk that is its answer.
+
+        Rounds are many, and each pays for this: what the answer says is read when it is asked for.
+        """
+        self._deeds.append(_Answered(self._number_of(run), run, chunk[-TAIL:], self.moment))
 
     def done(self, run: Run, tag: bytes) -> None:
         """The statement that a run is at was carried out, says CommandComplete."""
@@ -138,14 +161,14 @@ class Recording:
         """A text was not sent, with all its statements."""
         for plan in plans:
             self._number += 1
-            self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate))
+            self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate, self.moment))
 
     def _intend(self, run: Run) -> None:
         run.intended = run.intended or deque()
         for one in run.recorded:
             self._number += 1
             run.intended.append(self._number)
-            self._deeds.append(Begun(self._number, one.plan))
+            self._deeds.append(Begun(self._number, one.plan, self.moment))
         self._unsent.append((self._number, run))
 
     def _not_run(self, run: Run, first: int) -> None:
@@ -158,29 +181,37 @@ class Recording:
     ) -> None:
         if index >= len(run.recorded):
             return  # of an empty query, or of what was refused
-        if not self._intends:
-            self._number += 1
-            number = self._number
-        elif run.intended:
-            number = run.intended.popleft()  # upstream answers in order
-        else:
+        if self._intends and not run.intended:
             return  # its end was recorded
-        known = run.recorded[index]
+        known, number = run.recorded[index], self._number_of(run)
         seconds = max(self.moment - run.begun, 0.0) if has_run else 0.0
         code = None if has_run else StatementNotRun.code
-        values = rows * known.values
+        values, plan = rows * known.values, known.plan
         self._deeds.append(
-            Done(number, known.plan, result, sqlstate, seconds, rows, values, self._intends, code)
+            Done(number, plan, result, sqlstate, self.moment, seconds, rows, values, self._intends, code)
         )
 
-    def _what(self, statement: Resolved, standing: object) -> Recorded:
+    def _number_of(self, run: Run) -> int:
+        if run.intended:
+            return run.intended.popleft()  # upstream answers in order
+        self._number += 1
+        return self._number
+
+    def _what(self, statement: Resolved, standing: object) -> tuple[Recorded]:
         """Asked for once while the policy says the same."""
         known = self._known.get(id(statement))
-        if known is not None and known[1] == standing:
+        if known is not None and (known[1] is standing or known[1] == standing):
             return known[2]
         if len(self._known) >= PLANS_KEPT:
             self._known.clear()
-        recorded = self._recorded(statement)
+        recorded = (self._recorded(statement),)
         # The statement is kept beside, so that nothing else can have its identity.
         self._known[id(statement)] = statement, standing, recorded
         return recorded
+
+
+def _done(one: "_Answered") -> Done:
+    known, rows = one.run.recorded[0], rows_of(tag_at_end(one.tail))
+    seconds = max(one.at - one.run.begun, 0.0)
+    values, intended = rows * known.values, one.run.intended is not None
+    return Done(one.number, known.plan, Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, values, intended)
