@@ -56,17 +56,21 @@ def decide(stage: Stage, route: Route, seconds: int, rows: int) -> Mapping[str, 
 
 
 def record(stage: Stage, route: Route, seconds: int) -> Mapping[str, float]:
-    """Figures of a gateway that records each statement, beside one that does not."""
+    """Figures of gateways that record each statement, in both modes of the log, beside one that does not."""
     assert route.gateway is not None
-    audit = {"audit": {"log": "audit", "origin": "bench.example/audit"}}
-    roles = {"everything": EVERYTHING}
+    audit = {"log": "audit", "origin": "bench.example/audit"}
+    roles, held = {"everything": EVERYTHING}, ["everything"]
     with (
-        _policed(stage, route, roles, ["everything"]) as silent,
-        _policed(stage, route, roles, ["everything"], audit) as recorded,
+        _policed(stage, route, roles, held) as silent,
+        _policed(stage, route, roles, held, {"audit": audit}) as batched,
+        _policed(stage, route, roles, held, {"audit": audit | {"durability": "sync"}}) as synced,
     ):
-        routes = (silent, recorded)
+        routes = (silent, batched, synced)
         rates = _in_turn([lambda at=at: _pgbench(stage, at, seconds) for at in routes])
-    return {"pgbench with the audit log, times that without": rates[1] / rates[0]}
+    return {
+        "pgbench with the audit log, times that without": rates[1] / rates[0],
+        "pgbench with the audit log in `sync`, times that without": rates[2] / rates[0],
+    }
 
 
 def _in_turn(measures: Sequence[Any]) -> list[float]:

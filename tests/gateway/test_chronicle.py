@@ -27,7 +27,7 @@ COLUMN = {"type": "text", "encryption": "randomized"}
 ROLES: dict[str, Any] = {
     "application": {
         "databases": ["audited"],
-        "tables": {"public.people": ["select", "insert", "update"], "public.wide": ["select"]},
+        "tables": {"public.people": ["select", "insert", "update", "copy"], "public.wide": ["select"]},
         "columns": {
             "public.people.*": "reveal",
             "public.wide.*": "reveal",

@@ -69,6 +69,7 @@ BASE: dict[str, Any] = {
     "audit": {
         "log": "audit",
         "origin": "gateway.example/audit",
+        "durability": "sync",
         "to": {
             "vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}},
             "siem": {"lines": {"file": "audit.jsonl"}},
@@ -128,6 +129,7 @@ KEYS: dict[str, Change | str] = {
     "Person.upstream_password": SECRET,
     "Audit.log": put("audit/log", "elsewhere"),
     "Audit.origin": put("audit/origin", "gateway.example/other"),
+    "Audit.durability": put("audit/durability", "batch"),
     "Audit.batch_milliseconds": put("audit/batch_milliseconds", 21),
     "Audit.unwritable": put("audit/unwritable", "allow"),
     "Audit.waiting_bytes": AVAILABILITY,

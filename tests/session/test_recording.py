@@ -10,7 +10,7 @@ from strongroom.audit.records.statements import Deed, Plan
 from strongroom.errors import FunctionRefused
 from strongroom.policy.model import Mask
 from strongroom.session.recorded import Recorded
-from strongroom.session.recording import SUCCESSFUL, UNKNOWN, Done, Recording, Refused
+from strongroom.session.recording import SUCCESSFUL, UNKNOWN, Begun, Done, Recording, Refused
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Kind, Resolved
 from strongroom.wire.postgres import messages as m
@@ -38,6 +38,7 @@ class Witnessed(Guarded):
             if isinstance(one, Done)
             else (one.plan.text, one.code, -1)
             for one in self.recording.take()
+            if not isinstance(one, Begun)
         ]
 
 

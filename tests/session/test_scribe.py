@@ -9,10 +9,10 @@ from tests.session.test_recorded_session import asked, opened
 
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.shared import Client, Head, Holder, Result
-from strongroom.audit.records.statements import Deed, Denied, Outcome, Permitted, Plan
+from strongroom.audit.records.statements import Deed, Denied, Ended, Intended, Outcome, Permitted, Plan
 from strongroom.session import effects as do
 from strongroom.session import events as ev
-from strongroom.session.recording import Done, Refused
+from strongroom.session.recording import Begun, Done, Refused
 from strongroom.session.scribe import SHAPES_KEPT, Scribe, Shapes
 from strongroom.wire.postgres import types
 
@@ -43,6 +43,22 @@ def test_what_was_refused() -> None:
     refused = Refused(5, PLAN, "access-denied", "42501", 5.0)
     assert read(scribe().octets(refused, 1, 2)) == Denied(
         replace(ORIGIN, time=1, sequence=2), CLIENT, PLAN, "shop", 5, "access-denied", "42501"
+    )
+
+
+def test_what_is_intended_and_its_end() -> None:
+    """Two records, of which the second has no plan."""
+    assert read(scribe().octets(Begun(4, PLAN, 5.0), 5, 17)) == Intended(
+        replace(ORIGIN, time=5, sequence=17), CLIENT, PLAN, "shop", 4
+    )
+    done = Done(4, PLAN, Result.SUCCESS, "00000", 9.0, 1.5, 10, 20, intended=True)
+    head = replace(ORIGIN, time=6, sequence=18)
+    assert read(scribe().octets(done, 6, 18)) == Ended(
+        head, CLIENT, Outcome(Result.SUCCESS, "00000", 1500, 10, 20), "shop", 4
+    )
+    never = done._replace(result=Result.FAILURE, sqlstate="57014", seconds=0.0, rows=0, values=0)
+    assert read(scribe().octets(never._replace(code="statement-not-run"), 6, 18)) == Ended(
+        head, CLIENT, Outcome(Result.FAILURE, "57014", 0, 0, 0), "shop", 4, "statement-not-run"
     )
 
 

@@ -70,6 +70,7 @@ BASE: dict[str, Any] = {
     "audit": {
         "origin": "a/b",
         "log": "/log",
+        "durability": "sync",
         "batch_milliseconds": 20,
         "unwritable": "block",
         "to": {
@@ -146,6 +147,7 @@ WEAKER: list[tuple[str, object, str]] = [
     ("audit", {}, "nothing is recorded"),
     ("audit/origin", "a/c", "another log"),
     ("audit/log", "/elsewhere", "another place"),
+    ("audit/durability", "batch", "before they are recorded"),
     ("audit/batch_milliseconds", 21, "wait longer"),
     ("audit/unwritable", "allow", "cannot be recorded"),
     ("audit/to", {}, "does not go there any more"),

@@ -38,6 +38,8 @@ class Audit(BaseModel):
     log: Annotated[Path, PlainValidator(_log)]
     """A folder of its own."""
     origin: Annotated[str, PlainValidator(_origin)]
+    durability: Literal["sync", "batch"] = "batch"
+    """Whether a statement waits until it is on the disk that it was asked for."""
     batch_milliseconds: int = Field(default=20, ge=1, le=10_000)
     """How long a record may wait before it is written to the disk."""
     unwritable: Literal["block", "allow"] = "block"

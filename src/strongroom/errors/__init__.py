@@ -6,6 +6,7 @@
     │   ├── LoginMalformed, LoginRefused, DatabaseUnknown
     │   ├── MessageTooLarge, StartupPacketTooLarge, StatementLimitReached, LimitReached, TimeLimitReached
     │   ├── PinnedSettingChanged, Draining, MalformedCopy, CopyRowTooLong, SessionOver, AccessEnded
+    │   ├── StatementNotRun
     │   └── InvalidValue           a value is outside the declared type of its column
     │       ├── InvalidText, InvalidBinary, InvalidEncoding, InvalidUnicode
     │       ├── InvalidDatetime, DatetimeOverflow, IntervalOverflow, ZoneOverflow

@@ -149,3 +149,11 @@ class AccessEnded(ClientError):
     code = "access-ended"
     sqlstate = "28000"  # invalid_authorization_specification
     remedy = "If it should not be so, ask who looks after Strongroom; else sign in again."
+
+
+class StatementNotRun(ClientError):
+    """A statement was recorded as intended, and was cancelled, skipped or left before it ran."""
+
+    code = "statement-not-run"
+    sqlstate = "57014"  # query_canceled
+    remedy = "Send it again. If statements wait for long, look after the audit log: its disk may be full."

@@ -2,7 +2,9 @@
 
 It knows when it is, and counts; what was done a session says (`session.recording`), and its `Scribe` writes.
 Where more waits for the disk than may (`audit.waiting_bytes`), it is `full`: then either nobody is read
-any more, or what is done goes unrecorded, and how much that was is recorded once there is room.
+any more, or what is done goes unrecorded, and how much that was is recorded once there is room. In the mode
+``sync`` a statement waits until its intent is on the disk (`kept`), or, where it may go unrecorded, for some
+seconds; then none waits until that is made up for, and that it was so is recorded as a gap.
 Used by `server`.
 """
 
@@ -32,7 +34,7 @@ from strongroom.gateway.driver import Driver
 from strongroom.gateway.outbox import Outbox
 from strongroom.policy.model import Subject
 from strongroom.session.login import Method
-from strongroom.session.recording import Deed, Done
+from strongroom.session.recording import Begun, Deed, Done
 from strongroom.session.scribe import Scribe, Shapes
 
 _WAYS: Mapping[Method | None, Way] = {
@@ -45,6 +47,8 @@ _WAYS: Mapping[Method | None, Way] = {
 
 COLLECTED_SECONDS = 0.01
 """What sessions did waits so long at most, where it is not counted among what waits for the disk."""
+ALLOWED_SECONDS = 5.0
+"""For a statement's intent before it goes on without, where that is allowed: time for another recorder."""
 
 _COUNTED = frozenset({Refusal.PROOF, Refusal.UNKNOWN})
 
@@ -59,11 +63,13 @@ class _Chapter:
     statements: int = 0
     rows: int = 0
     values: int = 0
+    intent: int = 0
+    """The number of the last record of a statement that has to wait for it."""
 
 
 @dataclass(slots=True)
 class _Lost:
-    """What could not be recorded, since when."""
+    """What could not be recorded, or not in time, since when."""
 
     began: int
     count: int = 0
@@ -83,6 +89,7 @@ class Chronicle:
         self._chapters: dict[Driver, _Chapter] = {}
         self._sequence = 0
         self._lost: _Lost | None = None
+        self._late = 0  # the number of the last intent that was not waited for to its end
 
     @property
     def is_full(self) -> bool:
@@ -92,6 +99,10 @@ class Chronicle:
     @property
     def _is_waiting(self) -> bool:
         return self._outbox.waiting_bytes > self._audit.waiting_bytes
+
+    @property
+    def _is_behind(self) -> bool:
+        return not self._outbox.has_kept(self._late)
 
     # ---------------------------------------------------------------- sessions
 
@@ -173,12 +184,31 @@ class Chronicle:
         if chapter is None:
             return  # it ended before it was open
         for deed in deeds:
+            self._sequence += 1
+            octets = chapter.scribe.octets(deed, int(deed.at * 1000 + ahead), self._sequence)
+            if isinstance(deed, Begun):
+                chapter.intent = self._send(octets, urgent=True)
+                continue
             chapter.statements += 1
             if isinstance(deed, Done):
                 chapter.rows += deed.rows
                 chapter.values += deed.values
-            self._sequence += 1
-            self._send(chapter.scribe.octets(deed, int(deed.at * 1000 + ahead), self._sequence))
+            self._send(octets)
+
+    async def kept(self, driver: Driver) -> None:
+        """Return once the statements that a session intends may go upstream."""
+        chapter = self._chapters.get(driver)
+        if chapter is None:
+            return
+        number, allowed = chapter.intent, self._audit.unwritable == "allow"
+        if allowed and self._is_behind:
+            return
+        try:
+            async with asyncio.timeout(ALLOWED_SECONDS if allowed else None):
+                await self._outbox.kept(number)
+        except TimeoutError:
+            self._late = max(self._late, number)
+            self._lost = self._lost or _Lost(_now())
 
     # ---------------------------------------------------------------- all of them
 
@@ -189,17 +219,20 @@ class Chronicle:
     def _record(self, record: Record) -> None:
         self._send(encode(record))
 
-    def _send(self, octets: bytes) -> None:
-        """A session that is held back ends what it has begun: this goes beyond the limit, and no further."""
+    def _send(self, octets: bytes, *, urgent: bool = False) -> int:
+        """A session that is held back ends what it has begun: this goes beyond the limit, and no further.
+
+        Its number among those of this worker; 0 where it is lost.
+        """
         if self._audit.unwritable == "allow" and self._is_waiting:
             self._lost = self._lost or _Lost(_now())
             self._lost.count += 1
-            return
-        if self._lost is not None:
+            return 0
+        if self._lost is not None and not self._is_behind:
             lost, self._lost = self._lost, None
             gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
             self._outbox.record(encode(gap))
-        self._outbox.record(octets)
+        return self._outbox.record(octets, urgent=urgent)
 
 
 def _ahead() -> float:

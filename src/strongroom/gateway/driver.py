@@ -29,6 +29,7 @@ from strongroom.people.source import source_of
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.analyses import Question
+from strongroom.session.intending import IntendingSession
 from strongroom.session.login import Credentials, Method
 from strongroom.session.policing import Judge
 from strongroom.session.postgres import Session
@@ -80,6 +81,9 @@ class House(Protocol):
     def note(self, driver: "Driver") -> None:
         """The session did something that is to be recorded soon: ask it then (`Driver.deeds`)."""
 
+    async def kept(self, driver: "Driver") -> None:
+        """Return once the statements that a session was recorded to intend may go upstream."""
+
     @property
     def is_full(self) -> bool:
         """Whether so much waits to be recorded that nobody is heard."""
@@ -128,8 +132,7 @@ class Driver:
         self._rules = rules
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
-        kind = RecordedSession if rules.recorded else Session
-        self._session = kind(rules, self._entropy(), snapshot)
+        self._session = _kind_of(rules)(rules, self._entropy(), snapshot)
         self._recorded = self._session if isinstance(self._session, RecordedSession) else None
         self._recording = None if self._recorded is None else self._recorded.recording
         self.noted = False
@@ -325,7 +328,10 @@ class Driver:
         self.dispatch(ev.Cancelled())
 
     async def cancel_upstream(self) -> None:
-        """Cancel what this session runs, over a connection made as its own was."""
+        """Cancel what this session runs, over a connection made as its own was; or what is not sent yet."""
+        if self._recorded is not None and self._recorded.cancels:
+            self.dispatch(ev.StatementCancelled())
+            return
         if self._connector is None or self._upstream_key is None:
             return
         try:
@@ -368,6 +374,13 @@ class Driver:
     def _record(self, effect: do.Record) -> None:
         self._house.record(self, effect.deed)
 
+    def _keep(self, _effect: do.Keep) -> None:
+        self._begin("keep", self._keeping())
+
+    async def _keeping(self) -> None:
+        await self._house.kept(self)
+        self.dispatch(ev.Kept())
+
     def _close(self, _effect: do.Close) -> None:
         self._closing = True
         if self._connecting is not None and self._connecting is not asyncio.current_task():
@@ -394,6 +407,12 @@ class Driver:
         self._upstream.read(self.client.takes)
 
 
+def _kind_of(rules: Rules) -> type[Session]:
+    if rules.intended:
+        return IntendingSession
+    return RecordedSession if rules.recorded else Session
+
+
 _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.SendClient: Driver._send_client,
     do.SendUpstream: Driver._send_upstream,
@@ -410,5 +429,6 @@ _PERFORM: dict[type, Callable[[Driver, Any], None]] = {
     do.Yield: Driver._yield,
     do.Log: Driver._write_log,
     do.Record: Driver._record,
+    do.Keep: Driver._keep,
     do.Close: Driver._close,
 }

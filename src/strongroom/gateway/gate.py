@@ -45,6 +45,7 @@ def gate_of(name: str, settings: Settings, mock_secret: bytes) -> Gate:
             startup_packet_bytes=limits.startup_packet_bytes,
             tls_required=tls is not None and database.plaintext is None,
             recorded=settings.audit is not None,
+            intended=settings.audit is not None and settings.audit.durability == "sync",
             mock_secret=mock_secret,
         ),
         tls=tls,

@@ -106,7 +106,7 @@ class Logbook:
     def turned(self, turn: Turn, workers: int, *, well: bool = True, content: str | None = None) -> None:
         """The gateway, or a worker, began or ended; ``content`` is the configuration's text."""
         result = Result.SUCCESS if well else Result.FAILURE
-        mode = f"batch, {self._audit.unwritable}"
+        mode = f"{self._audit.durability}, {self._audit.unwritable}"
         self._record(ProcessTurned(self._head(), turn, result, workers, _digest(content), mode))
 
     def configuration(

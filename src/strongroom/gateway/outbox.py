@@ -40,6 +40,7 @@ class Outbox:
         self._kept = 0
         self._writer: asyncio.StreamWriter | None = None
         self._due: asyncio.TimerHandle | None = None
+        self._is_urgent = False  # whether somebody waits for what is not sent
         self._waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._room: Callable[[], None] = lambda: None
         self.waiting_bytes = 0
@@ -48,14 +49,15 @@ class Outbox:
     def record(self, content: bytes, *, urgent: bool = False) -> int:
         """Sends a record with those that follow it; returns its number among those of this worker.
 
-        One that is ``urgent`` goes at once, and what came before it.
+        One that is ``urgent`` goes as soon as its like of this moment are there, with what came before it.
         """
         self._unsent.append(content)
         self.waiting_bytes += LENGTH.size + len(content)
         self._numbered += 1
-        if urgent:
-            self.send(urgent=True)
-        elif self._due is None:
+        if urgent and not self._is_urgent:
+            self._is_urgent = True
+            asyncio.get_running_loop().call_soon(self.send)
+        elif not self._is_urgent and self._due is None:
             self._due = asyncio.get_running_loop().call_later(self._gathering, self.send)
         return self._numbered
 
@@ -63,6 +65,10 @@ class Outbox:
     def numbered(self) -> int:
         """How many there are: the number of the last."""
         return self._numbered
+
+    def has_kept(self, number: int) -> bool:
+        """Whether the record of this number is on the disk."""
+        return number <= self._kept
 
     async def kept(self, number: int) -> None:
         """Return once the record of this number is on the disk."""
@@ -112,6 +118,7 @@ class Outbox:
         if self._due is not None:
             self._due.cancel()
             self._due = None
+        urgent, self._is_urgent = urgent or self._is_urgent, False
         if self._writer is None or not self._unsent:
             return
         sending, self._unsent = self._unsent, []

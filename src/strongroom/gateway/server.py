@@ -408,6 +408,11 @@ class Server:
         if self._chronicle is not None:
             self._chronicle.note(driver)
 
+    async def kept(self, driver: Driver) -> None:
+        """What it intends is on the disk, or need not be."""
+        if self._chronicle is not None:
+            await self._chronicle.kept(driver)
+
     def _room(self) -> None:
         """There may be room again for what is recorded."""
         for driver in list(self._drivers):

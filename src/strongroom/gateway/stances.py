@@ -69,6 +69,7 @@ def _audit(audit: Audit | None) -> Section:
     return {
         "origin": audit.origin,
         "log": str(audit.log),
+        "durability": audit.durability,
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
         "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},

@@ -126,6 +126,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Have what was recorded of this session put on the disk; answered by `Kept`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Flush and close both sides."""
 
@@ -146,5 +151,6 @@ Effect = (
     | Yield
     | Log
     | Record
+    | Keep
     | Close
 )

@@ -150,6 +150,16 @@ class Expelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Answers `Keep`: what was recorded is on the disk, or need not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementCancelled:
+    """The client cancels a statement that has not been sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The gateway is stopping: end when the session is idle."""
 
@@ -175,5 +185,7 @@ Event = (
     | SnapshotAged
     | SnapshotLost
     | Expelled
+    | Kept
+    | StatementCancelled
     | Drain
 )

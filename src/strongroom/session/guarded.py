@@ -42,6 +42,7 @@ _OF_ROUNDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind
 """Kinds of statements that change nothing in the session's books."""
 
 _DESCRIPTION = ord("T")
+_NEVER_REJECTED = frozenset({Request.SYNC, Request.MAYBE_SYNC, Request.COPY_END})
 
 
 class GuardedRelay(PipelinedRelay):
@@ -467,6 +468,22 @@ class GuardedRelay(PipelinedRelay):
 
     def _flows_upstream(self, tag: int) -> bool:
         return self._sealer is None and super()._flows_upstream(tag)
+
+    def reject_first(self, error: StrongroomError) -> bytes | None:
+        """What upstream rejects in place of the oldest request, of which it has not heard yet.
+
+        None for one that cannot be. Upstream skips what follows, up to the next Sync, but for a query.
+        """
+        self._unfold()
+        first = self._replies.head
+        if first is None or first.request in _NEVER_REJECTED:
+            return None
+        first.refusal = self._refusal(error)
+        if self.recording is not None and isinstance(first.subject, Run):
+            self.recording.skipped([first.subject])
+        if first.request is Request.QUERY:
+            return m.Query(self._rejected()).serialise()
+        return m.Execute(self._rejected()).serialise()  # of a portal that is not there: it changes nothing
 
 
 def _other_standing() -> AccessDenied:

@@ -102,9 +102,9 @@ class OpeningRelay(Relay):
         """Whether a policy is asked about statements."""
         return self._guard.policing is not None
 
-    def record(self) -> Recording:
-        """Record each statement from now on."""
-        self.recording = Recording(self._guard.recorded)
+    def record(self, *, intends: bool = False) -> Recording:
+        """Record each statement from now on; ``intends``: before it is sent, too."""
+        self.recording = Recording(self._guard.recorded, intends=intends)
         self._guard.is_recorded = True
         return self.recording
 
@@ -159,9 +159,8 @@ class OpeningRelay(Relay):
             self._watch(m.RowDescription.parse(data[start + HEADER : end]))
         if letter == "E":
             self._sealer = None
-            if self.recording is not None and isinstance(subject, Run):
-                told = m.ErrorResponse.parse((owed.refusal or data[start:end])[HEADER:])
-                self.recording.failed(subject, told.fields.get("C", ""))
+            if self.recording is not None:
+                self._record_failed(self.recording, owed, data[start:end])
             if isinstance(subject, Run):
                 subject.completed = b""
             return self._failed(subject, data[start:end]) if replacement is None else replacement
@@ -179,6 +178,14 @@ class OpeningRelay(Relay):
             shown = self._statement_described(subject, letter, data[start + HEADER : end])
             return b"" if owed.mine else shown
         return replacement
+
+    def _record_failed(self, recording: Recording, owed: Owed, message: bytes) -> None:
+        """What an error ended, and what upstream skips behind it."""
+        if isinstance(owed.subject, Run):
+            told = m.ErrorResponse.parse((owed.refusal or message)[HEADER:])
+            recording.failed(owed.subject, told.fields.get("C", ""))
+        skipped = (one for one in self._replies.take_skipped() if one is not owed and one.request in _RUNS)
+        recording.skipped(one.subject for one in skipped if isinstance(one.subject, Run))
 
     def _failed(self, subject: object, message: bytes) -> bytes | None:
         """What the client hears of an error; one that tells of a changed column makes us look again."""

@@ -6,6 +6,7 @@ rules say so; pure.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from strongroom.errors import Bug
 from strongroom.session import effects as do
@@ -30,12 +31,15 @@ class Origin:
 class RecordedSession(Session):
     """One such session; it looks into statements, or there would be nothing to record."""
 
+    _INTENDS: ClassVar[bool] = False
+    """Whether statements are recorded before they are sent, too."""
+
     def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
         super().__init__(rules, entropy, snapshot)
         if not isinstance(self._relay, GuardedRelay):
             raise Bug("statements are to be recorded, and nobody looks into them")
         self._guarded: GuardedRelay = self._relay
-        self._recording: Recording = self._guarded.record()
+        self._recording: Recording = self._guarded.record(intends=self._INTENDS)
 
     @property
     def origin(self) -> Origin:
@@ -46,6 +50,11 @@ class RecordedSession(Session):
             None if accepted is None else accepted.peer.certificate_name,
             self._startup.parameters.get("application_name", ""),
         )
+
+    @property
+    def cancels(self) -> bool:
+        """Whether a cancel is `StatementCancelled`: what it is for has not been sent."""
+        return False
 
     @property
     def recording(self) -> Recording:

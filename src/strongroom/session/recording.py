@@ -1,18 +1,21 @@
 """The records of one session's statements: what ran, what came of it, and what was refused.
 
 What ran is recorded when upstream says that it is done, or failed; what was under way when the session ended
-is recorded then, and that nobody knows what came of it. The shell takes what was recorded, says when it was
-and whose session it is (`effects.Record`). Times are the shell's: it says the moment at each event.
+is recorded then, and that nobody knows what came of it. Where statements wait for their intents (`intending`)
+each is recorded before it is sent, too, and then has an end, also where it never ran. The shell takes what
+was recorded, says when it was and whose session it is (`effects.Record`). Times are the shell's: it says the
+moment at each event.
 
 Used by `opening` and `guarded`; pure.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from strongroom.audit.records.shared import Result
 from strongroom.audit.records.statements import Plan
-from strongroom.errors import StrongroomError
+from strongroom.errors import StatementNotRun, StrongroomError
 from strongroom.session.recorded import Recorded, rows_of, tag_at_end
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.statements import Run
@@ -23,11 +26,20 @@ UNKNOWN = "08007"
 """transaction_resolution_unknown (manual, appendix "PostgreSQL Error Codes")."""
 
 
+class Begun(NamedTuple):
+    """A statement goes upstream once this is on the disk."""
+
+    number: int
+    """Among those of its session, from 1, in the order in which they are sent."""
+    plan: Plan
+    at: float
+
+
 class Done(NamedTuple):
     """A statement ran; what of it is not known says ``result``."""
 
     number: int
-    """Among those of its session, from 1, in the order in which they ended."""
+    """Among those of its session, from 1, in the order in which they ended; or that of its `Begun`."""
     plan: Plan
     result: Result
     sqlstate: str
@@ -36,6 +48,10 @@ class Done(NamedTuple):
     seconds: float
     rows: int = 0
     values: int = 0
+    intended: bool = False
+    """Whether it has a `Begun`."""
+    code: str | None = None
+    """Of an error of ours, where it did not run."""
 
 
 class Refused(NamedTuple):
@@ -48,7 +64,7 @@ class Refused(NamedTuple):
     at: float
 
 
-Deed = Done | Refused
+Deed = Begun | Done | Refused
 
 TAIL = 128
 """Octets at the end of an answer that have its last tag, of 64 at most (cmdtag.h), and what follows it."""
@@ -69,8 +85,12 @@ class Recording:
     A statement's plan is that of the moment at which it was sent, whatever the policy says when it ends.
     """
 
-    def __init__(self, recorded: Callable[[Resolved], Recorded]) -> None:
+    def __init__(self, recorded: Callable[[Resolved], Recorded], *, intends: bool = False) -> None:
+        """``intends``: each statement has a `Begun` before it is sent."""
         self._recorded = recorded
+        self._intends = intends
+        self._unsent: deque[tuple[int, Run]] = deque()
+        self._sent = 0  # the number of the last that went upstream
         self._deeds: list[Deed | _Answered] = []
         self._number = 0
         self._known: dict[int, tuple[Resolved, object, tuple[Recorded]]] = {}
@@ -89,14 +109,21 @@ class Recording:
             run.recorded = self._what(run.statements[0], standing)
         else:
             run.recorded = tuple(self._what(one, standing)[0] for one in run.statements)
+        if self._intends and run.recorded:
+            self._intend(run)
+
+    def sent(self, number: int) -> None:
+        """Statements that were begun, up to this one, go upstream now."""
+        self._sent = max(self._sent, number)
+        while self._unsent and self._unsent[0][0] <= number:
+            self._unsent.popleft()[1].begun = self.moment
 
     def answered(self, run: Run, chunk: bytes) -> None:
         """The one statement of an ordinary round was carried out, says the chunk that is its answer.
 
         Rounds are many, and each pays for this: what the answer says is read when it is asked for.
         """
-        self._number += 1
-        self._deeds.append(_Answered(self._number, run, chunk[-TAIL:], self.moment))
+        self._deeds.append(_Answered(self._number_of(run), run, chunk[-TAIL:], self.moment))
 
     def done(self, run: Run, tag: bytes) -> None:
         """The statement that a run is at was carried out, says CommandComplete."""
@@ -110,11 +137,23 @@ class Recording:
     def failed(self, run: Run, sqlstate: str) -> None:
         """Upstream would not carry out the statement that a run is at, or not to its end."""
         self._note(run, run.index, Result.FAILURE, sqlstate)
-        run.recorded = ()  # what follows in a query is not carried out
+        if self._intends:
+            self._not_run(run, run.index + 1)
+        else:
+            run.recorded = ()  # what follows in a query is not carried out
+
+    def skipped(self, runs: Iterable[Run]) -> None:
+        """Upstream does not carry these out, since something before them failed; or they are not sent."""
+        if self._intends:
+            for run in runs:
+                self._not_run(run, run.index)
 
     def lost(self, runs: Iterable[Run]) -> None:
         """The session ends while these are under way."""
         for run in runs:
+            if run.intended and run.intended[0] > self._sent:
+                self._not_run(run, run.index)
+                continue
             for index in range(run.index, len(run.recorded)):
                 self._note(run, index, Result.UNKNOWN, UNKNOWN)
 
@@ -124,15 +163,39 @@ class Recording:
             self._number += 1
             self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate, self.moment))
 
-    def _note(self, run: Run, index: int, result: Result, sqlstate: str, rows: int = 0) -> None:
+    def _intend(self, run: Run) -> None:
+        run.intended = run.intended or deque()
+        for one in run.recorded:
+            self._number += 1
+            run.intended.append(self._number)
+            self._deeds.append(Begun(self._number, one.plan, self.moment))
+        self._unsent.append((self._number, run))
+
+    def _not_run(self, run: Run, first: int) -> None:
+        """Of one request alone: a portal may have been asked for rows again behind it."""
+        for index in range(first, len(run.recorded)):
+            self._note(run, index, Result.FAILURE, StatementNotRun.sqlstate, has_run=False)
+
+    def _note(
+        self, run: Run, index: int, result: Result, sqlstate: str, rows: int = 0, *, has_run: bool = True
+    ) -> None:
         if index >= len(run.recorded):
             return  # of an empty query, or of what was refused
-        known = run.recorded[index]
-        self._number += 1
-        seconds, values = max(self.moment - run.begun, 0.0), rows * known.values
+        if self._intends and not run.intended:
+            return  # its end was recorded
+        known, number = run.recorded[index], self._number_of(run)
+        seconds = max(self.moment - run.begun, 0.0) if has_run else 0.0
+        code = None if has_run else StatementNotRun.code
+        values, plan = rows * known.values, known.plan
         self._deeds.append(
-            Done(self._number, known.plan, result, sqlstate, self.moment, seconds, rows, values)
+            Done(number, plan, result, sqlstate, self.moment, seconds, rows, values, self._intends, code)
         )
+
+    def _number_of(self, run: Run) -> int:
+        if run.intended:
+            return run.intended.popleft()  # upstream answers in order
+        self._number += 1
+        return self._number
 
     def _what(self, statement: Resolved, standing: object) -> tuple[Recorded]:
         """Asked for once while the policy says the same."""
@@ -150,6 +213,5 @@ class Recording:
 def _done(one: "_Answered") -> Done:
     known, rows = one.run.recorded[0], rows_of(tag_at_end(one.tail))
     seconds = max(one.at - one.run.begun, 0.0)
-    return Done(
-        one.number, known.plan, Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, rows * known.values
-    )
+    values, intended = rows * known.values, one.run.intended is not None
+    return Done(one.number, known.plan, Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, values, intended)

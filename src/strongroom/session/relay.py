@@ -87,6 +87,11 @@ class Relay:
         return self.transaction == "I" and self._replies.quiet and not self._kept and not self._rounds
 
     @property
+    def owes(self) -> bool:
+        """Whether upstream owes an answer, for certain or perhaps."""
+        return self._replies.owes or bool(self._rounds)
+
+    @property
     def held(self) -> int:
         """Octets kept back on either side."""
         kept = sum(len(data) for data, _ in self._kept)

@@ -168,10 +168,11 @@ class Replies:
     the COPY fails before upstream reads them: they stand as `MaybeSyncs` until the COPY is through.
     """
 
-    __slots__ = ("_copy_running", "_owed", "_sync_due", "copying_in", "skipping")
+    __slots__ = ("_copy_running", "_owed", "_skipped", "_sync_due", "copying_in", "skipping")
 
     def __init__(self) -> None:
         self._owed: deque[Owed] = deque()
+        self._skipped: list[Owed] = []
         self._copy_running = False
         self._sync_due = False  # a COPY failed, and upstream may have ignored the Sync that would end it
         self.copying_in = False
@@ -204,6 +205,11 @@ class Replies:
         """Whether nothing is owed for certain."""
         return all(owed.request in _UNCERTAIN for owed in self._owed)
 
+    def take_skipped(self) -> list[Owed]:
+        """What the last error ended in the extended protocol: the failed one, and what follows."""
+        skipped, self._skipped = self._skipped, []
+        return skipped
+
     def newest_first(self) -> Iterator[Owed]:
         """The requests under way, the last one first."""
         return reversed(self._owed)
@@ -229,6 +235,8 @@ class Replies:
     def sync(self) -> None:
         """Note a Sync, which upstream ignores while it takes COPY data."""
         self.skipping = self._sync_due = False
+        if self._skipped:
+            self._skipped = []  # nobody asked
         if self.copying_in:
             self._maybe_sync(len(self._owed))
         else:
@@ -365,3 +373,4 @@ class Replies:
         for owed in reversed(skipped):
             if owed.undo is not None:
                 owed.undo()
+        self._skipped = skipped

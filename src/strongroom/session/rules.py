@@ -15,6 +15,8 @@ class Rules:
     tls_required: bool = False
     recorded: bool = False
     """Whether statements are recorded (`effects.Record`)."""
+    intended: bool = False
+    """Whether they are before they go upstream, which waits for that (`effects.Keep`)."""
     mock_secret: bytes = field(default=b"", repr=False)
 
 

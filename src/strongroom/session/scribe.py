@@ -13,8 +13,8 @@ from dataclasses import replace
 from strongroom.audit.records.encoding import encode
 from strongroom.audit.records.lines import Line, Session, Shape
 from strongroom.audit.records.shared import Client, Head
-from strongroom.audit.records.statements import Denied, Plan
-from strongroom.session.recording import Deed, Refused
+from strongroom.audit.records.statements import Denied, Ended, Outcome, Plan
+from strongroom.session.recording import Begun, Deed, Done, Refused
 from strongroom.session.seals import PLANS_KEPT
 
 SHAPES_KEPT = 2_000
@@ -54,11 +54,33 @@ class Scribe:
         """The record of a deed: at this time, in milliseconds, and with this number among its process's."""
         if isinstance(deed, Refused):
             return self._denied(deed, time, sequence)
+        if isinstance(deed, Begun):
+            return self._line(deed.plan).intended(time, sequence, deed.number)
+        if deed.intended:
+            return self._ended(deed, time, sequence)
         return self._line(deed.plan).permitted(
             time,
             sequence,
             deed.number,
             int(deed.seconds * 1000),
+            rows=deed.rows,
+            values=deed.values,
+            result=deed.result,
+            sqlstate=deed.sqlstate,
+        )
+
+    def _ended(self, deed: Done, time: int, sequence: int) -> bytes:
+        """The end of a statement that was intended; of one that never ran, by the slow way."""
+        duration = int(deed.seconds * 1000)
+        if deed.code is not None:
+            head = replace(self._shapes.origin, time=time, sequence=sequence)
+            outcome = Outcome(deed.result, deed.sqlstate, duration, deed.rows, deed.values)
+            return encode(Ended(head, self._client, outcome, self._database, deed.number, deed.code))
+        return self._session.ended(
+            time,
+            sequence,
+            deed.number,
+            duration,
             rows=deed.rows,
             values=deed.values,
             result=deed.result,

@@ -63,6 +63,7 @@ class Run:
     tenant: str = ""  # of the session when it was bound
     standing: object = None  # of the policy when it was bound
     recorded: tuple[Recorded, ...] = ()  # what its records say, where statements are recorded
+    intended: deque[int] | None = None  # numbers of its statements that were begun and have no end
     begun: float = 0.0  # the moment at which the current statement was sent
     limit: int = 0  # rows that Execute asked for; 0: all
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended

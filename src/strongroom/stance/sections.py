@@ -191,6 +191,7 @@ def _keys(before: Section, after: Section) -> Iterator[Weakening]:
 AUDIT: Fields = {
     "origin": (same, "records go into another log"),
     "log": (same, "records go to another place"),
+    "durability": (ranked("batch", "sync"), "statements run before they are recorded"),
     "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
     "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
     "to": (elsewhere, "where the log goes is written down no more"),
