@@ -9,7 +9,7 @@ from tests.session.test_recorded_session import asked, opened
 
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.shared import Client, Head, Holder, Result
-from strongroom.audit.records.statements import Deed, Denied, Outcome, Permitted, Plan
+from strongroom.audit.records.statements import Deed, Denied, Keyed, Outcome, Permitted, Plan
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.recording import Done, Refused
@@ -44,6 +44,19 @@ def test_what_was_refused() -> None:
     assert read(scribe().octets(refused, 1, 2)) == Denied(
         replace(ORIGIN, time=1, sequence=2), CLIENT, PLAN, "shop", 5, "access-denied", "42501"
     )
+
+
+def test_what_only_some_records_have() -> None:
+    """Keyed hashes, if only an empty list of them; and what a denial says beside its rules."""
+    pen, hashed = scribe(), (Keyed("public.people.id", "0" * 32), Keyed("public.people.id", "more"))
+    done = Done(4, PLAN, Result.SUCCESS, "00000", seconds=1.0)
+    for keyed in (hashed, (), None):
+        found = read(pen.octets(replace(done, keyed=keyed), 1, 2))
+        assert isinstance(found, Permitted)
+        assert found.keyed == keyed
+    refused = read(pen.octets(Refused(5, PLAN, "access-denied", "42501", remark="why"), 1, 2))
+    assert isinstance(refused, Denied)
+    assert refused.remark == "why"
 
 
 def test_the_same_plan_has_one_shape() -> None:

@@ -71,6 +71,7 @@ def _audit(audit: Audit | None) -> Section:
         "log": str(audit.log),
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
+        "keyed_hashes": sorted(map(str, audit.keyed_hashes)),
         "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},
     }
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from strongroom.audit.records.shared import Result
-from strongroom.audit.records.statements import Plan
+from strongroom.audit.records.statements import Keyed, Plan
 from strongroom.errors import StrongroomError
 from strongroom.session.recorded import Recorded, rows_of
 from strongroom.session.seals import PLANS_KEPT
@@ -35,6 +35,8 @@ class Done:
     seconds: float
     rows: int = 0
     values: int = 0
+    keyed: tuple[Keyed, ...] | None = None
+    """Hashes of the values that it held against keyed columns; None where it could hold none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Refused:
     plan: Plan
     code: str
     sqlstate: str
+    remark: str | None = None
 
 
 Deed = Done | Refused
@@ -94,11 +97,11 @@ class Recording:
             for index in range(run.index, len(run.recorded)):
                 self._note(run, index, Result.UNKNOWN, UNKNOWN)
 
-    def refused(self, plans: Iterable[Plan], error: StrongroomError) -> None:
+    def refused(self, statements: Iterable[Recorded], error: StrongroomError) -> None:
         """A text was not sent, with all its statements."""
-        for plan in plans:
+        for one in statements:
             self._number += 1
-            self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate))
+            self._deeds.append(Refused(self._number, one.plan, error.code, error.sqlstate, one.remark))
 
     def _note(self, run: Run, index: int, result: Result, sqlstate: str, rows: int = 0) -> None:
         if index >= len(run.recorded):
@@ -106,8 +109,8 @@ class Recording:
         known = run.recorded[index]
         self._number += 1
         seconds = max(self.moment - run.begun, 0.0)
-        values = rows * known.values
-        self._deeds.append(Done(self._number, known.plan, result, sqlstate, seconds, rows, values))
+        values, keyed = rows * known.values, run.keyed[index] if index < len(run.keyed) else None
+        self._deeds.append(Done(self._number, known.plan, result, sqlstate, seconds, rows, values, keyed))
 
     def _what(self, statement: Resolved, standing: object) -> Recorded:
         """Asked for once while the policy says the same."""
