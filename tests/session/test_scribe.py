@@ -27,7 +27,7 @@ def scribe(shapes: Shapes | None = None) -> Scribe:
 
 def test_what_ran() -> None:
     """A record of it, with the time in whole milliseconds."""
-    done = Done(4, PLAN, Result.FAILURE, "22012", 1.2349, 10, 20)
+    done = Done(4, PLAN, Result.FAILURE, "22012", 5.0, 1.2349, 10, 20)
     assert read(scribe().octets(done, 1_763_860_000_000, 17)) == Permitted(
         replace(ORIGIN, time=1_763_860_000_000, sequence=17),
         CLIENT,
@@ -40,7 +40,7 @@ def test_what_ran() -> None:
 
 def test_what_was_refused() -> None:
     """With the code of our error."""
-    refused = Refused(5, PLAN, "access-denied", "42501")
+    refused = Refused(5, PLAN, "access-denied", "42501", 5.0)
     assert read(scribe().octets(refused, 1, 2)) == Denied(
         replace(ORIGIN, time=1, sequence=2), CLIENT, PLAN, "shop", 5, "access-denied", "42501"
     )
@@ -49,12 +49,12 @@ def test_what_was_refused() -> None:
 def test_what_only_some_records_have() -> None:
     """Keyed hashes, if only an empty list of them; and what a denial says beside its rules."""
     pen, hashed = scribe(), (Keyed("public.people.id", "0" * 32), Keyed("public.people.id", "more"))
-    done = Done(4, PLAN, Result.SUCCESS, "00000", seconds=1.0)
+    done = Done(4, PLAN, Result.SUCCESS, "00000", at=1.0, seconds=1.0)
     for keyed in (hashed, (), None):
-        found = read(pen.octets(replace(done, keyed=keyed), 1, 2))
+        found = read(pen.octets(done._replace(keyed=keyed), 1, 2))
         assert isinstance(found, Permitted)
         assert found.keyed == keyed
-    refused = read(pen.octets(Refused(5, PLAN, "access-denied", "42501", remark="why"), 1, 2))
+    refused = read(pen.octets(Refused(5, PLAN, "access-denied", "42501", at=1.0, remark="why"), 1, 2))
     assert isinstance(refused, Denied)
     assert refused.remark == "why"
 

@@ -48,3 +48,8 @@ class Audit(BaseModel):
     """Where it goes beside its folder."""
     keyed_hashes: Sequence[Annotated[ColumnName, PlainValidator(parse_column_name)]] = ()
     """Columns of whose values records have keyed hashes, in each database that has them."""
+
+    @property
+    def gathering_seconds(self) -> float:
+        """How long a record waits for others in each of two places: where it is made, and at the recorder."""
+        return self.batch_milliseconds / 2000
