@@ -70,6 +70,7 @@ BASE: dict[str, Any] = {
         "log": "audit",
         "origin": "gateway.example/audit",
         "durability": "sync",
+        "keyed_hashes": ["public.people.id"],
         "to": {
             "vault": {"s3": {"bucket": "audit", "region": "eu-central-1", "retain_days": 400}},
             "siem": {"lines": {"file": "audit.jsonl"}},
@@ -133,6 +134,7 @@ KEYS: dict[str, Change | str] = {
     "Audit.batch_milliseconds": put("audit/batch_milliseconds", 21),
     "Audit.unwritable": put("audit/unwritable", "allow"),
     "Audit.waiting_bytes": AVAILABILITY,
+    "Audit.keyed_hashes": put("audit/keyed_hashes", []),
     "Audit.to": put("audit/to", {}),
     "Destination.s3": put(f"{VAULTED}/bucket", "other"),
     "Destination.lines": put("audit/to/siem/lines/file", "other"),

@@ -29,6 +29,7 @@ class Judge:
     asked: list[tuple[Access, ...]] = field(default_factory=list)
     heard: list[Said] = field(default_factory=list)
     database: str = "shop"
+    policy: str = "5" * 64
     limits: Limits = UNLIMITED
     spent: list[tuple[int, int]] = field(default_factory=list)
     key: PseudonymKey = field(default_factory=lambda: PseudonymKey(bytes(32)))

@@ -1,5 +1,6 @@
 """What an audit record says of a statement."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,13 +11,27 @@ from tests.sql.world import CONTEXT, SCHEMA
 
 from strongroom.audit.records.encoding import GREATEST
 from strongroom.audit.records.statements import Deed, Masked, Plan
-from strongroom.policy.model import PERMIT, Action, Decision, Reason
-from strongroom.session.policing import Policing, questions
+from strongroom.policy.model import DENY, PERMIT, Access, Action, Decision, Reason, Resource
+from strongroom.session.policing import Policing, Said, noticed, questions
 from strongroom.session.recorded import Recorded, is_recordable, plan_of, rows_of, tag_at_end
 from strongroom.sql import access
 from strongroom.sql.resolve import analyse
+from strongroom.sql.statement import Noticed
 
 RECORDED = replace(POLICED, recorded=True)
+ASKED = Access(Action.SELECT, Resource("shop", "public", "customers"))
+
+
+class Answering(Judge):
+    """Says one thing."""
+
+    def __init__(self, says: Decision) -> None:
+        super().__init__()
+        self.says = says
+
+    def decide(self, accesses: Sequence[Access], said: Said) -> Decision:
+        """As it was told."""
+        return self.says
 
 
 def recorded(judge: Judge, text: str) -> Recorded:
@@ -46,6 +61,7 @@ def test_a_query() -> None:
         actions=("select",),
         functions=(),
         rules=(),
+        policy=judge.policy,
     )
 
 
@@ -130,15 +146,54 @@ def test_a_denial_has_a_plan_too() -> None:
     assert found.text == "select name from customers where id = $1"
 
 
-def test_without_a_policy_the_tables_are_known() -> None:
-    """Columns are followed where a policy is asked about them."""
-    (statement,) = analyse(
-        "select name from customers where id = 1", (), replace(CONTEXT, recorded=True)
-    ).statements
-    asked = questions(statement, SCHEMA, "shop")
-    found = plan_of(statement, SCHEMA, asked.accesses, asked.shown)
+def unasked(text: str) -> Plan:
+    """Of the last statement of a text where no policy is asked."""
+    *_, statement = analyse(text, (), replace(CONTEXT, recorded=True)).statements
+    asked = noticed(statement, SCHEMA)
+    return plan_of(statement, SCHEMA, asked.accesses, asked.shown)
+
+
+def test_without_a_policy_the_columns_are_known() -> None:
+    """As they are where one is asked."""
+    found = unasked("select c.email, upper(c.note) from customers c where c.id = 4711")
     assert found.tables == ("public.customers",)
-    assert found.text == "select name from customers where id = $1"
+    assert found.revealed == ("public.customers.email", "public.customers.note")
+    assert (found.filtered, found.actions) == (("public.customers.id",), ("select",))
+    assert (found.rules, found.policy) == ((), None)
+    assert unasked("update plain set txt = 'x' where id = 1").written == ("public.plain.txt",)
+
+
+def test_columns_that_are_not_known() -> None:
+    """Of a statement that cannot be followed each of its tables'; of a text that is not SQL, of any table."""
+    found = unasked("select * from plain natural join nowhere")
+    assert found.tables == ("public.plain",)
+    assert (found.revealed, found.filtered) == (("nowhere.*", "public.plain.*"),) * 2
+    assert found.written == ()
+    assert unasked("insert into plain select * from nowhere").written == ("nowhere.*", "public.plain.*")
+    assert unasked("selekt 1").revealed == ("*",)
+    behind = unasked("set search_path = other; select id from plain")
+    assert behind.revealed == ("*", "public.plain.*")
+
+
+def test_more_columns_than_a_record_holds() -> None:
+    """Where nothing is refused for it, the record says that it was any of them."""
+    (statement,) = analyse("select * from customers", (), replace(CONTEXT, recorded=True)).statements
+    many = frozenset(access.Access(Action.REVEAL, "public", "t", "\x01" * 60 + str(n)) for n in range(1500))
+    asked = noticed(replace(statement, noticed=Noticed(many)), SCHEMA)
+    assert plan_of(statement, SCHEMA, asked.accesses, asked.shown).revealed == ("public.t.*",)
+
+
+def test_what_a_denial_says_besides() -> None:
+    """What the rules do not: that nothing matched, or that no role counts."""
+    (statement,) = analyse("select name from customers", (), RECORDED).statements
+    for reasons, remark in (
+        ((Reason(ASKED, DENY, remark="b"), Reason(ASKED, DENY, remark="a"), Reason(ASKED, DENY)), "a; b"),
+        ((Reason(ASKED, PERMIT, remark="c"), Reason(ASKED, DENY, ("roles.x",))), None),
+        ((), "no role counts now"),
+    ):
+        judge = Answering(Decision(DENY, reasons=reasons))
+        assert Policing(judge).recorded(statement, SCHEMA, "").remark == remark
+    assert recorded(Judge(), "select name from customers").remark is None
 
 
 def test_statements_that_are_not_recorded_are_not_normalized() -> None:

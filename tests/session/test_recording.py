@@ -6,7 +6,7 @@ from tests.session.guarding import ANNA, SNAPSHOT, Guarded, column, data_row, de
 from tests.session.test_policing import Judge
 
 from strongroom.audit.records.shared import Result
-from strongroom.audit.records.statements import Deed, Plan
+from strongroom.audit.records.statements import Deed, Keyed, Plan
 from strongroom.errors import FunctionRefused
 from strongroom.policy.model import Mask
 from strongroom.session.recorded import Recorded
@@ -304,7 +304,7 @@ def test_statements_are_numbered() -> None:
     run = Run((Resolved(Kind.SELECT, ()),))
     recording.begun(run, None)
     recording.done(run, b"SELECT 1")
-    recording.refused([PLAN, PLAN], FunctionRefused("no"))
+    recording.refused([Recorded(PLAN, 0), Recorded(PLAN, 0, "why")], FunctionRefused("no"))
     recording.begun(run, None)
     recording.failed(run, "22012")
     assert [one.number for one in recording.take()] == [1, 2, 3, 4]
@@ -334,3 +334,20 @@ def test_a_clock_that_goes_back_gives_no_negative_time() -> None:
     (one,) = recording.take()
     assert isinstance(one, Done)
     assert (one.seconds, one.result) == (0.0, Result.SUCCESS)
+
+
+def test_hashes_and_remarks_go_along() -> None:
+    """What was hashed when a statement was bound, and what a denial says beside its rules."""
+    recording = Recording(lambda _: Recorded(PLAN, 0))
+    hashed = (Keyed("public.people.id", "0" * 32),)
+    run = Run((Resolved(Kind.SELECT, ()), Resolved(Kind.SELECT, ())), keyed=(hashed, None))
+    recording.begun(run, None)
+    recording.done(run, b"SELECT 1")
+    run.index = 1
+    recording.done(run, b"SELECT 1")
+    recording.refused([Recorded(PLAN, 0, "why")], FunctionRefused("no"))
+    first, second, refused = recording.take()
+    assert isinstance(first, Done)
+    assert isinstance(second, Done)
+    assert isinstance(refused, Refused)
+    assert (first.keyed, second.keyed, refused.remark) == (hashed, None, "why")

@@ -9,7 +9,16 @@ from tests.session.test_recorded_session import asked, opened
 
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.shared import Client, Head, Holder, Result
-from strongroom.audit.records.statements import Deed, Denied, Ended, Intended, Outcome, Permitted, Plan
+from strongroom.audit.records.statements import (
+    Deed,
+    Denied,
+    Ended,
+    Intended,
+    Keyed,
+    Outcome,
+    Permitted,
+    Plan,
+)
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.recording import Begun, Done, Refused
@@ -60,6 +69,22 @@ def test_what_is_intended_and_its_end() -> None:
     assert read(scribe().octets(never._replace(code="statement-not-run"), 6, 18)) == Ended(
         head, CLIENT, Outcome(Result.FAILURE, "57014", 0, 0, 0), "shop", 4, "statement-not-run"
     )
+
+
+def test_what_only_some_records_have() -> None:
+    """Keyed hashes, if only an empty list of them; and what a denial says beside its rules."""
+    pen, hashed = scribe(), (Keyed("public.people.id", "0" * 32), Keyed("public.people.id", "more"))
+    done = Done(4, PLAN, Result.SUCCESS, "00000", at=1.0, seconds=1.0)
+    for keyed in (hashed, (), None):
+        found = read(pen.octets(done._replace(keyed=keyed), 1, 2))
+        assert isinstance(found, Permitted)
+        assert found.keyed == keyed
+        intent = read(pen.octets(Begun(5, PLAN, 1.0, keyed), 1, 2))
+        assert isinstance(intent, Intended)
+        assert intent.keyed == keyed
+    refused = read(pen.octets(Refused(5, PLAN, "access-denied", "42501", at=1.0, remark="why"), 1, 2))
+    assert isinstance(refused, Denied)
+    assert refused.remark == "why"
 
 
 def test_the_same_plan_has_one_shape() -> None:

@@ -73,6 +73,7 @@ BASE: dict[str, Any] = {
         "durability": "sync",
         "batch_milliseconds": 20,
         "unwritable": "block",
+        "keyed_hashes": ["public.people.id"],
         "to": {
             "vault": {
                 "place": "s3://a/b",
@@ -150,6 +151,7 @@ WEAKER: list[tuple[str, object, str]] = [
     ("audit/durability", "batch", "before they are recorded"),
     ("audit/batch_milliseconds", 21, "wait longer"),
     ("audit/unwritable", "allow", "cannot be recorded"),
+    ("audit/keyed_hashes", ["public.people.name"], "who asked for a value"),
     ("audit/to", {}, "does not go there any more"),
     ("audit/to/vault/place", "s3://a/c", "another place"),
     ("audit/to/vault/authorities", "d", "other authorities"),

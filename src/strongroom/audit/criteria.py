@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
 from strongroom.audit.records.codes import CODES
-from strongroom.audit.records.naming import means, parts
+from strongroom.audit.records.naming import EVERY, means, parts
 from strongroom.audit.records.traits import COLUMNS, Role, Traits
 
 
@@ -85,6 +85,7 @@ class Criteria:
         """Whether this is the column that is looked for, or one of the table."""
         name = parts(column)
         of_table = self.table is None or name[:-1][-len(parts(self.table)) :] == parts(self.table)
+        of_table = of_table or column == EVERY
         return of_table and (self.column is None or means(parts(self.column), column))
 
 

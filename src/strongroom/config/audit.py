@@ -4,14 +4,14 @@ Called by ``model``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from strongroom.config.destinations import Destination, DestinationName
-from strongroom.config.values import invalid, parse_path
+from strongroom.config.values import ColumnName, invalid, parse_column_name, parse_path
 
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
 
@@ -48,6 +48,8 @@ class Audit(BaseModel):
     """Records of one worker that are not on the disk; more count as unwritable."""
     to: Mapping[DestinationName, Destination] = Field(default_factory=dict)
     """Where it goes beside its folder."""
+    keyed_hashes: Sequence[Annotated[ColumnName, PlainValidator(parse_column_name)]] = ()
+    """Columns of whose values records have keyed hashes, in each database that has them."""
 
     @property
     def gathering_seconds(self) -> float:

@@ -57,7 +57,7 @@ class _Request:
     policed: bool
     recorded: bool
     catalog: tuple[object, ...] | None
-    """Schema, protections, functions and logins, where they are others than in the request before."""
+    """Schema, protections, functions, logins, keyed columns; where they are others than in the one before."""
 
 
 class Analyst:
@@ -103,7 +103,8 @@ class Analyst:
         reader, writer = self._streams or await self._start()
         snapshot = question.snapshot
         assert isinstance(snapshot, Snapshot)
-        catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions), snapshot.logins)
+        keyed = frozenset(snapshot.hashed)  # and no key
+        catalog = (snapshot.schema, snapshot.protections, dict(snapshot.functions), snapshot.logins, keyed)
         news = None if snapshot.analyses.mark is self._told else catalog
         request = _Request(
             question.text, question.declared, question.path, question.policed, question.recorded, news
@@ -194,8 +195,17 @@ def _answer_all(stream: io.BufferedRWPair) -> None:
     while head := stream.read(LENGTH):
         request: _Request = pickle.loads(stream.read(int.from_bytes(head)))  # noqa: S301 - from the worker
         if request.catalog is not None:
-            schema, protections, functions, logins = request.catalog
-            context = Context(schema, protections, (), functions, _Unknown(), _Unknown(), logins)  # type: ignore[arg-type]  # as `Analyst` put them in
+            schema, protections, functions, logins, keyed = request.catalog
+            context = Context(
+                schema,  # type: ignore[arg-type]  # as `Analyst` put them in
+                protections,  # type: ignore[arg-type]
+                (),
+                functions,  # type: ignore[arg-type]
+                _Unknown(),
+                _Unknown(),
+                logins,  # type: ignore[arg-type]
+                keyed=keyed,  # type: ignore[arg-type]
+            )
         assert context is not None
         _answer(stream, request, context)
 

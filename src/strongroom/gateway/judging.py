@@ -22,6 +22,7 @@ from strongroom.policy.residual import UNLIMITED, Limits
 from strongroom.policy.roles import Policy
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.policing import Said
+from strongroom.stance.access import digest, written
 from strongroom.state import State
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -54,7 +55,10 @@ def judges_of(settings: Settings, state: State, stance: str = "") -> "Judges | N
                 "files that the configuration names are others than when it was accepted",
                 hint="Put them back, or reload: what they change is then compared with what was accepted.",
             )
-    return None if authorizer is None else Judges(authorizer, state.installation_secret, Budgets(state))
+    if authorizer is None:
+        return None
+    named = digest(written(authorizer.policy))
+    return Judges(authorizer, named, state.installation_secret, Budgets(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Judges:
     """The judges under one policy; the installation's secret is behind the pseudonyms that masks give."""
 
     authorizer: Authorizer
+    policy: str
+    """Its SHA-256."""
     secret: bytes = field(repr=False)
     budgets: Budgets
 
@@ -77,6 +83,7 @@ class Judges:
             key,
             self.budgets,
             driver.source,
+            policy=self.policy,
             certificate=driver.certificate,
             second_factor=second_factor,
             lent=tuple(offered_to(self.authorizer.policy, subject, lent)),
@@ -123,6 +130,8 @@ class SessionJudge:
     budgets: Budgets
     source: str = ""
     """The client's address; empty where it has none."""
+    policy: str = ""
+    """SHA-256 of the one by which it decides."""
     certificate: bool = False
     second_factor: datetime | None = None
     """When it was shown."""

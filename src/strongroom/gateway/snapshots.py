@@ -11,7 +11,12 @@ import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import structlog
+
+from strongroom.audit.hash_secrets import HashSecrets
+from strongroom.audit.records.keyed import KeyedColumn
 from strongroom.config import Settings
 from strongroom.config.access import declared
 from strongroom.errors import KeysUnread
@@ -24,9 +29,12 @@ from strongroom.keys.model import Keyset
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
+from strongroom.session.hashing import Names
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.schema import Schema
 from strongroom.state import State
+
+_log = structlog.get_logger("strongroom.snapshots")
 
 CATALOG_SECONDS = 30.0
 """How long changes around the gateway may stay unnoticed where nothing disagrees with them before."""
@@ -66,6 +74,7 @@ class Snapshots:
         self._read_at: dict[str, float] = {}
         self._turned_at: dict[str, float] = {}
         self._catalogs: dict[str, bytes] = {}
+        self._secret = _hash_secret(settings, state)
         if not any(one.columns for one in settings.databases.values()):
             return
         self._keks = keks
@@ -117,12 +126,15 @@ class Snapshots:
         check_columns(schema, schemes, in_motion - sealed, before)
         codecs = KeyRing.of(self._keysets.values()).codecs(schemes.values(), self._uses)
         functions = dict(self._settings.databases[database].functions)
-        snapshot = Snapshot(schema, schemes, before, codecs, functions, sealed).with_schema(schema)
+        keyed = self._keyed(database)
+        empty = Snapshot(schema, schemes, before, codecs, functions, sealed, keyed=keyed)
+        snapshot = empty.with_schema(schema)
         automatic = self._settings.keys is not None and self._settings.keys.tenants.add == "automatic"
         snapshot = replace(snapshot, logins=self._logins(connector), makes_tenants=automatic)
         holding = frozenset(protection.column for protection in snapshot.protections.values())
         self._sealed.add(database, holding - sealed - in_motion)
         snapshot = replace(snapshot, sealed=sealed | (holding - in_motion))
+        _say_unhashed(database, snapshot)
         self._known[database], self._catalogs[database] = snapshot, catalog
         self._read_at[database] = self._turned_at[database] = begun
         return snapshot
@@ -136,10 +148,19 @@ class Snapshots:
             return known
         schema = await asyncio.get_running_loop().run_in_executor(None, _understood, catalog)
         functions = dict(self._settings.databases[database].functions)
-        snapshot = Snapshot(schema, {}, {}, {}, functions, logins=self._logins(connector))
+        keyed = self._keyed(database)
+        empty = Snapshot(schema, {}, {}, {}, functions, logins=self._logins(connector), keyed=keyed)
+        snapshot = empty.with_schema(schema)
+        _say_unhashed(database, snapshot)
         self._known[database], self._catalogs[database] = snapshot, catalog
         self._turned_at[database] = begun
         return snapshot
+
+    def _keyed(self, database: str) -> dict[Names, KeyedColumn]:
+        """What makes the keyed hashes of a database's columns."""
+        audit = self._settings.audit
+        names = [] if audit is None else [(one.schema, one.table, one.column) for one in audit.keyed_hashes]
+        return {one: KeyedColumn(self._secret, database, *one) for one in names}
 
     def rekey(self, came: Collection[Keyset], gone: Collection[str]) -> dict[str, Snapshot]:
         """Key-encryption keys of tenants came, or went, by their names; returns what each database is now.
@@ -189,6 +210,22 @@ class Snapshots:
         known = self._keysets.get(name)
         is_wanted = tenant_of(name) is None or self._keks.has(name)
         return is_wanted and (known is None or known.revision < revision)
+
+
+def _hash_secret(settings: Settings, state: State) -> bytes:
+    """The secret behind keyed hashes, where there are any."""
+    if settings.audit is None or not settings.audit.keyed_hashes:
+        return b""
+    return HashSecrets(state.engine, settings.audit.origin).newest(datetime.now(UTC)).octets
+
+
+def _say_unhashed(database: str, snapshot: Snapshot) -> None:
+    """Columns that the catalog does not have, or whose type has no hashes."""
+    there = {one.hashes.column for one in snapshot.hashed.values()}
+    for one in snapshot.keyed.values():
+        if one.column not in there:
+            why = "there is no such column, or it is of a type that has no keyed hashes"
+            _log.warning("no keyed hashes", database=database, column=one.column, why=why)
 
 
 def _understood(catalog: bytes) -> Schema:

@@ -72,6 +72,7 @@ def _audit(audit: Audit | None) -> Section:
         "durability": audit.durability,
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
+        "keyed_hashes": sorted(map(str, audit.keyed_hashes)),
         "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},
     }
 

@@ -11,7 +11,7 @@ Used by `guarded`; pure.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from strongroom.audit.records.statements import Plan
+from strongroom.audit.records.statements import Keyed
 from strongroom.errors import (
     BarrierInBatch,
     Bug,
@@ -29,7 +29,8 @@ from strongroom.session.analyses import (
     LENGTH_KEPT,
     Question,
 )
-from strongroom.session.policing import questions
+from strongroom.session.hashing import hashes
+from strongroom.session.policing import noticed, questions
 from strongroom.session.recorded import Recorded, is_recordable, is_wide, plan_of
 from strongroom.session.seals import Seals
 from strongroom.session.snapshot import Snapshot
@@ -45,6 +46,7 @@ from strongroom.sql.statement import (
     Resolved,
     SealedLiteral,
 )
+from strongroom.wire.postgres import messages as m
 
 
 class _Prepared(Mapping[str, Resolved]):
@@ -254,21 +256,26 @@ class Guard(Seals):
         schema = self._snapshot.schema
         if self.policing is not None:
             return self.policing.recorded(statement, schema, self.tenant)
-        asked = questions(statement, schema, "")
+        asked = noticed(statement, schema)
         return Recorded(plan_of(statement, schema, asked.accesses, asked.shown), 0)
 
-    def recorded_of(self, text: str, declared: Sequence[int]) -> Iterator[Plan]:
+    def hashes(self, statement: Resolved, bind: m.Bind | None) -> tuple[Keyed, ...] | None:
+        """The keyed hashes in the record of one execution; None where there can be none."""
+        return hashes(statement, self._snapshot.hashed, self.style, bind)
+
+    def recorded_of(self, text: str, declared: Sequence[int]) -> Iterator[Recorded]:
         """What a record says of a text that was refused; of what cannot be analysed, the text alone."""
         analysis = None
         if self._path is not None and len(text) <= LENGTH_KEPT:
             with contextlib.suppress(Denied):
                 analysis = self._understood(text, declared, self._path, may_wait=False)
         if analysis is not None:
-            yield from (self.recorded(one).plan for one in analysis.statements)
+            yield from map(self.recorded, analysis.statements)
             return
         found = normalized(text) if len(text) <= LENGTH_KEPT else (TOO_LONG,)
         for one in found[:REFUSED_AT_MOST]:
-            yield plan_of(Resolved(Kind.OTHER, (), normalized=one), self._snapshot.schema, (), {})
+            unread = Resolved(Kind.OTHER, (), normalized=one)
+            yield Recorded(plan_of(unread, self._snapshot.schema, (), {}), 0)
 
     def _is_of_session(self, statement: Resolved) -> bool:
         """Whether it touches values whose tenant the session says."""
@@ -312,6 +319,7 @@ class Guard(Seals):
             snapshot.logins,
             recorded=recorded,
             policed=policed,
+            keyed=frozenset(snapshot.hashed) if recorded else frozenset(),
         )
         analysis = analyse(text, declared, context)
         if is_long:

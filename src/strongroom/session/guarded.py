@@ -79,6 +79,7 @@ class GuardedRelay(PipelinedRelay):
             return self._read(analysis.statements[0], text)
         self._segment_open = False
         run = Run(analysis.statements)
+        self._note_values(run)
         undo = self._barrier_passed if analysis.barriers else None  # where an error before it skips it
         self._replies.ask(Owed(Request.QUERY, run, undo=undo))
         self._note_begun(run)
@@ -103,6 +104,7 @@ class GuardedRelay(PipelinedRelay):
         self._statements.note("", None)
         self._portals.note("", None)
         run = Run((resolved,), formats=())
+        self._note_values(run)
         self._replies.ask(Owed(Request.READ, run))
         self._note_begun(run)
         self._segment += 1  # for the Sync in it
@@ -195,6 +197,7 @@ class GuardedRelay(PipelinedRelay):
                 if not before and self._awaits(error):
                     return self._hold()
                 return before + self._refuse_bind(name, error, statement)
+        self._note_values(run, body)
         portal = Portal(name, statement, run)
         undo = self._put_portal(name, portal)
         self._replies.ask(Owed(Request.BIND, portal, undo=undo))
@@ -281,7 +284,9 @@ class GuardedRelay(PipelinedRelay):
         made = declared.get(name)
         outputs = None if made is None else made.outputs
         if outputs is None:
-            return Portal(name, None, Run(())) if name in declared else None
+            beside = None if made is None else made.noticed
+            run = Run((Resolved(Kind.FETCH, (), noticed=beside),)) if self.recording else Run(())
+            return Portal(name, None, run) if name in declared else None
         opened = any(one.protection is not None or one.mask is not None for one in outputs)
         return Portal(name, None, Run((Resolved(Kind.FETCH, (), touched=opened, outputs=outputs),)))
 
@@ -371,6 +376,8 @@ class GuardedRelay(PipelinedRelay):
             raise _other_standing()
         run, sealed = self._sealed(resolved, chunk, standing)
         if self.recording is not None:
+            if resolved.keyed:
+                self._note_values(run, chunk[HEADER : 1 + int.from_bytes(chunk[1:HEADER])])
             self.recording.begun(run, standing)
         return run, sealed
 

@@ -19,11 +19,11 @@ from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
 from strongroom.session.assuming import Assumption, wish_of
-from strongroom.session.recorded import Recorded, plan_of
+from strongroom.session.recorded import Recorded, is_recordable, plan_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
 from strongroom.sql.schema import ColumnId, Schema
-from strongroom.sql.statement import Analysis, Output, Resolved
+from strongroom.sql.statement import Analysis, Noticed, Output, Resolved
 
 NAMED_AT_MOST = 3
 """Accesses that the message of a denial names; a statement may make hundreds."""
@@ -45,6 +45,10 @@ class Judge(Protocol):
     @property
     def key(self) -> PseudonymKey:
         """Of the mask hash."""
+
+    @property
+    def policy(self) -> str:
+        """The SHA-256 of the policy, in hexadecimal, as records have it."""
 
     def standing(self, said: "Said") -> object:
         """Compares unequal when what was decided before may be decided otherwise now."""
@@ -90,6 +94,27 @@ def questions(statement: Resolved, schema: Schema, database: str) -> Questions:
             column: Access(Action.MASK, Resource(database, *access.named(schema, column)))
             for column in columns
         },
+    )
+
+
+def noticed(statement: Resolved, schema: Schema) -> Questions:
+    """What a record says of a statement of which no policy was asked, as if one had been.
+
+    Where that is more than it can hold, it says of which tables it may have been any column.
+    """
+    found = statement.noticed or Noticed(frozenset())
+    asked = _noticed(found, schema)
+    if is_recordable(statement, schema, asked.accesses, asked.shown):
+        return asked
+    shown = (access.Access(Action.REVEAL, *access.named(schema, one)) for one in found.shown)
+    tables = {replace(one, column=access.EVERY if one.column else "") for one in (*found.accesses, *shown)}
+    return _noticed(Noticed(frozenset(tables)), schema)
+
+
+def _noticed(found: Noticed, schema: Schema) -> Questions:
+    return Questions(
+        tuple(_asked(one, "") for one in sorted(found.accesses, key=_in_order)),
+        {one: Access(Action.MASK, Resource("", *access.named(schema, one))) for one in found.shown},
     )
 
 
@@ -191,8 +216,12 @@ class Policing:
         asked = questions(statement, schema, self._judge.database)
         decision = self._judge.decide((*asked.accesses, *asked.shown.values()), self._saying(tenant))
         assumed = self._assumption.role
-        plan = plan_of(statement, schema, asked.accesses, asked.shown, decision, assumed=assumed)
-        return Recorded(plan, revealed(statement, asked, decision, self._judge.counts))
+        policy = self._judge.policy
+        plan = plan_of(
+            statement, schema, asked.accesses, asked.shown, decision, policy=policy, assumed=assumed
+        )
+        values = revealed(statement, asked, decision, self._judge.counts)
+        return Recorded(plan, values, _remark(decision))
 
     def spend(self, statement: Resolved, rows: int) -> None:
         """So many rows of the statement are to go to the client; raises `BudgetSpent`."""
@@ -230,6 +259,14 @@ def _denied(decision: Decision) -> AccessDenied:
     if any(one.access.action in _OF_ALL for one in decision.reasons if one.effect is not PERMIT):
         return AccessDenied(message, hint=_NO_WHERE)
     return AccessDenied(message)
+
+
+def _remark(decision: Decision) -> str | None:
+    """What a denial says beside its rules."""
+    if decision.effect is PERMIT:
+        return None
+    remarks = {one.remark for one in decision.reasons if one.effect is not PERMIT and one.remark}
+    return "; ".join(sorted(remarks)) or (None if decision.reasons else "no role counts now")
 
 
 def _in_words(one: Access) -> str:

@@ -1,8 +1,8 @@
 """What an audit record says of a statement: made of its analysis, and of what the policy answered.
 
-The columns are those of the accesses about which a policy is asked, so they are known where statements are
-analysed for one (`Context.policed`); elsewhere the tables alone are. Nothing of a statement's values is here:
-`Resolved.normalized` has its text without them.
+The columns are those of the accesses about which a policy is asked; where there is none, those that the
+analysis noticed (`Resolved.noticed`), `public.t.*` where it could not follow the statement. Nothing of a
+statement's values is here: `Resolved.normalized` has its text without them.
 
 Used by `policing`; pure.
 """
@@ -15,6 +15,7 @@ from strongroom.audit.records.encoding import GREATEST, canonical
 from strongroom.audit.records.naming import qualified
 from strongroom.audit.records.statements import Deed, Masked, Plan
 from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Decision, Resource
+from strongroom.sql.access import EVERY
 from strongroom.sql.normalized import Normalized
 from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import Kind, Resolved
@@ -31,6 +32,8 @@ class Recorded:
     plan: Plan
     values: int
     """That each of its rows shows as they are, of columns that count."""
+    remark: str | None = None
+    """Of a denial, what the rules do not say."""
 
 
 _DEEDS = {
@@ -66,7 +69,8 @@ def plan_of(
     Of one that names more than a record can say, which does not pass, it names the first tables alone.
     """
     if not is_recordable(statement, schema, accesses, shown):
-        statement = replace(statement, relations=frozenset(sorted(statement.relations)[:NAMES_AT_MOST]))
+        first = frozenset(sorted(statement.relations)[:NAMES_AT_MOST])
+        statement = replace(statement, relations=first, noticed=None)
         accesses, shown, decision = (), {}, None
     normalized = statement.normalized or _NOTHING
     masks = {} if decision is None else decision.masks
@@ -95,7 +99,7 @@ def is_recordable(
     statement: Resolved, schema: Schema, accesses: Sequence[Access], shown: Mapping[ColumnId, Access]
 ) -> bool:
     """Whether all that a statement names fits into its record."""
-    if not is_wide(statement):
+    if not is_wide(statement) and len(_relations(statement)) + len(accesses) + len(shown) <= NAMES_AT_MOST:
         return True
     resources = (one.resource for one in (*accesses, *shown.values()))
     names = (*_named(statement, schema), *(_column(one) + (one.function or "") for one in resources))
@@ -136,10 +140,15 @@ def _tables(accesses: Iterable[Access]) -> Iterator[str]:
 
 
 def _named(statement: Resolved, schema: Schema) -> Iterator[str]:
-    for oid in statement.relations:
+    for oid in _relations(statement):
         relation = schema.relations.get(oid)
         if relation is not None:
             yield qualified(relation.schema, relation.name)
+
+
+def _relations(statement: Resolved) -> frozenset[int]:
+    noticed = statement.noticed
+    return statement.relations if noticed is None else statement.relations | noticed.relations
 
 
 def _functions(accesses: Iterable[Access]) -> Iterator[str]:
@@ -153,6 +162,9 @@ def _columns(accesses: Iterable[Access], action: Action) -> set[Resource]:
 
 
 def _column(resource: Resource) -> str:
+    """Its name; of every column of a table, or of tables that nobody knows, with a bare star."""
+    if resource.column == EVERY:
+        return ".".join(filter(None, [qualified(*_place(resource), *filter(None, [resource.table])), "*"]))
     return qualified(*_place(resource), resource.table or "", resource.column or "")
 
 

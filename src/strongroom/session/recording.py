@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from strongroom.audit.records.shared import Result
-from strongroom.audit.records.statements import Plan
+from strongroom.audit.records.statements import Keyed, Plan
 from strongroom.errors import StatementNotRun, StrongroomError
 from strongroom.session.recorded import Recorded, rows_of, tag_at_end
 from strongroom.session.seals import PLANS_KEPT
@@ -33,6 +33,8 @@ class Begun(NamedTuple):
     """Among those of its session, from 1, in the order in which they are sent."""
     plan: Plan
     at: float
+    keyed: tuple[Keyed, ...] | None = None
+    """Hashes of the values that it holds against keyed columns; None where it can hold none."""
 
 
 class Done(NamedTuple):
@@ -52,6 +54,8 @@ class Done(NamedTuple):
     """Whether it has a `Begun`."""
     code: str | None = None
     """Of an error of ours, where it did not run."""
+    keyed: tuple[Keyed, ...] | None = None
+    """Hashes of the values that it held against keyed columns; None where it could hold none."""
 
 
 class Refused(NamedTuple):
@@ -62,6 +66,7 @@ class Refused(NamedTuple):
     code: str
     sqlstate: str
     at: float
+    remark: str | None = None
 
 
 Deed = Begun | Done | Refused
@@ -157,18 +162,19 @@ class Recording:
             for index in range(run.index, len(run.recorded)):
                 self._note(run, index, Result.UNKNOWN, UNKNOWN)
 
-    def refused(self, plans: Iterable[Plan], error: StrongroomError) -> None:
+    def refused(self, statements: Iterable[Recorded], error: StrongroomError) -> None:
         """A text was not sent, with all its statements."""
-        for plan in plans:
+        for one in statements:
             self._number += 1
-            self._deeds.append(Refused(self._number, plan, error.code, error.sqlstate, self.moment))
+            said = error.code, error.sqlstate
+            self._deeds.append(Refused(self._number, one.plan, *said, self.moment, one.remark))
 
     def _intend(self, run: Run) -> None:
         run.intended = run.intended or deque()
-        for one in run.recorded:
+        for index, one in enumerate(run.recorded):
             self._number += 1
             run.intended.append(self._number)
-            self._deeds.append(Begun(self._number, one.plan, self.moment))
+            self._deeds.append(Begun(self._number, one.plan, self.moment, _keyed(run, index)))
         self._unsent.append((self._number, run))
 
     def _not_run(self, run: Run, first: int) -> None:
@@ -186,10 +192,8 @@ class Recording:
         known, number = run.recorded[index], self._number_of(run)
         seconds = max(self.moment - run.begun, 0.0) if has_run else 0.0
         code = None if has_run else StatementNotRun.code
-        values, plan = rows * known.values, known.plan
-        self._deeds.append(
-            Done(number, plan, result, sqlstate, self.moment, seconds, rows, values, self._intends, code)
-        )
+        outcome = result, sqlstate, self.moment, seconds, rows, rows * known.values
+        self._deeds.append(Done(number, known.plan, *outcome, self._intends, code, _keyed(run, index)))
 
     def _number_of(self, run: Run) -> int:
         if run.intended:
@@ -210,8 +214,12 @@ class Recording:
         return recorded
 
 
+def _keyed(run: Run, index: int) -> tuple[Keyed, ...] | None:
+    return run.keyed[index] if index < len(run.keyed) else None
+
+
 def _done(one: "_Answered") -> Done:
     known, rows = one.run.recorded[0], rows_of(tag_at_end(one.tail))
     seconds = max(one.at - one.run.begun, 0.0)
-    values, intended = rows * known.values, one.run.intended is not None
-    return Done(one.number, known.plan, Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, values, intended)
+    said = Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, rows * known.values
+    return Done(one.number, known.plan, *said, one.run.intended is not None, None, _keyed(one.run, 0))

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from strongroom.audit.records.encoding import encode
-from strongroom.audit.records.lines import Line, Session, Shape
+from strongroom.audit.records.lines import Line, Session, Shape, keyed_hashes
 from strongroom.audit.records.shared import Client, Head
 from strongroom.audit.records.statements import Denied, Ended, Outcome, Plan
 from strongroom.session.recording import Begun, Deed, Done, Refused
@@ -26,17 +26,17 @@ class Shapes:
 
     def __init__(self, origin: Head) -> None:
         self.origin = origin
-        self._known: OrderedDict[Plan, Shape] = OrderedDict()
+        self._known: OrderedDict[tuple[Plan, bool], Shape] = OrderedDict()
 
-    def find(self, plan: Plan) -> Shape:
-        """That of a plan, or of one that says the same."""
-        known = self._known.get(plan)
+    def find(self, plan: Plan, *, keyed: bool = False) -> Shape:
+        """That of a plan, or of one that says the same; ``keyed``: with hashes."""
+        known = self._known.get((plan, keyed))
         if known is None:
-            known = self._known[plan] = Shape(self.origin, plan)
+            known = self._known[plan, keyed] = Shape(self.origin, plan, keyed=keyed)
             if len(self._known) > SHAPES_KEPT:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(plan)
+            self._known.move_to_end((plan, keyed))
         return known
 
 
@@ -48,17 +48,19 @@ class Scribe:
         self._client = client
         self._database = database
         self._session = Session(shapes.origin, client, database)
-        self._lines: dict[int, tuple[Plan, Line]] = {}
+        self._lines: dict[tuple[int, bool], tuple[Plan, Line]] = {}
 
     def octets(self, deed: Deed, time: int, sequence: int) -> bytes:
         """The record of a deed: at this time, in milliseconds, and with this number among its process's."""
         if isinstance(deed, Refused):
             return self._denied(deed, time, sequence)
-        if isinstance(deed, Begun):
-            return self._line(deed.plan).intended(time, sequence, deed.number)
-        if deed.intended:
+        if isinstance(deed, Done) and deed.intended:
             return self._ended(deed, time, sequence)
-        return self._line(deed.plan).permitted(
+        keyed = None if deed.keyed is None else keyed_hashes(deed.keyed)
+        line = self._line(deed.plan, keyed=keyed is not None)
+        if isinstance(deed, Begun):
+            return line.intended(time, sequence, deed.number, keyed=keyed)
+        return line.permitted(
             time,
             sequence,
             deed.number,
@@ -67,6 +69,7 @@ class Scribe:
             values=deed.values,
             result=deed.result,
             sqlstate=deed.sqlstate,
+            keyed=keyed,
         )
 
     def _ended(self, deed: Done, time: int, sequence: int) -> bytes:
@@ -89,15 +92,15 @@ class Scribe:
 
     def _denied(self, deed: Refused, time: int, sequence: int) -> bytes:
         head = replace(self._shapes.origin, time=time, sequence=sequence)
-        return encode(
-            Denied(head, self._client, deed.plan, self._database, deed.number, deed.code, deed.sqlstate)
-        )
+        said = deed.number, deed.code, deed.sqlstate, deed.remark
+        return encode(Denied(head, self._client, deed.plan, self._database, *said))
 
-    def _line(self, plan: Plan) -> Line:
-        known = self._lines.get(id(plan))
+    def _line(self, plan: Plan, *, keyed: bool) -> Line:
+        known = self._lines.get((id(plan), keyed))
         if known is None:
             if len(self._lines) >= PLANS_KEPT:
                 self._lines.clear()
             # The plan is kept beside, so that nothing else can have its identity.
-            known = self._lines[id(plan)] = plan, self._shapes.find(plan).line(self._session)
+            line = self._shapes.find(plan, keyed=keyed).line(self._session)
+            known = self._lines[id(plan), keyed] = plan, line
         return known[1]

@@ -6,10 +6,12 @@ Made by the shell from catalog, configuration and keysets; each session looks at
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from strongroom.audit.records.keyed import KeyedColumn
 from strongroom.protect.plan import ColumnCodec
 from strongroom.protect.scheme import Scheme, split_column
 from strongroom.protect.tenants import TenantCodecs
 from strongroom.session.analyses import Analyses
+from strongroom.session.hashing import Hashed, Names, hashed_in
 from strongroom.sql.schema import LOOKED_UP_BY, SESSION, ColumnId, Protection, Schema
 from strongroom.wire.postgres import types
 
@@ -38,6 +40,10 @@ class Snapshot:
     logins: frozenset[str] = frozenset()
     makes_tenants: bool = False
     """Whether keys are made for a tenant when something is first written for it."""
+    keyed: Mapping[Names, KeyedColumn] = field(default_factory=dict, repr=False)
+    """Columns of whose values records have keyed hashes, as configured."""
+    hashed: Mapping[ColumnId, Hashed] = field(default_factory=dict, repr=False)
+    """Where the catalog has them."""
     analyses: Analyses = field(default_factory=Analyses, repr=False)
 
     def with_schema(self, schema: Schema) -> "Snapshot":
@@ -47,12 +53,14 @@ class Snapshot:
         holding = self.sealed | {
             name for name, place in places.items() if column_type(schema, place) == types.BYTEA
         }
+        protections = {
+            place: self._protection(there, name) for name, place in places.items() if name in holding
+        }
         return replace(
             self,
             schema=schema,
-            protections={
-                place: self._protection(there, name) for name, place in places.items() if name in holding
-            },
+            protections=protections,
+            hashed=hashed_in(schema, protections, self.keyed),
             outdated=frozenset(
                 place
                 for name, place in places.items()

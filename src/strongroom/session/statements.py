@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from strongroom.audit.records.statements import Keyed
 from strongroom.protect.batch import RowPlan
 from strongroom.protect.copy.stream import CopyOpener
 from strongroom.session.recorded import Recorded
@@ -64,6 +65,7 @@ class Run:
     standing: object = None  # of the policy when it was bound
     recorded: tuple[Recorded, ...] = ()  # what its records say, where statements are recorded
     intended: deque[int] | None = None  # numbers of its statements that were begun and have no end
+    keyed: tuple[tuple[Keyed, ...] | None, ...] = ()  # and their keyed hashes, of each statement
     begun: float = 0.0  # the moment at which the current statement was sent
     limit: int = 0  # rows that Execute asked for; 0: all
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended

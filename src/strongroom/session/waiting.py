@@ -8,6 +8,7 @@ sees it. A long text waits for its analysis elsewhere, and for its turns (`analy
 `pipelined` and `guarded` add the client's messages; pure.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from strongroom.errors import StrongroomError, TenantUnknown
@@ -38,6 +39,16 @@ class WaitingRelay(OpeningRelay):
         """Statements go upstream to be carried out, unless upstream will skip them."""
         if self.recording is not None and not self._replies.skipping:
             self.recording.begun(run, self._guard.standing, limit)
+
+    def _note_values(self, run: Run, body: bytes | None = None) -> None:
+        """Hash what its statements hold against keyed columns; ``body`` is that of the Bind."""
+        if self.recording is None or not any(one.keyed for one in run.statements):
+            return
+        bind = None
+        if body is not None:
+            with contextlib.suppress(StrongroomError):  # upstream refuses it
+                bind = m.Bind.parse(body)
+        run.keyed = tuple(self._guard.hashes(one, bind) for one in run.statements)
 
     def _note_refused(self, text: str, declared: Sequence[int], error: StrongroomError) -> None:
         """A text was refused, with whatever it holds."""

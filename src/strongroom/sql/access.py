@@ -27,6 +27,10 @@ class Access:
     column: str = ""
 
 
+EVERY = "\0*"
+"""In the place of a column: each that there is. No name has such a character."""
+
+
 @dataclass(slots=True)
 class Uses:
     """What one analysis has found so far."""
@@ -76,7 +80,7 @@ def unseen(actions: Iterable[Action], named: Iterable[int], schema: Schema) -> f
     accesses: set[Access] = set()
     for relation in (schema.relations[oid] for oid in named):
         accesses.update(Access(action, relation.schema, relation.name) for action in actions)
-        for one in _with_depended(schema, relation):
+        for one in depended(schema, relation):
             accesses.update(
                 Access(action, one.schema, one.name, column.name)
                 for column in one.columns
@@ -95,7 +99,7 @@ def named(schema: Schema, column: ColumnId) -> tuple[str, str, str]:
     return relation.schema, relation.name, next(c.name for c in relation.columns if c.attnum == column[1])
 
 
-def _with_depended(schema: Schema, relation: Relation) -> list[Relation]:
+def depended(schema: Schema, relation: Relation) -> list[Relation]:
     """A relation and all that it depends on, views through views."""
     found = [relation]
     for one in found:

@@ -12,6 +12,7 @@ from strongroom.policy.model import Action
 from strongroom.sql.access import columns_of
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition, expression
+from strongroom.sql.keyed import stores
 from strongroom.sql.listed import learn_listed
 from strongroom.sql.meeting import assign, compare, plain, protection_of, settled
 from strongroom.sql.narrowing import marked, narrows
@@ -262,7 +263,7 @@ def _store(
 def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row | None) -> None:
     """A value meets its column, in a row of which is found out to which tenant it belongs."""
     run.uses.reveal(value)
-    _written(run, relation, column)
+    stores(run, _written(run, relation, column), value)
     protection = _protection(run, relation, column)
     qualified = f"{relation.schema}.{relation.name}.{column.name}"
     if protection is not None and relation.kind != "v":
@@ -276,13 +277,14 @@ def _assign(run: Run, relation: Relation, column: Column, value: Value, row: Row
     assign(value, protection, column, qualified)
 
 
-def _written(run: Run, relation: Relation, column: Column) -> None:
-    """A column is written; through a view, that of its table."""
+def _written(run: Run, relation: Relation, column: Column) -> set[ColumnId]:
+    """A column is written; through a view, that of its table. Returns both."""
     found = {(relation.oid, column.attnum)}
     if relation.kind == "v":
         for one in relation_columns(run, relation):
             found |= columns_of(one.value) if one.name == column.name else frozenset()
     run.uses.written |= found
+    return found
 
 
 def _spell_columns(run: Run, body: Node, columns: tuple[Column, ...]) -> None:

@@ -4,6 +4,7 @@ from strongroom.errors import ConstructRefused, TenantUnclear
 from strongroom.policy.model import Action
 from strongroom.sql.caution import check_triggers
 from strongroom.sql.expressions import condition
+from strongroom.sql.keyed import streams
 from strongroom.sql.parse import Node, strings
 from strongroom.sql.run import Run, only
 from strongroom.sql.schema import Column, Relation, Row
@@ -83,7 +84,9 @@ def _table_columns(run: Run, body: Node) -> tuple[CopyColumn, ...]:
     streamed.update((relation.oid, column.attnum) for column in columns)
     run.uses.on(Action.INSERT if body.get("is_from") else Action.SELECT, relation)
     run.uses.on(Action.COPY, relation)
-    if not body.get("is_from"):
+    if body.get("is_from"):
+        streams(run, ((relation.oid, column.attnum) for column in columns))
+    else:
         return tuple(_copied(run, relation, column, None) for column in columns)
     check_naming(run, relation)
     tenant = _tenant(row_of(run, relation), columns)

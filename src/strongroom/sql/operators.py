@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from strongroom.errors import ComparisonRefused
 from strongroom.sql.expressions import condition, expression, is_bare, is_of_leaves, other_text, treats
+from strongroom.sql.keyed import holds
 from strongroom.sql.meeting import (
     common,
     compare,
@@ -36,6 +37,8 @@ _COMPARING = {
     "AEXPR_NULLIF",
 }
 
+_EACH = frozenset({"AEXPR_OP_ANY", "AEXPR_OP_ALL"})
+
 
 @treats("A_Expr")
 def _operator(run: Run, scope: Scope, body: Node) -> Value:
@@ -48,12 +51,14 @@ def _operator(run: Run, scope: Scope, body: Node) -> Value:
     right = _operand(run, scope, body["rexpr"])
     if kind not in _COMPARING or name[-1] not in EQUALITY or "lexpr" not in body:
         return _other_operator(left, right, name, kind)
+    if name[-1] == "=" and kind != "AEXPR_DISTINCT":
+        holds(run, left, right, each=kind in _EACH)
     what = f"the operator {name[-1]}"
     if left.touches() or right.touches():
         check_equality(run, name)
         if kind == "AEXPR_NULLIF" and left.null:
             raise ComparisonRefused("NULLIF of NULL and a protected value has no type", hint="write NULL")
-    if kind in {"AEXPR_OP_ANY", "AEXPR_OP_ALL"}:
+    if kind in _EACH:
         _compare_any(left, right, what)
         return Value(type_oid=16)
     if _is_open_pair(run, body, left, right):
@@ -163,6 +168,8 @@ def _in(run: Run, scope: Scope, body: Node, name: tuple[str, ...]) -> Value:
         for value in (left, *right):
             of_type(value.open, type_oid)
     for value in right:
+        if name[-1] == "=":
+            holds(run, left, value)
         compare(left, value, "IN")
     return Value(type_oid=16)
 
@@ -224,6 +231,7 @@ def _case(run: Run, scope: Scope, body: Node) -> Value:
             tested = expression(run, scope, when["expr"])
             if subject.touches() or tested.touches():
                 check_equality(run, ("=",))
+            holds(run, subject, tested)
             compare(subject, tested, "CASE")
         results.append(expression(run, scope, when["result"]))
     # transformCaseExpr: the default comes first in choosing the type.

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from strongroom.errors import ConstructRefused, Denied
 from strongroom.policy.model import Action
-from strongroom.sql.access import Access, named, unseen
+from strongroom.sql.access import Access, depended, named, unseen
 from strongroom.sql.caution import calls
 from strongroom.sql.defining import defined
 from strongroom.sql.describing import describes
+from strongroom.sql.keyed import keyed_of, unknown
 from strongroom.sql.parse import unpack
 from strongroom.sql.placing import placed
-from strongroom.sql.statement import Resolved
+from strongroom.sql.statement import KeyedValue, Resolved
 from strongroom.sql.task import Task
 from strongroom.sql.utility import understand
 
@@ -38,21 +39,38 @@ LASTING = Access(Action.CALL, "pg_catalog", "pg_prepared_xact")
 def policed(task: Task) -> Resolved:
     """The record of any one statement, with its accesses."""
     try:
-        resolved = understand(task)
+        return followed(task)
     except Denied:
         if task.found.near:
             raise
-        unfollowed = replace(task, context=replace(task.context, policed=False))
-        accesses, kept = _unfollowed(task), _kept(task)
-        resolved = understand(unfollowed)
-        if kept is not None:
-            accesses |= kept
-            resolved = replace(resolved, context_free=False)
-        if resolved.defines is not None:
-            resolved = replace(resolved, defines=replace(resolved.defines, accesses=accesses))
-    else:
-        asked = task.tag in _QUERIES | _HOLD_QUERIES and "intoClause" not in task.body
-        accesses = frozenset() if asked else _of_utility(task)
+    unfollowed = replace(task, context=replace(task.context, policed=False))
+    accesses, kept = _unfollowed(task), _kept(task)
+    resolved = understand(unfollowed)
+    if kept is not None:
+        accesses |= kept
+        resolved = replace(resolved, context_free=False)
+    values = not_known(task)
+    resolved = replace(resolved, keyed=values)
+    if resolved.defines is not None:
+        resolved = replace(resolved, defines=replace(resolved.defines, accesses=accesses, keyed=values))
+    return _described(resolved, accesses)
+
+
+def followed(task: Task) -> Resolved:
+    """The same; raises ``Denied`` where the statement cannot be followed."""
+    resolved = understand(task)
+    asked = task.tag in _QUERIES | _HOLD_QUERIES and "intoClause" not in task.body
+    return _described(resolved, frozenset() if asked else _of_utility(task))
+
+
+def not_known(task: Task) -> tuple[KeyedValue, ...]:
+    """What a statement that is not followed may hold against the keyed columns of what it names."""
+    schema = task.ground.schema
+    relations = [one for oid in task.found.relations for one in depended(schema, schema.relations[oid])]
+    return unknown(keyed_of(relations, task.context.keyed))
+
+
+def _described(resolved: Resolved, accesses: frozenset[Access]) -> Resolved:
     if resolved.defines is not None:
         resolved = replace(resolved, defines=_without_descriptions(resolved.defines))
     return _without_descriptions(replace(resolved, accesses=resolved.accesses | accesses))

@@ -5,10 +5,12 @@ What a name means is in `Context.prepared` and `Context.cursors`, which the sess
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from strongroom.errors import (
     ArgumentCount,
     ConstructRefused,
+    Denied,
     TenantUnclear,
     UndefinedCursor,
     UndefinedStatement,
@@ -16,12 +18,13 @@ from strongroom.errors import (
 )
 from strongroom.sql.access import Access
 from strongroom.sql.expressions import expression
+from strongroom.sql.keyed import executed, values
 from strongroom.sql.meeting import plain, seal
 from strongroom.sql.parse import Node
 from strongroom.sql.rewrite import literal_hole, parameters
 from strongroom.sql.run import Run
 from strongroom.sql.scope import Scope
-from strongroom.sql.statement import Barrier, Kind, Parameter, Resolved
+from strongroom.sql.statement import Barrier, KeyedValue, Kind, Parameter, Resolved
 from strongroom.sql.task import Task, outputs, query
 from strongroom.sql.typenames import NAMES, type_oid
 from strongroom.sql.value import NO_TYPE, Literal, Value
@@ -52,6 +55,7 @@ def prepare(task: Task) -> Resolved:
         touches=frozenset(run.touches),
         relations=frozenset(run.relations),
         barriers=task.found.barriers,
+        keyed=values(run),
     )
     return task.resolved(
         run, Kind.PREPARE, Barrier.PREPARED, sent=(), name=name, defines=defines, text=task.text
@@ -115,9 +119,22 @@ def execute(task: Task) -> Resolved:
         inner.barriers,
         outputs=inner.outputs,
         accesses=inner.accesses,
+        keyed=held(task, task.body, inner),
         name=task.body["name"],
         context_free=False,
     )
+
+
+def held(task: Task, body: Node, inner: Resolved) -> tuple[KeyedValue, ...]:
+    """What an EXECUTE holds against keyed columns, by what it executes."""
+    given = body.get("params", []) if inner.keyed else []
+    return executed(inner.keyed, [_given(task, node) for node in given])
+
+
+def _given(task: Task, node: Node) -> Value | None:
+    with suppress(Denied):
+        return expression(task.run(), Scope(), node)
+    return None
 
 
 def arguments(run: Run, task: Task, body: Node) -> Resolved | None:
@@ -217,6 +234,7 @@ def declare(task: Task) -> Resolved:
         outputs=given,
         accesses=task.accesses(run),
         touches=frozenset(run.touches),
+        keyed=values(run),
     )
     return task.resolved(run, Kind.DECLARE, Barrier.CURSORS, name=name, defines=defines)
 
@@ -233,7 +251,13 @@ def fetch(task: Task) -> Resolved:
     accesses = frozenset[Access]() if made is None else made.accesses
     touched = found is not None
     return task.untouched(
-        Kind.FETCH, name=name, outputs=found, accesses=accesses, touched=touched, context_free=False
+        Kind.FETCH,
+        name=name,
+        outputs=found,
+        accesses=accesses,
+        touched=touched,
+        context_free=False,
+        keyed=() if made is None else executed(made.keyed, []),
     )
 
 

@@ -13,6 +13,7 @@ from strongroom.policy.model import Action
 from strongroom.sql.access import columns_of
 from strongroom.sql.expressions import condition, expression, treats
 from strongroom.sql.functions import order, window
+from strongroom.sql.keyed import holds
 from strongroom.sql.meeting import common, compare, distinct, linked, of_type, plain, settled, typed
 from strongroom.sql.names import output_name
 from strongroom.sql.operators import check_equality
@@ -380,6 +381,8 @@ def _compare_rows(run: Run, scope: Scope, body: Node, columns: list[Named]) -> N
         return
     if left.touches() or right.touches():
         check_equality(run, operator)
+    if operator[-1] == "=":
+        holds(run, left, right)
     compare(left, right, what)
 
 

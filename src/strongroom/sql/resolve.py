@@ -16,6 +16,7 @@ from strongroom.sql.belongings import check_belongings
 from strongroom.sql.caution import Survey, survey, text_is_harmless
 from strongroom.sql.ground import Ground, ground_of
 from strongroom.sql.normalized import normalized_of, unread
+from strongroom.sql.noticing import ANYTHING, noticed, noticed_behind
 from strongroom.sql.parse import Parsed, Statement, parse
 from strongroom.sql.policed import policed
 from strongroom.sql.rewrite import joined
@@ -88,7 +89,7 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
         task = Task(parsed, item.tag, item.body, item.start, item.end, declared, ground, context, found)
         resolved = policed(task) if context.policed else understand(task)
         if context.recorded:
-            resolved = replace(resolved, normalized=normalized_of(parsed, item))
+            resolved = _recorded(task, replace(resolved, normalized=normalized_of(parsed, item)), barriers)
         statements.append(resolved)
         barriers |= resolved.barriers
         if item is not parsed.statements[-1]:
@@ -96,10 +97,18 @@ def _analyse(text: str, declared: Sequence[int], context: Context) -> Analysis:
     return Analysis(tuple(statements), _whole(parsed, statements))
 
 
+def _recorded(task: Task, resolved: Resolved, before: Barrier) -> Resolved:
+    """With what a record says of it besides; where a policy asks, that is known."""
+    if task.context.policed:
+        return resolved
+    return noticed_behind(task, resolved) if before & _RENAMES else noticed(task, resolved)
+
+
 def _not_parsed(text: str, context: Context) -> Analysis:
     """SQL that is newer than the parser, or wrong: it names nothing near, so PostgreSQL may say."""
     shape = unread(text) if context.recorded else None
-    resolved = Resolved(Kind.OTHER, (text,), barriers=~Barrier.NONE, normalized=shape)
+    noticed = ANYTHING if context.recorded else None
+    resolved = Resolved(Kind.OTHER, (text,), barriers=~Barrier.NONE, normalized=shape, noticed=noticed)
     return Analysis((resolved,), (text,))
 
 

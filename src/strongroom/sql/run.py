@@ -29,6 +29,16 @@ class Edit:
     pieces: tuple[Piece, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something open meets a keyed column (`keyed.py`); None: something that is not known here."""
+
+    column: ColumnId
+    node: Open | None
+    is_array: bool = False
+    is_stored: bool = False
+
+
 @dataclass(slots=True)
 class Run:
     """The state of one analysis."""
@@ -49,6 +59,7 @@ class Run:
     moves: list[tuple[Row | None, Row | None, str]] = field(default_factory=list)  # of tenants' values
     views: dict[int, list[Named]] = field(default_factory=dict)
     uses: Uses = field(default_factory=Uses)
+    held: dict[tuple[ColumnId, object, bool], Held] = field(default_factory=dict)
     top: int = 0  # the highest parameter used
     _by_place: dict[int, Literal | ParameterUse] = field(default_factory=dict)
     _by_number: dict[int, list[ParameterUse]] = field(default_factory=dict)

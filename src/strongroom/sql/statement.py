@@ -149,6 +149,29 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedValue:
+    """One value, or an array of them, that meets a keyed column (`keyed.py`)."""
+
+    column: ColumnId
+    client: int = 0  # the client's parameter, 1-based; 0: none
+    literal: str = field(default="", repr=False)  # as PostgreSQL's lexer reads it; never logged
+    type_oid: int = 0  # of the value, or of the array, where it stands; 0: the column's
+    is_array: bool = False
+    is_stored: bool = False  # it is written to the column, and not compared with it
+    cut: int = 0  # characters that casts to varchar(n) leave of it; 0: all
+    instead: str = ""  # said in place of a hash (`keyed.MORE`, `keyed.UNKNOWN`)
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a statement does, for its record alone: no policy asks, and nothing is refused for it."""
+
+    accesses: frozenset[Access]
+    shown: frozenset[ColumnId] = frozenset()  # columns that are output as they stand
+    relations: frozenset[int] = frozenset()  # every relation named, those of views, too
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """One statement, understood."""
 
@@ -172,6 +195,9 @@ class Resolved:
     metered: int | None = None  # values that each of its rows reveals, where rows are counted against limits
     hushed: bool = False  # it filters by what its client may not see: errors say nothing of values
     normalized: Normalized | None = None  # for its record, where there is one
+    # Both are no part of what it means: a statement that was prepared stays the same with others.
+    noticed: Noticed | None = field(default=None, compare=False)  # for its record, where no policy asks
+    keyed: tuple[KeyedValue, ...] = field(default=(), compare=False)  # for its record
     context_free: bool = True  # Context.prepared and Context.cursors were not asked
 
     @property
@@ -219,3 +245,4 @@ class Context:
     logins: frozenset[str] = frozenset()  # roles by which the gateway logs in
     recorded: bool = False  # statements are recorded, without their values
     policed: bool = False  # every statement is followed, so that a policy can be asked about it
+    keyed: frozenset[ColumnId] = frozenset()  # columns of whose values records have keyed hashes

@@ -12,13 +12,14 @@ from strongroom.sql.access import Access, made
 from strongroom.sql.caution import Survey, calls
 from strongroom.sql.ground import Ground
 from strongroom.sql.guards import guard_look_ups
+from strongroom.sql.keyed import values
 from strongroom.sql.meeting import plain, settled
 from strongroom.sql.parse import Node, Parsed, unpack
 from strongroom.sql.queries import QUERIES
 from strongroom.sql.rewrite import parameters, pieces, settle
 from strongroom.sql.run import Run
 from strongroom.sql.scope import Named
-from strongroom.sql.statement import Barrier, Context, Kind, Output, Parameter, Resolved
+from strongroom.sql.statement import Barrier, Context, KeyedValue, Kind, Output, Parameter, Resolved
 from strongroom.sql.tenants import bare
 from strongroom.sql.typenames import ARRAYS, TEXTUAL
 
@@ -76,6 +77,7 @@ class Task:
         *,
         sent: tuple[Parameter, ...] | None = None,
         accesses: frozenset[Access] = frozenset(),
+        keyed: tuple[KeyedValue, ...] = (),
         **more: Any,
     ) -> Resolved:
         """The record of a statement that was resolved, with what changed in its text."""
@@ -93,6 +95,7 @@ class Task:
             unknown=frozenset(self.found.unknown),
             barriers=barriers | self.found.barriers,
             accesses=self.accesses(run) | accesses,
+            keyed=() if kind is Kind.PREPARE else (*values(run), *keyed),
             **more,
         )
 

@@ -15,7 +15,7 @@ from strongroom.sql.caution import text_is_harmless
 from strongroom.sql.copying import copy
 from strongroom.sql.definitions import DEFINITIONS, create_table_as
 from strongroom.sql.parse import unpack
-from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, prepare
+from strongroom.sql.prepared import arguments, close, deallocate, declare, execute, fetch, held, prepare
 from strongroom.sql.queries import QUERIES
 from strongroom.sql.settings import assumed, says_tenant, set_statement
 from strongroom.sql.statement import Barrier, Kind, Resolved
@@ -114,7 +114,14 @@ def explain(task: Task) -> Resolved:
                 barriers, accesses = inner.barriers, inner.accesses
             return task.untouched(Kind.EXPLAIN, barriers, accesses=accesses, context_free=False)
         run.uses.filtered |= {one.column for one in inner.outputs or () if one.column is not None}
-        return task.resolved(run, Kind.EXPLAIN, inner.barriers, accesses=inner.accesses, context_free=False)
+        return task.resolved(
+            run,
+            Kind.EXPLAIN,
+            inner.barriers,
+            accesses=inner.accesses,
+            keyed=held(task, body, inner),
+            context_free=False,
+        )
     if not task.near:
         made = tag == "CreateTableAsStmt"  # EXPLAIN ANALYZE makes it
         return task.untouched(Kind.EXPLAIN, Barrier.CATALOG if made else Barrier.NONE)

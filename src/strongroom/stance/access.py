@@ -6,6 +6,7 @@ change of them does is not to be told from their text: any is taken to weaken. C
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from strongroom.stance.orders import UNKNOWN
 from strongroom.stance.rules import wider
 from strongroom.stance.when import When, implied, when_of
 
-__all__ = ["UNENFORCED", "weaker", "written"]
+__all__ = ["UNENFORCED", "digest", "weaker", "written"]
 
 UNENFORCED: Section = {"enforced": False}
 """A configuration that says nothing of who may do what: accounts may do everything."""
@@ -53,6 +54,11 @@ def written(policy: Policy) -> Section:
             for file in policy.files
         ),
     }
+
+
+def digest(section: Section) -> str:
+    """The SHA-256 by which records name the policy of a section, in hexadecimal."""
+    return hashlib.sha256(json.dumps(section, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _borrowers(policy: Policy) -> dict[str, Section]:

@@ -39,6 +39,11 @@ def no_less(before: Any, after: Any) -> bool:
     return bool(after >= before)
 
 
+def all_of(before: Any, after: Any) -> bool:
+    """What goes from the list protects less."""
+    return set(before) <= set(after)
+
+
 def within(before: Any, after: Any) -> bool:
     """What comes on the list protects less."""
     return set(after) <= set(before)

@@ -14,6 +14,7 @@ from strongroom.stance.model import Section, Stance, Weakening
 from strongroom.stance.orders import (
     UNKNOWN,
     Fields,
+    all_of,
     compared,
     elsewhere,
     no_less,
@@ -194,6 +195,7 @@ AUDIT: Fields = {
     "durability": (ranked("batch", "sync"), "statements run before they are recorded"),
     "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
     "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
+    "keyed_hashes": (all_of, "who asked for a value of a column cannot be told any more"),
     "to": (elsewhere, "where the log goes is written down no more"),
 }
 

@@ -55,3 +55,22 @@ def test_a_name_or_its_end(asked: str, found: bool) -> None:
 def test_what_is_written_is_taken_apart(names: list[str]) -> None:
     """Dots and quotes in names as well."""
     assert parts(qualified(*names)) == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "found"),
+    [
+        ("public.customers.*", "customers.iban", True),
+        ("public.customers.*", "public.customers.iban", True),
+        ("public.customers.*", "other.customers.iban", False),
+        ("public.customers.*", "orders.iban", False),
+        ("public.customers.*", "iban", True),
+        ("nowhere.*", "public.nowhere.iban", True),
+        ("*", "public.customers.iban", True),
+        ('public.customers."*"', "customers.iban", False),
+        ("*", "", False),
+    ],
+)
+def test_every_column_is_any(name: str, asked: str, found: bool) -> None:
+    """What may have been the one that is asked for is found; a column may have a star for its name."""
+    assert means(parts(asked), name) is found

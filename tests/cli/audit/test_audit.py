@@ -172,3 +172,20 @@ def test_wrong_use(house: House) -> None:
     del found["audit"]
     house.file.write_text(yaml.safe_dump(found))
     assert "audit-log-missing" in house("verify", status=2).stderr
+
+
+def test_secrets_behind_keyed_hashes(house: House) -> None:
+    """They are listed without what they are, and a copy of one is written for its owner alone."""
+    copy = house.folder / "hashes.secret"
+    assert json.loads(house("hash-secrets", "--json").stdout) == []
+    assert "there is no such secret" in house("export-hash-secret", str(copy), status=2).stderr
+    assert json.loads(house("rotate-hash-secret", "--json").stdout)["number"] == 1
+    made = json.loads(house("rotate-hash-secret", "--forget-former", "--json").stdout)
+    assert (made["number"], made["forgotten"]) == (2, 1)
+    listed = house("hash-secrets", "--json").stdout
+    assert [one["number"] for one in json.loads(listed)] == [2]
+    house("export-hash-secret", str(copy))
+    assert (len(copy.read_bytes()), copy.stat().st_mode & 0o777) == (32, 0o600)
+    assert copy.read_bytes().hex() not in listed
+    assert "File exists" in house("export-hash-secret", str(copy), status=2).stderr
+    assert "there is no such secret" in house("export-hash-secret", "other", "--number", "1", status=2).stderr

@@ -178,7 +178,8 @@ def test_who_asked_for_a_row(house: House) -> None:
     file = house.folder / "secret"
     file.write_bytes(bytes(range(32)))
     words = ["who-saw", "--table", "customers", "--key", "4711"]
-    assert "goes with" in house(*words, status=2).stderr
+    assert "goes with --table" in house("who-saw", "--key", "4711", status=2).stderr
+    assert "no secret behind" in house(*words, status=2).stderr
     assert "is not known" in house(*words, "--secret", str(file), status=2).stderr
     hashed = KeyedColumn(file.read_bytes(), "shop", "public", "customers", "id").of((4711).to_bytes(8))
     house.write(permitted(6, ANNA, keyed=(hashed,)), permitted(7))

@@ -18,10 +18,13 @@ from strongroom.audit.records.naming import qualified
 from strongroom.audit.records.statements import Keyed
 from strongroom.errors import Bug, IllegalTransition
 from strongroom.protect.envelope import length_prefixed
+from strongroom.wire.postgres import types
 
 KEY_OCTETS = 32
 HASH_OCTETS = 16
 """Of 32: two values of the same hash are not to be found by accident (RFC 2104, section 5, allows half)."""
+TYPES = frozenset({types.INT2, types.INT4, types.INT8, types.TEXT, types.VARCHAR, types.UUID, types.DATE})
+"""Of columns that can have hashes: canonical forms that hang on no modifier, which who asks may not know."""
 _LABEL = "strongroom.audit.keyed.v1"
 
 

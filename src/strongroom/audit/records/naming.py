@@ -8,6 +8,8 @@ import re
 from string import ascii_lowercase, ascii_uppercase
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+EVERY = "*"
+"""Where a column's name would stand: any of them; a column of this name has double quotes."""
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 _FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)  # scansup.c: in UTF-8 ASCII alone is folded
 
@@ -26,5 +28,14 @@ def parts(name: str) -> tuple[str, ...]:
 
 
 def means(asked: tuple[str, ...], name: str) -> bool:
-    """Whether a recorded name is what was asked for: the same, or the end of it, as without the schema."""
-    return bool(asked) and parts(name)[-len(asked) :] == asked
+    """Whether a recorded name is what was asked for: the same, or the end of it, as without the schema.
+
+    ``public.customers.*`` is each column of the table, and ``*`` each that there is.
+    """
+    if not asked:
+        return False
+    if name == EVERY or name.endswith(f".{EVERY}"):
+        own, table = parts(name)[:-1], asked[:-1]
+        length = min(len(own), len(table))
+        return not length or own[-length:] == table[-length:]
+    return parts(name)[-len(asked) :] == asked

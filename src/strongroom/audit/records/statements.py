@@ -33,12 +33,20 @@ class Masked:
     """As the policy writes it."""
 
 
+MORE = "more"
+"""In place of a hash: there were more values than a record has hashes, or they came in a stream."""
+
+UNKNOWN = "unknown"
+"""In place of a hash: a value that the gateway does not know, since the database computes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """A keyed hash of a parameter that was held against a column, or written to it (`keyed.py`)."""
 
     column: str = at("column")
     hash: str = at("hash")
+    """In hexadecimal; or `MORE` or `UNKNOWN`."""
 
 
 @dataclass(frozen=True, slots=True)

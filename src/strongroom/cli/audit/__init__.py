@@ -4,10 +4,13 @@ from strongroom.cli.lazily import group
 
 COMMANDS = {
     "consistency": "strongroom.cli.audit.prove:consistency",
+    "export-hash-secret": "strongroom.cli.audit.hash_secrets:export_hash_secret",
+    "hash-secrets": "strongroom.cli.audit.hash_secrets:hash_secrets",
     "index": "strongroom.cli.audit.search:index",
     "keys": "strongroom.cli.audit.keys:keys",
     "prove": "strongroom.cli.audit.prove:prove",
     "report": "strongroom.cli.audit.report:report",
+    "rotate-hash-secret": "strongroom.cli.audit.hash_secrets:rotate_hash_secret",
     "rotate-key": "strongroom.cli.audit.keys:rotate_key",
     "schema": "strongroom.cli.audit.schema:schema",
     "search": "strongroom.cli.audit.search:search",

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from strongroom.audit.asking import about, hashed_columns
+from strongroom.audit.asking import about, hashed_columns, perhaps_about
 from strongroom.audit.criteria import Criteria
+from strongroom.audit.hash_secrets import HashSecrets
 from strongroom.audit.index import Index
 from strongroom.audit.records.keyed import KEY_OCTETS
 from strongroom.audit.search import Search, Seen, Sight
 from strongroom.audit.search import who_saw as sights
 from strongroom.audit.words import time_words
-from strongroom.cli.audit.given import LogOption
+from strongroom.cli.audit.given import LogOption, configured
 from strongroom.cli.audit.looking import (
     Column,
     Database,
@@ -24,11 +25,13 @@ from strongroom.cli.audit.looking import (
     followed,
     log_folder,
     moment,
+    note,
     say_unreadable,
 )
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
-from strongroom.config import DEFAULT_FILE
+from strongroom.config import DEFAULT_FILE, load
+from strongroom.state import look_at_state
 
 _COLUMNS = [
     "who",
@@ -55,7 +58,10 @@ def who_saw(
     secret: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="The secret of the keyed hashes in the records."
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A secret behind the keyed hashes; else those of the state.",
         ),
     ] = None,
     person: Person = None,
@@ -75,10 +81,11 @@ def who_saw(
     Rows are those of the statements that showed it; values count all columns that came with it. Statements of
     which nobody knows what came, as when a session broke off, are counted under `unknown`.
 
-    With --table, --key and --secret only statements about this row, as far as records have keyed hashes.
+    With --table and --key only statements that named this value of a column of the table that is configured
+    for keyed hashes.
 
     Examples: strongroom audit who-saw --column customers.iban --since 30d · strongroom audit who-saw
-    --table customers --key 4711 --secret audit-hashes.secret
+    --table customers --key 4711
     """
     criteria = Criteria(
         person=person,
@@ -90,35 +97,54 @@ def who_saw(
         since=moment(since),
         until=moment(until),
     )
-    octets = _secret(table, key, secret)
+    known = _secrets(table, key, secret, config)
     contents = log_folder(config, log, log_key)
     with followed(contents, index) as opened:
         search = Search(opened, contents)
-        asked = None if key is None else _about(opened, table or "", key, octets)
+        columns = [] if key is None else _columns(opened, table or "")
+        asked = None if key is None else about(opened, columns, key, known)
         among = search.find(criteria) if asked is None else search.among(asked, criteria)
         found = sights(search, among, criteria)
         print_table(_COLUMNS, [_row(*one) for one in found.items()], as_json=json)
+        others = [one for one in perhaps_about(opened, columns) if one not in set(asked or ())]
+        uncertain = len(list(search.among(others, criteria)))
+        if uncertain:
+            note(f"{uncertain} more statements were about values of which the records have no hashes")
         say_unreadable(opened)
 
 
-def _secret(table: str | None, key: str | None, file: Path | None) -> bytes:
+def _secrets(table: str | None, key: str | None, file: Path | None, config: Path) -> list[bytes]:
     """Without a value nothing is asked; with one, all that it takes."""
     if key is None:
-        return b""
-    if table is None or file is None:
-        raise typer.BadParameter("--key goes with --table and --secret")
+        return []
+    if table is None:
+        raise typer.BadParameter("--key goes with --table")
+    if file is None:
+        return _of_state(config)
     octets = file.read_bytes()
     if len(octets) < KEY_OCTETS:
         raise typer.BadParameter(f"--secret has fewer than {KEY_OCTETS} octets")
-    return octets
+    return [octets]
 
 
-def _about(index: Index, table: str, key: str, secret: bytes) -> list[int]:
+def _of_state(config: Path) -> list[bytes]:
+    settings = load(config)
+    state = look_at_state(settings.state)
+    try:
+        found = HashSecrets(state.engine, configured(settings).origin).all()
+    finally:
+        state.close()
+    if not found:
+        raise typer.BadParameter("there is no secret behind keyed hashes: no column has been configured")
+    return [one.octets for one in found]
+
+
+def _columns(index: Index, table: str) -> list[str]:
     """An empty answer would read as if nobody had asked."""
     columns = hashed_columns(index, table)
     if not columns:
         raise typer.BadParameter("no record has a keyed hash of that table: who asked for a row is not known")
-    return about(index, columns, key, secret)
+    return columns
 
 
 def _row(sight: Sight, seen: Seen) -> dict[str, object]:
