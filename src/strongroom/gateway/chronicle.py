@@ -28,6 +28,7 @@ from strongroom.audit.records.sessions import (
 from strongroom.audit.records.shared import Client, Head, Holder
 from strongroom.config.audit import Audit
 from strongroom.gateway.driver import Driver
+from strongroom.gateway.meters import Draft
 from strongroom.gateway.outbox import Outbox
 from strongroom.policy.model import Subject
 from strongroom.session.login import Method
@@ -76,6 +77,7 @@ class Chronicle:
         self._chapters: dict[Driver, _Chapter] = {}
         self._sequence = 0
         self._lost: _Lost | None = None
+        self._lost_in_all = 0
 
     @property
     def is_full(self) -> bool:
@@ -85,6 +87,14 @@ class Chronicle:
     @property
     def _is_waiting(self) -> bool:
         return self._outbox.waiting_bytes > self._audit.waiting_bytes
+
+    def write(self, draft: Draft) -> None:
+        """Put into a report what waits, and what was lost."""
+        draft.put("strongroom_audit_records_total", self._outbox.numbered)
+        draft.put("strongroom_audit_records_waiting", self._outbox.waiting)
+        draft.put("strongroom_audit_waiting_bytes", self._outbox.waiting_bytes)
+        draft.put("strongroom_audit_records_lost_total", self._lost_in_all)
+        draft.put("strongroom_audit_blocked", self.is_full)
 
     # ---------------------------------------------------------------- sessions
 
@@ -167,6 +177,7 @@ class Chronicle:
         if self._audit.unwritable == "allow" and self._is_waiting:
             self._lost = self._lost or _Lost(_now())
             self._lost.count += 1
+            self._lost_in_all += 1
             return
         if self._lost is not None:
             lost, self._lost = self._lost, None

@@ -23,6 +23,7 @@ import structlog
 from strongroom.audit.records.sessions import Ending
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.meters import DatabaseMeter
 from strongroom.gateway.side import Side
 from strongroom.gateway.tasks import Tasks
 from strongroom.people.source import source_of
@@ -104,6 +105,7 @@ class Driver:
         buffer_bytes: int,
         idle_seconds: float,
         login_seconds: float,
+        meter: DatabaseMeter,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name = name
@@ -113,6 +115,10 @@ class Driver:
         self.way: Method | None = None
         """How the client proved who it is."""
         self.ending = Ending.CLIENT
+        self.meter = meter
+        self.is_open = False
+        """Whether it was ever logged in, here and upstream."""
+        self._asked = 0.0  # when something was sent upstream, of which nothing has come back yet; or 0
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -126,7 +132,7 @@ class Driver:
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
         kind = RecordedSession if rules.recorded else Session
-        self._session = kind(rules, self._entropy(), snapshot)
+        self._session = kind(rules, self._entropy(), snapshot, meter)
         self._recorded = self._session if isinstance(self._session, RecordedSession) else None
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
@@ -203,9 +209,14 @@ class Driver:
             self.dispatch(ev.ClientData(data))
         else:
             self._upstream.write(sent)
+            if not self._asked:
+                self._asked = self.meter.clock()
 
     def _upstream_data(self, data: bytes) -> None:
         self.last_heard = self._now()
+        if self._asked:
+            self.meter.upstream.note(self.meter.clock() - self._asked)
+            self._asked = 0.0
         if self._recorded is not None:
             self._recorded.at(self.last_heard)
         answer = self._session.end_round(data)
@@ -259,6 +270,8 @@ class Driver:
 
     def _send_upstream(self, effect: do.SendUpstream) -> None:
         self._upstream.write(effect.data)
+        if self.is_open and not self._asked:
+            self._asked = self.meter.clock()
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._house.tasks.start(f"{self.name} {what}", self._or_end(work))
@@ -329,6 +342,7 @@ class Driver:
 
     def _logged_in(self, _effect: do.LoggedIn) -> None:
         self._login_timer.cancel()
+        self.is_open = True
         self._house.opened(self)
 
     def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
@@ -338,7 +352,10 @@ class Driver:
         self._begin("analyse", self._analysing(effect.question))
 
     async def _analysing(self, question: Question) -> None:
-        self.dispatch(ev.Analysed(question, await self._house.analyse(question)))
+        began = self.meter.clock()
+        outcome = await self._house.analyse(question)
+        self.meter.parse.note(self.meter.clock() - began)
+        self.dispatch(ev.Analysed(question, outcome))
 
     def _make_tenant(self, effect: do.MakeTenant) -> None:
         self._begin("tenant", self._making_tenant(effect.tenant))

@@ -58,6 +58,11 @@ class Outbox:
         """How many there are: the number of the last."""
         return self._numbered
 
+    @property
+    def waiting(self) -> int:
+        """How many are not known to be on the disk."""
+        return len(self._unkept)
+
     async def kept(self, number: int) -> None:
         """Return once the record of this number is on the disk."""
         if number > self._kept:

@@ -11,6 +11,7 @@ from strongroom.errors import Bug
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.metering import Meter
 from strongroom.session.postgres import Session
 from strongroom.session.recording import Deed, Recording
 from strongroom.session.rules import Entropy, Rules
@@ -30,8 +31,14 @@ class Origin:
 class RecordedSession(Session):
     """One such session; it looks into statements, or there would be nothing to record."""
 
-    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
-        super().__init__(rules, entropy, snapshot)
+    def __init__(
+        self,
+        rules: Rules,
+        entropy: Entropy,
+        snapshot: Snapshot | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__(rules, entropy, snapshot, meter)
         if not isinstance(self._relay, GuardedRelay):
             raise Bug("statements are to be recorded, and nobody looks into them")
         self._guarded: GuardedRelay = self._relay
