@@ -63,10 +63,7 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
         line.tell("failed", code=error.code, message=error.message, hint=error.hint)
         await line.end()
         return 2
-    pace = Pace(settings.audit.batch_milliseconds / 1000)
-    # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.
-    patience = settings.limits.drain_seconds + HEAR_OUT_SECONDS
-    intake = Intake(log, pace, settled=keys.note_size, patience=patience)
+    intake = Intake(log, Pace(settings.audit.gathering_seconds), settled=keys.note_size)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
     ready = asyncio.Event()  # the supervisor awaits this word before any other
@@ -76,7 +73,7 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
         line.tell("ready", size=log.size)
         ready.set()
 
-    await intake.serve(listener, is_ready, asyncio.wait([stop]))
+    await intake.serve(listener, is_ready, _patience(stop, settings.limits.drain_seconds))
     telling.cancel()
     await asyncio.to_thread(shipping.finish)
     state.close()
@@ -99,7 +96,7 @@ async def _keep_telling(ready: asyncio.Event, line: Line, intake: Intake, shippi
 class _Contradiction:
     """Called by a sink's thread where another history was found: nothing is written any more."""
 
-    def __init__(self, stop: "asyncio.Task[None]") -> None:
+    def __init__(self, stop: "asyncio.Task[bool]") -> None:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
 
@@ -123,10 +120,21 @@ def _opened(
     return log, shipping
 
 
-async def _told_to_stop(line: Line) -> None:
+async def _told_to_stop(line: Line) -> bool:
+    """Returns when this is to end; whether the supervisor said so, and did not just die."""
     async for message in line.messages():
         if message["what"] == "stop":
-            return
+            return True
+    return False
+
+
+async def _patience(stop: "asyncio.Task[bool]", drain_seconds: float) -> float:
+    """Waits until this is to end, and returns for how long workers may be heard."""
+    await asyncio.wait([stop])
+    if stop.cancelled():
+        return 0.0  # nothing more may be written
+    # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.
+    return HEAR_OUT_SECONDS + (0.0 if stop.result() else drain_seconds)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ class Server:
         self._line = line
         self._outbox = outbox
         audit = settings.audit
-        self._chronicle = None if outbox is None or audit is None else Chronicle(outbox, audit, number)
+        self._chronicle = None
+        if outbox is not None and audit is not None:
+            self._chronicle = Chronicle(outbox, audit, number, self._room)
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -420,10 +422,12 @@ class Server:
     def record(self, driver: Driver, deed: Deed) -> None:
         """What a session did with a statement."""
         if self._chronicle is not None:
-            meter = driver.meter
-            began = meter.clock()
             self._chronicle.deed(driver, deed)
-            meter.audit.note(meter.clock() - began)
+
+    def note(self, driver: Driver) -> None:
+        """The session did something that is to be recorded soon."""
+        if self._chronicle is not None:
+            self._chronicle.note(driver)
 
     def _room(self) -> None:
         """There may be room again for what is recorded."""

@@ -27,7 +27,7 @@ from strongroom.session.guard import OutOfDate, is_of_session
 from strongroom.session.metering import Meter
 from strongroom.session.opening import Known, copy_message, near, opened_by, touched
 from strongroom.session.pipelined import PipelinedRelay
-from strongroom.session.recorded import rows_at_end, tag_at_end
+from strongroom.session.recorded import rows_at_end
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
@@ -369,19 +369,20 @@ class GuardedRelay(PipelinedRelay):
         """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
         resolved = statement.resolved
         assert resolved is not None
-        if self._guard.policing is not None and statement.outlook != self._guard.outlook:
+        standing = self._guard.standing
+        if self._guard.policing is not None and statement.outlook != self._guard.outlook_of(standing):
             raise _other_standing()
         began = self._meter.clock()
-        run, sealed = self._sealed(resolved, chunk)
+        run, sealed = self._sealed(resolved, chunk, standing)
         if resolved.touched:
             run.sealing = self._meter.clock() - began
         if self.recording is not None:
-            self.recording.begun(run, self._guard.standing)
+            self.recording.begun(run, standing)
         return run, sealed
 
-    def _sealed(self, resolved: Resolved, chunk: bytes) -> tuple[Run, bytes]:
+    def _sealed(self, resolved: Resolved, chunk: bytes, standing: object) -> tuple[Run, bytes]:
         if not resolved.touched:
-            return Run((resolved,), standing=self._guard.standing), chunk
+            return Run((resolved,), standing=standing), chunk
         known = self._sealings.get(id(resolved))
         sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
         if known is not None and sealed is not None:
@@ -422,7 +423,7 @@ class GuardedRelay(PipelinedRelay):
         if known.veiled:
             meter.veiled += 1
         if self.recording is not None:
-            self.recording.done(run, tag_at_end(chunk))
+            self.recording.answered(run, chunk)
         return answer
 
     def _learn(self, one: Round, chunk: bytes) -> Known | None:
