@@ -36,13 +36,13 @@ def status(port: int, path: str, host: str = "127.0.0.1") -> int:
 def test_health_and_readiness(health: Health, healthy: int, ready: int) -> None:
     """Alive is not ready: a gateway that drains, or whose worker still starts, takes no connections."""
     port = free_port()
-    server = serve_health(Address("127.0.0.1", port), lambda: health)
+    server = serve_health(Address("127.0.0.1", port), lambda: health, bytes)
     try:
         assert status(port, "/healthz") == healthy
         assert status(port, "/readyz") == ready
         assert status(port, "/") == 404
         with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
-            serve_health(Address("127.0.0.1", port), lambda: health)
+            serve_health(Address("127.0.0.1", port), lambda: health, bytes)
     finally:
         server.shutdown()
         server.server_close()
@@ -51,7 +51,7 @@ def test_health_and_readiness(health: Health, healthy: int, ready: int) -> None:
 def test_over_ipv6() -> None:
     """An address of IPv6 is listened on like one of IPv4."""
     port = free_port()
-    server = serve_health(Address("::1", port), lambda: WELL)
+    server = serve_health(Address("::1", port), lambda: WELL, bytes)
     try:
         assert status(port, "/readyz", "[::1]") == 200
     finally:

@@ -116,7 +116,7 @@ KEYS: dict[str, Change | str] = {
     "Settings.policies": put("policies", []),
     "Settings.limits": put("limits/idle_seconds", 60),
     "Settings.workers": AVAILABILITY,
-    "Settings.health": "says that the gateway runs, and nothing else",
+    "Settings.health": "says that the gateway runs, and how much is done there; not by whom or with what",
     "Account.databases": put("accounts/app/databases", ["shop", "other"]),
     "Account.password": lambda found: found["accounts"]["app"].pop("password"),
     "Account.certificate": put("accounts/app/certificate", "app"),

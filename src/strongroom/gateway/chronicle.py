@@ -31,9 +31,11 @@ from strongroom.audit.records.sessions import (
 from strongroom.audit.records.shared import Client, Head, Holder
 from strongroom.config.audit import Audit
 from strongroom.gateway.driver import Driver
+from strongroom.gateway.meters import Draft
 from strongroom.gateway.outbox import Outbox
 from strongroom.policy.model import Subject
 from strongroom.session.login import Method
+from strongroom.session.metering import Meter
 from strongroom.session.recording import Begun, Deed, Done
 from strongroom.session.scribe import Scribe, Shapes
 
@@ -60,6 +62,7 @@ class _Chapter:
     client: Client
     scribe: Scribe
     opened: float
+    meter: Meter
     statements: int = 0
     rows: int = 0
     values: int = 0
@@ -90,6 +93,7 @@ class Chronicle:
         self._sequence = 0
         self._lost: _Lost | None = None
         self._late = 0  # the number of the last intent that was not waited for to its end
+        self._lost_in_all = 0
 
     @property
     def is_full(self) -> bool:
@@ -103,6 +107,14 @@ class Chronicle:
     @property
     def _is_behind(self) -> bool:
         return not self._outbox.has_kept(self._late)
+
+    def write(self, draft: Draft) -> None:
+        """Put into a report what waits, and what was lost."""
+        draft.put("strongroom_audit_records_total", self._outbox.numbered)
+        draft.put("strongroom_audit_records_waiting", self._outbox.waiting)
+        draft.put("strongroom_audit_waiting_bytes", self._outbox.waiting_bytes)
+        draft.put("strongroom_audit_records_lost_total", self._lost_in_all)
+        draft.put("strongroom_audit_blocked", self.is_full)
 
     # ---------------------------------------------------------------- sessions
 
@@ -130,7 +142,7 @@ class Chronicle:
             )
         )
         scribe = Scribe(self._shapes, client, driver.database)
-        self._chapters[driver] = _Chapter(client, scribe, time.monotonic())
+        self._chapters[driver] = _Chapter(client, scribe, time.monotonic(), driver.meter)
 
     def closed(self, driver: Driver) -> None:
         """It is over, if it was open."""
@@ -183,6 +195,7 @@ class Chronicle:
     def _write(self, chapter: _Chapter | None, deeds: Sequence[Deed], ahead: float) -> None:
         if chapter is None:
             return  # it ended before it was open
+        began = chapter.meter.clock()
         for deed in deeds:
             self._sequence += 1
             octets = chapter.scribe.octets(deed, int(deed.at * 1000 + ahead), self._sequence)
@@ -194,6 +207,8 @@ class Chronicle:
                 chapter.rows += deed.rows
                 chapter.values += deed.values
             self._send(octets)
+        if deeds:
+            chapter.meter.audit.note(chapter.meter.clock() - began)
 
     async def kept(self, driver: Driver) -> None:
         """Return once the statements that a session intends may go upstream."""
@@ -227,6 +242,7 @@ class Chronicle:
         if self._audit.unwritable == "allow" and self._is_waiting:
             self._lost = self._lost or _Lost(_now())
             self._lost.count += 1
+            self._lost_in_all += 1
             return 0
         if self._lost is not None and not self._is_behind:
             lost, self._lost = self._lost, None

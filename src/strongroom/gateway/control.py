@@ -1,6 +1,7 @@
 """The line between the supervisor and a worker: one JSON object a line over a socket pair.
 
-    worker → supervisor    admit, assume, release, cancel, cancelled, catalog, due, keys, tenant, ready
+    worker → supervisor    admit, assume, release, cancel, cancelled, catalog, due, keys, metrics, tenant,
+                           ready
     supervisor → worker    keys (first of all), grants, admitted, assumed, cancel, cancelled, catalog,
                            tenants, tenant, revoked, reload, drain
 
@@ -39,6 +40,11 @@ class Line:
         """Send a message; a broken line is noticed by who reads it."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps({"what": what, **fields}).encode() + b"\n")
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all that was told is on its way: what can be said later need not wait in memory."""
+        return self._writer.transport.get_write_buffer_size() == 0
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Give what the other end sends, until it is gone."""

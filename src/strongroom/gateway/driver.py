@@ -23,6 +23,7 @@ import structlog
 from strongroom.audit.records.sessions import Ending
 from strongroom.errors import StrongroomError
 from strongroom.gateway.connector import Connector
+from strongroom.gateway.meters import DatabaseMeter
 from strongroom.gateway.side import Side
 from strongroom.gateway.tasks import Tasks
 from strongroom.people.source import source_of
@@ -111,6 +112,7 @@ class Driver:
         buffer_bytes: int,
         idle_seconds: float,
         login_seconds: float,
+        meter: DatabaseMeter,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name = name
@@ -120,6 +122,10 @@ class Driver:
         self.way: Method | None = None
         """How the client proved who it is."""
         self.ending = Ending.CLIENT
+        self.meter = meter
+        self.is_open = False
+        """Whether it was ever logged in, here and upstream."""
+        self._asked = 0.0  # when something was sent upstream, of which nothing has come back yet; or 0
         self.idle_seconds = idle_seconds
         self._process_id = secrets.randbits(31)
         self._client_key = b""
@@ -132,7 +138,7 @@ class Driver:
         self._rules = rules
         self._connector: Connector | None = None
         self._buffer_bytes = buffer_bytes
-        self._session = _kind_of(rules)(rules, self._entropy(), snapshot)
+        self._session = _kind_of(rules)(rules, self._entropy(), snapshot, meter)
         self._recorded = self._session if isinstance(self._session, RecordedSession) else None
         self._recording = None if self._recorded is None else self._recorded.recording
         self.noted = False
@@ -212,9 +218,14 @@ class Driver:
             self.dispatch(ev.ClientData(data))
         else:
             self._upstream.write(sent)
+            if not self._asked:
+                self._asked = self.meter.clock()
 
     def _upstream_data(self, data: bytes) -> None:
         self.last_heard = self._now()
+        if self._asked:
+            self.meter.upstream.note(self.meter.clock() - self._asked)
+            self._asked = 0.0
         if self._recording is not None:
             self._recording.moment = self.last_heard
         answer = self._session.end_round(data)
@@ -268,6 +279,8 @@ class Driver:
 
     def _send_upstream(self, effect: do.SendUpstream) -> None:
         self._upstream.write(effect.data)
+        if self.is_open and not self._asked:
+            self._asked = self.meter.clock()
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._house.tasks.start(f"{self.name} {what}", self._or_end(work))
@@ -341,6 +354,7 @@ class Driver:
 
     def _logged_in(self, _effect: do.LoggedIn) -> None:
         self._login_timer.cancel()
+        self.is_open = True
         self._house.opened(self)
 
     def _catalog_changed(self, _effect: do.CatalogChanged) -> None:
@@ -350,7 +364,10 @@ class Driver:
         self._begin("analyse", self._analysing(effect.question))
 
     async def _analysing(self, question: Question) -> None:
-        self.dispatch(ev.Analysed(question, await self._house.analyse(question)))
+        began = self.meter.clock()
+        outcome = await self._house.analyse(question)
+        self.meter.parse.note(self.meter.clock() - began)
+        self.dispatch(ev.Analysed(question, outcome))
 
     def _make_tenant(self, effect: do.MakeTenant) -> None:
         self._begin("tenant", self._making_tenant(effect.tenant))

@@ -1,7 +1,8 @@
-"""Health and readiness over HTTP, for orchestrators: 200 or 503, and why.
+"""Health, readiness and metrics over HTTP, for orchestrators and Prometheus.
 
 ``/healthz``: every worker is alive. ``/readyz``: every worker takes connections and the gateway is not
-draining. Answers hold states and counts, nothing else; still, bind it to loopback or a private address.
+draining. Both say 200 or 503, and why. ``/metrics``: what `metrics` counts. Answers hold states and counts,
+nothing else; still, bind it to loopback or a private address: who reads them learns how much is done here.
 
 Started by `supervisor`; requests are answered by a thread that reads one immutable snapshot.
 """
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from strongroom.config import Address
 from strongroom.gateway.listening import listen
+from strongroom.gateway.metrics import CONTENT_TYPE
 
 REQUEST_SECONDS = 5
 """How long a client of this endpoint may take for its request."""
@@ -43,10 +45,12 @@ class Health:
         return self.ready == self.workers and not self.draining
 
 
-def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPServer:
-    """Start answering on ``address``; ``look`` gives the current state and is called from other threads.
+def serve_health(
+    address: Address, look: Callable[[], Health], metrics: Callable[[], bytes]
+) -> ThreadingHTTPServer:
+    """Start answering on ``address``; ``look`` gives the current state, ``metrics`` the text of ``/metrics``.
 
-    Raises `CannotListen`.
+    Both are called from other threads. Raises `CannotListen`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -55,12 +59,18 @@ def serve_health(address: Address, look: Callable[[], Health]) -> ThreadingHTTPS
         sys_version = ""
 
         def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE, metrics())
+                return
             health = look()
             well = {"/healthz": health.is_healthy, "/readyz": health.is_ready}.get(self.path)
             status = 404 if well is None else 200 if well else 503
             body = b"" if well is None else json.dumps(asdict(health)).encode() + b"\n"
+            self._answer(status, "application/json", body)
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -16,6 +16,7 @@ import contextlib
 import json
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from strongroom._kernel import cut_records
 from strongroom._kernel.logging import LENGTH
 from strongroom.audit.log import Log
 from strongroom.errors import LogUnwritable
+from strongroom.gateway.meters import Draft
 
 COUNT = struct.Struct(">Q")
 WAITING_BYTES = 64 << 20
@@ -131,6 +133,8 @@ class Intake:
         self._settling: asyncio.Task[None] | None = None
         self._settled_size, self._settled_at = log.size, 0.0
         self._published_at = 0.0
+        self._covered_at = time.time()  # by the wall's clock: all that was there then is under a checkpoint
+        self._failures = 0
         self._left = asyncio.Event()
         self._stopping = False
 
@@ -158,6 +162,16 @@ class Intake:
         await asyncio.to_thread(self._settled, self._log.size)
         for source in self._sources:
             source.hang_up()
+
+    def write(self, draft: Draft) -> None:
+        """Put into a report how large the log is, how much of it is covered, and what failed."""
+        size, uncovered = self._log.size, self._log.size - self._log.published
+        if not uncovered:
+            self._covered_at = time.time()
+        draft.put("strongroom_audit_log_records", size)
+        draft.put("strongroom_audit_uncovered_records", uncovered)
+        draft.put("strongroom_audit_checkpoint_timestamp_seconds", self._covered_at)
+        draft.put("strongroom_audit_write_failures_total", self._failures)
 
     async def _hear_out(self, seconds: float) -> None:
         """Workers end before their recorder: what they sent last is on its way still."""
@@ -236,6 +250,7 @@ class Intake:
                 await asyncio.to_thread(self._append, left)
                 break
             except LogUnwritable as error:
+                self._failures += 1
                 _log.error("cannot write", code=error.code, why=error.message)
                 await asyncio.sleep(RETRY_SECONDS)
         for batch in batches:
@@ -260,8 +275,9 @@ class Intake:
                 self._settling = asyncio.create_task(self._settle(), name="settle")
             else:
                 await asyncio.to_thread(self._log.publish)
-            self._published_at = now
+            self._published_at, self._covered_at = now, time.time()
         except LogUnwritable as error:
+            self._failures += 1
             _log.error("cannot publish", code=error.code, why=error.message)
             await asyncio.sleep(RETRY_SECONDS)
 

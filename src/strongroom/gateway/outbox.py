@@ -70,6 +70,11 @@ class Outbox:
         """Whether the record of this number is on the disk."""
         return number <= self._kept
 
+    @property
+    def waiting(self) -> int:
+        """How many are not known to be on the disk."""
+        return self._numbered - self._kept
+
     async def kept(self, number: int) -> None:
         """Return once the record of this number is on the disk."""
         if number > self._kept:

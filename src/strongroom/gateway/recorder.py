@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import socket
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,6 +22,7 @@ from strongroom.errors import AuditError, StrongroomError
 from strongroom.gateway.control import Line
 from strongroom.gateway.intake import HEAR_OUT_SECONDS, Intake, Pace
 from strongroom.gateway.log import set_up_log
+from strongroom.gateway.meters import TELL_SECONDS, Draft, told
 from strongroom.gateway.shipping import Shipping
 from strongroom.gateway.ways import ways_of
 from strongroom.state import open_state
@@ -66,11 +66,31 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     intake = Intake(log, Pace(settings.audit.gathering_seconds), settled=keys.note_size)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
-    ready = partial(line.tell, "ready", size=log.size)
-    await intake.serve(listener, ready, _patience(stop, settings.limits.drain_seconds))
+    ready = asyncio.Event()  # the supervisor awaits this word before any other
+    telling = asyncio.create_task(_keep_telling(ready, line, intake, shipping), name="metrics")
+
+    def is_ready() -> None:
+        line.tell("ready", size=log.size)
+        ready.set()
+
+    await intake.serve(listener, is_ready, _patience(stop, settings.limits.drain_seconds))
+    telling.cancel()
     await asyncio.to_thread(shipping.finish)
     state.close()
     return 2 if stop.cancelled() else 0
+
+
+async def _keep_telling(ready: asyncio.Event, line: Line, intake: Intake, shipping: Shipping) -> None:
+    """Tell the supervisor what is counted here, and how the log does."""
+    await ready.wait()
+    while True:
+        draft = Draft()
+        intake.write(draft)
+        shipping.write(draft)
+        draft.processor("recorder")
+        if line.is_clear:
+            line.tell("metrics", report=told(draft.report))
+        await asyncio.sleep(TELL_SECONDS)
 
 
 class _Contradiction:

@@ -15,6 +15,8 @@ import structlog
 
 from strongroom.errors import LogUnusable
 from strongroom.gateway.control import Line
+from strongroom.gateway.meters import heard
+from strongroom.gateway.metrics import Metrics
 from strongroom.gateway.tasks import Tasks
 
 RETRY_SECONDS = 1.0
@@ -28,10 +30,11 @@ _log = structlog.get_logger("strongroom.recorder")
 class RecorderProcess:
     """The recorder of a gateway; ``config`` and ``content`` are what its workers were given, too."""
 
-    def __init__(self, config: Path, content: str, tasks: Tasks) -> None:
+    def __init__(self, config: Path, content: str, tasks: Tasks, metrics: Metrics) -> None:
         self._config = config
         self._content = content
         self._tasks = tasks
+        self._metrics = metrics
         self._folder = tempfile.TemporaryDirectory(prefix="strongroom-")  # which only its owner may enter
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
@@ -59,6 +62,7 @@ class RecorderProcess:
             if message["what"] == "ready":
                 _log.info("audit log open", records=message["size"])
                 self._was_ready = True
+                self._tasks.start("recorder's reports", self._hear(self._line))
                 return
             raise LogUnusable(f"the audit log: {message['message']}", hint=message["hint"])
         raise LogUnusable("the recorder of the audit log ended at once: the lines before this one say why")
@@ -78,6 +82,13 @@ class RecorderProcess:
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )
         return process, await Line.over(mine)
+
+    async def _hear(self, line: Line) -> None:
+        """Take what it counts, until it ends."""
+        async for message in line.messages():
+            if message["what"] == "metrics":
+                self._metrics.take(line, heard(message["report"]))
+        self._metrics.ended(line)
 
     async def _attend(self, process: asyncio.subprocess.Process, line: Line) -> None:
         """Wait until it ends, then start another in its place; what cannot be recorded waits as long."""

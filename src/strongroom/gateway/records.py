@@ -13,6 +13,7 @@ from strongroom.audit.records.running import Turn
 from strongroom.config import Settings
 from strongroom.errors import AuditChanged, StrongroomError
 from strongroom.gateway.logbook import Logbook
+from strongroom.gateway.metrics import Metrics
 from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.recorder_process import RecorderProcess
 from strongroom.gateway.tasks import Tasks
@@ -24,7 +25,9 @@ _log = structlog.get_logger("strongroom.records")
 class Records:
     """Of one supervisor; the log that its first configuration names is written until it ends."""
 
-    def __init__(self, settings: Settings, content: str, state: State, tasks: Tasks) -> None:
+    def __init__(
+        self, settings: Settings, content: str, state: State, tasks: Tasks, metrics: Metrics
+    ) -> None:
         self._audit = settings.audit
         self._workers = settings.workers
         self._file = settings.file
@@ -33,7 +36,7 @@ class Records:
         self._recorder: RecorderProcess | None = None
         self._logbook: Logbook | None = None
         if settings.audit is not None:
-            self._recorder = RecorderProcess(settings.file, content, tasks)
+            self._recorder = RecorderProcess(settings.file, content, tasks, metrics)
             self._logbook = Logbook(
                 Outbox(self._recorder.path, settings.audit.gathering_seconds), settings.audit, state
             )

@@ -32,6 +32,7 @@ from strongroom.gateway.entrance import Entrance
 from strongroom.gateway.gate import Gate, gate_of
 from strongroom.gateway.judging import SessionJudge, judges_of
 from strongroom.gateway.lending import Lending, write_down
+from strongroom.gateway.meters import TELL_SECONDS, Draft, Meters, Report, told
 from strongroom.gateway.outbox import Outbox
 from strongroom.gateway.preamble import Preamble, peer_of, read_preamble, turn_away
 from strongroom.gateway.snapshots import CATALOG_SECONDS, Snapshots
@@ -61,6 +62,9 @@ CANCEL_SECONDS = 10.0
 MAKING_SECONDS = 30.0
 """For the keys of a new tenant: some questions to the database, and one to its provider or the root."""
 
+BROKEN = "connection-broken"
+"""For metrics, in place of a code: the client or its TLS ended the connection before there was a session."""
+
 ACCEPT_PAUSE_SECONDS = 0.1
 """Pause after the system has no descriptor or memory left for another connection."""
 
@@ -79,7 +83,10 @@ class Server:
         outbox: Outbox | None = None,
         number: int = 0,
     ) -> None:
-        self._snapshots = Snapshots(settings, state, keks, due=partial(line.tell, "due"))
+        self._meters = Meters()
+        self._snapshots = Snapshots(
+            settings, state, keks, due=partial(line.tell, "due"), meter_of=self._meters.of
+        )
         self._readying: Snapshots | None = None  # while settings are taken
         self._reloading = asyncio.Lock()
         self._keks = keks  # as the supervisor last said
@@ -135,6 +142,7 @@ class Server:
     def begin(self) -> None:
         """Look for idle sessions, and for clients that are gone unheard, again and again; record."""
         self.tasks.start("sweep", self._sweep())
+        self.tasks.start("report", self._keep_reporting())
         if self._outbox is not None:
             self.tasks.start("outbox", self._outbox.run(self._room))
 
@@ -147,7 +155,11 @@ class Server:
         async with self._reloading:
             gates, judges = self._open_gates(settings), judges_of(settings, self._state, stance)
             self._readying = snapshots = Snapshots(
-                settings, self._state, self._keks, due=partial(self._line.tell, "due")
+                settings,
+                self._state,
+                self._keks,
+                due=partial(self._line.tell, "due"),
+                meter_of=self._meters.of,
             )
             try:
                 for name, gate in gates.items():
@@ -223,6 +235,8 @@ class Server:
             self.take_tenants(danger_read(message["keks"]).by_name.values(), message["gone"])
 
     def _open_gates(self, settings: Settings) -> dict[str, Gate]:
+        for name in settings.databases:
+            self._meters.of(name)  # what nobody has done yet is served as 0
         secret = self._state.installation_secret
         return {name: gate_of(name, settings, secret) for name in settings.databases}
 
@@ -250,6 +264,7 @@ class Server:
             return
         refusal = self._no_entry(name)
         if refusal is not None:
+            self._meters.of(name).errors[refusal.code] += 1
             turn_away(sock, refusal)
             return
         if sock.family != socket.AF_UNIX:
@@ -269,6 +284,7 @@ class Server:
                 await self._begin(gate, session, sock, preamble, deadline)
         except (TimeoutError, StrongroomError, OSError) as error:  # ssl.SSLError is an OSError
             code = error.code if isinstance(error, StrongroomError) else type(error).__name__
+            self._meters.of(name).errors[code if isinstance(error, StrongroomError) else BROKEN] += 1
             _log.info("connection ended before its session", session=session, code=code)
             sock.close()
         finally:
@@ -307,6 +323,7 @@ class Server:
             buffer_bytes=gate.settings.limits.buffer_bytes,
             idle_seconds=gate.settings.limits.idle_seconds,
             login_seconds=max(deadline - loop.time(), 0),
+            meter=self._meters.of(gate.name),
         )
         driver.client.on_made = partial(self._connected, driver, gate, preamble)
         await loop.connect_accepted_socket(
@@ -339,8 +356,11 @@ class Server:
     async def admit(self, driver: Driver, asked: do.Admit) -> str | None:
         """Ask the entrance, which asks the supervisor."""
         refusal = await self._entrance.admit(driver, asked)
-        if refusal is not None and self._chronicle is not None:
-            self._chronicle.turned_away(driver, *self._entrance.turned_away(driver, asked, refusal))
+        if refusal is not None:
+            user, why = self._entrance.turned_away(driver, asked, refusal)
+            driver.meter.turned_away[why] += 1
+            if self._chronicle is not None:
+                self._chronicle.turned_away(driver, user, why)
         return refusal
 
     def judge(self, driver: Driver) -> SessionJudge | None:
@@ -395,6 +415,7 @@ class Server:
 
     def opened(self, driver: Driver) -> None:
         """A session is open: what it does goes into a chapter of its own."""
+        driver.meter.begun += 1
         if self._chronicle is not None:
             self._chronicle.opened(driver, *self._entrance.identity(driver))
 
@@ -427,6 +448,8 @@ class Server:
         """Give a connection's place back."""
         self._drivers.discard(driver)
         self._entrance.left(driver)
+        if driver.is_open:
+            driver.meter.ended[driver.ending] += 1
         if self._chronicle is not None:
             self._chronicle.closed(driver)
         if not self._drivers:
@@ -483,6 +506,23 @@ class Server:
         for driver in list(self._drivers):
             if driver.database == database and driver.guarded:
                 driver.dispatch(event)
+
+    async def _keep_reporting(self) -> None:
+        """Tell the supervisor what was counted; it has the numbers of this worker should it be killed."""
+        while True:
+            if self._line.is_clear:
+                self._line.tell("metrics", report=told(self._report()))
+            await asyncio.sleep(TELL_SECONDS)
+
+    def _report(self) -> Report:
+        draft = Draft()
+        self._meters.write(draft)
+        for database, seconds in self._snapshots.ages().items():
+            draft.put("strongroom_catalog_age_seconds", seconds, database)
+        if self._chronicle is not None:
+            self._chronicle.write(draft)
+        draft.processor("worker")
+        return draft.report
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

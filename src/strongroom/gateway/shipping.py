@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from strongroom.errors import AuditError, LogContradicted, LogRolledBack, SinkUnreachable
+from strongroom.gateway.meters import Draft
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 FINISH_SECONDS = 10.0
@@ -56,6 +57,8 @@ class Shipping:
         self._ways = ways
         self._contradicted = contradicted
         self._ending = threading.Event()
+        self._sent_at = {way.name: 0.0 for way in ways}  # by the wall's clock
+        self._failures = {way.name: 0 for way in ways}
         self._threads = [
             threading.Thread(target=self._keep_sending, args=(way,), name=f"audit-{way.name}", daemon=True)
             for way in ways
@@ -102,7 +105,7 @@ class Shipping:
     def _send(self, way: Way, pause: float) -> bool | None:
         """Whether it was sent; None where the log must not go on."""
         try:
-            records = way.sink.send()
+            records = self._counted(way)
         except (LogRolledBack, LogContradicted) as error:
             self._contradicted(error)
             return None
@@ -115,6 +118,21 @@ class Shipping:
         if pause:
             _log.info("the audit log is sent again", to=way.name, records=records)
         return True
+
+    def _counted(self, way: Way) -> int:
+        try:
+            records = way.sink.send()
+        except Exception:
+            self._failures[way.name] += 1
+            raise
+        self._sent_at[way.name] = time.time()
+        return records
+
+    def write(self, draft: Draft) -> None:
+        """Put into a report when the log was last sent to each place, and how often it could not be."""
+        for name in self._failures:
+            draft.put("strongroom_audit_sent_timestamp_seconds", self._sent_at[name], name)
+            draft.put("strongroom_audit_send_failures_total", self._failures[name], name)
 
 
 def _passes(error: AuditError) -> bool:

@@ -29,7 +29,9 @@ from strongroom.keys.model import Keyset
 from strongroom.keys.sealed import SealedColumns
 from strongroom.keys.store import KeyStore
 from strongroom.keys.uses import Reservations
+from strongroom.protect.plan import Uses
 from strongroom.session.hashing import Names
+from strongroom.session.metering import Meter
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.schema import Schema
 from strongroom.state import State
@@ -64,9 +66,14 @@ class Snapshots:
         clock: Callable[[], float] = time.monotonic,
         *,
         due: Callable[[], None] = lambda: None,
+        meter_of: Callable[[str], Meter] = lambda _: Meter(),
     ) -> None:
-        """``due`` is called when a key has been used so often that it is to be rotated."""
+        """``due`` is called when a key has been used so often that it is to be rotated.
+
+        ``meter_of`` gives where the uses of a database's keys are counted.
+        """
         self._settings = settings
+        self._meter_of = meter_of
         self._due = due
         self._found_due: set[tuple[str, int]] = set()
         self._clock = clock
@@ -124,7 +131,7 @@ class Snapshots:
         before = {} if known is None else known.protections
         in_motion = await changing(connector, schema, schemes) | self._sealed.released(database)
         check_columns(schema, schemes, in_motion - sealed, before)
-        codecs = KeyRing.of(self._keysets.values()).codecs(schemes.values(), self._uses)
+        codecs = KeyRing.of(self._keysets.values()).codecs(schemes.values(), self._uses_of(database))
         functions = dict(self._settings.databases[database].functions)
         keyed = self._keyed(database)
         empty = Snapshot(schema, schemes, before, codecs, functions, sealed, keyed=keyed)
@@ -177,9 +184,16 @@ class Snapshots:
         for database, known in self._known.items():
             if not known.schemes:
                 continue
-            codecs = ring.codecs(known.schemes.values(), self._uses)
+            codecs = ring.codecs(known.schemes.values(), self._uses_of(database))
             self._known[database] = replace(known, codecs=codecs).with_schema(known.schema)
         return dict(self._known)
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since the catalog of each database, and its keys, were read."""
+        return {name: self._clock() - then for name, then in self._read_at.items()}
+
+    def _uses_of(self, database: str) -> Uses:
+        return _Metered(self._uses, self._meter_of(database))
 
     def _turn(self, database: str, known: Snapshot) -> None:
         """Once in a while texts with literals that nobody sends any more are forgotten."""
@@ -226,6 +240,21 @@ def _say_unhashed(database: str, snapshot: Snapshot) -> None:
         if one.column not in there:
             why = "there is no such column, or it is of a type that has no keyed hashes"
             _log.warning("no keyed hashes", database=database, column=one.column, why=why)
+
+
+class _Metered:
+    """Uses of keys, that are counted for metrics too."""
+
+    __slots__ = ("_meter", "_uses")
+
+    def __init__(self, uses: Uses, meter: Meter) -> None:
+        self._uses = uses
+        self._meter = meter
+
+    def take(self, keyset: Keyset, count: int) -> None:
+        """As those; raises ``KeyUsesSpent``, and then nothing is counted."""
+        self._uses.take(keyset, count)
+        self._meter.sealed += count
 
 
 def _understood(catalog: bytes) -> Schema:

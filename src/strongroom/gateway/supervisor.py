@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from strongroom import __version__
 from strongroom.config import Settings, load, read_file
 from strongroom.errors import KekMissing, ProtectionWeakened, StrongroomError, WorkersFail
 from strongroom.gateway.caretaker import Caretaker, Charge
@@ -41,6 +43,8 @@ from strongroom.gateway.kept import Place
 from strongroom.gateway.lending import Everyones, assumed, told, watch_grants
 from strongroom.gateway.listening import listen
 from strongroom.gateway.log import set_up_log
+from strongroom.gateway.meters import Draft, heard
+from strongroom.gateway.metrics import Metrics
 from strongroom.gateway.protection import Prepared, prepare
 from strongroom.gateway.records import Records
 from strongroom.gateway.reminding import remind
@@ -50,6 +54,7 @@ from strongroom.keys.kek import Keks, danger_written, database_of
 from strongroom.keys.model import Keyset
 from strongroom.keys.root.entering import Entered
 from strongroom.people.throttle import Rules
+from strongroom.session.metering import OTHER
 from strongroom.state import State, open_state
 
 _log = structlog.get_logger("strongroom.supervisor")
@@ -60,6 +65,14 @@ RESTARTS_AT_MOST = 5
 RESTART_WINDOW_SECONDS = 30.0
 STOP_GRACE_SECONDS = 10.0
 """What a worker gets beyond `drain_seconds` before it is killed."""
+KEY_LOOKS = ("rotated", "due")
+"""What the caretaker finds, in metrics; all else is that something could not be looked after."""
+OWN_COUNTS = (
+    ("strongroom_worker_deaths_total",),
+    *(("strongroom_configuration_loads_total", result) for result in ("accepted", "refused")),
+    *(("strongroom_key_looks_total", found) for found in (*KEY_LOOKS, OTHER)),
+)
+"""What the supervisor counts by itself."""
 WATCH_SECONDS = 3600.0
 """How often it is written down how far the state has come: a copy from before that is known for one."""
 
@@ -174,7 +187,10 @@ class Supervisor:
         self._door = Door(settings.login.rules)
         self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
-        self._records = Records(settings, self._accepted, state, self._tasks)
+        self._metrics = Metrics()
+        self._counts: Counter[tuple[str, ...]] = Counter()  # the supervisor's own, by name and labels
+        self._taken_at = time.time()
+        self._records = Records(settings, self._accepted, state, self._tasks, self._metrics)
 
     async def run(self) -> None:
         """Start, serve, drain."""
@@ -182,7 +198,7 @@ class Supervisor:
         self._listen()
         health = None
         if self._settings.health is not None:
-            health = serve_health(self._settings.health, self._health)
+            health = serve_health(self._settings.health, self._health, self._served)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self._reload()))
         for stop in (signal.SIGTERM, signal.SIGINT):
@@ -267,11 +283,13 @@ class Supervisor:
         status = await worker.process.wait()
         worker.line.close()
         self._workers.pop(worker.number, None)
+        self._metrics.ended(worker)
         for ticket in list(self._cancels):
             self._has_cancelled(worker, ticket)
         if self._stop.is_set():
             return
         _log.error("worker died", number=worker.number, status=status)
+        self._counts["strongroom_worker_deaths_total",] += 1
         self._records.worker_died()
         if self._may_restart():
             await self._start(worker.number)
@@ -308,6 +326,8 @@ class Supervisor:
             self._read_keys()
         elif what == "due":
             self._caretaker.ask()
+        elif what == "metrics":
+            self._metrics.take(worker, heard(message["report"]))
         elif what == "cancel":
             self._pass_on(worker, message)
         elif what == "cancelled":
@@ -392,6 +412,8 @@ class Supervisor:
 
     def _found(self, finding: dict[str, Any]) -> None:
         """Hear what was found: the workers need not wait until they read the new key by themselves."""
+        found = finding["what"] if finding["what"] in KEY_LOOKS else OTHER
+        self._counts["strongroom_key_looks_total", found] += 1
         if finding["what"] == "rotated":
             database = database_of(finding["key"])
             for worker in self._workers.values():
@@ -424,6 +446,7 @@ class Supervisor:
             weakens = error.detail.splitlines() if isinstance(error, ProtectionWeakened) else []
             why = {"code": error.code, "why": error.message, **({"weakens": weakens} if weakens else {})}
             _log.error("configuration refused, the old one stays", **why)
+            self._counts["strongroom_configuration_loads_total", "refused"] += 1
             self._records.refused(content, error, len(weakens))
             return
         if number < self._taken:
@@ -436,6 +459,8 @@ class Supervisor:
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
         self._door.take(settings.login.rules)
         self._settings, self._accepted, self._stance = settings, content, agreed.stance
+        self._taken_at = time.time()
+        self._counts["strongroom_configuration_loads_total", "accepted"] += 1
         written = danger_written(self._keks)
         _log.info("configuration accepted")
         self._records.accepted(content, agreed.weaker, agreed.signed_by, agreed.stance)
@@ -456,6 +481,20 @@ class Supervisor:
         await self._records.stop()
         await self._tasks.cancel_all()
         _log.info("stopped")
+
+    def _served(self) -> bytes:
+        """All metrics; asked for in another thread."""
+        health, draft = self._health(), Draft()
+        draft.put("strongroom_build_info", 1, __version__)
+        draft.put("strongroom_workers_configured", health.workers)
+        draft.put("strongroom_workers_alive", health.alive)
+        draft.put("strongroom_workers_ready", health.ready)
+        draft.put("strongroom_draining", health.draining)
+        draft.put("strongroom_configuration_timestamp_seconds", self._taken_at)
+        for name, *labels in OWN_COUNTS:
+            draft.put(name, self._counts[name, *labels], *labels)
+        draft.processor("supervisor")
+        return self._metrics.text(draft.report)
 
     def _health(self) -> Health:
         workers = list(self._workers.values())

@@ -30,6 +30,7 @@ from strongroom.session.analyses import (
     Question,
 )
 from strongroom.session.hashing import hashes
+from strongroom.session.metering import Meter
 from strongroom.session.policing import noticed, questions
 from strongroom.session.recorded import Recorded, is_recordable, is_wide, plan_of
 from strongroom.session.seals import Seals
@@ -122,8 +123,14 @@ class OutOfDate(Exception):
 class Guard(Seals):
     """One session's view."""
 
-    def __init__(self, snapshot: Snapshot, statements: Names[Statement], portals: Names[Portal]) -> None:
-        super().__init__(snapshot)
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        statements: Names[Statement],
+        portals: Names[Portal],
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__(snapshot, meter or Meter())
         self._shared = snapshot
         self._prepared = _Prepared(self, statements)
         self._path: tuple[str, ...] | None = None
@@ -308,7 +315,9 @@ class Guard(Seals):
         key = (text, tuple(declared), path, policed, recorded)
         known = snapshot.analyses.find(key)
         if known is not None:
+            self.meter.analyses.hits += 1
             return known
+        began = self.meter.clock()
         context = Context(
             snapshot.schema,
             snapshot.protections,
@@ -321,7 +330,11 @@ class Guard(Seals):
             policed=policed,
             keyed=frozenset(snapshot.hashed) if recorded else frozenset(),
         )
-        analysis = analyse(text, declared, context)
+        try:
+            analysis = analyse(text, declared, context)
+        finally:
+            self.meter.analyses.misses += 1
+            self.meter.parse.note(self.meter.clock() - began)
         if is_long:
             self.long.keep(analysis)
         elif all(statement.context_free for statement in analysis.statements):

@@ -24,8 +24,10 @@ from strongroom.errors import (
 from strongroom.session import binding
 from strongroom.session.analyses import Unfinished
 from strongroom.session.guard import OutOfDate, is_of_session
-from strongroom.session.opening import copy_message, near, touched
+from strongroom.session.metering import Meter
+from strongroom.session.opening import Known, copy_message, near, opened_by, touched
 from strongroom.session.pipelined import PipelinedRelay
+from strongroom.session.recorded import rows_at_end
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
@@ -48,8 +50,8 @@ _NEVER_REJECTED = frozenset({Request.SYNC, Request.MAYBE_SYNC, Request.COPY_END}
 class GuardedRelay(PipelinedRelay):
     """An open session with something to protect."""
 
-    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
-        super().__init__(limits, snapshot)
+    def __init__(self, limits: Limits, snapshot: Snapshot, meter: Meter | None = None) -> None:
+        super().__init__(limits, snapshot, meter)
         self._sealings: dict[int, Sealing] = {}  # of rounds, by the identity of their statement's analysis
 
     def _forget_settled(self) -> None:
@@ -191,8 +193,10 @@ class GuardedRelay(PipelinedRelay):
             run = Run(()) if resolved is None else Run((resolved,), standing=self._guard.standing)
             sent = None
         else:
+            began = self._meter.clock()
             try:
                 run, sent = binding.sealed_bind(self._guard, resolved, m.Bind.parse(body))
+                self._meter.protect.note(self._meter.clock() - began)
             except (Denied, InvalidValue, ParameterCount) as error:
                 if not before and self._awaits(error):
                     return self._hold()
@@ -374,7 +378,10 @@ class GuardedRelay(PipelinedRelay):
         standing = self._guard.standing
         if self._guard.policing is not None and statement.outlook != self._guard.outlook_of(standing):
             raise _other_standing()
+        began = self._meter.clock()
         run, sealed = self._sealed(resolved, chunk, standing)
+        if resolved.touched:
+            run.sealing = self._meter.clock() - began
         if self.recording is not None:
             if resolved.keyed:
                 self._note_values(run, chunk[HEADER : 1 + int.from_bytes(chunk[1:HEADER])])
@@ -409,15 +416,25 @@ class GuardedRelay(PipelinedRelay):
             if len(self._answers) >= PLANS_KEPT:
                 self._answers.clear()
             self._answers[key] = known
+        meter = self._meter
+        began = meter.clock()
         try:
-            answer = known[0].open(chunk)
+            answer = known.form.open(chunk)
         except Refused:
             return None  # the long way has words for it
-        if self.recording is not None and answer is not None and answer[0]:
+        if answer is None or not answer[0]:
+            return answer
+        if run.sealing or run.rows is not None:
+            meter.protect.note(run.sealing + meter.clock() - began)
+        if known.opened:
+            meter.opened += rows_at_end(chunk) * known.opened
+        if known.veiled:
+            meter.veiled += 1
+        if self.recording is not None:
             self.recording.answered(run, chunk)
         return answer
 
-    def _learn(self, one: Round, chunk: bytes) -> tuple[Answer, object] | None:
+    def _learn(self, one: Round, chunk: bytes) -> Known | None:
         """How answers to rounds such as this one open, seen from the first of them."""
         run, resolved = one.run, one.statement.resolved
         assert run is not None
@@ -432,7 +449,8 @@ class GuardedRelay(PipelinedRelay):
                 shown = self._describe_rows(resolved, described[HEADER:], run.formats) or described
         rows = None if run.rows is None else run.rows.rows
         # What it is known by is kept beside, so that nothing else can have its identity.
-        return Answer(rows, described, shown), (resolved, run.rows)
+        kept = (resolved, run.rows)
+        return Known(Answer(rows, described, shown), opened_by(resolved), resolved.veiled, kept)
 
     def _portal_of(self, one: Round) -> Portal:
         assert one.statement.resolved is not None
@@ -449,7 +467,10 @@ class GuardedRelay(PipelinedRelay):
         if self._sealer is None or replacement is not None:
             return replacement
         try:
-            return copy_message(self._sealer.feed(body))
+            began = self._meter.clock()
+            sealed = self._sealer.feed(body)
+            self._meter.protect.note(self._meter.clock() - began)
+            return copy_message(sealed)
         except (Denied, ClientError) as error:
             return self._refuse_copy(error)
 

@@ -15,6 +15,7 @@ from strongroom._kernel import cut
 from strongroom.errors import StatementNotRun
 from strongroom.session import effects as do
 from strongroom.session import events as ev
+from strongroom.session.metering import Meter
 from strongroom.session.postgres import Phase
 from strongroom.session.recorded_session import RecordedSession
 from strongroom.session.recording import Begun
@@ -30,8 +31,14 @@ class IntendingSession(RecordedSession):
 
     _INTENDS = True
 
-    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
-        super().__init__(rules, entropy, snapshot)
+    def __init__(
+        self,
+        rules: Rules,
+        entropy: Entropy,
+        snapshot: Snapshot | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__(rules, entropy, snapshot, meter)
         self._first: list[bytes] | None = None  # what goes upstream as soon as its intents are kept
         self._first_last = 0  # the number of its last statement
         self._is_alone = False  # whether upstream owed nothing when it was held

@@ -8,19 +8,22 @@ gateway's own questions are taken out.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from strongroom._kernel import Answer, cut
-from strongroom.errors import Bug, OriginMismatch, PlanOutdated
-from strongroom.protect.batch import open_rows
+from strongroom.errors import BudgetSpent, Bug, OriginMismatch, PlanOutdated
+from strongroom.protect.batch import RowPlan, open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
 from strongroom.session import binding, refresh, rows
 from strongroom.session.assuming import Assumption
 from strongroom.session.guard import Guard
+from strongroom.session.metering import Meter
 from strongroom.session.policing import Judge, Policing
+from strongroom.session.recorded import rows_of
 from strongroom.session.recording import Recording
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay
-from strongroom.session.replies import Owed, Request
+from strongroom.session.replies import RUNS, Owed, Request
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
@@ -38,8 +41,7 @@ DETAIL and CONTEXT may quote stored values, positions point into a text that the
 """
 
 
-_RUNS = frozenset({Request.QUERY, Request.READ, Request.EXECUTE})
-"""Requests that carry statements out."""
+_COMPLETE, _SUSPENDED = b"Cs"
 
 CHECK_VIOLATION = "23514"
 
@@ -59,18 +61,29 @@ OF_CHANGED_COLUMNS = frozenset({"0A000", "42804", "42883"})
 change result type, datatype_mismatch, undefined_function (no such operator)."""
 
 
+class Known(NamedTuple):
+    """What was settled at the first of the answers to like rounds."""
+
+    form: Answer
+    opened: int
+    """Protected columns in each row."""
+    veiled: bool
+    kept: object
+    """What it is known by."""
+
+
 class OpeningRelay(Relay):
     """The upstream side."""
 
-    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
-        super().__init__(limits)
-        self._guard = Guard(snapshot, self._statements, self._portals)
+    def __init__(self, limits: Limits, snapshot: Snapshot, meter: Meter | None = None) -> None:
+        super().__init__(limits, meter)
+        self._guard = Guard(snapshot, self._statements, self._portals, self._meter)
         self._barriers = 0  # statements under way that change what analysis depends on
         self._refreshing = False
         self._segment_open = False  # extended messages since the last Sync
         self._sealer: CopySealer | None = None  # while the client sends COPY data for a protected table
         self._shown: dict[tuple[object, ...], tuple[object, bytes]] = {}  # descriptions that agreed
-        self._answers: dict[tuple[object, ...], tuple[Answer, object]] = {}  # to rounds of such
+        self._answers: dict[tuple[object, ...], Known] = {}  # to rounds of such
         self.catalog_changed = False
         self.recording: Recording | None = None
         """What is to be recorded of its statements, where they are."""
@@ -112,14 +125,14 @@ class OpeningRelay(Relay):
         """The session ends: nobody knows what came of what is under way."""
         if self.recording is not None:
             self._unfold()
-            owed = (one for one in reversed(list(self._replies.newest_first())) if one.request in _RUNS)
+            owed = (one for one in reversed(list(self._replies.newest_first())) if one.request in RUNS)
             self.recording.lost(one.subject for one in owed if isinstance(one.subject, Run))
 
     def police(self, judge: Judge, application: str) -> None:
         """Ask this judge about each statement from now on."""
         self._unfold()
         self._forget_settled()
-        self._guard.policing = Policing(judge, application, self._assumption)
+        self._guard.policing = Policing(judge, application, self._assumption, self._meter)
 
     def age(self) -> None:
         """Look at the catalog before the next statement."""
@@ -184,7 +197,7 @@ class OpeningRelay(Relay):
         if isinstance(owed.subject, Run):
             told = m.ErrorResponse.parse((owed.refusal or message)[HEADER:])
             recording.failed(owed.subject, told.fields.get("C", ""))
-        skipped = (one for one in self._replies.take_skipped() if one is not owed and one.request in _RUNS)
+        skipped = (one for one in self._replies.take_skipped() if one is not owed and one.request in RUNS)
         recording.skipped(one.subject for one in skipped if isinstance(one.subject, Run))
 
     def _failed(self, subject: object, message: bytes) -> bytes | None:
@@ -242,6 +255,18 @@ class OpeningRelay(Relay):
             return self._describe_rows(resolved, body, None)
         return None
 
+    def _note_end(self, owed: Owed, tag: int, body: bytes) -> None:
+        super()._note_end(owed, tag, body)
+        run, rows = owed.subject, 0
+        if not isinstance(run, Run) or run.current is None or owed.request not in RUNS:
+            return
+        if tag == _COMPLETE:
+            rows = rows_of(body[:-1])
+        elif tag == _SUSPENDED:
+            rows = run.limit
+        self._meter.veiled += run.current.veiled
+        self._meter.opened += rows * opened_by(run.current)
+
     def _describe_rows(self, resolved: Resolved, body: bytes, formats: Sequence[int] | None) -> bytes | None:
         outputs = resolved.outputs
         if outputs is None:
@@ -265,7 +290,7 @@ class OpeningRelay(Relay):
         if letter in "Dd" and current is not None and current.metered is not None:
             self._count(current, message)
         if letter == "D":
-            return None if run.rows is None else open_rows(run.rows, message)
+            return None if run.rows is None else self._opened(run.rows, message)
         if letter in "GHdc":
             return self._copy_answer(run, letter, message)
         if letter == "T" and current is not None and current.outputs is not None:
@@ -287,11 +312,21 @@ class OpeningRelay(Relay):
             self._barrier_passed()
         return replacement
 
+    def _opened(self, plan: RowPlan, messages: bytes) -> bytes:
+        began = self._meter.clock()
+        opened = open_rows(plan, messages)
+        self._meter.protect.note(self._meter.clock() - began)
+        return opened
+
     def _count(self, current: Resolved, messages: bytes) -> None:
         """Have rows counted before they go to the client; raises `BudgetSpent`."""
         if self._guard.policing is None:
             raise Bug("rows are to be counted, and nobody counts them")
-        self._guard.policing.spend(current, len(cut(messages, 0, len(messages), b"")[0]))
+        try:
+            self._guard.policing.spend(current, len(cut(messages, 0, len(messages), b"")[0]))
+        except BudgetSpent:
+            self._meter.denied += 1  # the error itself is counted where it ends the session
+            raise
 
     def _read_answer(self, run: Run, letter: str, message: bytes) -> bytes | None:
         """What the client hears of a simple query that was sent in the extended protocol.
@@ -322,7 +357,10 @@ class OpeningRelay(Relay):
             else:
                 run.opener = self._guard.copy_opener(copy, self._limits.message_bytes)
         elif run.opener is not None and letter == "d":
-            return _each_copy_message(run.opener, message)
+            began = self._meter.clock()
+            opened = _each_copy_message(run.opener, message)
+            self._meter.protect.note(self._meter.clock() - began)
+            return opened
         elif run.opener is not None:
             return copy_message(run.opener.finish()) + message
         return None
@@ -403,6 +441,13 @@ def _is_of_protected(subject: object) -> bool:
 def _touches(resolved: Resolved) -> bool:
     # EXPLAIN EXECUTE does not say what it would execute touches.
     return bool(resolved.touches) or (resolved.touched and resolved.kind is Kind.EXPLAIN)
+
+
+def opened_by(resolved: Resolved) -> int:
+    """How many columns of each row that a statement gives are protected ones."""
+    if resolved.kind is Kind.COPY_OUT and resolved.copy is not None:
+        return sum(one.protection is not None for one in resolved.copy.columns)
+    return sum(one.protection is not None for one in resolved.outputs or ())
 
 
 def touched(resolved: Resolved | None) -> bool:

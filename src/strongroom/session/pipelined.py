@@ -6,8 +6,9 @@ looked at before: what waits, may have changed or is refused is taken message by
 Used by `guarded`; pure.
 """
 
+from strongroom.session.metering import Meter
 from strongroom.session.relay import Limits
-from strongroom.session.series import EXECUTED, KINDS, Part, Plans
+from strongroom.session.series import EXECUTED, KINDS, Part, Plan, Plans
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.statements import Portal, Run, Statement
 from strongroom.session.waiting import WaitingRelay
@@ -18,8 +19,8 @@ from strongroom.wire.postgres.reader import Reader
 class PipelinedRelay(WaitingRelay):
     """The client's side of series."""
 
-    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
-        super().__init__(limits, snapshot)
+    def __init__(self, limits: Limits, snapshot: Snapshot, meter: Meter | None = None) -> None:
+        super().__init__(limits, snapshot, meter)
         self._plans = Plans(self._guard)
 
     def _forget_settled(self) -> None:
@@ -38,7 +39,7 @@ class PipelinedRelay(WaitingRelay):
             return None
         if not self._in_series(plan.statement) or not self._plans.holds(plan):
             return None
-        part = plan.seal(chunk, 0)
+        part = self._sealed_part(plan, chunk, 0)
         if part is None or part.end < len(chunk):
             return None
         self._unfold()
@@ -53,9 +54,15 @@ class PipelinedRelay(WaitingRelay):
         if name or statement is None or not self._in_series(statement):
             return None
         plan = self._plans.find(statement, data, spans, at)
-        part = None if plan is None else plan.seal(data, start)
+        part = None if plan is None else self._sealed_part(plan, data, start)
         if part is not None:
             self._note_series(part)
+        return part
+
+    def _sealed_part(self, plan: Plan, data: bytes, start: int) -> Part | None:
+        began = self._meter.clock()
+        part = plan.seal(data, start)
+        self._meter.protect.note(self._meter.clock() - began)
         return part
 
     def _note_series(self, part: Part) -> None:

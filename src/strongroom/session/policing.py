@@ -19,6 +19,7 @@ from strongroom.policy.residual import UNLIMITED
 from strongroom.protect.pseudonyms import PseudonymKey
 from strongroom.session.analyses import ANALYSES_KEPT
 from strongroom.session.assuming import Assumption, wish_of
+from strongroom.session.metering import Meter
 from strongroom.session.recorded import Recorded, is_recordable, plan_of
 from strongroom.session.veils import veils
 from strongroom.sql import access
@@ -138,8 +139,15 @@ def revealed(
 class Policing:
     """The judge of one session, and what it said."""
 
-    def __init__(self, judge: Judge, application: str = "", assumption: Assumption | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        application: str = "",
+        assumption: Assumption | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._judge = judge
+        self._meter = meter or Meter()
         self._assumption = assumption or Assumption()
         self._said = Said("", application)
         self._standing: object = None
@@ -166,8 +174,14 @@ class Policing:
         known = self._judged.get(id(analysis))
         if known is not None:
             self._judged.move_to_end(id(analysis))
+            self._meter.decisions.hits += 1
             return known[1]
-        statements = tuple(self._passed(one, schema, tenant) for one in analysis.statements)
+        began = self._meter.clock()
+        try:
+            statements = tuple(self._passed(one, schema, tenant) for one in analysis.statements)
+        finally:
+            self._meter.decisions.misses += 1
+            self._meter.decide.note(self._meter.clock() - began)
         passed = analysis if statements == analysis.statements else replace(analysis, statements=statements)
         # What was judged is kept beside, so that nothing else can have its identity.
         self._judged[id(analysis)] = analysis, passed

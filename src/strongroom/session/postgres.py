@@ -33,6 +33,7 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session import login, upstream_login
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.metering import Meter
 from strongroom.session.policing import Judge
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Relay
@@ -61,8 +62,15 @@ class Phase(Enum):
 class Session:
     """One session; ``snapshot`` says what is protected, None where nothing is."""
 
-    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        entropy: Entropy,
+        snapshot: Snapshot | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._rules = rules
+        self._meter = meter or Meter()
         self._entropy = entropy
         self._effects: list[do.Effect] = []
         self._phase = Phase.STARTUP
@@ -78,7 +86,11 @@ class Session:
         self._login: login.ClientLogin | None = None
         self._welcome = b""  # what a client hears that has proved who it is, once it is admitted
         self._upstream_login: upstream_login.UpstreamLogin | None = None
-        self._relay = Relay(rules.limits) if snapshot is None else GuardedRelay(rules.limits, snapshot)
+        self._relay = (
+            Relay(rules.limits, self._meter)
+            if snapshot is None
+            else GuardedRelay(rules.limits, snapshot, self._meter)
+        )
 
     @property
     def guarded(self) -> bool:
@@ -422,6 +434,7 @@ class Session:
         self._close()
 
     def _fail(self, error: StrongroomError) -> None:
+        self._meter.errors[error.code] += 1
         if self._phase is Phase.OPEN:
             self._flush_quietly()
             if not self._relay.idle and not error.detail:

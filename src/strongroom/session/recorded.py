@@ -133,6 +133,12 @@ def tag_at_end(chunk: bytes) -> bytes:
     return chunk[chunk.rfind(b"C\0\0\0", 0, end) + HEADER : end - 1]
 
 
+def rows_at_end(chunk: bytes) -> int:
+    """The same for a chunk that ends with such a CommandComplete and a ReadyForQuery."""
+    words = chunk[chunk.rfind(b" ", 0, -READY_BYTES) + 1 : -READY_BYTES - 1]
+    return int(words) if words.isdigit() else 0
+
+
 def _tables(accesses: Iterable[Access]) -> Iterator[str]:
     for one in accesses:
         if one.action in TABLE_ACTIONS and one.resource.table is not None:

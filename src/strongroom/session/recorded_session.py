@@ -12,6 +12,7 @@ from strongroom.errors import Bug
 from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.guarded import GuardedRelay
+from strongroom.session.metering import Meter
 from strongroom.session.postgres import Session
 from strongroom.session.recording import Recording
 from strongroom.session.rules import Entropy, Rules
@@ -34,8 +35,14 @@ class RecordedSession(Session):
     _INTENDS: ClassVar[bool] = False
     """Whether statements are recorded before they are sent, too."""
 
-    def __init__(self, rules: Rules, entropy: Entropy, snapshot: Snapshot | None = None) -> None:
-        super().__init__(rules, entropy, snapshot)
+    def __init__(
+        self,
+        rules: Rules,
+        entropy: Entropy,
+        snapshot: Snapshot | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__(rules, entropy, snapshot, meter)
         if not isinstance(self._relay, GuardedRelay):
             raise Bug("statements are to be recorded, and nobody looks into them")
         self._guarded: GuardedRelay = self._relay

@@ -24,8 +24,9 @@ from strongroom.errors import (
     UnsupportedMessage,
     UpstreamError,
 )
+from strongroom.session.metering import Meter
 from strongroom.session.refusals import no_such_message, to_wire
-from strongroom.session.replies import Owed, Replies, Request
+from strongroom.session.replies import RUNS, Owed, Replies, Request, Series
 from strongroom.session.rounds import IDLE, Round, Rounds, Treatment
 from strongroom.session.series import Part
 from strongroom.session.statements import Names, Portal, Statement
@@ -59,8 +60,9 @@ class Relay:
     what the client sends meanwhile is kept, and while it is ``full`` no more should be read from it.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, meter: Meter | None = None) -> None:
         self._limits = limits
+        self._meter = meter or Meter()
         self._client_frames = Framer(limits.message_bytes)
         self._upstream_frames = Framer(limits.message_bytes, _ROWS)
         self._handlers: dict[int, _Handler] = {tag: getattr(self, name) for tag, name in _FROM_CLIENT.items()}
@@ -145,6 +147,7 @@ class Relay:
             other = self._rounds or self.waiting or torn
             return chunk if not other and self._series_answered(chunk, 0, whole=True) else None
         one, status, answer = ended
+        self._meter.passed += 1
         if status != IDLE or self.transaction != "I":
             self._portals.note("", self._portal_of(one))
             self._ready(bytes([status]))
@@ -357,6 +360,7 @@ class Relay:
 
     def _refusal(self, error: StrongroomError) -> bytes:
         self._refusals += 1
+        self._meter.refuse(error)
         self.refused.append(error.code)
         return to_wire(error).serialise()
 
@@ -400,7 +404,10 @@ class Relay:
 
     def _series_answered(self, data: bytes, start: int, *, whole: bool) -> int:
         """Take the plain answers to a series, if ``whole`` only where nothing follows; how many messages."""
+        series = self._replies.head
         messages, named = self._replies.plain(data, start, whole=whole)
+        if isinstance(series, Series):
+            self._meter.passed += messages // len(series.each)
         if named is not None:
             self._settle(named)
         return messages
@@ -412,6 +419,7 @@ class Relay:
                 self._reported(m.ParameterStatus.parse(data[start + HEADER : end]))
             return self._noticed(data[start:end]) if tag == _NOTICE else None
         if tag == _ERROR and self._is_fatal(data[start + HEADER : end]):
+            self._note_failure(data[start + HEADER : end])
             self.ended = True
             return None
         owed = self._replies.answer(tag)
@@ -421,6 +429,8 @@ class Relay:
         """Take the answer, or a run of rows, to a request."""
         if owed.refusal is not None and tag not in (_ERROR, _READY):
             raise Bug("the database carried out what was refused")
+        if tag in _ENDS and owed.refusal is None:
+            self._note_end(owed, tag, data[start + HEADER : end])
         if tag == _READY:
             self._ready(data[start + HEADER : end])
         elif tag in _SETTLES:
@@ -430,6 +440,16 @@ class Relay:
         return (
             b"" if owed.mine and tag != _ERROR else None
         )  # an error makes upstream skip: the client must know
+
+    def _note_end(self, owed: Owed, tag: int, body: bytes) -> None:
+        """Count what upstream is done with. What precedes Execute is no statement by itself, but may fail."""
+        if tag == _ERROR:
+            self._note_failure(body)
+        if owed.request in RUNS or (tag == _ERROR and owed.request in _PREPARES):
+            self._meter.passed += 1
+
+    def _note_failure(self, body: bytes) -> None:
+        self._meter.fail(m.ErrorResponse.parse(body).fields.get("C", ""))
 
     def _flows_to_client(self, tag: int) -> bool:
         return tag in _ROWS
@@ -489,6 +509,8 @@ _FROM_CLIENT = {
 """Every message that an authenticated client may send (manual, "Message Formats", those marked F)."""
 
 _ASYNCHRONOUS, _SETTLES = frozenset(b"NAS"), frozenset(b"123")
+_ENDS = frozenset(b"CsE")
+_PREPARES = frozenset({Request.PARSE, Request.BIND, Request.DESCRIBE_STATEMENT, Request.DESCRIBE_PORTAL})
 _ROWS = b"Dd"  # those that follow each other answer the same request
 _BIND, _BOUND, _COPY_DATA = b"B2d"
 _PARAMETER_STATUS, _NOTICE, _ERROR, _READY = b"SNEZ"

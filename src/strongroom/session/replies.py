@@ -45,6 +45,9 @@ class Turn(Enum):
     FAILS = auto()
 
 
+RUNS = frozenset({Request.QUERY, Request.READ, Request.EXECUTE})
+"""Requests that carry statements out."""
+
 _R, _T = Request, Turn
 
 REPLIES: dict[tuple[Request, str], Turn] = {

@@ -18,6 +18,7 @@ from strongroom.protect.style import TextStyle
 from strongroom.protect.tenants import TenantCodecs, TenantNames
 from strongroom.session import rows
 from strongroom.session.analyses import LongText
+from strongroom.session.metering import Meter
 from strongroom.session.policing import Policing
 from strongroom.session.snapshot import Snapshot
 from strongroom.session.veils import veils
@@ -42,8 +43,9 @@ PLANS_KEPT = 500
 class Seals:
     """What seals and opens under one snapshot, one style and one tenant, each of which may change."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, meter: Meter) -> None:
         self._snapshot = snapshot
+        self.meter = meter
         self.long = LongText()
         self.style = TextStyle()
         self.tenant = ""
@@ -58,6 +60,13 @@ class Seals:
 
         Where they are many, and ``may_wait``, raises `Unfinished` until all are.
         """
+        began = self.meter.clock()
+        try:
+            return self._filled(pieces, may_wait=may_wait)
+        finally:
+            self.meter.protect.note(self.meter.clock() - began)
+
+    def _filled(self, pieces: tuple[Piece, ...], *, may_wait: bool) -> str:
         if may_wait and self.long.holds(pieces):
             return self.long.sealed(pieces, self._literal)
         return "".join(piece if isinstance(piece, str) else self._literal(piece) for piece in pieces)
@@ -168,7 +177,10 @@ class Seals:
         """The plan for rows that come in these formats and go out in those; remembered, statements repeat."""
         key = (id(outputs), came, wanted, self.style, self.tenant)
         known = self._plans.get(key)
-        if known is None:
+        if known is not None:
+            self.meter.plans.hits += 1
+        else:
+            self.meter.plans.misses += 1
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.clear()
             # The outputs are kept beside their plan, so that no others can have their identity.

@@ -15,6 +15,7 @@ from strongroom.errors import StrongroomError, TenantUnknown
 from strongroom.session import refresh
 from strongroom.session.analyses import LongText, Question
 from strongroom.session.assuming import Wish
+from strongroom.session.metering import Meter
 from strongroom.session.opening import OpeningRelay
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
@@ -27,8 +28,8 @@ from strongroom.wire.postgres import messages as m
 class WaitingRelay(OpeningRelay):
     """An open session with something to protect: when it may go ahead."""
 
-    def __init__(self, limits: Limits, snapshot: Snapshot) -> None:
-        super().__init__(limits, snapshot)
+    def __init__(self, limits: Limits, snapshot: Snapshot, meter: Meter | None = None) -> None:
+        super().__init__(limits, snapshot, meter)
         self._making: str | None = None  # the tenant whose keys are made now
         self._to_make: str | None = None
         self._refused_tenant: str | None = None  # asked for before, and not to be had
@@ -37,6 +38,7 @@ class WaitingRelay(OpeningRelay):
 
     def _note_begun(self, run: Run, limit: int = 0) -> None:
         """Statements go upstream to be carried out, unless upstream will skip them."""
+        run.limit = limit
         if self.recording is not None and not self._replies.skipping:
             self.recording.begun(run, self._guard.standing, limit)
 
