@@ -39,6 +39,8 @@ people:
 """
 AUDIT = f"audit: {{log: audit, origin: {ORIGIN}}}\n"
 WORDS, WRONG = "correct horse battery staple", "a password that is wrong"
+NOBODYS = "471147114711"
+"""A name of nothing, and a number of nothing."""
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 RECORDED = {
@@ -139,13 +141,13 @@ def test_each_is_recorded(typed: str, command: Command, file: Path) -> None:
     arguments: list[str] = []
     for one in needed:
         arguments += [one.opts[0]] if one.param_type_name == "option" else []
-        arguments += ["nobody.of.thatname"]
+        arguments += [NOBODYS]
     run = command(*typed.split(), *arguments, typed="")
     records = [one for one in listed(file) if isinstance(one, CommandRun)]
     assert [one.command for one in records] == [typed] * 2, run.stderr
     assert records[0].result is Result.UNKNOWN
     assert [one.exit for one in records] == [None, run.status]
-    assert "thatname" not in str(records)
+    assert NOBODYS not in str(records)
 
 
 def test_who_ran_what(command: Command, file: Path) -> None:

@@ -119,10 +119,16 @@ def test_logs_have_lists_of_their_own(state: State) -> None:
         pytest.param("DELETE FROM deeds WHERE number >= 3", [1, 2], 2, id="the last"),
         pytest.param("DELETE FROM deeds", [], 4, id="all"),
         pytest.param(
-            "UPDATE deeds SET octets = replace(octets, 'anna', 'dora') WHERE number = 2",
+            "UPDATE deeds SET octets = CAST(replace(octets, 'anna', 'dora') AS BLOB) WHERE number = 2",
             [1, 3, 4],
             1,
             id="one says something else",
+        ),
+        pytest.param(
+            "UPDATE deeds SET octets = 'text', digest = 'text' WHERE number = 2",
+            [1, 4],
+            2,
+            id="one of another type",
         ),
         pytest.param("UPDATE deeds SET digest = x'00' WHERE number = 2", [1, 4], 2, id="a digest"),
     ],

@@ -122,12 +122,13 @@ class DeedList:
             follows = row.number == number + 1
             removed += row.number - number - 1
             # Behind a row that is missing there is nothing to hold this one's digest against.
-            whole = not follows or row.digest == _digest(digest, row.octets)
-            if whole and self._is_deed(row.octets):
-                records.append(row.octets)
+            octets = _octets(row.octets)
+            whole = not follows or row.digest == _digest(digest, octets)
+            if whole and self._is_deed(octets):
+                records.append(octets)
             else:
                 removed += 1
-            number, digest = row.number, row.digest
+            number, digest = row.number, _octets(row.digest)
         if len(rows) < AT_ONCE and number < standing.number:
             removed += standing.number - number
             number, digest = standing.number, standing.digest
@@ -176,6 +177,11 @@ class DeedList:
 
     def _set(self, connection: Connection, **values: object) -> None:
         connection.execute(update(_lists).where(_lists.c.origin == self.origin).values(**values))
+
+
+def _octets(found: object) -> bytes:
+    """SQLite keeps anything anywhere; what is no octets was put there by somebody else."""
+    return found if isinstance(found, bytes) else b""
 
 
 def _digest(before: bytes, octets: bytes) -> bytes:
