@@ -46,3 +46,8 @@ class Audit(BaseModel):
     """Records of one worker that are not on the disk; more count as unwritable."""
     to: Mapping[DestinationName, Destination] = Field(default_factory=dict)
     """Where it goes beside its folder."""
+
+    @property
+    def gathering_seconds(self) -> float:
+        """How long a record waits for others in each of two places: where it is made, and at the recorder."""
+        return self.batch_milliseconds / 2000
