@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -133,10 +133,12 @@ class State:
         *,
         keep_until: datetime | None = None,
         now: datetime | None = None,
+        along: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         """Keeps the account's verifier, in place of the one before; that one counts on until ``keep_until``.
 
-        Without it no former password counts any more. Raises ``TooManyFormerPasswords``.
+        Without it no former password counts any more. ``along`` is done in the same transaction. Raises
+        ``TooManyFormerPasswords``.
         """
         present = _naive(datetime.now(UTC) if now is None else now)
         row = {"verifier": verifier.danger_reveal(), "updated": present}
@@ -144,6 +146,7 @@ class State:
         with self.engine.begin() as connection:
             _settle_former(connection, account, present, None if keep_until is None else _naive(keep_until))
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+            along(connection)
 
     def accounts(self, now: datetime | None = None) -> Sequence[StoredAccount]:
         """The accounts with a stored verifier, by name."""

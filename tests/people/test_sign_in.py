@@ -7,6 +7,12 @@ import pyotp
 import pytest
 from tests.people.conftest import NOW
 
+from strongroom.audit.records.changes import AccountChanged, AccountDeed
+from strongroom.audit.records.reading import read
+from strongroom.audit.records.sessions import LoginFailed, Refusal
+from strongroom.audit.records.shared import Doer, Holder
+from strongroom.deeds.listing import DeedList
+from strongroom.deeds.present import Pen, acting
 from strongroom.errors import LoginRefused, PersonRefused, PersonUnknown
 from strongroom.people import passwords, sign_in, store
 from strongroom.people.model import Verified, Way
@@ -18,6 +24,7 @@ from strongroom.state import State
 WORDS = Secret("correct horse battery staple")
 RULES = Rules(failures=5, lock_seconds=900)
 HERE = "192.0.2.1"
+ORIGIN = "gateway.example/test"
 STEP = timedelta(seconds=30)
 
 
@@ -168,3 +175,25 @@ def test_what_the_state_keeps_of_a_password(state: State, anna: pyotp.TOTP) -> N
     assert "correct" not in person.password.danger_reveal()
     assert repr(person).count("<Secret>") == 2
     assert anna.secret == person.totp.danger_reveal()
+
+
+def test_what_is_recorded_of_tries(state: State, anna: pyotp.TOTP) -> None:
+    """Each with its reason; the lock once, by nobody but the rules; what is not looked at is no guess."""
+    with acting(Pen(Doer("root", Holder.ADMINISTRATOR), "strongroom login", ORIGIN)):
+        now = NOW
+        for _ in range(RULES.failures + 2):
+            now += STEP * 4
+            assert fails(state, anna.at(now), now, password=Secret("another password"))
+        sign_in.disable(state, "anna", now)
+        assert fails(state, anna.at(now), now, source="192.0.2.2")
+    with state.engine.begin() as connection:
+        found = [read(one) for one in DeedList(ORIGIN).untaken(connection).records]
+    tries = [(one.refusal, one.counted) for one in found if isinstance(one, LoginFailed)]
+    assert tries == [
+        *[(Refusal.PROOF, True)] * RULES.failures,
+        *[(Refusal.LOCKED, False)] * 2,
+        (Refusal.REVOKED, True),
+    ]
+    locked, disabled = (one for one in found if isinstance(one, AccountChanged))
+    assert (locked.deed, locked.user, locked.doer.kind) == (AccountDeed.LOCKED, "anna", Holder.GATEWAY)
+    assert (disabled.deed, disabled.doer.name) == (AccountDeed.DISABLED, "root")

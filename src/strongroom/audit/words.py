@@ -75,7 +75,7 @@ def what(record: Record) -> str:
         case running.JobTurned():
             return f"{record.database}: {record.column}"
         case running.CommandRun():
-            return f"{record.command} {record.subject or ''}".rstrip()
+            return f"{record.command} {record.subject or ''}".rstrip() + _as(record.run_as, record.doer.name)
         case running.Gap():
             return f"{record.lost} records since {time_words(record.began)}: {record.loss.value}"
         case running.ClockTurnedBack():
@@ -84,6 +84,11 @@ def what(record: Record) -> str:
             return f"{record.workers} workers"
         case _:
             return record.database or ""
+
+
+def _as(user: str | None, doer: str) -> str:
+    """Whose rights it had, where they were not one's own."""
+    return "" if user in {None, doer} else f" (as {user})"
 
 
 def plan_words(plan: statements.Plan) -> str:
@@ -109,6 +114,14 @@ def result(record: Record) -> str:
             return record.code
         case sessions.LoginFailed():
             return record.refusal.value
+        case running.CommandRun(result=Result.UNKNOWN):
+            return "begins"
+        case running.CommandRun():
+            return " ".join(filter(None, [f"exit {record.exit}", record.code]))
+        case running.JobTurned():
+            return f"{record.rows} rows" + (f", {record.code}" if record.code else "")
+        case sessions.SignedIn():
+            return f"until {time_words(record.expires)}"
         case sessions.SessionClosed():
             return f"{record.ending.value}, {record.statements} statements, {record.rows} rows"
         case _:

@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from strongroom.cli.recording import observe
+
 
 def group(places: Mapping[str, str], **about: Any) -> typer.Typer:
     """A group of the commands at ``places``, each ``module:name`` of a function or of a group, by its name.
@@ -48,6 +50,7 @@ class _Commands(Mapping[str, Any]):  # typer does not export the type of its com
             found = _alone(name, found)
         command = get_command(found)
         command.name = name
+        observe(command)
         return command
 
     def __iter__(self) -> Iterator[str]:

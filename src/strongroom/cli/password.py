@@ -2,13 +2,16 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from strongroom.audit.records.changes import AccountDeed
 from strongroom.cli.asking import ask_new_password, duration
 from strongroom.cli.options import Config
 from strongroom.config import DEFAULT_FILE, load
+from strongroom.deeds.accounts import account_changed
 from strongroom.secret import Secret
 from strongroom.state import State, open_state
 from strongroom.wire.postgres.verifier import SALT_BYTES, make_verifier, parse_verifier
@@ -63,11 +66,13 @@ def _set(state: State, account: str, new: Secret, kept: timedelta | None) -> dat
     """
     now = datetime.now(UTC)
     former = state.verifier(account)
+    deed = AccountDeed.ADDED if former is None else AccountDeed.PASSWORD_CHANGED
+    along = partial(account_changed, deed=deed, user=account)
     if kept is None or former is None:
         made = make_verifier(new, secrets.token_bytes(SALT_BYTES))
-        state.store_verifier(account, Secret(made.text()), now=now)
+        state.store_verifier(account, Secret(made.text()), now=now, along=along)
         return None
     beside = parse_verifier(former.danger_reveal())
     made = make_verifier(new, beside.salt, beside.iterations)
-    state.store_verifier(account, Secret(made.text()), keep_until=now + kept, now=now)
+    state.store_verifier(account, Secret(made.text()), keep_until=now + kept, now=now, along=along)
     return now + kept

@@ -17,6 +17,8 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_json
 from strongroom.cli.worksite import Worksite, bar, scheme_named, worksite
 from strongroom.config import DEFAULT_FILE, Settings, load
+from strongroom.deeds import jobs
+from strongroom.deeds.jobs import PROTECT, UNPROTECT
 from strongroom.gateway.kept import retire_beside
 from strongroom.gateway.newcomers import Site, add
 from strongroom.gateway.protection import open_keks, prepare, read_schema, schemes_of
@@ -113,8 +115,8 @@ def unprotect(
             _show_plan(work.plan(Direction.UNPROTECT), as_json=json)
             return
         asyncio.run(stand(settings, work.state, [work.place]))
-        with approved(settings, work.state, work.act, approval, signature, resumable=True):
-            report = work.unprotect(rewrite)
+        with approved(settings, work.state, work.act, approval, signature, resumable=True) as people:
+            report = work.unprotect(rewrite, people)
         _show_report(report, as_json=json)
 
 
@@ -154,9 +156,9 @@ class _Job:
         SealedColumns(self._state.engine).add(self._place.name, self._names)
         return report
 
-    def unprotect(self, rewrite: bool) -> Report | None:
+    def unprotect(self, rewrite: bool, signed_by: Sequence[str]) -> Report | None:
         SealedColumns(self._state.engine).release(self._place.name, self._names)
-        report = self._run(Direction.UNPROTECT, rewrite)
+        report = self._run(Direction.UNPROTECT, rewrite, signed_by)
         ended = self._keysets_of_these_alone()
         keysets = self._store.load()
         ended += [
@@ -169,18 +171,24 @@ class _Job:
     def abandon(self) -> list[str]:
         return job.abandon(self._connection)
 
-    def _run(self, direction: Direction, rewrite: bool) -> Report | None:
+    def _run(self, direction: Direction, rewrite: bool, signed_by: Sequence[str] = ()) -> Report | None:
         """Change what is not in its form yet, or go on with what was interrupted; None: nothing to do."""
         schemes = self._to_change(direction)
         if not schemes and not job.is_under_way(self._connection):
             return None
-        with bar(RELOAD if direction is Direction.PROTECT else "") as tell:
+        to_change = schemes or self._schemes
+        turns = PROTECT if direction is Direction.PROTECT else UNPROTECT
+        columns = [one.column for one in to_change]
+        with (
+            jobs.job(self._state.engine, turns, self._place.name, columns, signed_by) as done,
+            bar(RELOAD if direction is Direction.PROTECT else "") as tell,
+        ):
             return job.run(
                 self._connection,
-                self._targets(schemes or self._schemes),
+                self._targets(to_change),
                 direction,
                 accepted=self._functions,
-                tell=tell,
+                tell=done.heard(tell),
                 rewrite=rewrite,
             )
 

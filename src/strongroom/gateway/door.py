@@ -40,8 +40,10 @@ class Try:
 class Door:
     """The log-ins of one gateway."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, locked: Callable[[str, str], None] = lambda *_: None) -> None:
+        """``locked`` hears of which account from which source nothing counts for a while."""
         self._throttle = Throttle(rules)
+        self._locked = locked
 
     def take(self, rules: Rules) -> None:
         """Goes by other rules from now on, and ends all locks: a reload is how an operator does that."""
@@ -76,6 +78,7 @@ class Door:
         elif standing is Standing.LOCKED:
             seconds = self._throttle.rules.lock_seconds
             _log.warning("log-ins are locked", account=one.account, source=one.source, seconds=seconds)
+            self._locked(one.account, one.source)
 
 
 async def watch(

@@ -1,8 +1,9 @@
 """What the supervisor records: starts and stops, configurations, and what commands left in the state.
 
-Commands write what they do to keys and roles into lists of the state, to which things are only added, whether
-a gateway runs or not. From there they come into the audit log, each at least once: how far that has gone is
-noted once it is on the disk. Used by `supervisor`.
+Commands write what they do into lists of the state, whether a gateway runs or not: what is done to keys and
+roles into lists to which things are only added, all else as records into the list of deeds (`deeds.listing`).
+From there it comes into the audit log, each at least once: how far that has gone is noted once it is on the
+disk. And the machine's clock is watched. Used by `supervisor`.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ import structlog
 from strongroom import __version__
 from strongroom.audit.keys import LogKeys
 from strongroom.audit.records.changes import (
+    AccountChanged,
+    AccountDeed,
     ConfigurationChanged,
     ConfigurationDeed,
     KeyChanged,
@@ -30,9 +33,12 @@ from strongroom.audit.records.changes import (
 )
 from strongroom.audit.records.codes import Record
 from strongroom.audit.records.encoding import encode
-from strongroom.audit.records.running import ProcessTurned, Turn
+from strongroom.audit.records.running import ClockTurnedBack, Gap, Loss, ProcessTurned, Turn
 from strongroom.audit.records.shared import Client, Doer, Head, Holder, Result
 from strongroom.config.audit import Audit
+from strongroom.deeds.clock import Clock
+from strongroom.deeds.listing import DeedList, Untaken
+from strongroom.deeds.whose import GATEWAY
 from strongroom.errors import StrongroomError
 from strongroom.gateway.outbox import Outbox
 from strongroom.keys.journal import Journal, KeyEvent
@@ -42,9 +48,10 @@ from strongroom.state import State
 
 LOOK_SECONDS = 1.0
 """Between two looks at the state."""
-GATEWAY = Doer("strongroom", Holder.GATEWAY)
+CLOCK_SECONDS = 60.0
+"""How often it is noted in the state what the clock says, so that a later start notices that it says less."""
 COMMAND = Doer("strongroom keys", Holder.ADMINISTRATOR)
-"""Who ran the command, the list does not say."""
+"""Where the list does not say who did it: it was a former version's, or another state's."""
 
 _KEY_DEEDS: Mapping[str, KeyDeed] = {
     "rotated": KeyDeed.ROTATED,
@@ -102,6 +109,9 @@ class Logbook:
         run = f"supervisor, process {os.getpid()}, run {secrets.token_hex(4)}"
         self._origin = Head(0, 1, run, audit.origin, __version__)
         self._sequence = 0
+        self._deeds = DeedList(audit.origin)
+        self._clock = Clock()
+        self._clock_noted = float("-inf")
 
     def turned(self, turn: Turn, workers: int, *, well: bool = True, content: str | None = None) -> None:
         """The gateway, or a worker, began or ended; ``content`` is the configuration's text."""
@@ -137,10 +147,16 @@ class Logbook:
             )
         )
 
+    def locked(self, user: str, address: str | None) -> None:
+        """After too many wrong tries nothing counts for a while that comes from there."""
+        deed = AccountDeed.LOCKED
+        self._record(AccountChanged(self._head(), GATEWAY, deed, user, Result.SUCCESS, address))
+
     async def follow(self) -> None:
         """Record what commands write into the state, until cancelled."""
         while True:
             try:
+                await self.look_at_clock()
                 await self.catch_up()
             except StrongroomError as error:
                 _log.warning("the state's lists were not read", code=error.code)
@@ -149,31 +165,69 @@ class Logbook:
     async def catch_up(self) -> None:
         """Record what is new in the state's lists; what was recorded is on the disk then."""
         marks = await asyncio.to_thread(self._keys.marks)
-        events, roles = await asyncio.to_thread(self._unrecorded, marks)
-        for name, found in (("keys", events), ("roles", roles)):
-            for one in found:
-                self._record(self._changed(one))
-            if found:
-                await self.outbox.kept(self.outbox.numbered)
-                await asyncio.to_thread(self._keys.mark, name, found[-1].number)
+        events, doers, roles = await asyncio.to_thread(self._unrecorded, marks)
+        for event in events:
+            self._record(self._key_changed(event, doers.get(event.number, COMMAND)))
+        await self._mark("keys", events)
+        for one in roles:
+            self._record(self._role_changed(one))
+        await self._mark("roles", roles)
+        while not (untaken := await asyncio.to_thread(self._untaken)).is_empty:
+            await self._take(untaken)
 
-    def _unrecorded(self, marks: Mapping[str, int]) -> tuple[Sequence[KeyEvent], Sequence[RoleEvent]]:
+    async def look_at_clock(self) -> None:
+        """Record that it was turned back: since the last look, or since it was last noted in the state."""
+        former, now = self._clock.look(), time.monotonic()
+        if former is not None or now - self._clock_noted >= CLOCK_SECONDS:
+            noted = await asyncio.to_thread(self._note_clock)
+            self._clock_noted, former = now, noted if former is None else former
+        if former is not None:
+            self._record(ClockTurnedBack(self._head(), former))
+            _log.warning("the clock was turned back", former=former)
+
+    def _note_clock(self) -> int | None:
+        with self._state.engine.begin() as connection:
+            return self._deeds.hear(connection, _now())
+
+    async def _mark(self, name: str, found: Sequence[KeyEvent] | Sequence[RoleEvent]) -> None:
+        if found:
+            await self.outbox.kept(self.outbox.numbered)
+            await asyncio.to_thread(self._keys.mark, name, found[-1].number)
+
+    def _unrecorded(
+        self, marks: Mapping[str, int]
+    ) -> tuple[Sequence[KeyEvent], Mapping[int, Doer], Sequence[RoleEvent]]:
         with self._state.engine.begin() as connection:
             roles = store.since(connection, marks.get("roles", 0))
-        return Journal(self._state.engine).since(marks.get("keys", 0)), roles
+        journal, since = Journal(self._state.engine), marks.get("keys", 0)
+        events = journal.since(since)
+        return events, journal.doers(since) if events else {}, roles
 
-    def _changed(self, event: KeyEvent | RoleEvent) -> Record:
-        if isinstance(event, KeyEvent):
-            return self._key_changed(event)
-        return self._role_changed(event)
+    def _untaken(self) -> Untaken:
+        with self._state.engine.begin() as connection:
+            return self._deeds.untaken(connection)
 
-    def _key_changed(self, event: KeyEvent) -> Record:
+    async def _take(self, untaken: Untaken) -> None:
+        """What is listed stands in the log as the command wrote it, with that one's process and number."""
+        for loss, lost in ((Loss.REMOVED, untaken.removed), (Loss.OVERLOADED, untaken.left_out)):
+            if lost:
+                self._record(Gap(self._head(), loss, lost, min(untaken.since, _now()), _now()))
+        for octets in untaken.records:
+            self.outbox.record(octets)
+        await self.outbox.kept(self.outbox.numbered)
+        await asyncio.to_thread(self._taken, untaken)
+
+    def _taken(self, untaken: Untaken) -> None:
+        with self._state.engine.begin() as connection:
+            self._deeds.take(connection, untaken, _now())
+
+    def _key_changed(self, event: KeyEvent, doer: Doer) -> Record:
         details = event.details
         signed = str(details.get("signed_by", "") or "")
         version = details.get("version")
         return KeyChanged(
             self._head(),
-            COMMAND,
+            doer,
             _KEY_DEEDS.get(event.what, KeyDeed.OTHER),
             event.subject or "(none)",
             _kind(event.subject),
@@ -206,11 +260,15 @@ class Logbook:
 
     def _head(self) -> Head:
         self._sequence += 1
-        now = time.time_ns() // 1_000_000
-        return replace(self._origin, time=now, sequence=self._sequence)
+        return replace(self._origin, time=_now(), sequence=self._sequence)
 
     def _record(self, record: Record) -> None:
         self.outbox.record(encode(record))
+
+
+def _now() -> int:
+    """Milliseconds, by the wall's clock: recorded, not trusted."""
+    return time.time_ns() // 1_000_000
 
 
 def _milliseconds(moment: str) -> int | None:

@@ -10,6 +10,7 @@ import structlog
 
 from strongroom.audit.records.changes import ConfigurationDeed
 from strongroom.audit.records.running import Turn
+from strongroom.audit.records.sessions import UNKNOWN_USER
 from strongroom.config import Settings
 from strongroom.errors import AuditChanged, StrongroomError
 from strongroom.gateway.logbook import Logbook
@@ -65,6 +66,11 @@ class Records:
         """Another is started, or the gateway ends."""
         if self._logbook is not None:
             self._logbook.turned(Turn.WORKER_DIED, self._workers, well=False)
+
+    def locked(self, account: str | None, source: str) -> None:
+        """Too many wrong tries came from there; None for an account that there is not."""
+        if self._logbook is not None:
+            self._logbook.locked(UNKNOWN_USER if account is None else account, source or None)
 
     def refused(self, content: str, error: StrongroomError, weakenings: int) -> None:
         """A configuration was not taken."""

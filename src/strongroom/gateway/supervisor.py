@@ -184,7 +184,7 @@ class Supervisor:
         self._failure: StrongroomError | None = None
         self._keeper = Keeper(state, self._tenants_changed, self._tasks, entered)
         self._keks = self._keeper.take(settings, agreed.prepared, agreed.places, agreed.began)
-        self._door = Door(settings.login.rules)
+        self._door = Door(settings.login.rules, self._locked)
         self._lent: Everyones = {}
         self._caretaker = Caretaker(self._charge, self._found, random.SystemRandom())
         self._metrics = Metrics()
@@ -382,6 +382,10 @@ class Supervisor:
             lambda: self._admit(worker, one.account),
             lambda refusal: worker.line.tell("admitted", number=message["number"], refusal=refusal),
         )
+
+    def _locked(self, account: str, source: str) -> None:
+        known = account in self._settings.accounts or account in self._settings.people
+        self._records.locked(account if known else None, source)
 
     def _sign_in_rules(self) -> Rules | None:
         return self._settings.login.rules if self._settings.people else None

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Column, Connection, DateTime, Engine, Integer, Table, Text, select
 
+from strongroom.audit.records.shared import Doer, Holder
+from strongroom.deeds.present import present
 from strongroom.state import metadata
 
 _events = Table(
@@ -21,6 +23,14 @@ _events = Table(
     Column("subject", Text, nullable=False),
     Column("details", Text, nullable=False),
 )
+_doers = Table(
+    "key_event_doers",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+)
+"""Beside the list, which is older: who did each thing, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Journal:
     """The list."""
 
     def __init__(self, engine: Engine) -> None:
-        metadata.create_all(engine, tables=[_events])
+        metadata.create_all(engine, tables=[_events, _doers])
         self._engine = engine
 
     def add(self, what: str, subject: str, **details: object) -> None:
@@ -79,10 +89,20 @@ class Journal:
             for row in rows
         ]
 
+    def doers(self, number: int) -> Mapping[int, Doer]:
+        """Who did what came after this one, by its number, as far as it was noted."""
+        query = select(_doers).where(_doers.c.number > number)
+        with self._engine.begin() as connection:
+            return {row.number: Doer(row.name, Holder(row.kind)) for row in connection.execute(query)}
+
 
 def note(connection: Connection, what: str, subject: str, **details: object) -> None:
     """Writes one thing down in a transaction that does something else, too."""
-    metadata.create_all(connection, tables=[_events])
+    metadata.create_all(connection, tables=[_events, _doers])
     at = datetime.now(UTC).replace(tzinfo=None)
     row = {"at": at, "what": what, "subject": subject, "details": json.dumps(details, default=str)}
-    connection.execute(_events.insert().values(row))
+    added = connection.execute(_events.insert().values(row)).inserted_primary_key
+    pen = present()
+    if pen is not None and added is not None:
+        who = {"number": added[0], "name": pen.doer.name, "kind": pen.doer.kind.value}
+        connection.execute(_doers.insert().values(who))

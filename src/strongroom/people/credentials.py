@@ -13,6 +13,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.engine import Connection
+
+from strongroom.audit.records.sessions import Refusal
+from strongroom.deeds import accounts
 from strongroom.errors import LoginRefused, TooManyCredentials
 from strongroom.people import store
 from strongroom.people.model import Credential, Verified
@@ -60,12 +64,35 @@ def issue(
         session_until=now + session_time,
     )
     with state.engine.begin() as connection:
-        if store.has_changed(connection, verified.person, verified.second_factor_at):
-            raise LoginRefused("login refused", hint="Sign in again.")
-        if store.open_credentials(connection, verified.person, now) >= OPEN_AT_MOST:
-            raise TooManyCredentials(
-                f"{verified.person} holds {OPEN_AT_MOST} credentials that count still",
-                hint="Use one of them, or wait until they expire.",
-            )
-        store.add_credential(connection, credential, now)
+        refusal = _refusal(connection, verified, now)
+        if refusal is None:
+            store.add_credential(connection, credential, now)
+            _note(connection, credential)
+        else:
+            accounts.turned_away(connection, verified.person, refusal, counted=False)
+    if refusal is Refusal.LIMIT:
+        raise TooManyCredentials(
+            f"{verified.person} holds {OPEN_AT_MOST} credentials that count still",
+            hint="Use one of them, or wait until they expire.",
+        )
+    if refusal is not None:
+        raise LoginRefused("login refused", hint="Sign in again.")
     return Issued(credential, password)
+
+
+def _refusal(connection: Connection, verified: Verified, now: datetime) -> Refusal | None:
+    if store.has_changed(connection, verified.person, verified.second_factor_at):
+        return Refusal.REVOKED
+    return Refusal.LIMIT if store.open_credentials(connection, verified.person, now) >= OPEN_AT_MOST else None
+
+
+def _note(connection: Connection, credential: Credential) -> None:
+    accounts.signed_in(
+        connection,
+        credential.person,
+        database=credential.database,
+        address=credential.source,
+        credential=credential.id,
+        expires=credential.expires,
+        session_until=credential.session_until,
+    )

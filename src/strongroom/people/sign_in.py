@@ -12,6 +12,9 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from strongroom.audit.records.changes import AccountDeed
+from strongroom.audit.records.sessions import Refusal
+from strongroom.deeds import accounts
 from strongroom.errors import LoginRefused, PersonUnknown
 from strongroom.lending.deeds import withdraw
 from strongroom.people import codes, passwords, store
@@ -62,14 +65,20 @@ class ByPasswordAndCode:
     ) -> int | None:
         """The step of the code, now used up; None if the try is not good, which it is counted as."""
         tally = store.tally_of(connection, claim.person, source).at(now.timestamp(), self.rules)
-        if tally.is_locked(self.rules) or now.timestamp() < tally.free_at:
-            return None
         person = store.find_person(connection, claim.person)
+        name = None if person is None else person.name
+        if tally.is_locked(self.rules) or now.timestamp() < tally.free_at:
+            accounts.turned_away(connection, name, Refusal.LOCKED, counted=False)
+            return None
         step = None
         if person is not None and right is not None and _may_sign_in(person, right):
             step = codes.step_of(claim.code, person.totp, now, after=person.last_step)
         if step is None:
-            store.keep_tally(connection, claim.person, source, tally.failed(now.timestamp()))
+            tally = tally.failed(now.timestamp())
+            store.keep_tally(connection, claim.person, source, tally)
+            accounts.turned_away(connection, name, _why(person), counted=True)
+            if person is not None and tally.is_locked(self.rules):
+                accounts.locked(connection, person.name)
             return None
         store.use_step(connection, claim.person, step)
         store.drop_tally(connection, claim.person, source)
@@ -85,10 +94,12 @@ def add(state: State, name: str, password: Secret, now: datetime) -> Secret:
     secret = codes.new_secret()
     person = Person(name, passwords.make(password), secret, NEVER, disabled=False, updated=now)
     with state.engine.begin() as connection:
+        deed = AccountDeed.ADDED if store.find_person(connection, name) is None else AccountDeed.RESET
         store.store_person(connection, person)
         store.revoke(connection, name)
         withdraw(connection, name, now)
         store.drop_tallies(connection, name)
+        accounts.account_changed(connection, deed, name)
     return secret
 
 
@@ -100,6 +111,14 @@ def disable(state: State, name: str, now: datetime) -> None:
         store.disable_person(connection, name, now)
         store.revoke(connection, name)
         withdraw(connection, name, now)
+        accounts.account_changed(connection, AccountDeed.DISABLED, name)
+
+
+def _why(person: Person | None) -> Refusal:
+    """For the log alone: the person hears the same words whatever it was."""
+    if person is None:
+        return Refusal.UNKNOWN
+    return Refusal.REVOKED if person.disabled else Refusal.PROOF
 
 
 def _may_sign_in(person: Person, right: Person) -> bool:

@@ -58,14 +58,17 @@ class JobTurned:
     result: Result = at("status_id")
     duration: int = at("duration")
     rows: int = at("unmapped.rows")
-    """That were done so far."""
+    """That were done so far, of all columns of the job together."""
     signed_by: tuple[str, ...] = at("unmapped.signed_by")
     code: str | None = at("status_detail", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """An administrator ran a command that changes or shows something."""
+    """An administrator runs a command that changes something, or has run it.
+
+    Of each run there are two: before it does anything (`Result.UNKNOWN`, no `exit`), and when it has ended.
+    """
 
     head: Head
     doer: Doer
@@ -76,6 +79,12 @@ class CommandRun:
     subject: str | None = at("unmapped.subject", default=None)
     """The column, key or person that it was about, by name."""
     code: str | None = at("status_detail", default=None)
+    run_as: str | None = at("unmapped.run_as", default=None)
+    """The user of the machine whose rights it had; the doer is who logged in."""
+    file: str | None = at("unmapped.file", default=None)
+    """The configuration that it went by."""
+    exit: int | None = at("unmapped.exit", default=None)
+    """Its exit status."""
 
 
 class Loss(StrEnum):
@@ -86,11 +95,13 @@ class Loss(StrEnum):
     OVERLOADED = "overloaded"
     PROCESS_DIED = "process died"
     """Sequence numbers of a process are missing."""
+    REMOVED = "removed"
+    """Deeds were taken out of the state's list, or changed there, before the log had them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Records could not be written, while ``audit`` said that statements run all the same."""
+    """Records could not be written, or were not there to be: ``loss`` says why."""
 
     head: Head
     loss: Loss = at("unmapped.loss")

@@ -26,6 +26,8 @@ from strongroom.changeover.model import Tell, silent
 from strongroom.cli.keys.work import Due, KeyWork
 from strongroom.cli.worksite import Worksite, worksite
 from strongroom.config import Settings, core_dumps_allowed, load
+from strongroom.deeds.present import Pen, acting
+from strongroom.deeds.whose import GATEWAY
 from strongroom.errors import StrongroomError
 from strongroom.gateway.kept import kept_beside
 from strongroom.gateway.protection import Prepared
@@ -54,6 +56,7 @@ def main() -> int:
         socket.socket(fileno=arguments.line) as line,
         line.makefile("rwb") as stream,
         contextlib.suppress(ConnectionError),  # the supervisor is gone: another will look
+        acting(Pen(GATEWAY, APPLICATION, None if settings.audit is None else settings.audit.origin)),
     ):
         keks = danger_read(json.loads(stream.readline())["keks"])
         for name, database in settings.databases.items():

@@ -24,6 +24,7 @@ from strongroom.changeover.rotation import NotWanted, Propagation, Rotated
 from strongroom.changeover.rotation import rotate as rotate_keyset
 from strongroom.cli.keys.asking import say
 from strongroom.cli.worksite import Worksite, bar, scheme_named
+from strongroom.deeds.jobs import ROTATE, job
 from strongroom.errors import ChangeoverBusy, ColumnUnknown, KeysetMissing
 from strongroom.gateway.newcomers import Site
 from strongroom.gateway.protection import Prepared, prepare
@@ -191,7 +192,11 @@ class KeyWork:
             details = {"key_id": f"{rotated.keyset.primary:08x}", "resealed": rotated.resealed}
             self.journal.add(ROTATED, rotated.keyset.name, **details, **note)
 
-        with self._said(WAIT if self._wait and not schemes[0].comparable else "") as tell:
+        columns = [scheme.column for scheme in schemes]
+        with (
+            job(self._site.state.engine, ROTATE, self._site.place.name, columns) as done,
+            self._said(WAIT if self._wait and not schemes[0].comparable else "") as tell,
+        ):
             return rotate_keyset(
                 self._site.connection,
                 schemes,
@@ -201,7 +206,7 @@ class KeyWork:
                 reencrypt=reencrypt,
                 propagation=Propagation(self._wait),
                 accepted=list(self._site.settings.databases[self._site.place.name].functions),
-                tell=tell,
+                tell=done.heard(tell),
                 finish=finish,
                 wanted=wanted,
                 exposed=exposed,

@@ -1,0 +1,32 @@
+"""Clocks that run backwards, by readings that are arguments."""
+
+import pytest
+
+from strongroom.deeds.clock import TOLERANCE, Clock, Reading, reading
+
+START = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("readings", "told"),
+    [
+        pytest.param([(1000, 1000), (9000, 9000)], [None, None], id="it goes on"),
+        pytest.param([(60_000, 1000)], [None], id="set forward, or awake after sleep"),
+        pytest.param([(-59_000, 1000), (-58_000, 2000)], [1000, None], id="set back, and that is told once"),
+        pytest.param([(61_000, 1000), (1500, 1500)], [None, 61_500], id="forward, and back again"),
+        pytest.param([(1000 - TOLERANCE, 1000)], [None], id="hardly"),
+        pytest.param([(800, 1000), (1600, 2000)], [None, 2000], id="in small steps"),
+    ],
+)
+def test_it_notices(readings: list[Reading], told: list[int | None]) -> None:
+    """What the clock would say; times since the start, by the wall and by the monotonic clock."""
+    given = iter([(START, 0), *((START + wall, monotonic) for wall, monotonic in readings)])
+    clock = Clock(lambda: next(given))
+    assert [clock.look() for _ in readings] == [None if one is None else START + one for one in told]
+
+
+def test_this_machines() -> None:
+    """Looking often is no clock that runs backwards."""
+    clock = Clock()
+    assert [clock.look() for _ in range(1000)] == [None] * 1000
+    assert reading()[0] > START
