@@ -131,6 +131,7 @@ KEYS: dict[str, Change | str] = {
     "Audit.batch_milliseconds": put("audit/batch_milliseconds", 21),
     "Audit.unwritable": put("audit/unwritable", "allow"),
     "Audit.waiting_bytes": AVAILABILITY,
+    "Audit.keep": put("audit/keep", "400d"),
     "Audit.to": put("audit/to", {}),
     "Destination.s3": put(f"{VAULTED}/bucket", "other"),
     "Destination.lines": put("audit/to/siem/lines/file", "other"),

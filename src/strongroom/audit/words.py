@@ -76,14 +76,25 @@ def what(record: Record) -> str:
             return f"{record.database}: {record.column}"
         case running.CommandRun():
             return f"{record.command} {record.subject or ''}".rstrip()
-        case running.Gap():
-            return f"{record.lost} records since {time_words(record.began)}: {record.loss.value}"
-        case running.ClockTurnedBack():
-            return f"it had said {time_words(record.former)}"
+        case running.Removed() | running.Gap() | running.ClockTurnedBack():
+            return log_words(record)
         case running.ProcessTurned():
             return f"{record.workers} workers"
         case _:
             return record.database or ""
+
+
+def log_words(record: running.Removed | running.Gap | running.ClockTurnedBack) -> str:
+    """What the log has not, or not in order."""
+    match record:
+        case running.Gap():
+            return f"{record.lost} records since {time_words(record.began)}: {record.loss.value}"
+        case running.ClockTurnedBack():
+            return f"it had said {time_words(record.former)}"
+    said = f"{record.records} records"
+    if record.minimum is not None:
+        return f"{said} before number {record.minimum}"
+    return said if record.before is None else f"{said} before {time_words(record.before)}"
 
 
 def plan_words(plan: statements.Plan) -> str:

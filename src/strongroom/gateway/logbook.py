@@ -2,7 +2,8 @@
 
 Commands write what they do to keys and roles into lists of the state, to which things are only added, whether
 a gateway runs or not. From there they come into the audit log, each at least once: how far that has gone is
-noted once it is on the disk. Used by `supervisor`.
+noted once it is on the disk. What was taken away from the log itself stands beside it (`audit/asked.py`)
+until then. Used by `supervisor`.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from hashlib import sha256
 import structlog
 
 from strongroom import __version__
+from strongroom.audit import asked
+from strongroom.audit.asked import Asked, What
 from strongroom.audit.keys import LogKeys
 from strongroom.audit.records.changes import (
     ConfigurationChanged,
@@ -30,7 +33,7 @@ from strongroom.audit.records.changes import (
 )
 from strongroom.audit.records.codes import Record
 from strongroom.audit.records.encoding import encode
-from strongroom.audit.records.running import ProcessTurned, Turn
+from strongroom.audit.records.running import ProcessTurned, Removal, Removed, Turn
 from strongroom.audit.records.shared import Client, Doer, Head, Holder, Result
 from strongroom.config.audit import Audit
 from strongroom.errors import StrongroomError
@@ -156,6 +159,31 @@ class Logbook:
             if found:
                 await self.outbox.kept(self.outbox.numbered)
                 await asyncio.to_thread(self._keys.mark, name, found[-1].number)
+        await self._record_removals()
+
+    async def _record_removals(self) -> None:
+        """Of the log itself: there is a record of each before nothing else tells of it."""
+        done = [one for one in await asyncio.to_thread(self._removals) if one[1].done]
+        for _, one in done:
+            self._record(self._removed(one))
+        if done:
+            await self.outbox.kept(self.outbox.numbered)
+            await asyncio.to_thread(asked.drop, self._audit.log, [name for name, _ in done])
+
+    def _removals(self) -> Sequence[tuple[str, Asked]]:
+        return list(asked.standing(self._audit.log))
+
+    def _removed(self, one: Asked) -> Removed:
+        pruned = one.what is What.PRUNE
+        return Removed(
+            self._head(),
+            Doer(one.who, one.kind),
+            Removal.PRUNED if pruned else Removal.ERASED,
+            Result.SUCCESS,
+            one.records,
+            minimum=one.limit if pruned else None,
+            before=one.limit if one.what is What.KEEP else None,
+        )
 
     def _unrecorded(self, marks: Mapping[str, int]) -> tuple[Sequence[KeyEvent], Sequence[RoleEvent]]:
         with self._state.engine.begin() as connection:

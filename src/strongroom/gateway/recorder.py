@@ -24,6 +24,7 @@ from strongroom.gateway.control import Line
 from strongroom.gateway.intake import HEAR_OUT_SECONDS, Intake, Pace
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.shipping import Shipping
+from strongroom.gateway.shortening import Shortening
 from strongroom.gateway.ways import ways_of
 from strongroom.state import open_state
 
@@ -69,7 +70,11 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     intake = Intake(log, pace, settled=keys.note_size, patience=patience)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
-    await intake.serve(listener, partial(line.tell, "ready", size=log.size), asyncio.wait([stop]))
+    verifiers = [one.verifier for one in keys.all()]
+    shortening = Shortening(log, verifiers, intake.settle_soon, settings.audit.keep)
+    shortening.start()
+    ready = partial(line.tell, "ready", size=log.size)
+    await intake.serve(listener, ready, _stopped(stop, shortening))
     await asyncio.to_thread(shipping.finish)
     state.close()
     return 2 if stop.cancelled() else 0
@@ -100,6 +105,12 @@ def _opened(
         log.close()
         raise
     return log, shipping
+
+
+async def _stopped(stop: "asyncio.Task[None]", shortening: Shortening) -> None:
+    """Nothing is erased any more when the log is closed."""
+    await asyncio.wait([stop])
+    await shortening.end()
 
 
 async def _told_to_stop(line: Line) -> None:

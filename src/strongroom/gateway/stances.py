@@ -71,6 +71,7 @@ def _audit(audit: Audit | None) -> Section:
         "log": str(audit.log),
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
+        "keep_seconds": NEVER_SECONDS if audit.keep is None else int(audit.keep.total_seconds()),
         "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},
     }
 

@@ -193,6 +193,7 @@ AUDIT: Fields = {
     "log": (same, "records go to another place"),
     "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
     "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
+    "keep_seconds": (no_less, "contents of records are erased sooner"),
     "to": (elsewhere, "where the log goes is written down no more"),
 }
 

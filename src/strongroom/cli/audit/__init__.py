@@ -4,9 +4,11 @@ from strongroom.cli.lazily import group
 
 COMMANDS = {
     "consistency": "strongroom.cli.audit.prove:consistency",
+    "erase": "strongroom.cli.audit.shorten:erase",
     "index": "strongroom.cli.audit.search:index",
     "keys": "strongroom.cli.audit.keys:keys",
     "prove": "strongroom.cli.audit.prove:prove",
+    "prune": "strongroom.cli.audit.shorten:prune",
     "report": "strongroom.cli.audit.report:report",
     "rotate-key": "strongroom.cli.audit.keys:rotate_key",
     "schema": "strongroom.cli.audit.schema:schema",
