@@ -28,7 +28,7 @@ DIGEST = "fd02569928d0ce0ffa553ca89ad9c0ba6fc9f1ad71386a18fa487bfcf11b97fc"
 
 def test_the_form() -> None:
     """A version and SHA-256 over salt and content; and a line of both."""
-    made = _commit(SALT, CONTENT)
+    made = _commit([CONTENT], SALT)[0]
     assert made.entry.hex() == "01" + DIGEST
     assert made.line == b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= " + CONTENT + b"\n"
 
@@ -83,7 +83,7 @@ def wrong_lines(made: Committed) -> list[bytes]:
 @pytest.mark.parametrize("which", range(13))
 def test_wrong(which: int) -> None:
     """Anything else is wrong: cut, longer, in another spelling, or salt and content divided elsewhere."""
-    made = _commit(SALT, CONTENT)
+    made = _commit([CONTENT], SALT)[0]
     assert judge(wrong_lines(made)[which], made.entry) is Content.WRONG
     assert judge(made.line[:-1], made.entry) is Content.RIGHT
 
@@ -92,14 +92,15 @@ def test_a_line_alone() -> None:
     """From a line its entry is made again, as for a log that stopped before its bundles were written."""
     for one in commit([b"", b"a", CONTENT]):
         assert entry_of(one.line[:-1]) == one.entry
-    for line in (ERASED, b"", _commit(SALT, b"").line[:-2], *wrong_lines(_commit(SALT, CONTENT))[7:10]):
+    empty, made = _commit([b""], SALT)[0], _commit([CONTENT], SALT)[0]
+    for line in (ERASED, b"", empty.line[:-2], *wrong_lines(made)[7:10]):
         with pytest.raises(LogDamaged, match="has no salt"):
             entry_of(line)
 
 
 def test_another_version_is_wrong() -> None:
     """An entry of another version commits to nothing that is known here."""
-    made = _commit(SALT, CONTENT)
+    made = _commit([CONTENT], SALT)[0]
     assert judge(made.line[:-1], b"\x02" + sha256(SALT + CONTENT).digest()) is Content.WRONG
 
 

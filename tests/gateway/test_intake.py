@@ -28,7 +28,11 @@ async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     intake = Intake(Log.open(Path(sys.argv[1]), [signer()]), Pace(float(sys.argv[3]), 0.05))
     listener = socket.socket(fileno=int(sys.argv[2]))
-    await intake.serve(listener, lambda: print("ready", flush=True), stop.wait())
+    async def told():
+        await stop.wait()
+        return 5.0
+
+    await intake.serve(listener, lambda: print("ready", flush=True), told())
 
 asyncio.run(main())
 """
@@ -71,7 +75,7 @@ def recorder() -> Iterator[Process]:
 
 
 async def connected(path: Path) -> tuple[Outbox, asyncio.Task[None]]:
-    outbox = Outbox(path)
+    outbox = Outbox(path, 0.001)
     return outbox, asyncio.create_task(outbox.run())
 
 

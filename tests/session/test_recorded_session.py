@@ -101,7 +101,7 @@ def test_the_moment_is_the_drivers() -> None:
     book = opened(Judge())
     assert isinstance(book.session, RecordedSession)
     asked(book, "select note from people")
-    book.session.at(2.5)
+    book.session.recording.moment = 2.5
     *_, recorded = book.session.handle(
         ev.UpstreamData(described(column("note", 4, types.TEXT)) + DONE + IDLE)
     )

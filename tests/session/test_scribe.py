@@ -27,7 +27,7 @@ def scribe(shapes: Shapes | None = None) -> Scribe:
 
 def test_what_ran() -> None:
     """A record of it, with the time in whole milliseconds."""
-    done = Done(4, PLAN, Result.FAILURE, "22012", 1.2349, 10, 20)
+    done = Done(4, PLAN, Result.FAILURE, "22012", 5.0, 1.2349, 10, 20)
     assert read(scribe().octets(done, 1_763_860_000_000, 17)) == Permitted(
         replace(ORIGIN, time=1_763_860_000_000, sequence=17),
         CLIENT,
@@ -40,7 +40,7 @@ def test_what_ran() -> None:
 
 def test_what_was_refused() -> None:
     """With the code of our error."""
-    refused = Refused(5, PLAN, "access-denied", "42501")
+    refused = Refused(5, PLAN, "access-denied", "42501", 5.0)
     assert read(scribe().octets(refused, 1, 2)) == Denied(
         replace(ORIGIN, time=1, sequence=2), CLIENT, PLAN, "shop", 5, "access-denied", "42501"
     )

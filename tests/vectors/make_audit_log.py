@@ -44,7 +44,7 @@ def signers() -> tuple[Signer, Signer]:
 
 def vector() -> dict[str, Any]:
     """The log."""
-    committed = [leaf._commit(salt, text.encode()) for salt, text in zip(SALTS, CONTENTS, strict=True)]
+    committed = leaf._commit([text.encode() for text in CONTENTS], b"".join(SALTS))
     log, witness = signers()
     edge = Edge().append([one.entry for one in committed]).edge
     note = cosign(sign(Checkpoint(ORIGIN, edge.size, edge.root), [log]), witness, TIME)

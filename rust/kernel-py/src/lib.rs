@@ -1,6 +1,7 @@
 //! Glue between the kernel and Python: names and behaviour are those of `_kernel/python.py`, whose docstrings
 //! say what each function means; `_kernel/native.pyi` has the types.
 
+mod logging;
 mod sealing;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -290,6 +291,10 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Mask>()?;
     module.add_class::<Opener>()?;
     module.add_class::<Rows>()?;
+    module.add_class::<logging::Template>()?;
+    module.add_function(wrap_pyfunction!(logging::commit_records, module)?)?;
+    module.add_function(wrap_pyfunction!(logging::hash_leaves, module)?)?;
+    module.add_function(wrap_pyfunction!(logging::hash_nodes, module)?)?;
     module.add_class::<sealing::Sealer>()?;
     module.add_class::<sealing::Lines>()?;
     module.add_class::<sealing::Tuples>()?;

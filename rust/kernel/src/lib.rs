@@ -1,5 +1,6 @@
 //! The byte loops of Strongroom that must be fast: where messages begin and end, whether a chunk is an
-//! ordinary round of the extended protocol, the values in rows, opened, and those in COPY, sealed.
+//! ordinary round of the extended protocol, the values in rows, opened, and those in COPY, sealed, and what the
+//! audit log hashes.
 //!
 //! What each function means is written down in its readable twin, `src/strongroom/_kernel/python.py`; both
 //! run under the same tests. A chunk that is not what it should be is refused whole (`Refusal`), and Python
@@ -15,6 +16,7 @@ mod frame;
 mod gcm;
 mod hmac;
 mod input;
+mod log;
 mod mask;
 mod opener;
 mod round;
@@ -28,6 +30,7 @@ pub use bind::{BindFields, split_bind};
 pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
 pub use form::Form;
 pub use frame::{Span, cut};
+pub use log::{Filling, Hash, Template, commit, leaf_hash, node_hash};
 pub use mask::{Given, Mask};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};

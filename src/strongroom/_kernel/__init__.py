@@ -5,7 +5,7 @@ choice is made here, once, when the first room is imported, since it binds names
 names, behave alike, and run under the same tests; `KERNEL` says which one runs. `python.py` says what each
 function means.
 
-Called by ``wire/``, ``protect/`` and ``session/``.
+Called by ``wire/``, ``protect/``, ``session/`` and ``audit/``.
 """
 
 import os
@@ -52,8 +52,12 @@ if TYPE_CHECKING:
         Rows,
         Sealer,
         Series,
+        Template,
         Tuples,
+        commit_records,
         cut,
+        hash_leaves,
+        hash_nodes,
         plain_answers,
         plain_reply,
         plain_round,
@@ -62,12 +66,14 @@ if TYPE_CHECKING:
 else:
     Answer, Opener, Refused, Rows = _twin.Answer, _twin.Opener, _twin.Refused, _twin.Rows
     Lines, Sealer, Series, Tuples = _twin.Lines, _twin.Sealer, _twin.Series, _twin.Tuples
-    Mask = _twin.Mask
+    Mask, Template = _twin.Mask, _twin.Template
+    commit_records, hash_leaves, hash_nodes = _twin.commit_records, _twin.hash_leaves, _twin.hash_nodes
     plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
 
 __all__ = [
-    "KERNEL", "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
-    "choose", "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "KERNEL", "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template",
+    "Tuples", "choose", "commit_records", "cut", "hash_leaves", "hash_nodes", "plain_answers", "plain_reply",
+    "plain_round", "split_bind",
 ]  # fmt: skip

@@ -9,8 +9,12 @@ from strongroom_kernel import (
     Rows,
     Sealer,
     Series,
+    Template,
     Tuples,
+    commit_records,
     cut,
+    hash_leaves,
+    hash_nodes,
     plain_answers,
     plain_reply,
     plain_round,
@@ -18,6 +22,7 @@ from strongroom_kernel import (
 )
 
 __all__ = [
-    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
-    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template", "Tuples",
+    "commit_records", "cut", "hash_leaves", "hash_nodes", "plain_answers", "plain_reply", "plain_round",
+    "split_bind",
 ]  # fmt: skip

@@ -14,14 +14,16 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
+from strongroom._kernel.logging import Template, commit_records, hash_leaves, hash_nodes
 from strongroom._kernel.masking import Mask
 from strongroom._kernel.refused import Refused
 from strongroom._kernel.sealing import Lines, Sealer, Tuples
 from strongroom._kernel.series import Series, plain_answers
 
 __all__ = [
-    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Tuples",
-    "cut", "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template", "Tuples",
+    "commit_records", "cut", "hash_leaves", "hash_nodes", "plain_answers", "plain_reply", "plain_round",
+    "split_bind",
 ]  # fmt: skip
 
 HEADER: Final = 5

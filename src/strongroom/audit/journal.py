@@ -41,7 +41,10 @@ class Batch:
         """The batch as it is written, and its digest; ``before`` is the digest of the one before."""
         fields = b"%d %b %d" % (len(self.lines), self.source.encode(), self.number)
         lines = b"".join(self.lines)
-        digest = sha256(b"%b%b%b" % (before, lines, fields)).hexdigest().encode()
+        hashed = sha256(before)
+        hashed.update(lines)
+        hashed.update(fields)
+        digest = hashed.hexdigest().encode()
         return b"%b= %b %b\n" % (lines, fields, digest), digest
 
 

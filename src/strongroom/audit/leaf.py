@@ -12,10 +12,11 @@ Called by the log's writer and by whoever erases.
 import secrets
 from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
+from typing import NamedTuple
 
+from strongroom._kernel import commit_records
 from strongroom.errors import Bug, LogDamaged
 
 SALT_BYTES = 32
@@ -26,8 +27,7 @@ ERASED = b"-"
 """The line of a record whose salt and content were erased."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """A record on its way into the log."""
 
     entry: bytes
@@ -38,17 +38,14 @@ class Committed:
 
 def commit(contents: Sequence[bytes]) -> list[Committed]:
     """Commits to each content under a salt of its own."""
-    drawn = secrets.token_bytes(SALT_BYTES * len(contents))
-    salts = [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
-    return [_commit(salt, content) for salt, content in zip(salts, contents, strict=True)]
+    return _commit(contents, secrets.token_bytes(SALT_BYTES * len(contents)))
 
 
-def _commit(salt: bytes, content: bytes) -> Committed:
-    """With a given salt, for vectors alone: drawn twice, it would show which records are alike."""
-    if len(content) > MAX_CONTENT_BYTES or b"\n" in content:
+def _commit(contents: Sequence[bytes], salts: bytes) -> list[Committed]:
+    """With given salts, for vectors alone: drawn twice, one would show which records are alike."""
+    if any(len(one) > MAX_CONTENT_BYTES or b"\n" in one for one in contents):
         raise Bug("the content of an audit record is one line of bounded length")
-    line = b"%b %b\n" % (b2a_base64(salt, newline=False), content)
-    return Committed(VERSION + sha256(salt + content).digest(), line)
+    return list(map(Committed._make, commit_records(list(contents), salts)))
 
 
 class Content(Enum):

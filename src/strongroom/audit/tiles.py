@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from strongroom.audit.tree import HASH_BYTES, Frontier, Node, fold, grow, leaf_hash, peaks_of
+from strongroom._kernel import hash_leaves
+from strongroom.audit.tree import HASH_BYTES, Frontier, Node, fold, grow, peaks_of
 from strongroom.errors import Bug, LogDamaged
 
 TILE_HEIGHT = 8
@@ -137,7 +138,7 @@ class Edge:
     def append(self, entries: Sequence[bytes]) -> Appended:
         """The log with these entries behind those that it has."""
         bundles, bundle = self._bundles(entries)
-        grown = grow(self.frontier, [leaf_hash(entry) for entry in entries])
+        grown = grow(self.frontier, hash_leaves(list(entries)))
         whole, tiles = self._tiles(grown.levels[::TILE_HEIGHT])
         return Appended(Edge(grown.frontier, tiles, bundle), (*bundles, *whole))
 
@@ -192,7 +193,7 @@ class Edge:
         if fold(peaks) != root:
             raise LogDamaged("the audit log's last tiles have another root than its checkpoint")
         bundle = _read_bundle(size, files)
-        if b"".join(leaf_hash(entry) for entry in bundle) != (tiles[0] if tiles else b""):
+        if b"".join(hash_leaves(list(bundle))) != (tiles[0] if tiles else b""):
             raise LogDamaged("the audit log's last bundle has other entries than its tile has hashes of")
         return cls(Frontier(size, tuple(peaks)), tiles, bundle)
 

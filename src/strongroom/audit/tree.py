@@ -2,7 +2,7 @@
 
 A tree that only grows is known by its *peaks*: the roots of the perfect subtrees that its size has one of
 for each bit set (a "compact range"). ``grow`` adds a whole batch level by level, so that each node costs
-one hash and one step of a list comprehension, and gives back the nodes that became complete, from which
+one hash in the kernel, and gives back the nodes that became complete, from which
 ``tiles.py`` makes tiles. What a proof consists of is said here as ranges of leaves and nodes;
 ``proof.py`` reads their hashes from tiles.
 """
@@ -10,6 +10,8 @@ one hash and one step of a list comprehension, and gives back the nodes that bec
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+
+from strongroom._kernel import hash_nodes
 
 HASH_BYTES = 32
 MAX_SIZE = (1 << 63) - 1
@@ -75,8 +77,7 @@ def grow(frontier: Frontier, leaf_hashes: Sequence[bytes]) -> Grown:
             nodes.insert(0, peaks.pop())
         if len(nodes) & 1:
             left.append(nodes.pop())
-        pairs = iter(nodes)
-        nodes = [sha256(b"\x01%b%b" % pair).digest() for pair in zip(pairs, pairs, strict=True)]
+        nodes = hash_nodes(nodes)
     while levels and not levels[-1]:
         levels.pop()
     return Grown(Frontier(size + len(leaf_hashes), tuple(reversed(left))), tuple(levels))

@@ -71,3 +71,8 @@ class Audit(BaseModel):
                     instead="write fewer retain_days, a longer keep, or contents: false",
                 )
         return self
+
+    @property
+    def gathering_seconds(self) -> float:
+        """How long a record waits for others in each of two places: where it is made, and at the recorder."""
+        return self.batch_milliseconds / 2000

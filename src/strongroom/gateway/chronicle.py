@@ -6,10 +6,11 @@ any more, or what is done goes unrecorded, and how much that was is recorded onc
 Used by `server`.
 """
 
+import asyncio
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,6 +43,9 @@ _WAYS: Mapping[Method | None, Way] = {
 }
 
 
+COLLECTED_SECONDS = 0.01
+"""What sessions did waits so long at most, where it is not counted among what waits for the disk."""
+
 _COUNTED = frozenset({Refusal.PROOF, Refusal.UNKNOWN})
 
 
@@ -68,8 +72,11 @@ class _Lost:
 class Chronicle:
     """What one worker records, in its order."""
 
-    def __init__(self, outbox: Outbox, audit: Audit, worker: int) -> None:
+    def __init__(self, outbox: Outbox, audit: Audit, worker: int, full: Callable[[], None]) -> None:
+        """``full`` hears when it has come to be full."""
         self._outbox = outbox
+        self._told_full = full
+        self._noted: list[Driver] = []
         self._audit = audit
         run = f"worker {worker}, process {os.getpid()}, run {secrets.token_hex(4)}"
         self._shapes = Shapes(Head(0, 1, run, audit.origin, __version__))
@@ -119,6 +126,7 @@ class Chronicle:
         chapter = self._chapters.pop(driver, None)
         if chapter is None:
             return
+        self._write(chapter, driver.deeds(), _ahead())
         self._record(
             SessionClosed(
                 self._head(),
@@ -141,17 +149,36 @@ class Chronicle:
 
     # ---------------------------------------------------------------- statements
 
+    def note(self, driver: Driver) -> None:
+        """A session did something: what it was is written down with what others do meanwhile, all at once."""
+        if not self._noted:
+            soon = min(self._audit.gathering_seconds, COLLECTED_SECONDS)
+            asyncio.get_running_loop().call_later(soon, self._collect)
+        self._noted.append(driver)
+
+    def _collect(self) -> None:
+        noted, self._noted = self._noted, []
+        ahead = _ahead()
+        for driver in noted:
+            self._write(self._chapters.get(driver), driver.deeds(), ahead)
+        self._outbox.send()
+        if self.is_full:
+            self._told_full()
+
     def deed(self, driver: Driver, deed: Deed) -> None:
         """What became of a statement."""
-        chapter = self._chapters.get(driver)
+        self._write(self._chapters.get(driver), [deed], _ahead())
+
+    def _write(self, chapter: _Chapter | None, deeds: Sequence[Deed], ahead: float) -> None:
         if chapter is None:
             return  # it ended before it was open
-        chapter.statements += 1
-        if isinstance(deed, Done):
-            chapter.rows += deed.rows
-            chapter.values += deed.values
-        self._sequence += 1
-        self._send(chapter.scribe.octets(deed, _now(), self._sequence))
+        for deed in deeds:
+            chapter.statements += 1
+            if isinstance(deed, Done):
+                chapter.rows += deed.rows
+                chapter.values += deed.values
+            self._sequence += 1
+            self._send(chapter.scribe.octets(deed, int(deed.at * 1000 + ahead), self._sequence))
 
     # ---------------------------------------------------------------- all of them
 
@@ -173,6 +200,11 @@ class Chronicle:
             gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
             self._outbox.record(encode(gap))
         self._outbox.record(octets)
+
+
+def _ahead() -> float:
+    """Milliseconds that the wall's clock is ahead of the event loop's, by which sessions go."""
+    return time.time_ns() / 1_000_000 - asyncio.get_running_loop().time() * 1000
 
 
 def _now() -> int:

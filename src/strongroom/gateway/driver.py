@@ -77,6 +77,9 @@ class House(Protocol):
     def record(self, driver: "Driver", deed: Deed) -> None:
         """Write into the audit log what a session did with a statement."""
 
+    def note(self, driver: "Driver") -> None:
+        """The session did something that is to be recorded soon: ask it then (`Driver.deeds`)."""
+
     @property
     def is_full(self) -> bool:
         """Whether so much waits to be recorded that nobody is heard."""
@@ -128,6 +131,9 @@ class Driver:
         kind = RecordedSession if rules.recorded else Session
         self._session = kind(rules, self._entropy(), snapshot)
         self._recorded = self._session if isinstance(self._session, RecordedSession) else None
+        self._recording = None if self._recorded is None else self._recorded.recording
+        self.noted = False
+        """Whether what it did will be asked for (`deeds`)."""
         self._login_timer = loop.call_later(login_seconds, self.time_out, "login_seconds")
         self._left = False
         self._closing = False
@@ -196,8 +202,8 @@ class Driver:
 
     def _client_data(self, data: bytes) -> None:
         self.last_heard = self._now()
-        if self._recorded is not None:
-            self._recorded.at(self.last_heard)
+        if self._recording is not None:
+            self._recording.moment = self.last_heard
         sent = self._session.begin_round(data)
         if sent is None:
             self.dispatch(ev.ClientData(data))
@@ -206,23 +212,23 @@ class Driver:
 
     def _upstream_data(self, data: bytes) -> None:
         self.last_heard = self._now()
-        if self._recorded is not None:
-            self._recorded.at(self.last_heard)
+        if self._recording is not None:
+            self._recording.moment = self.last_heard
         answer = self._session.end_round(data)
         if answer is None:
             self.dispatch(ev.UpstreamData(data))
             return
         self.client.write(answer)
-        if self._recorded is not None:
-            self._record_round(self._recorded.deeds())
+        if self._recording is not None and not self.noted:
+            self.noted = True
+            self._house.note(self)
         if not self.client.wanted:
             self._adjust_reading()
 
-    def _record_round(self, deeds: list[Deed]) -> None:
-        for deed in deeds:
-            self._house.record(self, deed)
-        if self._house.is_full:
-            self._adjust_reading()
+    def deeds(self) -> list[Deed]:
+        """What it did with statements since it was asked last, and did not record by itself."""
+        self.noted = False
+        return [] if self._recording is None else self._recording.take()
 
     def _client_lost(self) -> None:
         self.dispatch(ev.ClientClosed())
@@ -237,8 +243,8 @@ class Driver:
     def dispatch(self, event: ev.Event) -> None:
         """Hand an event to the session and perform what it wants."""
         try:
-            if self._recorded is not None:
-                self._recorded.at(self._now())
+            if self._recording is not None:
+                self._recording.moment = self._now()
             for effect in self._session.handle(event):
                 _PERFORM[type(effect)](self, effect)
         except Exception as error:  # noqa: BLE001 - whatever it is, this session ends and no other

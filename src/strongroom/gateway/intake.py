@@ -78,19 +78,8 @@ class _Batch:
 class Intake:
     """Writes what its workers send to one log."""
 
-    def __init__(
-        self,
-        log: Log,
-        pace: Pace,
-        *,
-        settled: Callable[[int], None] = lambda _: None,
-        patience: float = HEAR_OUT_SECONDS,
-    ) -> None:
-        """``settled`` hears of sizes that the log will never be below again, in another thread.
-
-        ``patience``: seconds for workers to hang up, once this was told to stop.
-        """
-        self._patience = patience
+    def __init__(self, log: Log, pace: Pace, *, settled: Callable[[int], None] = lambda _: None) -> None:
+        """``settled`` hears of sizes that the log will never be below again, in another thread."""
         self._log = log
         self._pace = pace
         self._settled = settled
@@ -105,10 +94,11 @@ class Intake:
         self._left = asyncio.Event()
         self._stopping = False
 
-    async def serve(
-        self, listener: socket.socket, ready: Callable[[], None], stop: Awaitable[object]
-    ) -> None:
-        """Write what comes until told to stop; then what is there, and the last checkpoint."""
+    async def serve(self, listener: socket.socket, ready: Callable[[], None], stop: Awaitable[float]) -> None:
+        """Write what comes until told to stop; then what is there, and the last checkpoint.
+
+        ``stop`` gives the seconds that workers have to hang up.
+        """
         server = await asyncio.start_unix_server(self._attend, sock=listener)
         writing = asyncio.create_task(self._keep_writing(), name="write")
         ready()
@@ -117,7 +107,7 @@ class Intake:
         if writing.done():
             await writing  # raises: another recorder finds out at its start what is wrong with the log
         server.close()
-        await self._hear_out()
+        await self._hear_out(stopping.result())
         self._stopping = True
         self._work.set()
         self._urgent.set()
@@ -134,10 +124,10 @@ class Intake:
         self._is_asked_to_settle = True
         self._work.set()
 
-    async def _hear_out(self) -> None:
+    async def _hear_out(self, seconds: float) -> None:
         """Workers end before their recorder: what they sent last is on its way still."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(seconds):
                 while any(not source.is_gone for source in self._sources):
                     self._left.clear()
                     await self._left.wait()

@@ -9,7 +9,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -27,30 +27,35 @@ _log = structlog.get_logger("strongroom.outbox")
 class Outbox:
     """What one worker has recorded."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gathering: float) -> None:
+        """``gathering``: seconds that records wait for others before they are sent, where nobody waits."""
         self._path = path
+        self._gathering = gathering
         self._source = secrets.token_hex(8)  # another for each process: its count begins at nothing
+        self._unsent: list[bytes] = []
         self._unkept: deque[bytes] = deque()
-        """Frames that are not known to be on the disk, the oldest first."""
+        """What was sent over this connection, and is not known to be on the disk; the oldest first."""
         self._numbered = 0
         self._kept = 0
-        self._sent = 0  # the number of the last that went out over this connection
         self._writer: asyncio.StreamWriter | None = None
-        self._sending = False
+        self._due: asyncio.TimerHandle | None = None
         self._waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._room: Callable[[], None] = lambda: None
         self.waiting_bytes = 0
         """Of what is not known to be on the disk."""
 
     def record(self, content: bytes, *, urgent: bool = False) -> int:
-        """Sends a record soon; returns its number among those of this worker."""
-        frame = LENGTH.pack(len(content) | (URGENT if urgent else 0)) + content
-        self._unkept.append(frame)
-        self.waiting_bytes += len(frame)
+        """Sends a record with those that follow it; returns its number among those of this worker.
+
+        One that is ``urgent`` goes at once, and what came before it.
+        """
+        self._unsent.append(content)
+        self.waiting_bytes += LENGTH.size + len(content)
         self._numbered += 1
-        if not self._sending:
-            self._sending = True
-            asyncio.get_running_loop().call_soon(self._send)
+        if urgent:
+            self.send(urgent=True)
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(self._gathering, self.send)
         return self._numbered
 
     @property
@@ -69,9 +74,10 @@ class Outbox:
         """Return once all of it is on the disk, or after some seconds: the recorder may be gone."""
         try:
             async with asyncio.timeout(END_SECONDS):
+                self.send(urgent=True)
                 await self.kept(self._numbered)
         except TimeoutError:
-            _log.error("records are lost", count=len(self._unkept))
+            _log.error("records are lost", count=self._numbered - self._kept)
 
     def hang_up(self) -> None:
         """Nothing more comes."""
@@ -84,36 +90,46 @@ class Outbox:
         while True:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._converse(*await asyncio.open_unix_connection(self._path))
-            _log.warning("the recorder is away", waiting=len(self._unkept))
+            _log.warning("the recorder is away", waiting=self._numbered - self._kept)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(json.dumps({"source": self._source}).encode() + b"\n")
             self._confirmed(*COUNT.unpack(await reader.readexactly(COUNT.size)))
-            self._writer, self._sent = writer, self._kept
-            self._send()
+            self._unsent[:0], self._writer = self._unkept, writer
+            self._unkept.clear()
+            self.send(urgent=bool(self._waiters))
             while True:
                 self._confirmed(*COUNT.unpack(await reader.readexactly(COUNT.size)))
         finally:
             self._writer = None
             writer.close()
 
-    def _send(self) -> None:
-        self._sending = False
-        count = self._numbered - self._sent
-        if self._writer is None or not count:
+    def send(self, *, urgent: bool = False) -> None:
+        """Sends what waits for others no longer; ``urgent`` says that somebody waits for the last of it."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if self._writer is None or not self._unsent:
             return
-        frames = list(self._unkept)[-count:] if count < len(self._unkept) else list(self._unkept)
-        self._writer.write(b"".join(frames))
-        self._sent = self._numbered
+        sending, self._unsent = self._unsent, []
+        self._unkept.extend(sending)
+        self._writer.write(_frames(sending, urgent=urgent))
 
     def _confirmed(self, number: int) -> None:
         for _ in range(number - self._kept):
-            self.waiting_bytes -= len(self._unkept.popleft())
+            self.waiting_bytes -= LENGTH.size + len(self._unkept.popleft())
         self._kept = max(number, self._kept)
         self._room()
         for waited in [one for one in self._waiters if one <= number]:
             for waiter in self._waiters.pop(waited):
                 if not waiter.done():
                     waiter.set_result(None)
+
+
+def _frames(contents: Sequence[bytes], *, urgent: bool) -> bytes:
+    parts = [part for one in contents for part in (LENGTH.pack(len(one)), one)]
+    if urgent:
+        parts[-2] = LENGTH.pack(len(contents[-1]) | URGENT)
+    return b"".join(parts)

@@ -64,17 +64,15 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
         line.tell("failed", code=error.code, message=error.message, hint=error.hint)
         await line.end()
         return 2
-    pace = Pace(settings.audit.batch_milliseconds / 1000)
-    # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.
-    patience = settings.limits.drain_seconds + HEAR_OUT_SECONDS
-    intake = Intake(log, pace, settled=keys.note_size, patience=patience)
+    intake = Intake(log, Pace(settings.audit.gathering_seconds), settled=keys.note_size)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
     verifiers = [one.verifier for one in keys.all()]
     shortening = Shortening(log, verifiers, intake.settle_soon, settings.audit.keep)
     shortening.start()
     ready = partial(line.tell, "ready", size=log.size)
-    await intake.serve(listener, ready, _stopped(stop, shortening))
+    patience = _patience(stop, shortening, settings.limits.drain_seconds)
+    await intake.serve(listener, ready, patience)
     await asyncio.to_thread(shipping.finish)
     state.close()
     return 2 if stop.cancelled() else 0
@@ -83,7 +81,7 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
 class _Contradiction:
     """Called by a sink's thread where another history was found: nothing is written any more."""
 
-    def __init__(self, stop: "asyncio.Task[None]") -> None:
+    def __init__(self, stop: "asyncio.Task[bool]") -> None:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
 
@@ -107,16 +105,25 @@ def _opened(
     return log, shipping
 
 
-async def _stopped(stop: "asyncio.Task[None]", shortening: Shortening) -> None:
-    """Nothing is erased any more when the log is closed."""
-    await asyncio.wait([stop])
-    await shortening.end()
-
-
-async def _told_to_stop(line: Line) -> None:
+async def _told_to_stop(line: Line) -> bool:
+    """Returns when this is to end; whether the supervisor said so, and did not just die."""
     async for message in line.messages():
         if message["what"] == "stop":
-            return
+            return True
+    return False
+
+
+async def _patience(stop: "asyncio.Task[bool]", shortening: Shortening, drain_seconds: float) -> float:
+    """Waits until this is to end, and returns for how long workers may be heard.
+
+    Nothing is erased any more then: the log is about to be closed.
+    """
+    await asyncio.wait([stop])
+    await shortening.end()
+    if stop.cancelled():
+        return 0.0  # nothing more may be written
+    # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.
+    return HEAR_OUT_SECONDS + (0.0 if stop.result() else drain_seconds)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ class Records:
         self._logbook: Logbook | None = None
         if settings.audit is not None:
             self._recorder = RecorderProcess(settings.file, content, tasks)
-            self._logbook = Logbook(Outbox(self._recorder.path), settings.audit, state)
+            self._logbook = Logbook(
+                Outbox(self._recorder.path, settings.audit.gathering_seconds), settings.audit, state
+            )
 
     @property
     def socket(self) -> Path | None:

@@ -88,7 +88,9 @@ class Server:
         self._line = line
         self._outbox = outbox
         audit = settings.audit
-        self._chronicle = None if outbox is None or audit is None else Chronicle(outbox, audit, number)
+        self._chronicle = None
+        if outbox is not None and audit is not None:
+            self._chronicle = Chronicle(outbox, audit, number, self._room)
         self._state = state
         self._drivers: set[Driver] = set()
         self._numbers = itertools.count(1)
@@ -400,6 +402,11 @@ class Server:
         """What a session did with a statement."""
         if self._chronicle is not None:
             self._chronicle.deed(driver, deed)
+
+    def note(self, driver: Driver) -> None:
+        """The session did something that is to be recorded soon."""
+        if self._chronicle is not None:
+            self._chronicle.note(driver)
 
     def _room(self) -> None:
         """There may be room again for what is recorded."""

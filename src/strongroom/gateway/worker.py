@@ -83,7 +83,9 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     messages = line.messages()
     try:
         keks, stance = await _keys(messages)
-        outbox = None if arguments.recorder is None else Outbox(arguments.recorder)
+        outbox = None
+        if arguments.recorder is not None and settings.audit is not None:
+            outbox = Outbox(arguments.recorder, settings.audit.gathering_seconds)
         server = Server(
             settings, open_state(settings.state), line, keks, stance, outbox=outbox, number=arguments.number
         )

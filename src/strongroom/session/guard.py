@@ -136,7 +136,11 @@ class Guard(Seals):
     @property
     def outlook(self) -> object:
         """Compares unequal when statements must be analysed anew."""
-        return self._snapshot.analyses.mark, self._path, self.tenant, self.standing
+        return self.outlook_of(self.standing)
+
+    def outlook_of(self, standing: object) -> object:
+        """The outlook, where the standing is this."""
+        return self._snapshot.analyses.mark, self._path, self.tenant, standing
 
     @property
     def standing(self) -> object:

@@ -26,7 +26,6 @@ from strongroom.session.analyses import Unfinished
 from strongroom.session.guard import OutOfDate, is_of_session
 from strongroom.session.opening import copy_message, near, touched
 from strongroom.session.pipelined import PipelinedRelay
-from strongroom.session.recorded import tag_at_end
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment
@@ -366,16 +365,17 @@ class GuardedRelay(PipelinedRelay):
         """A round of a touched statement as it goes upstream (`Rounds`); the first one settles how."""
         resolved = statement.resolved
         assert resolved is not None
-        if self._guard.policing is not None and statement.outlook != self._guard.outlook:
+        standing = self._guard.standing
+        if self._guard.policing is not None and statement.outlook != self._guard.outlook_of(standing):
             raise _other_standing()
-        run, sealed = self._sealed(resolved, chunk)
+        run, sealed = self._sealed(resolved, chunk, standing)
         if self.recording is not None:
-            self.recording.begun(run, self._guard.standing)
+            self.recording.begun(run, standing)
         return run, sealed
 
-    def _sealed(self, resolved: Resolved, chunk: bytes) -> tuple[Run, bytes]:
+    def _sealed(self, resolved: Resolved, chunk: bytes, standing: object) -> tuple[Run, bytes]:
         if not resolved.touched:
-            return Run((resolved,), standing=self._guard.standing), chunk
+            return Run((resolved,), standing=standing), chunk
         known = self._sealings.get(id(resolved))
         sealed = None if known is None or known.resolved is not resolved else known.seal(chunk)
         if known is not None and sealed is not None:
@@ -406,7 +406,7 @@ class GuardedRelay(PipelinedRelay):
         except Refused:
             return None  # the long way has words for it
         if self.recording is not None and answer is not None and answer[0]:
-            self.recording.done(run, tag_at_end(chunk))
+            self.recording.answered(run, chunk)
         return answer
 
     def _learn(self, one: Round, chunk: bytes) -> tuple[Answer, object] | None:

@@ -9,6 +9,7 @@ Used by `policing`; pure.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from strongroom.audit.records.encoding import GREATEST, canonical
 from strongroom.audit.records.naming import qualified
@@ -107,6 +108,7 @@ def is_wide(statement: Resolved) -> bool:
     return len(statement.relations) + len(statement.accesses) + len(outputs) > NAMES_AT_MOST
 
 
+@lru_cache(maxsize=1024)
 def rows_of(tag: bytes) -> int:
     """The rows of a CommandComplete (manual, "Message Formats"); 0 for a command that has none.
 

@@ -1,8 +1,8 @@
 """A session whose statements are recorded: what was done with each is an effect beside the others.
 
 Series are then taken message by message, since each of their statements has a record; rounds are taken whole,
-and what was done with them is asked for (`deeds`). Made in the place of a `postgres.Session` where the rules
-say so; pure.
+and what was done with them is asked for (`recording`). Made in the place of a `postgres.Session` where the
+rules say so; pure.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from strongroom.session import effects as do
 from strongroom.session import events as ev
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.postgres import Session
-from strongroom.session.recording import Deed, Recording
+from strongroom.session.recording import Recording
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 
@@ -47,13 +47,10 @@ class RecordedSession(Session):
             self._startup.parameters.get("application_name", ""),
         )
 
-    def deeds(self) -> list[Deed]:
-        """What was recorded beside what `handle` gives: of rounds that were taken whole."""
-        return self._recording.take()
-
-    def at(self, moment: float) -> None:
-        """The moment of the event that is handled next, in seconds of whichever clock."""
-        self._recording.moment = moment
+    @property
+    def recording(self) -> Recording:
+        """What was recorded and not taken: of rounds that were taken whole, beside what `handle` gives."""
+        return self._recording
 
     def handle(self, event: ev.Event) -> list[do.Effect]:
         """As every session does; what was recorded comes last, but for the end."""

@@ -97,5 +97,5 @@ def test_a_number_out_of_bounds_is_a_bug(rows: int, record: Permitted) -> None:
 @given(PERMITTED)
 def test_keyed_hashes_are_not_left_out(record: Permitted) -> None:
     """A plan whose records have them gives none without."""
-    with pytest.raises(TypeError):
+    with pytest.raises(Bug):
         line(replace(record, keyed=())).permitted(0, 1, 1, 0, rows=0, values=0)

@@ -2,8 +2,8 @@
 
 Such a record is made of parts that change at different times: whose session it is, the plan of the statement,
 and what came of it. A `Shape` is the octets of a plan, cut where a session's come in; a `Line` is those put
-together, with holes that ``%`` fills in one call. Nothing is sorted or escaped then. The octets are those of
-`encoding.encode`, which makes the parts; a test holds the two against each other.
+together, with holes that the kernel fills in one call. Nothing is sorted or escaped then. The octets are
+those of `encoding.encode`, which makes the parts; a test holds the two against each other.
 
 Made by whoever records a session's statements: a `Shape` for each plan, a `Line` for a plan in a session.
 What ends with an error of ours is rare, and takes the slow way.
@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
+from strongroom._kernel import Template
 from strongroom.audit.records.codes import Record
-from strongroom.audit.records.encoding import GREATEST, canonical, event
+from strongroom.audit.records.encoding import canonical, event
 from strongroom.audit.records.layout import Path, leaves, written_as
 from strongroom.audit.records.shared import Client, Head, Holder, Result
 from strongroom.audit.records.statements import Ended, Intended, Keyed, Outcome, Permitted, Plan
@@ -25,17 +26,18 @@ SUCCESSFUL = "00000"
 
 _OF_SESSION = ("actor", "database", "src_endpoint")
 """The keys of an event, in their order, under which nothing stands but what the session says."""
-_NUMBER, _READY = b"%d", b"%b"  # what is filled in later: a number, or JSON that is encoded already
-_HOLES: dict[Path, bytes] = {  # in the order of their keys, in which the methods below fill them
-    ("duration",): _NUMBER,
-    ("metadata", "sequence"): _NUMBER,
-    ("status_code",): _READY,
-    ("status_id",): _NUMBER,
-    ("time",): _NUMBER,
-    ("unmapped", "keyed"): _READY,
-    ("unmapped", "rows"): _NUMBER,
-    ("unmapped", "statement"): _NUMBER,
-    ("unmapped", "values"): _NUMBER,
+_HOLE = b"\0"
+"""For what is filled in later, a number or JSON that is encoded already: JSON never has it (RFC 8259, 7)."""
+_HOLES: Set[Path] = {  # in the order of their keys the methods below fill them
+    ("duration",),
+    ("metadata", "sequence"),
+    ("status_code",),
+    ("status_id",),
+    ("time",),
+    ("unmapped", "keyed"),
+    ("unmapped", "rows"),
+    ("unmapped", "statement"),
+    ("unmapped", "values"),
 }
 _OUTCOME = Outcome(Result.SUCCESS, SUCCESSFUL, 0, 0, 0)
 _NOBODY = Client("", Holder.ACCOUNT, "")
@@ -50,7 +52,7 @@ class Session:
         """``origin`` says which process records; its time and sequence do not matter."""
         ended = Ended(origin, client, _OUTCOME, database, 1)
         found = event(ended)
-        self.parts = tuple(_escaped(found[key]) for key in _OF_SESSION)
+        self.parts = tuple(canonical(found[key]) for key in _OF_SESSION)
         self._ended = _joined(_cut(ended), self.parts)
 
     def ended(
@@ -66,8 +68,8 @@ class Session:
         sqlstate: str = SUCCESSFUL,
     ) -> bytes:
         """The octets of an `Ended`."""
-        _check(time, duration, rows, values)
-        return self._ended % (duration, sequence, _quoted(sqlstate), result, time, rows, statement, values)
+        outcome = duration, sequence, _quoted(sqlstate), result, time, rows, statement, values
+        return _filled(self._ended, outcome)
 
 
 class Shape:
@@ -91,7 +93,7 @@ class Line:
 
     __slots__ = ("_intended", "_permitted")
 
-    def __init__(self, permitted: bytes, intended: bytes) -> None:
+    def __init__(self, permitted: Template, intended: Template) -> None:
         self._permitted = permitted
         self._intended = intended
 
@@ -109,17 +111,13 @@ class Line:
         keyed: bytes | None = None,
     ) -> bytes:
         """The octets of a `Permitted`; ``keyed`` is what `keyed_hashes` makes, where the shape has them."""
-        _check(time, duration, rows, values)
-        before = duration, sequence, _quoted(sqlstate), result, time
-        after = rows, statement, values
-        return self._permitted % ((*before, *after) if keyed is None else (*before, keyed, *after))
+        before, after = (duration, sequence, _quoted(sqlstate), result, time), (rows, statement, values)
+        return _filled(self._permitted, before + after if keyed is None else (*before, keyed, *after))
 
     def intended(self, time: int, sequence: int, statement: int, *, keyed: bytes | None = None) -> bytes:
         """The octets of an `Intended`."""
-        _check(time)
-        if keyed is None:
-            return self._intended % (sequence, time, statement)
-        return self._intended % (sequence, time, keyed, statement)
+        hashes = () if keyed is None else (keyed,)
+        return _filled(self._intended, (sequence, time, *hashes, statement))
 
 
 def keyed_hashes(keyed: Sequence[Keyed]) -> bytes:
@@ -127,10 +125,11 @@ def keyed_hashes(keyed: Sequence[Keyed]) -> bytes:
     return canonical([written_as(Keyed, one) for one in keyed])
 
 
-def _check(*numbers: int) -> None:
-    for number in numbers:
-        if not 0 <= number <= GREATEST:
-            raise Bug("a record has a number out of bounds")
+def _filled(template: Template, fillings: tuple[int | bytes, ...]) -> bytes:
+    try:
+        return template.fill(fillings)
+    except ValueError:
+        raise Bug("a record has a number out of bounds, or hashes that are not expected") from None
 
 
 @lru_cache(maxsize=256)
@@ -145,7 +144,7 @@ def _quoted(sqlstate: str) -> bytes:
 def _cut(record: Record) -> tuple[bytes, ...]:
     """The octets of a record with holes, in pieces between which the session's parts stand."""
     found = event(record)
-    holes = _HOLES.keys() & {one.place for one in leaves(type(record))}
+    holes = _HOLES & {one.place for one in leaves(type(record))}
     pieces = [b"{"]
     for index, key in enumerate(sorted(found)):
         pieces[-1] += (b"," if index else b"") + canonical(key) + b":"
@@ -159,7 +158,7 @@ def _cut(record: Record) -> tuple[bytes, ...]:
 
 def _holed(value: Any, place: Path, holes: Set[Path]) -> Iterator[bytes]:
     if place in holes:
-        yield _HOLES[place]
+        yield _HOLE
     elif isinstance(value, dict):
         yield b"{"
         for index, key in enumerate(sorted(value)):
@@ -167,14 +166,10 @@ def _holed(value: Any, place: Path, holes: Set[Path]) -> Iterator[bytes]:
             yield from _holed(value[key], (*place, key), holes)
         yield b"}"
     else:
-        yield _escaped(value)
+        yield canonical(value)
 
 
-def _escaped(value: Any) -> bytes:
-    """Octets that ``%`` leaves as they are."""
-    return canonical(value).replace(b"%", b"%%")
-
-
-def _joined(pieces: Sequence[bytes], parts: Sequence[bytes]) -> bytes:
+def _joined(pieces: Sequence[bytes], parts: Sequence[bytes]) -> Template:
     first, *others = pieces
-    return first + b"".join(part + piece for part, piece in zip(parts, others, strict=True))
+    octets = first + b"".join(part + piece for part, piece in zip(parts, others, strict=True))
+    return Template(octets.split(_HOLE))
