@@ -28,6 +28,8 @@ def draft(suggestions: Sequence[Suggestion] = (), **more: object) -> Draft:
         "account": "app",
         "state": "/state/state.db",
         "root": "/root/root.key",
+        "log": "/state/audit",
+        "origin": "strongroom-0123abcd/audit",
         "suggestions": suggestions,
     }
     return Draft(**(settings | more))  # type: ignore[arg-type]  # the fields are spelled out above
@@ -53,6 +55,8 @@ def test_it_is_read_back(tmp_path: Path) -> None:
     assert list(settings.accounts) == ["app"]
     assert settings.keys is not None
     assert settings.keys.root == FileAddress(Path("/root/root.key"))
+    assert settings.audit is not None
+    assert (settings.audit.log, settings.audit.origin) == (Path("/state/audit"), "strongroom-0123abcd/audit")
 
 
 def test_what_is_not_chosen_is_a_comment(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from strongroom.config import Settings, load
+from strongroom.config.audit import Audit
 from strongroom.gateway.gate import upstream_of
 from strongroom.gateway.kept import Place
 from strongroom.gateway.protection import open_keks, prepare, schemes_of
@@ -87,6 +88,15 @@ def test_all_is_in_place(settings: Settings, state: State, postgres: PostgresSer
     assert found["keys.root"].verdict is Verdict.HOLDS
     assert found["databases.shop.columns"].verdict is Verdict.HOLDS
     assert found[SUBJECT].verdict is Verdict.HOLDS
+
+
+def test_whether_what_is_done_is_recorded(settings: Settings, state: State) -> None:
+    """It may be wanted so, and somebody should know."""
+    found = verdicts(settings, state)["audit"]
+    assert (found.verdict, found.remark) == (Verdict.MIND, "nothing is recorded")
+    audit = Audit.model_construct(log=settings.file.parent / "audit", origin="example/audit")
+    recorded = verdicts(settings.model_copy(update={"audit": audit}), state)["audit"]
+    assert recorded.verdict is Verdict.HOLDS
 
 
 def test_the_root_is_lost(settings: Settings, state: State, postgres: PostgresServer) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,6 +140,8 @@ def _draft(wish: _Wish, output: Path, found: FirstLook) -> Draft:
         account=wish.account,
         state=str(wish.places.state),
         root=str(wish.places.root),
+        log=str(wish.places.state.parent / "audit"),
+        origin=f"strongroom-{secrets.token_hex(4)}/audit",
         suggestions=suggest(found.columns, wish.database),
     )
 

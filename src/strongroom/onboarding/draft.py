@@ -29,11 +29,14 @@ class Draft:
     account: str
     state: str
     root: str
+    log: str
+    origin: str
     suggestions: Sequence[Suggestion]
 
     def text(self) -> str:
         """The file."""
-        return "\n".join([*self._head(), *self._database(), *self._columns(), *self._accounts(), ""])
+        parts = (self._head(), self._audit(), self._database(), self._columns(), self._accounts())
+        return "\n".join([*(line for part in parts for line in part), ""])
 
     def _head(self) -> list[str]:
         return [
@@ -42,6 +45,14 @@ class Draft:
             f"state: {_scalar(f'sqlite:{self.state}')}",
             "keys:",
             f"  root: {_scalar(f'file:{self.root}')}",
+        ]
+
+    def _audit(self) -> list[str]:
+        return [
+            "# Who came in, and what became of each statement. No other log may ever have this origin.",
+            "audit:",
+            f"  log: {_scalar(self.log)}",
+            f"  origin: {_scalar(self.origin)}",
         ]
 
     def _database(self) -> list[str]:

@@ -54,7 +54,16 @@ async def examine(settings: Settings, state: State) -> list[Finding]:
         found, kept = await _examine_one(_Site(name, settings, state, keys.roots))
         findings += found
         kept_anywhere = kept_anywhere or kept
-    return [*_root_findings(settings, keys, kept_anywhere), *findings]
+    return [*_root_findings(settings, keys, kept_anywhere), *_audit_findings(settings), *findings]
+
+
+def _audit_findings(settings: Settings) -> Iterator[Finding]:
+    if settings.audit is None:
+        yield mind(
+            "audit", "nothing is recorded", "Add `audit:` with `log` and `origin` (docs/guides/audit.md)."
+        )
+    else:
+        yield holds("audit", f"what is done is recorded in {settings.audit.log}")
 
 
 def _open_roots(settings: Settings, state: State) -> _Keys:
