@@ -250,6 +250,29 @@ def test_what_was_interrupted_is_gone_on_with(followed: Followed, monkeypatch: p
     assert followed.said == []
 
 
+def test_many_at_once(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their order by kinds is made behind them, be it after an interruption; a few go into it one by one."""
+    monkeypatch.setattr(indexing, "MANY", 2)
+    followed.write(*[permitted(one) for one in range(700)])
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(indexing, "_BY_KIND", "SELECT broken")
+        with pytest.raises(IndexUnusable):
+            followed.open()
+    assert ordered(followed) == []
+    assert followed.find(person="support-1")[-1] == 0
+    assert ordered(followed) == ["records_of_kinds"]
+    followed.write(permitted(700))
+    assert len(followed.find(person="support-1")) == 701
+    assert followed.said == []
+
+
+def ordered(followed: Followed) -> list[str]:
+    connection = sqlite3.connect(followed.file)
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE name = 'records_of_kinds'").fetchall()
+    connection.close()
+    return [name for (name,) in rows]
+
+
 def test_what_cannot_be_read_is_named(followed: Followed) -> None:
     """A record of a later version, something else, and a content that is not what was committed to."""
     followed.write(permitted(0), later(permitted(1)), b'{"number":2}', permitted(3))

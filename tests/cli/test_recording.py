@@ -44,7 +44,9 @@ NOBODYS = "471147114711"
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 RECORDED = {
+    "audit erase",
     "audit export-hash-secret",
+    "audit prune",
     "audit rotate-hash-secret",
     "audit rotate-key",
     "keys activate",

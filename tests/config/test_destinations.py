@@ -1,5 +1,6 @@
 """config/destinations.py: where the audit log goes, and what cannot be such a place."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from strongroom.errors import InvalidConfiguration
 BUCKET: dict[str, Any] = {"bucket": "example-audit", "retain_days": 400}
 
 
-def loaded(folder: Path, to: object) -> Any:
+def loaded(folder: Path, to: object, **more: object) -> Any:
     """The ``audit:`` of a configuration."""
     database = {"upstream": "postgresql://a@localhost/a", "listen": "127.0.0.1:6432"}
-    audit = {"log": "audit", "origin": "gateway.example/audit", "to": to}
+    audit = {"log": "audit", "origin": "gateway.example/audit", "to": to, **more}
     found = {"state": "sqlite:state.db", "databases": {"shop": database}, "audit": audit}
     (folder / "strongroom.yaml").write_text(yaml.safe_dump(found))
     return load(folder / "strongroom.yaml", {}).audit
@@ -33,6 +34,17 @@ def test_a_bucket(tmp_path: Path) -> None:
     assert whole == BucketAddress(
         "example-audit", "a/b", "eu-central-1", "https://s3.example:9000", tmp_path / "ca.pem"
     )
+
+
+def test_how_long_contents_are_kept(tmp_path: Path) -> None:
+    """No shorter than a bucket locks them, unless it has none."""
+    vault = {"vault": {"s3": BUCKET}}
+    assert loaded(tmp_path, vault).keep is None
+    assert loaded(tmp_path, vault, keep="400d").keep == timedelta(days=400)
+    for keep, to in (("399d", vault), ("23h", {}), ("soon", {})):
+        with pytest.raises(InvalidConfiguration, match="keep"):
+            loaded(tmp_path, to, keep=keep)
+    assert loaded(tmp_path, {"vault": {"s3": BUCKET | {"contents": False}}}, keep="30d").keep.days == 30
 
 
 def test_a_file_of_lines(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ KEYS: dict[str, Change | str] = {
     "Audit.unwritable": put("audit/unwritable", "allow"),
     "Audit.waiting_bytes": AVAILABILITY,
     "Audit.keyed_hashes": put("audit/keyed_hashes", []),
+    "Audit.keep": put("audit/keep", "400d"),
     "Audit.to": put("audit/to", {}),
     "Destination.s3": put(f"{VAULTED}/bucket", "other"),
     "Destination.lines": put("audit/to/siem/lines/file", "other"),

@@ -27,15 +27,17 @@ from strongroom.audit.leaf import Content
 from strongroom.audit.proving import prove_growth
 from strongroom.audit.records.skimming import KINDS, Skimmed, Skimmer
 from strongroom.audit.records.statements import Ended
-from strongroom.audit.records.traits import Role, Traits
+from strongroom.audit.records.traits import Role, Trait, Traits
 from strongroom.audit.tiles import TILE_WIDTH
-from strongroom.errors import IndexUnusable, InvalidRecord, ProofInvalid
+from strongroom.errors import IndexUnusable, InvalidRecord, ProofInvalid, RecordsPruned
 
 VERSION = 1
 _STRONGROOM = 0x53726169
 """SQLite's application_id: ``Srai``."""
-BATCH = 128
-"""Bundles in one transaction: 32,768 records, which are done again where it is interrupted."""
+BATCH = 512
+"""Bundles in one transaction: 131,072 records, which are done again where it is interrupted."""
+MANY = 2048
+"""New bundles for which the order by kinds is made anew behind them: half a million records."""
 _CACHE_KIB = 65_536
 LOCKED_SECONDS = 60.0
 """How long to wait for a transaction of another process."""
@@ -51,7 +53,6 @@ CREATE TABLE names (id INTEGER PRIMARY KEY, role TEXT NOT NULL, name TEXT NOT NU
 CREATE TABLE kinds (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
 CREATE TABLE traits (name INTEGER NOT NULL, kind INTEGER NOT NULL, PRIMARY KEY (name, kind)) WITHOUT ROWID;
 CREATE TABLE records (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL);
-CREATE INDEX records_of_kinds ON records (kind, number);
 CREATE TABLE marks (mark TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (mark, number)) WITHOUT ROWID;
 CREATE INDEX marks_of_records ON marks (number);
 CREATE TABLE bundles (
@@ -59,6 +60,8 @@ CREATE TABLE bundles (
     earliest INTEGER, latest INTEGER
 );
 """
+
+_BY_KIND = "CREATE INDEX IF NOT EXISTS records_of_kinds ON records (kind, number)"
 
 
 def index_of(log: Path) -> Path:
@@ -83,6 +86,7 @@ class Index:
         self._connection = connection
         self._skimmer = Skimmer()
         self._ids: dict[Traits, int] = {}
+        self._names: dict[Trait, int] = {}
         self._seen = 0
         """SQLite's data_version: another one, and another process has written, and may have swept kinds."""
         self._touched: set[int] = set()
@@ -110,13 +114,17 @@ class Index:
         """Takes up what is new in the log, or was changed or erased there; how many files were read."""
         stamps = log.stamps()
         try:
-            changed = self._changed(log, stamps)
+            changed, is_bulk = self._changed(log, stamps)
+            # Filled in the order of the log, it would be written all over for each transaction: one that is
+            # missing, as behind a run that was interrupted, is made when it is needed.
+            self._connection.execute("DROP INDEX IF EXISTS records_of_kinds" if is_bulk else _BY_KIND)
             for start in range(0, len(changed), BATCH):
                 with self._connection:
                     self._connection.execute("BEGIN IMMEDIATE")
                     self._look_around()
                     self._go_on_to(log.checkpoint)
                     self._take(log, changed[start : start + BATCH], stamps)
+            self._connection.execute(_BY_KIND)
         except sqlite3.Error as error:
             raise IndexUnusable(f"the index of the audit log cannot be written: {error}") from error
         return len(changed)
@@ -124,7 +132,7 @@ class Index:
     def _look_around(self) -> None:
         ((seen,),) = self._connection.execute("PRAGMA data_version").fetchall()
         if seen != self._seen or len(self._ids) > KINDS:
-            self._ids, self._seen = {}, seen
+            self._ids, self._names, self._seen = {}, {}, seen
 
     def _go_on_to(self, checkpoint: Checkpoint) -> None:
         """Another process that has seen more of the log is not undone."""
@@ -133,15 +141,16 @@ class Index:
             raise IndexUnusable("another process follows the audit log meanwhile", hint="Run it once more.")
         self._connection.execute("UPDATE heads SET size = ?, root = ?", _head(checkpoint))
 
-    def _changed(self, log: Contents, stamps: dict[int, Stamp]) -> list[int]:
-        """Bundles that are not in the index as they are in the log."""
+    def _changed(self, log: Contents, stamps: dict[int, Stamp]) -> tuple[list[int], bool]:
+        """Bundles that are not in the index as they are in the log, and whether they are many and all new."""
         rows = self._connection.execute("SELECT bundle, width, octets, changed FROM bundles")
         known = {bundle: (width, octets, changed) for bundle, width, octets, changed in rows}
-        return sorted(
+        changed = sorted(
             bundle
             for bundle in {*known, *stamps}
             if bundle not in stamps or known.get(bundle) != (log.width(bundle), *stamps[bundle])
         )
+        return changed, len(changed) >= MANY and known.keys().isdisjoint(changed)
 
     def _take(self, log: Contents, bundles: Sequence[int], stamps: dict[int, Stamp]) -> None:
         for bundle in bundles:
@@ -195,9 +204,13 @@ class Index:
         return found
 
     def _name(self, role: Role, name: str) -> int:
-        run = self._connection.execute
-        run("INSERT OR IGNORE INTO names (role, name) VALUES (?, ?)", [role, name])
-        return int(run("SELECT id FROM names WHERE role = ? AND name = ?", [role, name]).fetchone()[0])
+        found = self._names.get((role, name))
+        if found is None:
+            run = self._connection.execute
+            run("INSERT OR IGNORE INTO names (role, name) VALUES (?, ?)", [role, name])
+            rows = run("SELECT id FROM names WHERE role = ? AND name = ?", [role, name])
+            found = self._names[role, name] = int(rows.fetchone()[0])
+        return found
 
     def _sweep(self) -> None:
         """Kinds and names of which no record is left are erased as their records were."""
@@ -214,7 +227,7 @@ class Index:
                     run("DELETE FROM names WHERE id = ?", [name])
             run("DELETE FROM kinds WHERE id = ?", [kind])
         if gone:
-            self._ids = {}
+            self._ids, self._names = {}, {}
         self._touched = set()
 
     # --------------------------------------------------------------------------------------------- looking
@@ -372,6 +385,8 @@ def _unfit(file: Path, log: Contents) -> str | None:
         return f"is the index of another log, {former.origin}"
     try:
         prove_growth(log.folder, former, log.checkpoint)
+    except RecordsPruned:
+        return "is of before the log was pruned"
     except ProofInvalid:
         return "is of a log that this one does not go on from; `strongroom audit verify --since` tells more"
     return None

@@ -42,6 +42,10 @@ _sizes = Table(
 )
 
 
+MINIMUM = "minimum"
+"""A mark that is no list's: how much of the log was pruned."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogKey:
     """A key, with its times in UTC; ``until`` is None for one that signs until further notice."""
@@ -111,6 +115,10 @@ class LogKeys:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["origin", "list"], set_={"number": number})
             )
+
+    def minimum(self) -> int:
+        """Before which record the log was pruned, as whoever pruned it wrote beside it."""
+        return self.marks().get(MINIMUM, 0)
 
     def known_size(self) -> int:
         """How many records the log is known to have had."""

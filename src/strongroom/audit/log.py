@@ -13,6 +13,7 @@ The folder is that of C2SP tlog-tiles (docs/spec/audit-log.md) with `content/`, 
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ from strongroom.errors import LogDamaged, LogInUse, LogRolledBack, LogUnwritable
 from strongroom.keys.new_file import sync_folder
 
 CHECKPOINT = "checkpoint"
-_SETTLED, _JOURNAL, _LOCK = "settled", "journal", "lock"
+SETTLED = "settled"
+_JOURNAL, _LOCK = "journal", "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Log:
         self._whole: list[str] = []
         """Paths of tiles and bundles that became whole, and whose partial files are to go."""
         self._turned = _Turned(0, b"", ())
+        self.contents_lock = threading.Lock()
+        """Held while files of contents are written, and by whoever erases in them."""
 
     @classmethod
     def open(
@@ -65,7 +69,7 @@ class Log:
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            log = cls(folder, signers, _locked(folder))
+            log = cls(folder, signers, hold(folder))
         except OSError as error:
             raise LogUnwritable(f"{folder} cannot be a folder for the audit log: {error.strerror}") from error
         try:
@@ -94,6 +98,16 @@ class Log:
         """Records that the last checkpoint covers."""
         return self._edge.size
 
+    @property
+    def settled(self) -> int:
+        """Records before it stand in the log's own files, on the disk, and are never written again."""
+        return self._settled
+
+    @property
+    def folder(self) -> Path:
+        """Where it stands."""
+        return self._folder
+
     def heard_of(self, source: str) -> int:
         """How many records of a source are in the journal: it need not send these again."""
         return self._sources.get(source, 0)
@@ -120,7 +134,8 @@ class Log:
         self.flush()
         appended = self._edge.append(self._waiting.entries)
         try:
-            self._write_contents()
+            with self.contents_lock:
+                self._write_contents()
             for file in (*appended.files, *appended.edge.partial()):
                 self._write(file)
             note = sign(Checkpoint(self.origin, appended.edge.size, appended.edge.root), self._signers)
@@ -142,11 +157,11 @@ class Log:
             return
         os.sync()  # the files are many and small: one wait for all, where fsync would wait for each
         try:
-            self._replace(_SETTLED, turned.note)
+            self._replace(SETTLED, turned.note)
         except OSError as error:
             raise LogUnwritable(f"the audit log in {self._folder} cannot be settled: {error}") from error
-        self._settled = turned.size
         self._journal.forget(turned.size)
+        self._settled = turned.size
         self._sweep(turned.whole)
         self._turned = _Turned(turned.size, turned.note, ())
 
@@ -175,12 +190,13 @@ class Log:
     # ---------------------------------------------------------------------------------------- taking it up
 
     def _take_up(self, keys: Sequence[VerifierKey]) -> None:
-        settled, published = self._checkpoint(_SETTLED, keys), self._checkpoint(CHECKPOINT, keys)
+        settled, published = self._checkpoint(SETTLED, keys), self._checkpoint(CHECKPOINT, keys)
         if settled is not None:
             files = {path: self._read(path) for path in edge_paths(settled.size)}
             self._edge, self._settled = Edge.resume(settled.size, settled.root, files), settled.size
         (self._folder / _JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._journal, batches = Journal.open(self._folder / _JOURNAL, self._settled)
+        self._journal.forget(self._settled)  # killed between the two, it has contents that were erased since
         for batch in batches:
             entries = [entry_of(line.removesuffix(b"\n")) for line in batch.lines]
             self._wait(Committed(entries, list(batch.lines)))
@@ -274,8 +290,8 @@ class Log:
                 partial.rmdir()
 
 
-def _locked(folder: Path) -> int:
-    """Holds the folder until it is closed; raises ``LogInUse``."""
+def hold(folder: Path) -> int:
+    """A descriptor: the folder is held until that is closed. Raises ``LogInUse``."""
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,9 +11,10 @@ from strongroom.audit import proof
 from strongroom.audit.checkpoint import Checkpoint, VerifierKey, verify
 from strongroom.audit.leaf import ERASED
 from strongroom.audit.log import CHECKPOINT
+from strongroom.audit.minimum import minimum_of
 from strongroom.audit.tiles import TILE_WIDTH, Tile, bundle_path, content_path, split_bundle
 from strongroom.audit.tree import HASH_BYTES
-from strongroom.errors import LogDamaged, RecordUnknown
+from strongroom.errors import LogDamaged, RecordsPruned, RecordUnknown
 
 
 def head(folder: Path, keys: Iterable[VerifierKey]) -> tuple[bytes, Checkpoint]:
@@ -27,6 +28,7 @@ def prove_record(folder: Path, keys: Iterable[VerifierKey], index: int) -> bytes
     note, checkpoint = head(folder, keys)
     if not 0 <= index < checkpoint.size:
         raise RecordUnknown(f"the log has the records 0 to {checkpoint.size - 1}, and not {index}")
+    _refuse_pruned(folder, index, f"record {index} cannot be proven any more")
     bundle, place = divmod(index, TILE_WIDTH)
     entries = split_bundle(_partial_or_whole(folder, bundle, checkpoint.size))
     path = proof.inclusion(index, checkpoint.size)
@@ -39,9 +41,17 @@ def prove_growth(folder: Path, old: Checkpoint, new: Checkpoint) -> int:
 
     ``new`` is the log's own, or one that it has grown beyond.
     """
+    if old.size:
+        _refuse_pruned(folder, old.size, f"what follows {old.size} records cannot be proven any more")
     hashes = () if old.size > new.size else _hashes(folder, proof.consistency(old.size, new.size), new.size)
     proof.verify_consistency(old.size, old.root, new.size, new.root, hashes)
     return len(hashes)
+
+
+def _refuse_pruned(folder: Path, index: int, words: str) -> None:
+    """C2SP tlog-tiles, "Pruning": of what is before the minimum index there may be no proofs any more."""
+    if index < (minimum := minimum_of(folder)):
+        raise RecordsPruned(f"{words}: the log was pruned before {minimum}")
 
 
 def _hashes(folder: Path, path: proof.Path, size: int) -> tuple[bytes, ...]:

@@ -67,6 +67,7 @@ _PARTS: dict[type[Record], Part] = {
     running.CommandRun: Part.WORK,
     running.ProcessTurned: Part.GATEWAY,
     running.Gap: Part.GAPS,
+    running.Removed: Part.GAPS,
     running.ClockTurnedBack: Part.GAPS,
 }
 

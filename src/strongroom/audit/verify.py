@@ -134,13 +134,15 @@ def verify_log(
 ) -> Report:
     """Checkpoint, tiles, entries and contents of a log; raises ``Fault`` at the first that is wrong.
 
-    ``minimum``: the index up to which whole bundles and tiles may be missing (C2SP tlog-tiles, "Pruning").
+    ``minimum``: the index up to which whole bundles and tiles may be missing (C2SP tlog-tiles, "Pruning"),
+    as whoever verifies was told. What the log itself says of it is not believed: it is a ``Fault`` if more.
     ``since``: an older signed checkpoint, whose entries must be the first ones of this log.
     ``complete``: contents that are not there are wrong, too.
     """
     checkpoint = verify_checkpoint(_must(_read(source, "checkpoint", MAX_NOTE_BYTES), "checkpoint"), trust)
     if not 0 <= minimum <= checkpoint.size:
         raise Fault("checkpoint", f"it has {checkpoint.size} entries, fewer than are said to be pruned")
+    _check_claim(source, minimum)
     tree = Tree(source, checkpoint, minimum)
     if since is not None:
         alone = Trust(trust.keys, origin=trust.origin)  # it may be older than the witnesses
@@ -154,6 +156,15 @@ def verify_log(
         if complete and report.erased:
             raise Fault(_file("content", bundle), f"the content of record {report.ranges[0][0]} is not there")
     return report
+
+
+def _check_claim(source: Source, minimum: int) -> None:
+    """The log's own word for where it begins; who took its beginning away might have written it."""
+    text = (_read(source, "minimum", 20) or b"0").strip()
+    claimed = int(text) if text.isdigit() else -1
+    if not 0 <= claimed <= minimum:
+        words = f"it says that the log was pruned before {text.decode(errors='replace')!r}"
+        raise Fault("minimum", f"{words}: if you know of that, give it as the minimum index")
 
 
 def _check_since(tree: "Tree", old: Checkpoint) -> None:
@@ -636,7 +647,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--witness", type=Key.parse, action="append", default=[], help="a witness's key")
     parser.add_argument("--quorum", type=int, help="how many of them must have cosigned, if not all")
     parser.add_argument("--since", metavar="FILE", help="an older checkpoint that the log must go on from")
-    parser.add_argument("--minimum-index", type=int, default=0, help="entries before it may have been pruned")
+    parser.add_argument(
+        "--minimum-index", type=int, default=0, help="entries before it were pruned, as you were told"
+    )
     parser.add_argument("--log-only", action="store_true", help="leave contents out")
     parser.add_argument("--complete", action="store_true", help="contents that were erased are wrong, too")
     return parser

@@ -76,10 +76,8 @@ def what(record: Record) -> str:
             return f"{record.database}: {record.column}"
         case running.CommandRun():
             return f"{record.command} {record.subject or ''}".rstrip() + _as(record.run_as, record.doer.name)
-        case running.Gap():
-            return f"{record.lost} records since {time_words(record.began)}: {record.loss.value}"
-        case running.ClockTurnedBack():
-            return f"it had said {time_words(record.former)}"
+        case running.Removed() | running.Gap() | running.ClockTurnedBack():
+            return log_words(record)
         case running.ProcessTurned():
             return f"{record.workers} workers"
         case _:
@@ -89,6 +87,19 @@ def what(record: Record) -> str:
 def _as(user: str | None, doer: str) -> str:
     """Whose rights it had, where they were not one's own."""
     return "" if user in {None, doer} else f" (as {user})"
+
+
+def log_words(record: running.Removed | running.Gap | running.ClockTurnedBack) -> str:
+    """What the log has not, or not in order."""
+    match record:
+        case running.Gap():
+            return f"{record.lost} records since {time_words(record.began)}: {record.loss.value}"
+        case running.ClockTurnedBack():
+            return f"it had said {time_words(record.former)}"
+    said = f"{record.records} records"
+    if record.minimum is not None:
+        return f"{said} before number {record.minimum}"
+    return said if record.before is None else f"{said} before {time_words(record.before)}"
 
 
 def plan_words(plan: statements.Plan) -> str:

@@ -5,14 +5,18 @@ Called by ``model``.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
 
 from strongroom.config.destinations import Destination, DestinationName
+from strongroom.config.role_values import parse_duration
 from strongroom.config.values import ColumnName, invalid, parse_column_name, parse_path
 
+SHORTEST = timedelta(days=1)
+"""That contents are kept: a search for what happened yesterday finds something."""
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
 
 
@@ -28,6 +32,13 @@ def _origin(value: object) -> str:
 
 def _log(value: object, info: ValidationInfo) -> Path:
     return parse_path(value, cast(Path, info.context).parent)
+
+
+def _keep(value: object) -> timedelta:
+    found = parse_duration(value)
+    if found < SHORTEST:
+        raise invalid("must be a day or longer", instead="write keep: 400d")
+    return found
 
 
 class Audit(BaseModel):
@@ -46,10 +57,24 @@ class Audit(BaseModel):
     """What happens to statements while records cannot be written."""
     waiting_bytes: int = Field(default=16 << 20, ge=1 << 16, le=1 << 30)
     """Records of one worker that are not on the disk; more count as unwritable."""
+    keep: Annotated[timedelta | None, PlainValidator(_keep)] = None
+    """Contents that are older are erased; None: never by themselves."""
     to: Mapping[DestinationName, Destination] = Field(default_factory=dict)
     """Where it goes beside its folder."""
     keyed_hashes: Sequence[Annotated[ColumnName, PlainValidator(parse_column_name)]] = ()
     """Columns of whose values records have keyed hashes, in each database that has them."""
+
+    @model_validator(mode="after")
+    def _erased_everywhere(self) -> Self:
+        """What a bucket has locked cannot be erased there before its time."""
+        for name, one in self.to.items():
+            locked = one.s3 is not None and one.s3.contents and timedelta(days=one.s3.retain_days)
+            if self.keep is not None and locked and locked > self.keep:
+                raise invalid(
+                    f"keeps contents for a shorter time than to.{name} locks them",
+                    instead="write fewer retain_days, a longer keep, or contents: false",
+                )
+        return self
 
     @property
     def gathering_seconds(self) -> float:

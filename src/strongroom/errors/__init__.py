@@ -53,7 +53,7 @@
     │   ├── AuditError             the audit log cannot go on, or not be believed
     │   │   ├── LogDamaged, CheckpointInvalid, ProofInvalid, LogKeyInvalid
     │   │   ├── LogUnwritable, LogUnusable, LogInUse, LogRolledBack, LogContradicted
-    │   │   ├── NoAuditLog, AuditChanged, RecordUnknown, IndexUnusable
+    │   │   ├── NoAuditLog, AuditChanged, RecordUnknown, RecordsPruned, NotPrunable, IndexUnusable
     │   │   └── SinkError          the log does not go where it is to go
     │   │       └── SinkUnreachable, SinkRefused, SinkUntrue
     │   ├── TenantError            the key of a tenant

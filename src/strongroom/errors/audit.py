@@ -73,6 +73,20 @@ class RecordUnknown(AuditError):
     remedy = "Records are numbered from 0; the newest ones are in the log a second after they were made."
 
 
+class RecordsPruned(AuditError):
+    """What is asked about was pruned: the log begins later."""
+
+    code = "audit-records-pruned"
+    remedy = "Ask a copy of the log from before, as one in a bucket; proofs that were made then still hold."
+
+
+class NotPrunable(AuditError):
+    """The log's beginning is to be pruned, and something in it must stay."""
+
+    code = "audit-not-prunable"
+    remedy = "Erase the contents first, or write `audit: keep:`; what was not sent elsewhere is waited for."
+
+
 class LogInUse(AuditError):
     """Two processes would write one log."""
 

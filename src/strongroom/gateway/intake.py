@@ -135,6 +135,7 @@ class Intake:
         self._published_at = 0.0
         self._covered_at = time.time()  # by the wall's clock: all that was there then is under a checkpoint
         self._failures = 0
+        self._is_asked_to_settle = False
         self._left = asyncio.Event()
         self._stopping = False
 
@@ -172,6 +173,11 @@ class Intake:
         draft.put("strongroom_audit_uncovered_records", uncovered)
         draft.put("strongroom_audit_checkpoint_timestamp_seconds", self._covered_at)
         draft.put("strongroom_audit_write_failures_total", self._failures)
+
+    def settle_soon(self) -> None:
+        """Settles what there is: somebody waits for records to stand in the log's files alone."""
+        self._is_asked_to_settle = True
+        self._work.set()
 
     async def _hear_out(self, seconds: float) -> None:
         """Workers end before their recorder: what they sent last is on its way still."""
@@ -266,10 +272,12 @@ class Intake:
 
     async def _publish_if_due(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._log.size == self._log.published or now - self._published_at < self._pace.checkpoint:
+        is_new = self._log.size > self._log.published and now - self._published_at >= self._pace.checkpoint
+        if not is_new and not self._is_asked_to_settle:
             return
         try:
             if self._is_to_settle(now):
+                self._is_asked_to_settle = False
                 await asyncio.to_thread(self._log.turn)
                 self._settled_size, self._settled_at = self._log.size, now
                 self._settling = asyncio.create_task(self._settle(), name="settle")
@@ -285,7 +293,7 @@ class Intake:
         if self._settling is not None and not self._settling.done():
             return False
         many = self._log.size - self._settled_size >= SETTLE_RECORDS
-        return many or now - self._settled_at >= SETTLE_SECONDS
+        return many or self._is_asked_to_settle or now - self._settled_at >= SETTLE_SECONDS
 
     async def _settle(self) -> None:
         size = self._settled_size

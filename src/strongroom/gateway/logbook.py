@@ -3,7 +3,8 @@
 Commands write what they do into lists of the state, whether a gateway runs or not: what is done to keys and
 roles into lists to which things are only added, all else as records into the list of deeds (`deeds.listing`).
 From there it comes into the audit log, each at least once: how far that has gone is noted once it is on the
-disk. And the machine's clock is watched. Used by `supervisor`.
+disk. What was taken away from the log itself stands beside it until then (`audit.asked`). And the machine's
+clock is watched. Used by `supervisor`.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from hashlib import sha256
 import structlog
 
 from strongroom import __version__
+from strongroom.audit import asked
+from strongroom.audit.asked import Asked, What
 from strongroom.audit.keys import LogKeys
 from strongroom.audit.records.changes import (
     AccountChanged,
@@ -33,7 +36,15 @@ from strongroom.audit.records.changes import (
 )
 from strongroom.audit.records.codes import Record
 from strongroom.audit.records.encoding import encode
-from strongroom.audit.records.running import ClockTurnedBack, Gap, Loss, ProcessTurned, Turn
+from strongroom.audit.records.running import (
+    ClockTurnedBack,
+    Gap,
+    Loss,
+    ProcessTurned,
+    Removal,
+    Removed,
+    Turn,
+)
 from strongroom.audit.records.shared import Client, Doer, Head, Holder, Result
 from strongroom.config.audit import Audit
 from strongroom.deeds.clock import Clock
@@ -174,6 +185,31 @@ class Logbook:
         await self._mark("roles", roles)
         while not (untaken := await asyncio.to_thread(self._untaken)).is_empty:
             await self._take(untaken)
+        await self._record_removals()
+
+    async def _record_removals(self) -> None:
+        """Of the log itself: there is a record of each before nothing else tells of it."""
+        done = [one for one in await asyncio.to_thread(self._removals) if one[1].done]
+        for _, one in done:
+            self._record(self._removed(one))
+        if done:
+            await self.outbox.kept(self.outbox.numbered)
+            await asyncio.to_thread(asked.drop, self._audit.log, [name for name, _ in done])
+
+    def _removals(self) -> Sequence[tuple[str, Asked]]:
+        return list(asked.standing(self._audit.log))
+
+    def _removed(self, one: Asked) -> Removed:
+        pruned = one.what is What.PRUNE
+        return Removed(
+            self._head(),
+            Doer(one.who, one.kind),
+            Removal.PRUNED if pruned else Removal.ERASED,
+            Result.SUCCESS,
+            one.records,
+            minimum=one.limit if pruned else None,
+            before=one.limit if one.what is What.KEEP else None,
+        )
 
     async def look_at_clock(self) -> None:
         """Record that it was turned back: since the last look, or since it was last noted in the state."""

@@ -24,6 +24,7 @@ from strongroom.gateway.intake import HEAR_OUT_SECONDS, Intake, Pace
 from strongroom.gateway.log import set_up_log
 from strongroom.gateway.meters import TELL_SECONDS, Draft, told
 from strongroom.gateway.shipping import Shipping
+from strongroom.gateway.shortening import Shortening
 from strongroom.gateway.ways import ways_of
 from strongroom.state import open_state
 
@@ -66,6 +67,9 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     intake = Intake(log, Pace(settings.audit.gathering_seconds), settled=keys.note_size)
     listener = socket.socket(fileno=arguments.listener)
     shipping.start()
+    verifiers = [one.verifier for one in keys.all()]
+    shortening = Shortening(log, verifiers, intake.settle_soon, settings.audit.keep)
+    shortening.start()
     ready = asyncio.Event()  # the supervisor awaits this word before any other
     telling = asyncio.create_task(_keep_telling(ready, line, intake, shipping), name="metrics")
 
@@ -73,7 +77,8 @@ async def _record(settings: Settings, arguments: argparse.Namespace) -> int:
         line.tell("ready", size=log.size)
         ready.set()
 
-    await intake.serve(listener, is_ready, _patience(stop, settings.limits.drain_seconds))
+    patience = _patience(stop, shortening, settings.limits.drain_seconds)
+    await intake.serve(listener, is_ready, patience)
     telling.cancel()
     await asyncio.to_thread(shipping.finish)
     state.close()
@@ -128,9 +133,13 @@ async def _told_to_stop(line: Line) -> bool:
     return False
 
 
-async def _patience(stop: "asyncio.Task[bool]", drain_seconds: float) -> float:
-    """Waits until this is to end, and returns for how long workers may be heard."""
+async def _patience(stop: "asyncio.Task[bool]", shortening: Shortening, drain_seconds: float) -> float:
+    """Waits until this is to end, and returns for how long workers may be heard.
+
+    Nothing is erased any more then: the log is about to be closed.
+    """
     await asyncio.wait([stop])
+    await shortening.end()
     if stop.cancelled():
         return 0.0  # nothing more may be written
     # Where the supervisor was killed, its workers drain, and what they do meanwhile is recorded.

@@ -73,6 +73,7 @@ def _audit(audit: Audit | None) -> Section:
         "batch_milliseconds": audit.batch_milliseconds,
         "unwritable": audit.unwritable,
         "keyed_hashes": sorted(map(str, audit.keyed_hashes)),
+        "keep_seconds": NEVER_SECONDS if audit.keep is None else int(audit.keep.total_seconds()),
         "to": {name: _destination(one, audit.origin) for name, one in audit.to.items()},
     }
 

@@ -68,6 +68,7 @@ def _s3(name: str, given: S3, audit: Audit, keys: Sequence[VerifierKey]) -> Way:
         audit.log,
         keys,
         retain=timedelta(days=given.retain_days),
+        name=name,
         contents=given.contents,
         now=lambda: datetime.now(UTC),
     )

@@ -196,6 +196,7 @@ AUDIT: Fields = {
     "batch_milliseconds": (no_more, "records wait longer before they are on the disk"),
     "unwritable": (ranked("allow", "block"), "statements run though they cannot be recorded"),
     "keyed_hashes": (all_of, "who asked for a value of a column cannot be told any more"),
+    "keep_seconds": (no_less, "contents of records are erased sooner"),
     "to": (elsewhere, "where the log goes is written down no more"),
 }
 

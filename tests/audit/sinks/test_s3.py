@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from tests.audit.test_log import contents, records, run_verify
 from strongroom.audit import verify
 from strongroom.audit.checkpoint import Signer
 from strongroom.audit.log import Log
+from strongroom.audit.pruning import prune
 from strongroom.audit.sinks.bucket import Bucket, source
+from strongroom.audit.sinks.follower import sent
 from strongroom.audit.sinks.s3 import S3Sink, checkpoint_path
 from strongroom.config.destinations import BucketAddress
 from strongroom.errors import LogContradicted, LogRolledBack, SinkUnreachable, SinkUntrue
@@ -91,6 +94,23 @@ def test_it_follows_the_log(house: House, sizes: list[int]) -> None:
         report = house.verified()
         assert (report.checkpoint.size, report.contents) == (total, total)
     assert house.send() == total
+
+
+def test_a_log_that_was_pruned(house: House) -> None:
+    """The bucket keeps what it has and goes on; another gets what is left, and verifies from there."""
+    house.grow(700)
+    house.send()
+    assert sent(house.folder, "bucket") == 700
+    for _ in prune(house.folder, 512):
+        pass
+    house.grow(300)
+    assert house.send() == 1000
+    assert house.verified().entries == 1000
+    other = House(house.folder, replace(house.address, prefix=f"{house.address.prefix}/other"))
+    assert other.send() == 1000
+    with closing(Bucket(other.address)) as bucket:
+        trust = verify.Trust([verify.Key.parse(str(SIGNER.key))])
+        assert verify.verify_log(source(bucket), trust, minimum=512).entries == 488
 
 
 def test_nothing_can_be_deleted_or_shortened(house: House, store: SeaweedFs) -> None:

@@ -74,6 +74,7 @@ def test_a_sound_log(house: House) -> None:
         "right": True,
         "origin": ORIGIN,
         "records": 300,
+        "first": 0,
         "contents": 300,
         "erased": 0,
         "cosigned_by": [],

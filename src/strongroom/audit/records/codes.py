@@ -54,6 +54,7 @@ Record = (
     | running.JobTurned
     | running.CommandRun
     | running.Gap
+    | running.Removed
     | running.ClockTurnedBack
 )
 
@@ -149,7 +150,7 @@ def _deeds(record: type[Record], class_uid: int, deeds: Mapping[StrEnum, tuple[i
 
 
 _K, _R, _A, _C = changes.KeyDeed, changes.RoleDeed, changes.AccountDeed, changes.ConfigurationDeed
-_T, _J = running.Turn, running.Job
+_T, _J, _L = running.Turn, running.Job, running.Removal
 _CREATE, _READ, _UPDATE, _DELETE = 1, 2, 3, 4  # of Entity Management
 _ENABLE, _DISABLE, _ACTIVATE, _DEACTIVATE, _SUSPEND = 8, 9, 10, 11, 12
 _ENCRYPT, _DECRYPT = 9, 10  # of Datastore Activity
@@ -221,6 +222,10 @@ CODES: Mapping[str, Code] = MappingProxyType({
             _T.STOPPED: (4, LOW),
             _T.WORKER_STARTED: (3, INFORMATIONAL),
             _T.WORKER_DIED: (4, MEDIUM),
+        }),
+        *_deeds(running.Removed, EVENT_LOG_ACTIVITY, {
+            _L.ERASED: (2, MEDIUM),
+            _L.PRUNED: (2, MEDIUM),
         }),
         *_deeds(running.JobTurned, DATASTORE_ACTIVITY, {
             _J.PROTECT_BEGAN: (_ENCRYPT, LOW),

@@ -111,6 +111,31 @@ class Gap:
     ended: int = at("end_time")
 
 
+class Removal(StrEnum):
+    """What was taken away from the log."""
+
+    ERASED = "log.erased"
+    """Contents of records; their entries stay."""
+    PRUNED = "log.pruned"
+    """The log's beginning, entries and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Something is in the log no more, as somebody asked or the configuration says; not what it was."""
+
+    head: Head
+    doer: Doer
+    removal: Removal = at("metadata.event_code")
+    result: Result = at("status_id")
+    records: int = at("count")
+    """How many."""
+    minimum: int | None = at("unmapped.minimum", default=None)
+    """Of a log that was pruned: the number of the first record that is there."""
+    before: int | None = at("unmapped.before", default=None)
+    """By schedule: what is older, in milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClockTurnedBack:
     """The machine's clock says less than it said before: times here do not tell the order; places do."""

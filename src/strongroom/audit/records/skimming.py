@@ -7,7 +7,7 @@ first one was. Used by the index, who-saw and reports, which read millions.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
@@ -46,8 +46,12 @@ class Kind:
     like: Record
     """One of them: another has the same names and codes, but other numbers."""
     traits: Traits
-    numbers: Mapping[bytes, Any]
-    """That one's. Where another has one that is not cut out, it is the same."""
+    numbers: tuple[int, ...]
+    """That one's time, sequence, statement, rows and values; one that is not cut out is the same in all."""
+    session: str
+    """The same."""
+    places: tuple[int, ...]
+    """Where each of `_PLACES` is among what was cut; 0 where it is not."""
 
 
 class Skimmed(NamedTuple):
@@ -71,28 +75,31 @@ class Skimmer:
     def skim(self, octets: bytes) -> Skimmed:
         """Raises `InvalidRecord`, as `reading.read` does."""
         pieces = _VARYING.split(octets)
-        kind = self._kind((*pieces[::3], *pieces[1::3]), octets)
-        found: dict[bytes, Any] = {**kind.numbers, **dict(zip(pieces[1::3], pieces[2::3], strict=True))}
-        session = found[b"session"]
-        return Skimmed(
-            kind,
-            int(found[b"time"]),
-            int(found[b"sequence"]),
-            session if isinstance(session, str) else session[8:24].decode(),
-            int(found[b"statement"]),
-            int(found[b"rows"]),
-            int(found[b"values"]),
-        )
-
-    def _kind(self, rest: tuple[bytes, ...], octets: bytes) -> Kind:
+        rest = *pieces[::3], *pieces[1::3]
         kind = self._kinds.get(rest)
         if kind is None:
-            record = read(octets)
-            kind = Kind(record, traits_of(record), _numbers(record))
-            if len(self._kinds) >= KINDS:
-                self._kinds.clear()
-            self._kinds[rest] = kind
-        return kind
+            kind = self._kinds[rest] = self._kind(octets, pieces[1::3])
+        time, sequence, session, statement, rows, values = kind.places
+        numbers = kind.numbers
+        return Skimmed(
+            kind,
+            int(pieces[time]) if time else numbers[0],
+            int(pieces[sequence]) if sequence else numbers[1],
+            pieces[session][8:24].decode() if session else kind.session,
+            int(pieces[statement]) if statement else numbers[2],
+            int(pieces[rows]) if rows else numbers[3],
+            int(pieces[values]) if values else numbers[4],
+        )
+
+    def _kind(self, octets: bytes, names: Sequence[bytes]) -> Kind:
+        record = read(octets)
+        if len(self._kinds) >= KINDS:
+            self._kinds.clear()
+        found = _numbers(record)
+        session = found.pop(b"session")
+        cut = {name: 3 * at + 2 for at, name in enumerate(names)}
+        places = tuple(cut.get(name, 0) for name in _PLACES)
+        return Kind(record, traits_of(record), tuple(found.values()), session, places)
 
 
 def _numbers(record: Record) -> dict[bytes, Any]:

@@ -15,6 +15,7 @@ from strongroom.audit.sinks import files
 from strongroom.errors import LogRolledBack, LogUnwritable
 from strongroom.keys.new_file import sync_folder
 
+SENT = "sent"
 BATCH = 256
 """Records between two positions."""
 
@@ -24,7 +25,7 @@ class Follower:
 
     def __init__(self, folder: Path, name: str, keys: list[VerifierKey]) -> None:
         self._folder = folder
-        self._file = folder / "sent" / name
+        self._name = name
         self._keys = keys
 
     def size(self) -> int:
@@ -39,11 +40,7 @@ class Follower:
 
     def sent(self) -> int:
         """Records up to this one were taken."""
-        try:
-            text = self._file.read_text()
-        except FileNotFoundError:
-            return 0
-        return int(text) if text.isdecimal() else 0
+        return sent(self._folder, self._name)
 
     def batches(self, size: int) -> Iterator[list[tuple[int, bytes]]]:
         """What is to be sent, with each record's number; after each batch `took` is called."""
@@ -55,16 +52,31 @@ class Follower:
 
     def took(self, upto: int) -> None:
         """All records before this one were taken, for good."""
-        if upto == self.sent():
-            return
-        fresh = self._file.with_name(f"{self._file.name}.new")
-        try:
-            self._file.parent.mkdir(mode=0o700, exist_ok=True)
-            with fresh.open("w") as file:
-                file.write(str(upto))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
-            sync_folder(self._file.parent)
-        except OSError as error:
-            raise LogUnwritable(f"{self._file} cannot be written: {error.strerror}") from error
+        took(self._folder, self._name, upto)
+
+
+def sent(log: Path, name: str) -> int:
+    """How many records the place of this name has taken, as the log's folder says."""
+    try:
+        text = (log / SENT / name).read_text()
+    except FileNotFoundError:
+        return 0
+    return int(text) if text.isdecimal() else 0
+
+
+def took(log: Path, name: str, upto: int) -> None:
+    """The place has taken all records before this one, for good."""
+    if upto == sent(log, name):
+        return
+    folder = log / SENT
+    fresh = folder / f"{name}.new"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with fresh.open("w") as file:
+            file.write(str(upto))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(folder / name)
+        sync_folder(folder)
+    except OSError as error:
+        raise LogUnwritable(f"{folder / name} cannot be written: {error.strerror}") from error

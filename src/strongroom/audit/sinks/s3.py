@@ -20,9 +20,11 @@ from threading import Event
 
 from strongroom.audit.checkpoint import Checkpoint, VerifierKey, verify
 from strongroom.audit.log import CHECKPOINT
+from strongroom.audit.minimum import minimum_of
 from strongroom.audit.proving import prove_growth
 from strongroom.audit.sinks import files
 from strongroom.audit.sinks.bucket import CONNECTIONS, Bucket
+from strongroom.audit.sinks.follower import took
 from strongroom.audit.tiles import TILE_WIDTH, File
 from strongroom.errors import (
     CheckpointInvalid,
@@ -54,13 +56,16 @@ class S3Sink:
         keys: Iterable[VerifierKey],
         *,
         retain: timedelta,
+        name: str = "bucket",
         contents: bool = True,
         now: Callable[[], datetime],
     ) -> None:
+        """``name``: under which the log's folder says how far the bucket has it, for pruning alone."""
         self._bucket = bucket
         self._folder = folder
         self._keys = list(keys)
         self._retain = retain
+        self._name = name
         self._contents = contents
         self._now = now
         self._ending = Event()
@@ -93,9 +98,10 @@ class S3Sink:
         former = self._former(head)
         if former < head.size:
             until = self._now() + self._retain
-            self._upload(former, head.size, until)
+            self._upload(max(former, minimum_of(self._folder)), head.size, until)
             self._publish(note, head, until)
             self._look_at_any(head.size, until)
+        took(self._folder, self._name, head.size)
         return head.size
 
     # ------------------------------------------------------------------------------- what is there already
@@ -198,5 +204,6 @@ class S3Sink:
 
     def _look_at_any(self, size: int, until: datetime) -> None:
         """Reads a bundle of any age back, so that storage which forgets is found out."""
-        index = random.randrange(-(-size // TILE_WIDTH))  # noqa: S311  # a sample, not a secret
+        first = minimum_of(self._folder) // TILE_WIDTH
+        index = random.randrange(first, max(first + 1, -(-size // TILE_WIDTH)))  # noqa: S311  # a sample, not a secret
         self._see_again(files.bundle(self._folder, index, size), until)

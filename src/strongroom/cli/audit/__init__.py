@@ -4,11 +4,13 @@ from strongroom.cli.lazily import group
 
 COMMANDS = {
     "consistency": "strongroom.cli.audit.prove:consistency",
+    "erase": "strongroom.cli.audit.shorten:erase",
     "export-hash-secret": "strongroom.cli.audit.hash_secrets:export_hash_secret",
     "hash-secrets": "strongroom.cli.audit.hash_secrets:hash_secrets",
     "index": "strongroom.cli.audit.search:index",
     "keys": "strongroom.cli.audit.keys:keys",
     "prove": "strongroom.cli.audit.prove:prove",
+    "prune": "strongroom.cli.audit.shorten:prune",
     "report": "strongroom.cli.audit.report:report",
     "rotate-hash-secret": "strongroom.cli.audit.hash_secrets:rotate_hash_secret",
     "rotate-key": "strongroom.cli.audit.keys:rotate_key",

@@ -31,6 +31,10 @@ Witness = Annotated[
     list[str] | None,
     typer.Option("--witness", metavar="KEY", help="Who must have cosigned it."),
 ]
+MinimumIndex = Annotated[
+    int | None,
+    typer.Option(min=0, help="Entries before it were pruned; as the gateway's state says unless given."),
+]
 Quorum = Annotated[int | None, typer.Option(help="So many witnesses are enough; all of them if left out.")]
 
 
@@ -72,6 +76,20 @@ def own_keys(settings: Settings) -> Sequence[LogKey]:
     state = look_at_state(settings.state)
     try:
         return LogKeys(state.engine, configured(settings).origin).all()
+    finally:
+        state.close()
+
+
+def pruned_before(config: Path, log: str | None, given: Sequence[str] | None) -> int:
+    """From which record on the log is to be there: by the gateway's state, and of another log all of it."""
+    if log is not None and given:
+        return 0
+    settings = load(config)
+    if log is not None and Path(log).absolute() != configured(settings).log.absolute():
+        return 0
+    state = look_at_state(settings.state)
+    try:
+        return LogKeys(state.engine, configured(settings).origin).minimum()
     finally:
         state.close()
 

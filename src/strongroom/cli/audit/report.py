@@ -7,7 +7,14 @@ import typer
 from strongroom.audit import verify as verifier
 from strongroom.audit.report import Month, report_of
 from strongroom.audit.report_page import page
-from strongroom.cli.audit.given import KeyOption, LogOption, log_and_keys, trust_in
+from strongroom.cli.audit.given import (
+    KeyOption,
+    LogOption,
+    MinimumIndex,
+    log_and_keys,
+    pruned_before,
+    trust_in,
+)
 from strongroom.cli.audit.looking import log_folder
 from strongroom.cli.options import Config
 from strongroom.config import DEFAULT_FILE
@@ -19,6 +26,7 @@ def report(
     config: Config = DEFAULT_FILE,
     log: LogOption = None,
     key: KeyOption = None,
+    minimum_index: MinimumIndex = None,
 ) -> None:
     """Verify the audit log and print a month of it as a page of Markdown; the status is 1 if it is wrong.
 
@@ -32,16 +40,19 @@ def report(
         raise typer.BadParameter(f"{month!r} is no month such as 2026-11") from None
     contents = log_folder(config, log, key)
     folder, keys = log_and_keys(config, str(contents.folder), key)
-    right, said = _verified(folder, keys)
+    minimum = pruned_before(config, log, key) if minimum_index is None else minimum_index
+    right, said = _verified(folder, keys, minimum)
     print(page(report_of(contents.all(), asked), contents.checkpoint, said), end="")
     if not right:
         raise typer.Exit(1)
 
 
-def _verified(folder: str, keys: list[str]) -> tuple[bool, str]:
+def _verified(folder: str, keys: list[str], minimum: int) -> tuple[bool, str]:
     try:
-        found = verifier.verify_log(verifier.source_of(folder), trust_in(keys, None, None))
+        source = verifier.source_of(folder)
+        found = verifier.verify_log(source, trust_in(keys, None, None), minimum=minimum)
     except verifier.Fault as fault:
         return False, f"WRONG: {fault}"
     size, contents, erased = found.checkpoint.size, found.contents, found.erased
-    return True, f"right: {size} records, {contents} with their contents, {erased} erased"
+    pruned = f"; from {found.minimum} on, what is before was pruned" if found.minimum else ""
+    return True, f"right: {size} records, {contents} with their contents, {erased} erased{pruned}"

@@ -13,10 +13,12 @@ from strongroom.audit import verify as verifier
 from strongroom.cli.audit.given import (
     KeyOption,
     LogOption,
+    MinimumIndex,
     Quorum,
     Witness,
     log_and_keys,
     own_keys,
+    pruned_before,
     source_of,
     trust_in,
 )
@@ -35,7 +37,7 @@ def verify(
     since: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", help="An older one that the log must go on from.")
     ] = None,
-    minimum_index: Annotated[int, typer.Option(help="Entries before it may have been pruned.")] = 0,
+    minimum_index: MinimumIndex = None,
     complete: Annotated[bool, typer.Option("--complete", help="What was erased is wrong, too.")] = False,
     json: Json = False,
 ) -> None:
@@ -49,7 +51,7 @@ def verify(
         report = verifier.verify_log(
             source_of(folder),
             trust_in(keys, witness, quorum),
-            minimum=minimum_index,
+            minimum=pruned_before(config, log, key) if minimum_index is None else minimum_index,
             since=None if since is None else since.read_bytes(),
             complete=complete,
         )
@@ -62,12 +64,15 @@ def verify(
         "right": True,
         "origin": checkpoint.origin,
         "records": checkpoint.size,
+        "first": report.minimum,
         "contents": report.contents,
         "erased": report.erased,
         "cosigned_by": [name for name, _ in checkpoint.witnessed],
     }
     words = f"right: {checkpoint.size} records of {checkpoint.origin}, {report.contents} with their contents"
-    print_done(done, words + (f", {report.erased} erased" if report.erased else ""), as_json=json)
+    words += f", {report.erased} erased" if report.erased else ""
+    words += f"; from {report.minimum} on, what is before was pruned" if report.minimum else ""
+    print_done(done, words, as_json=json)
 
 
 def verify_proof(

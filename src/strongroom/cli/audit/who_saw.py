@@ -1,19 +1,16 @@
 """``strongroom audit who-saw``: persons and accounts to whom a column was shown, and how much of it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from strongroom.audit.asking import about, hashed_columns, perhaps_about
+from strongroom.audit.asking import about, perhaps_about
 from strongroom.audit.criteria import Criteria
-from strongroom.audit.hash_secrets import HashSecrets
-from strongroom.audit.index import Index
-from strongroom.audit.records.keyed import KEY_OCTETS
 from strongroom.audit.search import Search, Seen, Sight
 from strongroom.audit.search import who_saw as sights
 from strongroom.audit.words import time_words
-from strongroom.cli.audit.given import LogOption, configured
+from strongroom.cli.audit.by_value import Secret, columns_asked, secrets_asked
+from strongroom.cli.audit.given import LogOption
 from strongroom.cli.audit.looking import (
     Column,
     Database,
@@ -30,8 +27,7 @@ from strongroom.cli.audit.looking import (
 )
 from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_table
-from strongroom.config import DEFAULT_FILE, load
-from strongroom.state import look_at_state
+from strongroom.config import DEFAULT_FILE
 
 _COLUMNS = [
     "who",
@@ -55,15 +51,7 @@ def who_saw(
     key: Annotated[
         str | None, typer.Option(metavar="VALUE", help="Statements about it, such as a customer's number.")
     ] = None,
-    secret: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="A secret behind the keyed hashes; else those of the state.",
-        ),
-    ] = None,
+    secret: Secret = None,
     person: Person = None,
     database: Database = None,
     since: Since = None,
@@ -97,11 +85,11 @@ def who_saw(
         since=moment(since),
         until=moment(until),
     )
-    known = _secrets(table, key, secret, config)
+    known = secrets_asked(table, key, secret, config)
     contents = log_folder(config, log, log_key)
     with followed(contents, index) as opened:
         search = Search(opened, contents)
-        columns = [] if key is None else _columns(opened, table or "")
+        columns = [] if key is None else columns_asked(opened, table or "")
         asked = None if key is None else about(opened, columns, key, known)
         among = search.find(criteria) if asked is None else search.among(asked, criteria)
         found = sights(search, among, criteria)
@@ -111,40 +99,6 @@ def who_saw(
         if uncertain:
             note(f"{uncertain} more statements were about values of which the records have no hashes")
         say_unreadable(opened)
-
-
-def _secrets(table: str | None, key: str | None, file: Path | None, config: Path) -> list[bytes]:
-    """Without a value nothing is asked; with one, all that it takes."""
-    if key is None:
-        return []
-    if table is None:
-        raise typer.BadParameter("--key goes with --table")
-    if file is None:
-        return _of_state(config)
-    octets = file.read_bytes()
-    if len(octets) < KEY_OCTETS:
-        raise typer.BadParameter(f"--secret has fewer than {KEY_OCTETS} octets")
-    return [octets]
-
-
-def _of_state(config: Path) -> list[bytes]:
-    settings = load(config)
-    state = look_at_state(settings.state)
-    try:
-        found = HashSecrets(state.engine, configured(settings).origin).all()
-    finally:
-        state.close()
-    if not found:
-        raise typer.BadParameter("there is no secret behind keyed hashes: no column has been configured")
-    return [one.octets for one in found]
-
-
-def _columns(index: Index, table: str) -> list[str]:
-    """An empty answer would read as if nobody had asked."""
-    columns = hashed_columns(index, table)
-    if not columns:
-        raise typer.BadParameter("no record has a keyed hash of that table: who asked for a row is not known")
-    return columns
 
 
 def _row(sight: Sight, seen: Seen) -> dict[str, object]:
