@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests._kernel.conftest import INSTALLED
 
 from strongroom._kernel import choose, python
-from strongroom._kernel.logging import LENGTH, URGENT
+from strongroom._kernel.logging import LENGTH, URGENT, rows_of
 from strongroom.audit.leaf import entry_of
 
 GREATEST = (1 << 53) - 1
@@ -82,6 +82,71 @@ def test_records_are_cut(twin: str, sent: list[tuple[bytes, bool]], missing: int
     assert records == [one for one, _ in sent[:whole]]
     assert end == sum(map(len, frames[:whole]))
     assert urgent == any(waits for _, waits in sent[:whole])
+
+
+COUNTS = [
+    (b"SELECT 17", 17),
+    (b"INSERT 0 3", 3),
+    (b"UPDATE 2", 2),
+    (b"DELETE 0", 0),
+    (b"MERGE 4", 4),
+    (b"COPY 5", 5),
+    (b"FETCH 6", 6),
+    (b"MOVE 7", 0),
+    (b"CREATE TABLE", 0),
+    (b"SELECT", 0),
+    (b"SELECT x", 0),
+    (b"SELECT -1", 0),
+    (b"SELECT ", 0),
+    (b"", 0),
+    (b"SELECT 18446744073709551615", GREATEST),
+    (b"SELECT 9999999999999999", GREATEST),
+]
+READY = b"Z\0\0\0\x05I"
+
+
+def completed(tag: bytes) -> bytes:
+    """A CommandComplete."""
+    return b"C" + (5 + len(tag)).to_bytes(4, "big") + tag + b"\0"
+
+
+@pytest.mark.parametrize(("tag", "rows"), COUNTS)
+def test_rows(kernel: ModuleType, tag: bytes, rows: int) -> None:
+    """What CommandComplete says; more than a number of ours is the greatest of them."""
+    assert rows_of(tag) == rows
+    assert kernel.rows_at_end(completed(tag) + READY) == rows
+
+
+@pytest.mark.parametrize("twin", INSTALLED)
+@given(st.binary(max_size=30))
+def test_a_database_may_say_anything(twin: str, tag: bytes) -> None:
+    """It is a number that a record can have, and the same in both."""
+    assert 0 <= rows_of(tag) <= GREATEST
+    for chunk in (tag, completed(tag) + READY, b"C\0\0\0" + tag):
+        assert choose(twin).rows_at_end(chunk) == python.rows_at_end(chunk)
+
+
+@pytest.mark.parametrize("twin", INSTALLED)
+@given(rows=st.lists(st.binary(max_size=40), max_size=5), count=st.sampled_from(COUNTS))
+def test_the_tag_at_the_end(twin: str, rows: list[bytes], count: tuple[bytes, int]) -> None:
+    """Whatever rows come before it: the last CommandComplete is found, also where a row looks like one."""
+    forged = completed(b"SELECT 99")
+    row = b"".join(b"D" + (4 + len(one)).to_bytes(4, "big") + one for one in [*rows, forged])
+    assert choose(twin).rows_at_end(row + completed(count[0]) + READY) == count[1]
+
+
+def test_answers(kernel: ModuleType) -> None:
+    """A record for each round; neither clock nor product goes beyond what a number may be."""
+    template = kernel.Template([b"", b",", b",", b",", b",", b",", b",", b",", b""])
+    tail = completed(b"SELECT 3") + READY
+    records, rows = template.answers([(7, tail, 2.0, 0.5), (8, tail, 3.0, 4.0)], 11, 1000.5, 2)
+    assert records == [b'1500,11,"00000",1,3000,3,7,6', b'0,12,"00000",1,4000,3,8,6']
+    assert rows == 6
+    assert template.answers([], 1, 0.0, 1) == ([], 0)
+    with pytest.raises(ValueError, match="do not fit"):
+        template.answers([(7, completed(b"SELECT 9007199254740991") + READY, 1.0, 1.0)], 1, 0.0, 2)
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel.Template([b"", b""]).answers([(7, tail, 1.0, 1.0)], 1, 0.0, 2)
 
 
 def test_python_is_there() -> None:

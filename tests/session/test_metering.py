@@ -37,7 +37,6 @@ from strongroom.protect.plan import Sent
 from strongroom.protect.style import TextStyle
 from strongroom.session.guarded import GuardedRelay
 from strongroom.session.metering import BOUNDS, OTHER, Meter, Times
-from strongroom.session.recorded import rows_at_end, rows_of, tag_at_end
 from strongroom.session.relay import Relay
 from strongroom.wire.postgres import messages as m
 from strongroom.wire.postgres.codec import message
@@ -161,14 +160,6 @@ def test_a_refused_text_is_one_refusal() -> None:
     assert (meter.passed - before, meter.refused, meter.failures.total()) == (0, 2, 0)
     assert meter.errors.total() == 2
     assert near.idle
-
-
-@pytest.mark.parametrize("tag", [b"SELECT 12", b"INSERT 0 3", b"UPDATE 0", b"BEGIN", b"FETCH 7"])
-def test_rows_at_the_end_of_an_answer(tag: bytes) -> None:
-    """The quick way says the same as the other."""
-    for status in "ITE":
-        chunk = data_row(b"C\0\0\0 5") + message(b"C", tag + b"\0") + m.ready_for_query(status)
-        assert rows_at_end(chunk) == rows_of(tag_at_end(chunk))
 
 
 def test_analyses_are_looked_up() -> None:

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.session.test_policing import EMAIL, POLICED, Judge
 from tests.sql.world import CONTEXT, SCHEMA
 
-from strongroom.audit.records.encoding import GREATEST
 from strongroom.audit.records.statements import Deed, Masked, Plan
 from strongroom.policy.model import DENY, PERMIT, Access, Action, Decision, Reason, Resource
 from strongroom.session.policing import Policing, Said, noticed, questions
-from strongroom.session.recorded import Recorded, is_recordable, plan_of, rows_of, tag_at_end
+from strongroom.session.recorded import Recorded, is_recordable, plan_of
 from strongroom.sql import access
 from strongroom.sql.resolve import analyse
 from strongroom.sql.statement import Noticed
@@ -200,48 +197,3 @@ def test_statements_that_are_not_recorded_are_not_normalized() -> None:
     """Nor is anything kept of their text."""
     (statement,) = analyse("select name from customers where id = 1", (), POLICED).statements
     assert statement.normalized is None
-
-
-@pytest.mark.parametrize(
-    ("tag", "rows"),
-    [
-        (b"SELECT 17", 17),
-        (b"INSERT 0 3", 3),
-        (b"UPDATE 2", 2),
-        (b"DELETE 0", 0),
-        (b"MERGE 4", 4),
-        (b"COPY 5", 5),
-        (b"FETCH 6", 6),
-        (b"MOVE 7", 0),
-        (b"CREATE TABLE", 0),
-        (b"SELECT", 0),
-        (b"SELECT x", 0),
-        (b"SELECT -1", 0),
-        (b"", 0),
-        (b"SELECT 18446744073709551615", GREATEST),
-        (b"SELECT 9999999999999999", GREATEST),
-    ],
-)
-def test_rows(tag: bytes, rows: int) -> None:
-    """What CommandComplete says; more than a number of ours is the greatest of them."""
-    assert rows_of(tag) == rows
-
-
-@given(st.binary(max_size=30))
-def test_a_database_may_say_anything(tag: bytes) -> None:
-    """It is a number that a record can have."""
-    assert 0 <= rows_of(tag) <= GREATEST
-
-
-@given(
-    rows=st.lists(st.binary(max_size=40), max_size=5),
-    tag=st.sampled_from(
-        [b"SELECT 1", b"INSERT 0 12345", b"UPDATE 0", b"SELECT 18446744073709551615", b"BEGIN"]
-    ),
-)
-def test_the_tag_at_the_end(rows: list[bytes], tag: bytes) -> None:
-    """Whatever rows come before it: the last CommandComplete is found, also where a row looks like one."""
-    forged = b"C" + (14).to_bytes(4, "big") + b"SELECT 99\0"
-    row = b"".join(b"D" + (4 + len(one)).to_bytes(4, "big") + one for one in [*rows, forged])
-    complete = b"C" + (5 + len(tag)).to_bytes(4, "big") + tag + b"\0"
-    assert tag_at_end(row + complete + b"Z\0\0\0\x05I") == tag

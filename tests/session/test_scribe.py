@@ -21,7 +21,8 @@ from strongroom.audit.records.statements import (
 )
 from strongroom.session import effects as do
 from strongroom.session import events as ev
-from strongroom.session.recording import Begun, Done, Refused
+from strongroom.session.recorded import Recorded
+from strongroom.session.recording import Answers, Begun, Done, Refused
 from strongroom.session.scribe import SHAPES_KEPT, Scribe, Shapes
 from strongroom.wire.postgres import types
 
@@ -85,6 +86,18 @@ def test_what_only_some_records_have() -> None:
     refused = read(pen.octets(Refused(5, PLAN, "access-denied", "42501", at=1.0, remark="why"), 1, 2))
     assert isinstance(refused, Denied)
     assert refused.remark == "why"
+
+
+def test_rounds_together_are_rounds_one_by_one() -> None:
+    """The same octets."""
+    tail = b"C\0\0\0\x0dSELECT 4\0Z\0\0\0\x05I"
+    answers = Answers(Recorded(PLAN, 2), [(5, tail, 8.0, 7.75), (6, tail, 9.5, 8.0)])
+    together, rows = scribe().answers(answers, 100.0, 17)
+    pen = scribe()
+    assert together == [
+        pen.octets(one, int(one.at * 1000 + 100.0), 17 + index) for index, one in enumerate(answers.each())
+    ]
+    assert rows == 8
 
 
 def test_the_same_plan_has_one_shape() -> None:

@@ -297,6 +297,7 @@ fn strongroom_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(logging::hash_leaves, module)?)?;
     module.add_function(wrap_pyfunction!(logging::hash_nodes, module)?)?;
     module.add_function(wrap_pyfunction!(logging::pack_entries, module)?)?;
+    module.add_function(wrap_pyfunction!(logging::rows_at_end, module)?)?;
     module.add_class::<sealing::Sealer>()?;
     module.add_class::<sealing::Lines>()?;
     module.add_class::<sealing::Tuples>()?;

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use strongroom_kernel_core as core;
-use strongroom_kernel_core::Filling;
+use strongroom_kernel_core::{Answered, Filling};
 
 #[pyfunction]
 pub fn commit_records<'py>(
@@ -47,6 +47,11 @@ pub fn cut_records<'py>(py: Python<'py>, data: &[u8]) -> PyResult<(Bound<'py, Py
 }
 
 #[pyfunction]
+pub fn rows_at_end(chunk: &[u8]) -> u64 {
+    core::rows_at_end(chunk)
+}
+
+#[pyfunction]
 pub fn hash_leaves<'py>(py: Python<'py>, entries: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyList>> {
     let hashes = PyList::empty(py);
     for entry in entries.iter() {
@@ -81,6 +86,28 @@ impl Template {
     #[expect(clippy::needless_pass_by_value)] // what Python gives is a copy in any case
     fn new(pieces: Vec<Vec<u8>>) -> Self {
         Self(core::Template::new(&pieces.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+    }
+
+    fn answers<'py>(
+        &self,
+        py: Python<'py>,
+        rounds: &Bound<'py, PyList>,
+        sequence: u64,
+        ahead: f64,
+        each: u64,
+    ) -> PyResult<(Bound<'py, PyList>, u64)> {
+        let given: Vec<(u64, Bound<'py, PyBytes>, f64, f64)> = rounds.extract()?;
+        let rounds: Vec<_> = given
+            .iter()
+            .map(|(number, tail, at, begun)| Answered {
+                number: *number,
+                tail: tail.as_bytes(),
+                at: *at,
+                begun: *begun,
+            })
+            .collect();
+        let (records, rows) = self.0.answers(&rounds, sequence, ahead, each).ok_or_else(misfit)?;
+        Ok((PyList::new(py, records.iter().map(|record| PyBytes::new(py, record)))?, rows))
     }
 
     fn fill<'py>(&self, py: Python<'py>, fillings: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyBytes>> {

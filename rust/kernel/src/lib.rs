@@ -30,7 +30,10 @@ pub use bind::{BindFields, split_bind};
 pub use copy::{Columns, Seal, Sealed, Syntax, seal_tuples};
 pub use form::Form;
 pub use frame::{Span, cut};
-pub use log::{Filling, Hash, Template, commit, cut_records, leaf_hash, node_hash, pack_entry};
+pub use log::{
+    Filling, Hash, Round as Answered, Template, commit, cut_records, leaf_hash, node_hash, pack_entry,
+    rows_at_end,
+};
 pub use mask::{Given, Mask};
 pub use opener::{Algorithm, Opener};
 pub use round::{Round, plain_reply, plain_round};

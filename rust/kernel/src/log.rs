@@ -80,6 +80,54 @@ pub fn cut_records(data: &[u8]) -> (Vec<&[u8]>, usize, bool) {
     (records, at, urgent)
 }
 
+/// An ordinary round that was answered: its statement's number in its session, the end of its answer, and in seconds
+/// when that came and when the round was sent.
+pub struct Round<'a> {
+    pub number: u64,
+    pub tail: &'a [u8],
+    pub at: f64,
+    pub begun: f64,
+}
+
+const MILLISECONDS: f64 = 1000.0;
+const SUCCESSFUL: &[u8] = b"\"00000\"";
+const SUCCESS: u64 = 1;
+/// Octets of a ReadyForQuery, and of a message's type and length (manual, "Message Formats").
+const READY: usize = 6;
+const HEADER: usize = 5;
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clocks of this age are in range
+fn whole(milliseconds: f64) -> u64 {
+    milliseconds as u64
+}
+
+/// The rows of the CommandComplete before the ReadyForQuery that ends a chunk. It is the last message that begins so:
+/// neither tags nor ReadyForQuery have three zeros behind a C.
+#[must_use]
+pub fn rows_at_end(chunk: &[u8]) -> u64 {
+    let before = &chunk[..chunk.len().saturating_sub(READY)];
+    let found = before.windows(4).rposition(|window| window == b"C\0\0\0");
+    let tag = found.and_then(|at| before.get(at + HEADER..before.len().saturating_sub(1)));
+    tag.map_or(0, rows_of)
+}
+
+fn rows_of(tag: &[u8]) -> u64 {
+    let mut words = tag.split(|octet| *octet == b' ');
+    let (first, last) = (words.next().unwrap_or_default(), words.next_back().unwrap_or_default());
+    let with_rows: [&[u8]; 7] = [b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"MERGE", b"FETCH", b"COPY"];
+    if !with_rows.contains(&first) || last.is_empty() || !last.iter().all(u8::is_ascii_digit) {
+        return 0;
+    }
+    if last.len() >= DIGITS {
+        GREATEST
+    } else {
+        last.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
+    }
+}
+
+/// Of `GREATEST`.
+const DIGITS: usize = 16;
+
 /// What stands in a hole: a number, or octets that are JSON already.
 pub enum Filling<'a> {
     Number(u64),
@@ -104,6 +152,34 @@ impl Template {
         });
         let holes = ends.take(pieces.len().saturating_sub(1)).collect();
         Self { octets, holes }
+    }
+
+    /// The record of each round, numbered from `sequence` on, and the rows of all of them. `ahead` is how many
+    /// milliseconds the wall's clock is ahead of the rounds'; each row has `each` values. None as from `fill`.
+    #[must_use]
+    pub fn answers(
+        &self,
+        rounds: &[Round],
+        sequence: u64,
+        ahead: f64,
+        each: u64,
+    ) -> Option<(Vec<Vec<u8>>, u64)> {
+        let (mut records, mut total) = (Vec::with_capacity(rounds.len()), 0u64);
+        for (round, sequence) in rounds.iter().zip(sequence..) {
+            let rows = rows_at_end(round.tail);
+            total = total.checked_add(rows)?;
+            records.push(self.fill(&[
+                Filling::Number(whole((round.at - round.begun).max(0.0) * MILLISECONDS)),
+                Filling::Number(sequence),
+                Filling::Ready(SUCCESSFUL),
+                Filling::Number(SUCCESS),
+                Filling::Number(whole(round.at * MILLISECONDS + ahead)),
+                Filling::Number(rows),
+                Filling::Number(round.number),
+                Filling::Number(rows.checked_mul(each)?),
+            ])?);
+        }
+        Some((records, total))
     }
 
     /// None where there are more fillings than holes, or fewer, or a number is too large.
@@ -142,6 +218,19 @@ mod tests {
         assert_eq!(entry[0], VERSION);
         assert_eq!(entry[1..], *Sha256::digest([&[7u8; 32][..], b"{}"].concat()));
         assert_eq!(line, b"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc= {}\n");
+    }
+
+    #[test]
+    fn rows_are_counted() {
+        let answer = |tag: &str| [b"C\0\0\0\x0f", tag.as_bytes(), b"\0Z\0\0\0\x05I"].concat();
+        for (tag, rows) in
+            [("SELECT 17", 17), ("INSERT 0 3", 3), ("MOVE 9", 0), ("BEGIN", 0), ("SELECT x", 0)]
+        {
+            assert_eq!(rows_at_end(&answer(tag)), rows, "{tag}");
+        }
+        assert_eq!(rows_at_end(&answer("COPY 9999999999999999")), GREATEST);
+        assert_eq!(rows_at_end(b""), 0);
+        assert_eq!(rows_at_end(b"Z\0\0\0\x05I"), 0);
     }
 
     #[test]

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         plain_answers,
         plain_reply,
         plain_round,
+        rows_at_end,
         split_bind,
     )
 else:
@@ -71,7 +72,7 @@ else:
     Mask, Template = _twin.Mask, _twin.Template
     commit_records, cut_records = _twin.commit_records, _twin.cut_records
     hash_leaves, hash_nodes = _twin.hash_leaves, _twin.hash_nodes
-    pack_entries = _twin.pack_entries
+    pack_entries, rows_at_end = _twin.pack_entries, _twin.rows_at_end
     plain_answers = _twin.plain_answers
     cut, split_bind = _twin.cut, _twin.split_bind
     plain_reply, plain_round = _twin.plain_reply, _twin.plain_round
@@ -79,5 +80,5 @@ else:
 __all__ = [
     "KERNEL", "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template",
     "Tuples", "choose", "commit_records", "cut", "cut_records", "hash_leaves", "hash_nodes", "pack_entries",
-    "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "plain_answers", "plain_reply", "plain_round", "rows_at_end", "split_bind",
 ]  # fmt: skip

@@ -6,12 +6,17 @@ The readable twin of `rust/kernel/src/log.rs`. Called through ``strongroom._kern
 import struct
 from binascii import b2a_base64
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 GREATEST = (1 << 53) - 1
 """Of a number in JSON that every reader has exactly (RFC 8259, section 6)."""
 LENGTH = struct.Struct(">I")
 URGENT = 1 << 31
+HEADER, READY_BYTES = 5, 6
+"""Of a message's type and length, and of a ReadyForQuery (manual, "Message Formats")."""
+_WITH_ROWS = frozenset({b"INSERT", b"DELETE", b"UPDATE", b"MERGE", b"SELECT", b"FETCH", b"COPY"})
+_SUCCESSFUL = b'"00000"'
 _VERSION = b"\x01"
 
 
@@ -66,6 +71,28 @@ def pack_entries(entries: list[bytes]) -> bytes:
     return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
+@lru_cache(maxsize=1024)
+def rows_of(tag: bytes) -> int:
+    """The rows of a CommandComplete (manual, "Message Formats"); 0 for a command that has none.
+
+    MOVE has a number, too, but none of its rows comes.
+    """
+    words = tag.split(b" ")
+    if len(words) < 2 or words[0] not in _WITH_ROWS or not words[-1].isdigit():
+        return 0
+    return GREATEST if len(words[-1]) >= len(str(GREATEST)) else int(words[-1])
+
+
+def rows_at_end(chunk: bytes) -> int:
+    """The rows of the CommandComplete before the ReadyForQuery that ends a chunk.
+
+    It is the last message that begins so: neither tags nor ReadyForQuery have three zeros behind a C.
+    """
+    end = max(len(chunk) - READY_BYTES, 0)
+    at = chunk.rfind(b"C\0\0\0", 0, end)
+    return 0 if at < 0 else rows_of(chunk[at + HEADER : end - 1])
+
+
 class Template:
     """A record with holes."""
 
@@ -73,6 +100,25 @@ class Template:
         """There is a hole between two pieces each."""
         self._text = b"%b".join(piece.replace(b"%", b"%%") for piece in pieces)
         self._holes = max(len(pieces) - 1, 0)
+
+    def answers(
+        self, rounds: list[tuple[int, bytes, float, float]], sequence: int, ahead: float, each: int
+    ) -> tuple[list[bytes], int]:
+        """The record of each round that was answered, numbered from ``sequence`` on, and all of their rows.
+
+        A round is its statement's number, the end of its answer, and in seconds when that came and when the
+        round was sent. The wall's clock is ``ahead`` milliseconds; each row has ``each`` values. The holes
+        are those of a permitted statement (`audit.records.lines`); raises ``ValueError`` as `fill` does.
+        """
+        records: list[bytes] = []
+        total = 0
+        for number, tail, at, begun in rounds:
+            rows = rows_at_end(tail)
+            total += rows
+            duration, moment = int(max(at - begun, 0.0) * 1000), int(at * 1000 + ahead)
+            outcome = duration, sequence + len(records), _SUCCESSFUL, 1, moment, rows, number, rows * each
+            records.append(self.fill(outcome))
+        return records, total
 
     def fill(self, fillings: tuple[int | bytes, ...]) -> bytes:
         """Numbers, or octets that are JSON already; raises ``ValueError`` for others than there are holes."""

@@ -21,6 +21,7 @@ from strongroom._kernel.logging import (
     hash_leaves,
     hash_nodes,
     pack_entries,
+    rows_at_end,
 )
 from strongroom._kernel.masking import Mask
 from strongroom._kernel.refused import Refused
@@ -30,7 +31,7 @@ from strongroom._kernel.series import Series, plain_answers
 __all__ = [
     "Answer", "Lines", "Mask", "Opener", "Refused", "Rows", "Sealer", "Series", "Template", "Tuples",
     "commit_records", "cut", "cut_records", "hash_leaves", "hash_nodes", "pack_entries",
-    "plain_answers", "plain_reply", "plain_round", "split_bind",
+    "plain_answers", "plain_reply", "plain_round", "rows_at_end", "split_bind",
 ]  # fmt: skip
 
 HEADER: Final = 5

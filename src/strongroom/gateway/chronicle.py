@@ -36,7 +36,7 @@ from strongroom.gateway.outbox import Outbox
 from strongroom.policy.model import Subject
 from strongroom.session.login import Method
 from strongroom.session.metering import Meter
-from strongroom.session.recording import Begun, Deed, Done
+from strongroom.session.recording import Answers, Begun, Deed, Done
 from strongroom.session.scribe import Scribe, Shapes
 
 _WAYS: Mapping[Method | None, Way] = {
@@ -192,11 +192,14 @@ class Chronicle:
         """What became of a statement."""
         self._write(self._chapters.get(driver), [deed], _ahead())
 
-    def _write(self, chapter: _Chapter | None, deeds: Sequence[Deed], ahead: float) -> None:
+    def _write(self, chapter: _Chapter | None, deeds: Sequence[Deed | Answers], ahead: float) -> None:
         if chapter is None:
             return  # it ended before it was open
         began = chapter.meter.clock()
         for deed in deeds:
+            if isinstance(deed, Answers):
+                self._write_answers(chapter, deed, ahead)
+                continue
             self._sequence += 1
             octets = chapter.scribe.octets(deed, int(deed.at * 1000 + ahead), self._sequence)
             if isinstance(deed, Begun):
@@ -209,6 +212,18 @@ class Chronicle:
             self._send(octets)
         if deeds:
             chapter.meter.audit.note(chapter.meter.clock() - began)
+
+    def _write_answers(self, chapter: _Chapter, answers: Answers, ahead: float) -> None:
+        records, rows = chapter.scribe.answers(answers, ahead, self._sequence + 1)
+        self._sequence += len(records)
+        chapter.statements += len(records)
+        chapter.rows += rows
+        chapter.values += rows * answers.recorded.values
+        if self._lost is None and not (self._audit.unwritable == "allow" and self._is_waiting):
+            self._outbox.record_all(records)
+            return
+        for record in records:
+            self._send(record)
 
     async def kept(self, driver: Driver) -> None:
         """Return once the statements that a session intends may go upstream."""

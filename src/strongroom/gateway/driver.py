@@ -35,7 +35,7 @@ from strongroom.session.login import Credentials, Method
 from strongroom.session.policing import Judge
 from strongroom.session.postgres import Session
 from strongroom.session.recorded_session import Origin, RecordedSession
-from strongroom.session.recording import Deed
+from strongroom.session.recording import Answers, Deed
 from strongroom.session.rules import Entropy, Rules
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.statement import Analysis
@@ -239,10 +239,10 @@ class Driver:
         if not self.client.wanted:
             self._adjust_reading()
 
-    def deeds(self) -> list[Deed]:
+    def deeds(self) -> list[Deed | Answers]:
         """What it did with statements since it was asked last, and did not record by itself."""
         self.noted = False
-        return [] if self._recording is None else self._recording.take()
+        return [] if self._recording is None else self._recording.gather()
 
     def _client_lost(self) -> None:
         self.dispatch(ev.ClientClosed())

@@ -61,6 +61,12 @@ class Outbox:
             self._due = asyncio.get_running_loop().call_later(self._gathering, self.send)
         return self._numbered
 
+    def record_all(self, contents: Sequence[bytes]) -> None:
+        """Records these, and leaves it to others, or to ``send``, when they go."""
+        self._unsent += contents
+        self.waiting_bytes += LENGTH.size * len(contents) + sum(map(len, contents))
+        self._numbered += len(contents)
+
     @property
     def numbered(self) -> int:
         """How many there are: the number of the last."""

@@ -9,7 +9,7 @@ What statements wait for, so that they are analysed as they will be carried out,
 Used by `postgres`; pure.
 """
 
-from strongroom._kernel import Answer, Refused, cut, plain_reply
+from strongroom._kernel import Answer, Refused, cut, plain_reply, rows_at_end
 from strongroom.errors import (
     AccessDenied,
     ClientError,
@@ -27,7 +27,6 @@ from strongroom.session.guard import OutOfDate, is_of_session
 from strongroom.session.metering import Meter
 from strongroom.session.opening import Known, copy_message, near, opened_by, touched
 from strongroom.session.pipelined import PipelinedRelay
-from strongroom.session.recorded import rows_at_end
 from strongroom.session.relay import Limits
 from strongroom.session.replies import Owed, Request
 from strongroom.session.rounds import Round, Treatment

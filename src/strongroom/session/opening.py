@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from strongroom._kernel import Answer, cut
+from strongroom._kernel.logging import rows_of
 from strongroom.errors import BudgetSpent, Bug, OriginMismatch, PlanOutdated
 from strongroom.protect.batch import RowPlan, open_rows
 from strongroom.protect.copy.stream import CopyOpener, CopySealer
@@ -19,7 +20,6 @@ from strongroom.session.assuming import Assumption
 from strongroom.session.guard import Guard
 from strongroom.session.metering import Meter
 from strongroom.session.policing import Judge, Policing
-from strongroom.session.recorded import rows_of
 from strongroom.session.recording import Recording
 from strongroom.session.refusals import to_wire
 from strongroom.session.relay import Limits, Relay

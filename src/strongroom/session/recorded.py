@@ -9,9 +9,8 @@ Used by `policing`; pure.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from strongroom.audit.records.encoding import GREATEST, canonical
+from strongroom.audit.records.encoding import canonical
 from strongroom.audit.records.naming import qualified
 from strongroom.audit.records.statements import Deed, Masked, Plan
 from strongroom.policy.model import TABLE_ACTIONS, Access, Action, Decision, Resource
@@ -19,10 +18,6 @@ from strongroom.sql.access import EVERY
 from strongroom.sql.normalized import Normalized
 from strongroom.sql.schema import ColumnId, Schema
 from strongroom.sql.statement import Kind, Resolved
-from strongroom.wire.postgres.codec import HEADER
-
-READY_BYTES = 6
-"""Of a ReadyForQuery (manual, "Message Formats")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,6 @@ _DEEDS = {
     Kind.COPY_IN: Deed.WRITE,
     Kind.MERGE: Deed.WRITE,
 }
-_WITH_ROWS = frozenset({b"INSERT", b"DELETE", b"UPDATE", b"MERGE", b"SELECT", b"FETCH", b"COPY"})
 _NOTHING = Normalized("", "")
 NAMES_AT_MOST = 500
 """So many of any length fit into a record."""
@@ -110,33 +104,6 @@ def is_wide(statement: Resolved) -> bool:
     """Whether it names so much that it is to be measured."""
     outputs = statement.outputs or ()
     return len(statement.relations) + len(statement.accesses) + len(outputs) > NAMES_AT_MOST
-
-
-@lru_cache(maxsize=1024)
-def rows_of(tag: bytes) -> int:
-    """The rows of a CommandComplete (manual, "Message Formats"); 0 for a command that has none.
-
-    MOVE has a number, too, but none of its rows comes.
-    """
-    words = tag.split(b" ")
-    if words[0] not in _WITH_ROWS or not words[-1].isdigit():
-        return 0
-    return GREATEST if len(words[-1]) >= len(str(GREATEST)) else int(words[-1])
-
-
-def tag_at_end(chunk: bytes) -> bytes:
-    """The tag of the CommandComplete before the ReadyForQuery that ends a chunk.
-
-    It is the last message that begins so: neither tags nor ReadyForQuery have three zeros behind a C.
-    """
-    end = len(chunk) - READY_BYTES
-    return chunk[chunk.rfind(b"C\0\0\0", 0, end) + HEADER : end - 1]
-
-
-def rows_at_end(chunk: bytes) -> int:
-    """The same for a chunk that ends with such a CommandComplete and a ReadyForQuery."""
-    words = chunk[chunk.rfind(b" ", 0, -READY_BYTES) + 1 : -READY_BYTES - 1]
-    return int(words) if words.isdigit() else 0
 
 
 def _tables(accesses: Iterable[Access]) -> Iterator[str]:

@@ -10,13 +10,16 @@ Used by `opening` and `guarded`; pure.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from strongroom._kernel import rows_at_end
+from strongroom._kernel.logging import rows_of
 from strongroom.audit.records.shared import Result
 from strongroom.audit.records.statements import Keyed, Plan
 from strongroom.errors import StatementNotRun, StrongroomError
-from strongroom.session.recorded import Recorded, rows_of, tag_at_end
+from strongroom.session.recorded import Recorded
 from strongroom.session.seals import PLANS_KEPT
 from strongroom.session.statements import Run
 from strongroom.sql.statement import Resolved
@@ -75,13 +78,23 @@ TAIL = 128
 """Octets at the end of an answer that have its last tag, of 64 at most (cmdtag.h), and what follows it."""
 
 
-class _Answered(NamedTuple):
-    """What a round left to be read."""
+Round = tuple[int, bytes, float, float]
+"""A statement's number, the end of its answer, when that came, and when it was sent."""
 
-    number: int
-    run: Run
-    tail: bytes
-    at: float
+
+@dataclass(eq=False, slots=True)
+class Answers:
+    """What ordinary rounds of one plan left to be read: they are many, and written down together."""
+
+    recorded: Recorded
+    rounds: list[Round] = field(default_factory=list)
+
+    def each(self) -> Iterator[Done]:
+        """One by one."""
+        for number, tail, at, begun in self.rounds:
+            rows, seconds = rows_at_end(tail), max(at - begun, 0.0)
+            said = SUCCESSFUL, at, seconds, rows, rows * self.recorded.values
+            yield Done(number, self.recorded.plan, Result.SUCCESS, *said)
 
 
 class Recording:
@@ -96,7 +109,8 @@ class Recording:
         self._intends = intends
         self._unsent: deque[tuple[int, Run]] = deque()
         self._sent = 0  # the number of the last that went upstream
-        self._deeds: list[Deed | _Answered] = []
+        self._deeds: list[Deed | Answers] = []
+        self._answers: Answers | None = None  # the last of the deeds, if it is that
         self._number = 0
         self._known: dict[int, tuple[Resolved, object, tuple[Recorded]]] = {}
         self.moment = 0.0
@@ -104,8 +118,14 @@ class Recording:
 
     def take(self) -> list[Deed]:
         """What was recorded since it was asked last."""
-        deeds, self._deeds = self._deeds, []
-        return [_done(one) if isinstance(one, _Answered) else one for one in deeds]
+        return [
+            deed for one in self.gather() for deed in (one.each() if isinstance(one, Answers) else (one,))
+        ]
+
+    def gather(self) -> list[Deed | Answers]:
+        """The same, with ordinary rounds together."""
+        deeds, self._deeds, self._answers = self._deeds, [], None
+        return deeds
 
     def begun(self, run: Run, standing: object, limit: int = 0) -> None:
         """A query, or a portal of which ``limit`` rows are asked for, goes upstream to be carried out."""
@@ -128,7 +148,15 @@ class Recording:
 
         Rounds are many, and each pays for this: what the answer says is read when it is asked for.
         """
-        self._deeds.append(_Answered(self._number_of(run), run, chunk[-TAIL:], self.moment))
+        if self._intends or run.keyed:
+            self._note(run, 0, Result.SUCCESS, SUCCESSFUL, rows_at_end(chunk))
+            return
+        recorded, answers = run.recorded[0], self._answers
+        if answers is None or answers.recorded is not recorded:
+            answers = self._answers = Answers(recorded)
+            self._deeds.append(answers)
+        self._number += 1
+        answers.rounds.append((self._number, chunk[-TAIL:], self.moment, run.begun))
 
     def done(self, run: Run, tag: bytes) -> None:
         """The statement that a run is at was carried out, says CommandComplete."""
@@ -167,14 +195,14 @@ class Recording:
         for one in statements:
             self._number += 1
             said = error.code, error.sqlstate
-            self._deeds.append(Refused(self._number, one.plan, *said, self.moment, one.remark))
+            self._put(Refused(self._number, one.plan, *said, self.moment, one.remark))
 
     def _intend(self, run: Run) -> None:
         run.intended = run.intended or deque()
         for index, one in enumerate(run.recorded):
             self._number += 1
             run.intended.append(self._number)
-            self._deeds.append(Begun(self._number, one.plan, self.moment, _keyed(run, index)))
+            self._put(Begun(self._number, one.plan, self.moment, _keyed(run, index)))
         self._unsent.append((self._number, run))
 
     def _not_run(self, run: Run, first: int) -> None:
@@ -193,7 +221,11 @@ class Recording:
         seconds = max(self.moment - run.begun, 0.0) if has_run else 0.0
         code = None if has_run else StatementNotRun.code
         outcome = result, sqlstate, self.moment, seconds, rows, rows * known.values
-        self._deeds.append(Done(number, known.plan, *outcome, self._intends, code, _keyed(run, index)))
+        self._put(Done(number, known.plan, *outcome, self._intends, code, _keyed(run, index)))
+
+    def _put(self, deed: Deed) -> None:
+        self._deeds.append(deed)
+        self._answers = None
 
     def _number_of(self, run: Run) -> int:
         if run.intended:
@@ -216,10 +248,3 @@ class Recording:
 
 def _keyed(run: Run, index: int) -> tuple[Keyed, ...] | None:
     return run.keyed[index] if index < len(run.keyed) else None
-
-
-def _done(one: "_Answered") -> Done:
-    known, rows = one.run.recorded[0], rows_of(tag_at_end(one.tail))
-    seconds = max(one.at - one.run.begun, 0.0)
-    said = Result.SUCCESS, SUCCESSFUL, one.at, seconds, rows, rows * known.values
-    return Done(one.number, known.plan, *said, one.run.intended is not None, None, _keyed(one.run, 0))

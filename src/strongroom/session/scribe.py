@@ -14,7 +14,7 @@ from strongroom.audit.records.encoding import encode
 from strongroom.audit.records.lines import Line, Session, Shape, keyed_hashes
 from strongroom.audit.records.shared import Client, Head
 from strongroom.audit.records.statements import Denied, Ended, Outcome, Plan
-from strongroom.session.recording import Begun, Deed, Done, Refused
+from strongroom.session.recording import Answers, Begun, Deed, Done, Refused
 from strongroom.session.seals import PLANS_KEPT
 
 SHAPES_KEPT = 2_000
@@ -71,6 +71,11 @@ class Scribe:
             sqlstate=deed.sqlstate,
             keyed=keyed,
         )
+
+    def answers(self, answers: Answers, ahead: float, sequence: int) -> tuple[list[bytes], int]:
+        """The records of rounds, numbered from ``sequence`` on, and the rows of all of them."""
+        line = self._line(answers.recorded.plan, keyed=False)
+        return line.answers(answers.rounds, sequence, ahead, answers.recorded.values)
 
     def _ended(self, deed: Done, time: int, sequence: int) -> bytes:
         """The end of a statement that was intended; of one that never ran, by the slow way."""

@@ -114,6 +114,18 @@ class Line:
         before, after = (duration, sequence, _quoted(sqlstate), result, time), (rows, statement, values)
         return _filled(self._permitted, before + after if keyed is None else (*before, keyed, *after))
 
+    def answers(
+        self, rounds: list[tuple[int, bytes, float, float]], sequence: int, ahead: float, values: int
+    ) -> tuple[list[bytes], int]:
+        """The octets of a `Permitted` for each round that went well, and all of their rows.
+
+        As `Template.answers` of the kernel takes rounds; each row has so many ``values``.
+        """
+        try:
+            return self._permitted.answers(rounds, sequence, ahead, values)
+        except ValueError:
+            raise Bug("a record has a number out of bounds") from None
+
     def intended(self, time: int, sequence: int, statement: int, *, keyed: bytes | None = None) -> bytes:
         """The octets of an `Intended`."""
         hashes = () if keyed is None else (keyed,)
