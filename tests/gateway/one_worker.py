@@ -73,12 +73,15 @@ class Worker:
         self._line.sendall(b"".join(lines))
 
     def said(self) -> dict[str, Any]:
-        """What it says next; nothing at all once it has hung up, be it with something unread."""
-        try:
-            line = self._lines.readline(LINE_BYTES)
-        except ConnectionError:
-            return {}
-        return dict(json.loads(line)) if line else {}
+        """What it says next, but for metrics; nothing once it has hung up, be it with something unread."""
+        while True:
+            try:
+                line = self._lines.readline(LINE_BYTES)
+            except ConnectionError:
+                return {}
+            said = dict(json.loads(line)) if line else {}
+            if said.get("what") != "metrics":
+                return said
 
     def hang_up(self) -> None:
         """Be gone."""

@@ -113,7 +113,7 @@ def test_the_bucket_is_killed(postgres: PostgresServer, own_store: SeaweedFs, st
         log_in(gateway, 5)
         own_store.resume()
         wait_until(lambda: 15 <= size(gateway) == sent(gateway), "the bucket has all", 60)
-        assert logged(gateway, "the audit log is sent again")
+        wait_until(lambda: logged(gateway, "the audit log is sent again"), "that is said, too")
         verified(gateway)
 
 

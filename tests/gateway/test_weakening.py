@@ -349,19 +349,19 @@ def test_who_may_not_read_the_record(guarded: Guarded) -> None:
     gateway = guarded.gateway
     guarded.stopped()
     guarded.server.run(
-        "CREATE ROLE stranger LOGIN PASSWORD 'stranger'; GRANT SELECT ON people TO stranger", "shop"
+        "CREATE ROLE outsider LOGIN PASSWORD 'outsider'; GRANT SELECT ON people TO outsider", "shop"
     )
     found = guarded.configured
     database = {**found["databases"]["shop"], "columns": {}}
-    database["upstream"] = guarded.server.uri("shop", "stranger", password="")
-    database["upstream_password"] = "stranger"
+    database["upstream"] = guarded.server.uri("shop", "outsider", password="")
+    database["upstream_password"] = "outsider"
     bare = without(found, "roles", "policies", "protection", "keys")
     gateway.configure({**bare, "databases": {"shop": database}})
     guarded.fresh_state()
     try:
         said = guarded.refused_here()
     finally:
-        guarded.server.run("DROP OWNED BY stranger; DROP ROLE stranger", "shop")
+        guarded.server.run("DROP OWNED BY outsider; DROP ROLE outsider", "shop")
     assert isinstance(said, ProtectionForgotten)
     assert "cannot be read" in said.message
 
