@@ -23,7 +23,7 @@ from tests.audit.test_log import contents as lines_of
 from tests.audit.test_log import filled, records
 
 from strongroom.audit import verify
-from strongroom.audit.ageing import Ageing, go_through, settled_size
+from strongroom.audit.ageing import Ageing, go_through, newest_time, settled_size
 from strongroom.audit.asked import Asked, What, drop, is_done, put, runs, standing
 from strongroom.audit.checkpoint import verify as verify_note
 from strongroom.audit.contents import Contents
@@ -35,7 +35,7 @@ from strongroom.audit.proving import prove_growth, prove_record
 from strongroom.audit.pruning import prunable
 from strongroom.audit.records.shared import Holder
 from strongroom.audit.tiles import TILE_WIDTH, content_path, edge_paths
-from strongroom.errors import LogDamaged, RecordsPruned
+from strongroom.errors import RecordsPruned
 
 KEYS = [signer().key]
 TRUST = verify.Trust([verify.Key.parse(str(signer().key))])
@@ -66,6 +66,22 @@ def log(sound: Path, tmp_path: Path) -> Path:
 
 def to_erase(*numbers: int) -> Asked:
     return Asked(What.ERASE, "anna@desk", Holder.ADMINISTRATOR, 1, len(numbers), runs(numbers))
+
+
+def notes(log: Path) -> list[tuple[str, Asked]]:
+    """All of them; none is passed over."""
+    said: list[str] = []
+    found = list(standing(log, said.append))
+    assert said == []
+    return found
+
+
+def prune(log: Path, minimum: int) -> None:
+    """After it was erased: what is left there would not be pruned."""
+    put(log, to_erase(*range(minimum)))
+    put(log, to_prune(minimum))
+    assert go_through(log, KEYS)
+    assert minimum_of(log) == minimum
 
 
 def to_prune(minimum: int) -> Asked:
@@ -128,9 +144,8 @@ def read(log: Path) -> Iterator[Path]:
 
 def erased_and_pruned(log: Path, numbers: set[int], minimum: int) -> verify.Report:
     put(log, to_erase(*numbers))
-    put(log, to_prune(minimum))
-    assert go_through(log, KEYS)
-    assert all(one.done and not one.numbers for _, one in standing(log))
+    prune(log, minimum)
+    assert all(one.done and not one.numbers for _, one in notes(log))
     return verified(log, minimum)
 
 
@@ -183,14 +198,11 @@ def test_one_process_does_it(log: Path) -> None:
 
 
 def test_the_notes(log: Path) -> None:
-    """They come in order, and one that says nothing is an error, not nothing to do."""
+    """They come in order."""
     first, second = put(log, to_erase(1)), put(log, to_prune(256))
-    assert [name for name, _ in standing(log)] == [first, second]
-    assert [one for _, one in standing(log)] == [to_erase(1), to_prune(256)]
+    assert notes(log) == [(first, to_erase(1)), (second, to_prune(256))]
     drop(log, [first])
-    (log / "asked" / second).write_text("{}")
-    with pytest.raises(LogDamaged):
-        list(standing(log))
+    assert notes(log) == [(second, to_prune(256))]
 
 
 # ------------------------------------------------------------------------------------------ by schedule
@@ -219,11 +231,11 @@ def test_older_ones_are_erased(tmp_path: Path) -> None:
     assert steps > 1
     gone = {at for at, minute in enumerate(minutes) if minute < 3000}
     assert erased(tmp_path / "log", len(minutes)) == gone
-    ((_, noted),) = standing(tmp_path / "log")
+    ((_, noted),) = notes(tmp_path / "log")
     assert (noted.what, noted.records, noted.limit, noted.done) == (What.KEEP, len(gone), limit, True)
     assert verified(tmp_path / "log").erased == len(gone)
     age(tmp_path / "log", limit)
-    assert len(list(standing(tmp_path / "log"))) == 1
+    assert len(notes(tmp_path / "log")) == 1
 
 
 def test_a_round_that_is_interrupted(tmp_path: Path) -> None:
@@ -233,9 +245,9 @@ def test_a_round_that_is_interrupted(tmp_path: Path) -> None:
     first = Ageing(tmp_path / "log", KEYS, lambda: size, nullcontext())
     assert first.step_of_age(BASE + 4000 * MINUTE)
     age(tmp_path / "log", BASE + 4000 * MINUTE)
-    notes = [one for _, one in standing(tmp_path / "log")]
-    assert [one.done for one in notes] == [True, True]
-    assert sum(one.records for one in notes) == 4000
+    noted = [one for _, one in notes(tmp_path / "log")]
+    assert [one.done for one in noted] == [True, True]
+    assert sum(one.records for one in noted) == 4000
     assert verified(tmp_path / "log").erased == 4000
 
 
@@ -267,13 +279,11 @@ def test_the_index_forgets(tmp_path: Path) -> None:
     put(tmp_path / "log", to_erase(*range(10)))
     go_through(tmp_path / "log", KEYS)
     assert indexed() == 590
-    put(tmp_path / "log", to_prune(512))
-    go_through(tmp_path / "log", KEYS)
+    prune(tmp_path / "log", 512)
     assert indexed() == 88
     assert said == []
     written(tmp_path / "log", [permitted(1)] * 600)
-    put(tmp_path / "log", to_prune(1024))
-    go_through(tmp_path / "log", KEYS)
+    prune(tmp_path / "log", 1024)
     assert indexed() == 176
     assert "pruned" in said[0]
 
@@ -301,9 +311,7 @@ def test_how_far_it_can_be_pruned(tmp_path: Path) -> None:
 def test_what_a_pruned_log_shows(log: Path, tmp_path: Path) -> None:
     """Proofs from there on; of what is before, that it was pruned. Its own word is not taken."""
     old = verify_note((log / "checkpoint").read_bytes(), KEYS).checkpoint
-    put(log, to_prune(1280))
-    assert go_through(log, KEYS)
-    assert minimum_of(log) == 1280
+    prune(log, 1280)
     with pytest.raises(verify.Fault, match="pruned before '1280'"):
         verified(log)
     filled(log, 3000)
@@ -323,13 +331,51 @@ def test_what_a_pruned_log_shows(log: Path, tmp_path: Path) -> None:
 
 def test_they_verify_what_is_left(log: Path, tmp_path: Path) -> None:
     """The program of others goes on from the checkpoint of the day before, and takes proofs made since."""
-    put(log, to_prune(1536))
-    assert go_through(log, KEYS)
+    prune(log, 1536)
     (tmp_path / "one").write_bytes(prove_record(log, KEYS, 1600))
     assert answer("proof", tmp_path / "one", str(signer().key)) == {
         "index": 1600,
         "content": '{"number":1600}',
     }
+
+
+@pytest.mark.parametrize("limit", [300, 2048, 512])
+def test_what_may_not_be_pruned(log: Path, limit: int) -> None:
+    """No whole bundles, more than is settled, or contents that are there still: the file is not believed."""
+    put(log, to_erase(*range(257)))
+    put(log, to_prune(limit))
+    said: list[str] = []
+    assert go_through(log, KEYS, say=said.append)
+    assert (minimum_of(log), len(said)) == (0, 1)
+    assert "not pruned" in said[0]
+    assert verified(log).erased == 257
+
+
+def test_a_damaged_bundle(tmp_path: Path) -> None:
+    """It is passed over, and named: what is behind it goes, by its age."""
+    log = tmp_path / "log"
+    aged(log, list(range(1000)))
+    file = log / content_path(1)
+    file.write_bytes(file.read_bytes()[:1000])
+    said: list[str] = []
+    ageing = Ageing(log, KEYS, lambda: 1000, nullcontext(), say=said.append)
+    while ageing.step_of_age(BASE + 1000 * MINUTE):
+        pass
+    left = {one for one in range(4) if (log / content_path(one)).exists()}
+    assert left == {1, 3}  # the last has room for more records
+    assert b"support-1" not in (log / content_path(3)).read_bytes()
+    assert len(said) == 1
+    assert content_path(1) in said[0]
+    assert newest_time(log, KEYS, 512) == 0
+
+
+def test_the_newest_of_the_settled(tmp_path: Path) -> None:
+    """By its own time; of records that say none nobody knows, and of none there is nothing to know."""
+    log = tmp_path / "log"
+    aged(log, list(range(600)))
+    assert newest_time(log, KEYS, 600) == BASE + 599 * MINUTE
+    assert newest_time(log, KEYS, 300) == BASE + 299 * MINUTE
+    assert newest_time(log, KEYS, 0) is None
 
 
 # -------------------------------------------------------------------------------------------------- kill -9
@@ -363,6 +409,9 @@ def moments() -> Iterator[float]:
 def test_killed_anywhere(large: Path, tmp_path: Path, asked: Asked) -> None:
     """It verifies then and there, with the minimum that was asked for; and is gone on with to its end."""
     log = Path(shutil.copytree(large, tmp_path / "log"))
+    if asked.what is What.PRUNE:
+        put(log, to_erase(*range(asked.limit)))
+        assert go_through(log, KEYS)
     name = put(log, asked)
     kills = 0
     for moment in moments():

@@ -111,6 +111,21 @@ def test_segments_that_are_done_with(tmp_path: Path) -> None:
     assert found == [TWO, THREE]
 
 
+def test_torn_ends_go(tmp_path: Path) -> None:
+    """With the records before which they stand: these were sent again; a later one stays."""
+    file = written(tmp_path, ONE)
+    file.write_bytes(file.read_bytes() + b"torn")
+    journal, _ = Journal.open(tmp_path, 0)
+    (torn,) = tmp_path.glob("*.torn")
+    journal.forget(0)
+    assert torn.read_bytes() == b"torn"
+    journal.append(TWO)
+    journal.turn(3)
+    journal.forget(3)
+    journal.close()
+    assert not list(tmp_path.glob("*.torn"))
+
+
 def test_a_segment_that_cannot_be_begun(tmp_path: Path) -> None:
     """It goes on in the one before, and says why; nothing of it is lost."""
     journal, _ = Journal.open(tmp_path, 0)

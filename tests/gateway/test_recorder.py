@@ -1,15 +1,19 @@
 """gateway/recorder.py and recorder_process.py: the recorder of a real gateway, and what becomes of it."""
 
+import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,6 +24,10 @@ from strongroom.audit.records.codes import Record
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.statements import Permitted
 from strongroom.errors import ServerFailed
+from strongroom.gateway import recorder_process
+from strongroom.gateway.metrics import Metrics
+from strongroom.gateway.recorder_process import RecorderProcess
+from strongroom.gateway.tasks import Tasks
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
@@ -154,3 +162,48 @@ def test_two_gateways_with_one_log(gateway: Gateway) -> None:
     with pytest.raises(ServerFailed) as failed:
         gateway.command("serve")
     assert "another process writes the audit log" in failed.value.detail
+
+
+READY = """\
+import socket, sys
+line = socket.socket(fileno=int(sys.argv[1]))
+line.sendall(b'{"what": "ready", "size": 0}\\n')
+line.recv(1)
+"""
+"""Instead of a recorder."""
+
+
+def test_none_can_be_started_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is tried until one is there."""
+    monkeypatch.setattr(recorder_process, "RETRY_SECONDS", 0.0)
+    real, tries = asyncio.create_subprocess_exec, 0
+
+    async def started_again() -> None:
+        again = asyncio.Event()
+
+        async def begun(*arguments: str, **named: Any) -> asyncio.subprocess.Process:
+            nonlocal tries
+            tries += 1
+            if tries in {2, 3}:
+                raise BlockingIOError(errno.EAGAIN, "no process can be made")
+            (line,) = (one.removeprefix("--line=") for one in arguments if one.startswith("--line="))
+            return await real(sys.executable, "-c", READY, line, **named)
+
+        class Noticed(RecorderProcess):
+            async def _ready(self) -> None:
+                await super()._ready()
+                if tries == 4:
+                    again.set()
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", begun)
+        tasks = Tasks()
+        recorder = Noticed(tmp_path / "strongroom.yaml", "", tasks, Metrics())
+        await recorder.start()
+        recorder._process.kill()
+        async with asyncio.timeout(60):
+            await again.wait()
+        await recorder.stop()
+        await tasks.cancel_all()
+
+    asyncio.run(started_again())
+    assert tries == 4

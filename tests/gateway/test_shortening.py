@@ -4,19 +4,25 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.audit.making import signer
+from tests.audit.recorded import permitted, written
 from tests.audit.test_log import contents
 from tests.gateway.serving import configuration
 from tests.gateway.test_recorder import ORIGIN, recorder, stopped
 
+from strongroom.audit.log import Log
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.running import Removal, Removed
 from strongroom.audit.records.shared import Holder
 from strongroom.audit.records.statements import Permitted
+from strongroom.deeds.clock import Leaps
 from strongroom.errors import ServerFailed
+from strongroom.gateway.shortening import Shortening
 from strongroom.testing.gateway import Gateway
 from strongroom.testing.servers import PostgresServer
 from strongroom.testing.waiting import wait_until
@@ -139,3 +145,16 @@ def test_its_beginning(gateway: Gateway) -> None:
     with pytest.raises(ServerFailed) as failed:
         gateway.command("audit", "prove", "1", "-o", str(gateway.folder / "one.proof"))
     assert "audit-records-pruned" in failed.value.detail
+
+
+def test_a_clock_that_leapt(tmp_path: Path) -> None:
+    """It is days ahead of the newest record: nothing is erased by it until it is known to be right."""
+    written(tmp_path, [permitted()] * 300)
+    log = Log.open(tmp_path, [signer()])
+    shortening = Shortening(log, [signer().key], lambda: None, timedelta(days=1))
+    assert not shortening._step()
+    assert len([one for one in contents(tmp_path) if one]) == 300
+    shortening._leaps, shortening._due = Leaps(None), 0.0
+    shortening._step()
+    assert not [one for one in contents(tmp_path) if one]
+    log.close()

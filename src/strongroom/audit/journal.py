@@ -23,6 +23,7 @@ from strongroom.errors import LogDamaged, LogUnwritable
 from strongroom.keys.new_file import sync_folder
 
 _CLOSES = b"="
+_TORN = ".torn"
 _DIGITS = 20
 """Of a segment's name: a log has no more than 2^63 records."""
 
@@ -127,11 +128,17 @@ class Journal:
         os.close(former)
 
     def forget(self, before: int) -> None:
-        """Deletes the segments that have only records before this one."""
+        """Deletes the segments that have only records before this one, and torn ends of such.
+
+        What is torn was not acknowledged, and so was sent again: the log has it, or it was erased there.
+        """
         segments = sorted(one for one in self._folder.iterdir() if one.name.isdecimal())
         for path, following in itertools.pairwise(segments):
             if int(following.name) <= before:
                 path.unlink()
+        for path in self._folder.glob(f"*{_TORN}"):
+            if path.stem.isdecimal() and int(path.stem) < before:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """The journal stays as it is."""
@@ -174,8 +181,8 @@ def _closed(lines: Sequence[bytes], closing: bytes) -> Batch | None:
 
 
 def _put_aside(path: Path, end: int) -> None:
-    """It was never acknowledged; but somebody may want to see it."""
+    """It was never acknowledged; but somebody may want to see it, until what follows is settled."""
     with path.open("r+b") as file:
         file.seek(end)
-        path.with_suffix(".torn").write_bytes(file.read())
+        path.with_suffix(_TORN).write_bytes(file.read())
         file.truncate(end)

@@ -22,13 +22,15 @@ _LEVELS = 8
 """Of 2^63 records."""
 
 
-def prunable(log: Contents, until: int, *, older: int | None, kept: int | None) -> int:
+def prunable(log: Contents, until: int, *, older: int | None, kept: int | None, since: int = 0) -> int:
     """Up to which record the log can be pruned: whole bundles, in milliseconds ``older`` than is asked for.
+
+    What is before ``since`` is known to be prunable.
 
     Each record in them is erased, or made before ``kept``, where contents are kept for a time. What is wrong
     stays: it is evidence.
     """
-    start = minimum_of(log.folder) // TILE_WIDTH
+    start = max(since, minimum_of(log.folder)) // TILE_WIDTH
     for bundle in range(start, min(until, log.size) // TILE_WIDTH):
         for one in log.bundle(bundle):
             time = time_of(one)

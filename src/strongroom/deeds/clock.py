@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 TOLERANCE = 250
 """Milliseconds that the clock may go back without a record; of several steps, together."""
+LEAP = 24 * 60 * 60 * 1000
+"""Milliseconds that the clock may be ahead of what was known, before nothing is erased by it."""
 _ASKED_WITHIN = 5
 """Milliseconds between two looks at the monotonic clock, with one at the wall's between them."""
 _TRIES = 50
@@ -48,4 +50,32 @@ class Clock:
             self._ahead = ahead
             return former
         self._ahead = max(ahead, self._ahead)
+        return None
+
+
+class Leaps:
+    """Whether the wall's clock is too far ahead to erase by: a wrong one would erase all there is.
+
+    What it should say is known from the newest record and from the monotonic clock since. A machine that was
+    off for longer, or slept, looks the same; so a clock that is ahead is believed a day after it was seen.
+    """
+
+    def __init__(self, newest: int | None, read: Callable[[], Reading] = reading) -> None:
+        """``newest``: when the log's newest record was made, in milliseconds; None where there is none."""
+        self._read = read
+        wall, monotonic = read()
+        self._ahead = (wall if newest is None else newest) - monotonic
+        self._noticed: int | None = None
+
+    def look(self) -> int | None:
+        """By how many milliseconds it is ahead, where that is too many."""
+        wall, monotonic = self._read()
+        leap = wall - monotonic - self._ahead
+        if leap <= LEAP:
+            self._noticed = None
+            return None
+        self._noticed = monotonic if self._noticed is None else self._noticed
+        if monotonic - self._noticed < LEAP:
+            return leap
+        self._ahead, self._noticed = wall - monotonic, None
         return None

@@ -11,9 +11,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -36,6 +37,7 @@ from strongroom.audit.records.changes import (
 )
 from strongroom.audit.records.codes import Record
 from strongroom.audit.records.encoding import encode
+from strongroom.audit.records.reading import read
 from strongroom.audit.records.running import (
     ClockTurnedBack,
     Gap,
@@ -123,6 +125,11 @@ class Logbook:
         self._deeds = DeedList(audit.origin)
         self._clock = Clock()
         self._clock_noted = float("-inf")
+        self._unmarked: dict[str, int] = {}
+        """Up to where lists were recorded, where that could not be noted in the state."""
+        self._undropped: list[str] = []
+        """Removals that were recorded, and whose files may be there still: they are not recorded again."""
+        self._skipped = asked.once(lambda why: _log.error("skipped beside the audit log", why=why))
 
     def turned(self, turn: Turn, workers: int, *, well: bool = True, content: str | None = None) -> None:
         """The gateway, or a worker, began or ended; ``content`` is the configuration's text."""
@@ -166,38 +173,79 @@ class Logbook:
     async def follow(self) -> None:
         """Record what commands write into the state, until cancelled."""
         while True:
-            try:
-                await self.look_at_clock()
-                await self.catch_up()
-            except StrongroomError as error:
-                _log.warning("the state's lists were not read", code=error.code)
+            await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def catch_up(self) -> None:
-        """Record what is new in the state's lists; what was recorded is on the disk then."""
-        marks = await asyncio.to_thread(self._keys.marks)
-        events, doers, roles = await asyncio.to_thread(self._unrecorded, marks)
-        for event in events:
-            self._record(self._key_changed(event, doers.get(event.number, COMMAND)))
+    async def look(self) -> None:
+        """Record what is new, which is on the disk then. Whatever fails is tried again with the next look.
+
+        It keeps none of the others from being recorded: the state's file and the log's folder can be written
+        by others, and who breaks one of them would have silenced all.
+        """
+        for step in (self.look_at_clock, self._keys_list, self._roles_list, self._deeds_list, self._removals):
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - what others wrote can fail in any way
+                code = error.code if isinstance(error, StrongroomError) else None
+                what = step.__name__.strip("_")
+                _log.error("not recorded", what=what, error=type(error).__name__, code=code)
+
+    async def _keys_list(self) -> None:
+        events, doers = await asyncio.to_thread(self._new_of_keys, await self._since("keys"))
+        for number, event in events:
+            if event is None or not self._record_key(event, doers.get(number, COMMAND)):
+                self._record_broken("keys", number)
         await self._mark("keys", events)
-        for one in roles:
-            self._record(self._role_changed(one))
-        await self._mark("roles", roles)
+
+    async def _roles_list(self) -> None:
+        events = await asyncio.to_thread(self._new_of_roles, await self._since("roles"))
+        for number, event in events:
+            if event is None or not self._tried(partial(self._role_changed, event)):
+                self._record_broken("roles", number)
+        await self._mark("roles", events)
+
+    async def _deeds_list(self) -> None:
         while not (untaken := await asyncio.to_thread(self._untaken)).is_empty:
             await self._take(untaken)
-        await self._record_removals()
 
-    async def _record_removals(self) -> None:
+    async def _removals(self) -> None:
         """Of the log itself: there is a record of each before nothing else tells of it."""
-        done = [one for one in await asyncio.to_thread(self._removals) if one[1].done]
-        for _, one in done:
-            self._record(self._removed(one))
-        if done:
+        for name, one in await asyncio.to_thread(self._standing):
+            if one.done and name not in self._undropped:
+                self._record(self._removed(one))
+                self._undropped.append(name)
+        if self._undropped:
             await self.outbox.kept(self.outbox.numbered)
-            await asyncio.to_thread(asked.drop, self._audit.log, [name for name, _ in done])
+            await asyncio.to_thread(asked.drop, self._audit.log, self._undropped)
+            self._undropped = []
 
-    def _removals(self) -> Sequence[tuple[str, Asked]]:
-        return list(asked.standing(self._audit.log))
+    def _standing(self) -> Sequence[tuple[str, Asked]]:
+        return list(asked.standing(self._audit.log, self._skipped))
+
+    def _record_key(self, event: KeyEvent, doer: Doer) -> bool:
+        """As far as it can be said: where its details are not of the form, that there was something."""
+        bare = replace(event, details={})
+        return self._tried(lambda: self._key_changed(event, doer)) or self._tried(
+            lambda: replace(self._key_changed(bare, doer), deed=KeyDeed.OTHER)
+        )
+
+    def _record_broken(self, what: str, number: int) -> None:
+        """A row that says nothing was changed by somebody: it counts as one that is missing."""
+        _log.error("a row of the state's list cannot be read", what=what, number=number)
+        self._record(Gap(self._head(), Loss.REMOVED, 1, _now(), _now()))
+
+    def _tried(self, made: Callable[[], Record]) -> bool:
+        """Records what can be made and read; else False, and no number is used up."""
+        former = self._sequence
+        try:
+            octets = encode(made())
+            read(octets)
+        except Exception as error:  # noqa: BLE001 - what others wrote can fail in any way
+            self._sequence = former
+            _log.error("no record can be made of a row", error=type(error).__name__)
+            return False
+        self.outbox.record(octets)
+        return True
 
     def _removed(self, one: Asked) -> Removed:
         pruned = one.what is What.PRUNE
@@ -225,19 +273,30 @@ class Logbook:
         with self._state.engine.begin() as connection:
             return self._deeds.hear(connection, _now())
 
-    async def _mark(self, name: str, found: Sequence[KeyEvent] | Sequence[RoleEvent]) -> None:
-        if found:
-            await self.outbox.kept(self.outbox.numbered)
-            await asyncio.to_thread(self._keys.mark, name, found[-1].number)
+    async def _since(self, name: str) -> int:
+        """Up to which number a list is recorded; what could not be noted before is noted first."""
+        if name in self._unmarked:
+            await self._note_mark(name)
+        return (await asyncio.to_thread(self._keys.marks)).get(name, 0)
 
-    def _unrecorded(
-        self, marks: Mapping[str, int]
-    ) -> tuple[Sequence[KeyEvent], Mapping[int, Doer], Sequence[RoleEvent]]:
+    async def _mark(self, name: str, found: Sequence[tuple[int, object]]) -> None:
+        if found:
+            self._unmarked[name] = found[-1][0]
+            await self._note_mark(name)
+
+    async def _note_mark(self, name: str) -> None:
+        await self.outbox.kept(self.outbox.numbered)
+        await asyncio.to_thread(self._keys.mark, name, self._unmarked[name])
+        del self._unmarked[name]
+
+    def _new_of_keys(self, since: int) -> tuple[Sequence[tuple[int, KeyEvent | None]], Mapping[int, Doer]]:
+        journal = Journal(self._state.engine)
+        events = journal.readable(since)
+        return events, journal.doers(since) if events else {}
+
+    def _new_of_roles(self, since: int) -> Sequence[tuple[int, RoleEvent | None]]:
         with self._state.engine.begin() as connection:
-            roles = store.since(connection, marks.get("roles", 0))
-        journal, since = Journal(self._state.engine), marks.get("keys", 0)
-        events = journal.since(since)
-        return events, journal.doers(since) if events else {}, roles
+            return store.readable(connection, since)
 
     def _untaken(self) -> Untaken:
         with self._state.engine.begin() as connection:
@@ -257,12 +316,12 @@ class Logbook:
         with self._state.engine.begin() as connection:
             self._deeds.take(connection, untaken, _now())
 
-    def _key_changed(self, event: KeyEvent, doer: Doer) -> Record:
+    def _key_changed(self, event: KeyEvent, doer: Doer) -> KeyChanged:
         details = event.details
         signed = str(details.get("signed_by", "") or "")
         version = details.get("version")
         return KeyChanged(
-            self._head(),
+            self._head(event.at),
             doer,
             _KEY_DEEDS.get(event.what, KeyDeed.OTHER),
             event.subject or "(none)",
@@ -280,10 +339,10 @@ class Logbook:
         if event.what == deeds.ASSUMED:
             session, database = said.get("session", ""), said.get("session", "").rpartition("/")[0]
             client = Client(event.person, Holder.PERSON, session, said.get("source") or None)
-            head, roles = self._head(), (event.role,)
+            head, roles = self._head(event.at), (event.role,)
             return RoleAssumed(head, client, database, event.person, session, roles, reason, until or 0)
         return RoleChanged(
-            self._head(),
+            self._head(event.at),
             Doer(said.get("by") or event.person, Holder.PERSON),
             _ROLE_DEEDS[event.what],
             event.person,
@@ -294,9 +353,11 @@ class Logbook:
             until,
         )
 
-    def _head(self) -> Head:
+    def _head(self, at: datetime | None = None) -> Head:
+        """``at`` is when it was done, where that is not now; process and number are this run's even so."""
         self._sequence += 1
-        return replace(self._origin, time=_now(), sequence=self._sequence)
+        time = _now() if at is None else int(at.timestamp() * 1000)
+        return replace(self._origin, time=time, sequence=self._sequence)
 
     def _record(self, record: Record) -> None:
         self.outbox.record(encode(record))

@@ -50,14 +50,21 @@ class RecorderProcess:
     async def start(self) -> None:
         """Return once it is ready; raises ``LogUnusable``."""
         try:
+            await self._begin()
             await self._ready()
         except LogUnusable:
             self._release()
             raise
 
-    async def _ready(self) -> None:
-        self._process, self._line = await self._begin()
+    async def _begin(self) -> None:
+        """Raises ``LogUnusable`` where no process was begun; one that was is attended."""
+        try:
+            self._process, self._line = await self._begun()
+        except OSError as error:
+            raise LogUnusable(f"no recorder of the audit log can be started: {error.strerror}") from error
         self._tasks.start("recorder", self._attend(self._process, self._line))
+
+    async def _ready(self) -> None:
         async for message in self._line.messages():
             if message["what"] == "ready":
                 _log.info("audit log open", records=message["size"])
@@ -67,9 +74,10 @@ class RecorderProcess:
             raise LogUnusable(f"the audit log: {message['message']}", hint=message["hint"])
         raise LogUnusable("the recorder of the audit log ended at once: the lines before this one say why")
 
-    async def _begin(self) -> tuple[asyncio.subprocess.Process, Line]:
+    async def _begun(self) -> tuple[asyncio.subprocess.Process, Line]:
         mine, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as content:
+        with contextlib.ExitStack() as failing, theirs, tempfile.TemporaryFile() as content:
+            failing.enter_context(mine)
             content.write(self._content.encode())
             content.seek(0)
             named = {"line": theirs.fileno(), "listener": self._listener.fileno()}
@@ -81,6 +89,7 @@ class RecorderProcess:
                 pass_fds=list(descriptors.values()),
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
             )
+            failing.pop_all()
         return process, await Line.over(mine)
 
     async def _hear(self, line: Line) -> None:
@@ -97,11 +106,17 @@ class RecorderProcess:
         if self._stopping or not self._was_ready:
             return
         _log.error("recorder died", status=status)
-        await asyncio.sleep(RETRY_SECONDS)
-        try:
-            await self._ready()
-        except LogUnusable as error:
-            _log.error("the audit log cannot be written", code=error.code, why=error.message)
+        begun = False  # from then on it is the next one's to go on trying
+        while not begun:
+            await asyncio.sleep(RETRY_SECONDS)
+            if self._stopping:
+                return
+            try:
+                await self._begin()
+                begun = True
+                await self._ready()
+            except LogUnusable as error:
+                _log.error("the audit log cannot be written", code=error.code, why=error.message)
 
     async def stop(self) -> None:
         """Return once all that workers recorded is in the log."""

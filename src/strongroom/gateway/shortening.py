@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
-from strongroom.audit.ageing import Ageing
+from strongroom.audit.ageing import Ageing, newest_time
 from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.log import Log
+from strongroom.deeds.clock import Leaps
 from strongroom.errors import StrongroomError
 
 LOOK_SECONDS = 1.0
@@ -24,6 +26,8 @@ STEP_SECONDS = 0.05
 ROUND_SECONDS = 3600.0
 """Between two rounds through what is too old."""
 RETRY_SECONDS = 60.0
+HOUR = 3_600_000
+"""In milliseconds."""
 
 _log = structlog.get_logger("strongroom.recorder")
 
@@ -39,7 +43,16 @@ class Shortening:
         keep: timedelta | None,
     ) -> None:
         """``settle_soon`` has the log settled, where something waits for it."""
-        self._ageing = Ageing(log.folder, keys, lambda: log.settled, log.contents_lock)
+        self._ageing = Ageing(
+            log.folder,
+            keys,
+            lambda: log.settled,
+            log.contents_lock,
+            keep=keep,
+            say=lambda why: _log.error("passed over in shortening the audit log", why=why),
+        )
+        self._newest = partial(newest_time, log.folder, keys, log.settled)
+        self._leaps: Leaps | None = None
         self._settle_soon = settle_soon
         self._keep = keep
         self._before: int | None = None  # of the round that is under way
@@ -71,6 +84,9 @@ class Shortening:
         except StrongroomError as error:
             _log.error("the audit log cannot be shortened", code=error.code, why=error.message)
             return RETRY_SECONDS
+        except Exception as error:  # noqa: BLE001 - nothing in the log's folder may end this
+            _log.error("the audit log cannot be shortened", error=type(error).__name__)
+            return RETRY_SECONDS
         return LOOK_SECONDS
 
     def _step(self) -> bool:
@@ -80,9 +96,21 @@ class Shortening:
         if self._keep is None or (self._before is None and time.monotonic() < self._due):
             return False
         if self._before is None:
+            if self._has_leapt():
+                self._due = time.monotonic() + ROUND_SECONDS
+                return False
             self._before = (time.time_ns() - self._keep // timedelta(microseconds=1) * 1000) // 1_000_000
             self._due = time.monotonic() + ROUND_SECONDS
         more = self._ageing.step_of_age(self._before)
         if not more:
             self._before = None
         return more
+
+    def _has_leapt(self) -> bool:
+        """Whether the clock says so much more than the log that nothing is erased by it, for a day."""
+        if self._leaps is None:
+            self._leaps = Leaps(self._newest())
+        leap = self._leaps.look()
+        if leap is not None:
+            _log.error("the clock is ahead of the audit log: nothing is erased by age", hours=leap // HOUR)
+        return leap is not None

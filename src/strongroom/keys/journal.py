@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Column, Connection, DateTime, Engine, Integer, Table, Text, select
+from sqlalchemy import Column, Connection, DateTime, Engine, Integer, Row, Table, Text, select, type_coerce
 
 from strongroom.audit.records.shared import Doer, Holder
 from strongroom.deeds.present import present
@@ -89,11 +90,33 @@ class Journal:
             for row in rows
         ]
 
+    def readable(self, number: int) -> list[tuple[int, KeyEvent | None]]:
+        """The same by their numbers, with None for a row that somebody made unreadable."""
+        at = type_coerce(_events.c.at, Text).label("at")
+        columns = (_events.c.number, at, _events.c.what, _events.c.subject, _events.c.details)
+        query = select(*columns).where(_events.c.number > number).order_by(_events.c.number)
+        with self._engine.begin() as connection:
+            return [(row.number, _event(row)) for row in connection.execute(query)]
+
     def doers(self, number: int) -> Mapping[int, Doer]:
-        """Who did what came after this one, by its number, as far as it was noted."""
+        """Who did what came after this one, by its number, as far as it was noted and can be read."""
         query = select(_doers).where(_doers.c.number > number)
         with self._engine.begin() as connection:
-            return {row.number: Doer(row.name, Holder(row.kind)) for row in connection.execute(query)}
+            return {
+                row.number: Doer(row.name, Holder(row.kind))
+                for row in connection.execute(query)
+                if isinstance(row.name, str) and row.kind in list(Holder)
+            }
+
+
+def _event(row: Row[Any]) -> KeyEvent | None:
+    """SQLite keeps anything anywhere: what is not of the form was put there by somebody else."""
+    try:
+        at, details = datetime.fromisoformat(row.at).replace(tzinfo=UTC), json.loads(row.details)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    whole = isinstance(row.what, str) and isinstance(row.subject, str)
+    return KeyEvent(row.number, at, row.what, row.subject, details) if whole else None
 
 
 def note(connection: Connection, what: str, subject: str, **details: object) -> None:

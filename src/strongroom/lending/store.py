@@ -8,10 +8,10 @@ commands, and the supervisor of a gateway.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Integer, Row, Table, Text, insert, select, update
+from sqlalchemy import Boolean, Column, Integer, Row, Table, Text, insert, select, type_coerce, update
 from sqlalchemy.engine import Connection
 
 from strongroom.lending.model import Grant
@@ -166,16 +166,28 @@ def unannounced(connection: Connection) -> Sequence[RoleEvent]:
     return [_event(row) for row in connection.execute(query)]
 
 
-def since(connection: Connection, number: int) -> Sequence[RoleEvent]:
-    """What was done after this, oldest first."""
-    query = select(_record).where(_record.c.number > number).order_by(_record.c.number)
-    return [_event(row) for row in connection.execute(query)]
+def readable(connection: Connection, number: int) -> Sequence[tuple[int, RoleEvent | None]]:
+    """What was done after this, by its numbers; None for a row that somebody made unreadable."""
+    at = type_coerce(_record.c.at, Text).label("at")
+    columns = (_record.c.number, at, *(_record.c[one] for one in ("what", "role", "person", "details")))
+    query = select(*columns).where(_record.c.number > number).order_by(_record.c.number)
+    return [(row.number, _readable(row)) for row in connection.execute(query)]
 
 
 def announce(connection: Connection, events: Sequence[RoleEvent]) -> None:
     """Notes that these were said."""
     numbers = [one.number for one in events]
     connection.execute(update(_record).where(_record.c.number.in_(numbers)).values(announced=True))
+
+
+def _readable(row: Row[Any]) -> RoleEvent | None:
+    """SQLite keeps anything anywhere: what is not of the form was put there by somebody else."""
+    try:
+        at, details = datetime.fromisoformat(row.at).replace(tzinfo=UTC), json.loads(row.details)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    whole = all(isinstance(one, str) for one in (row.what, row.role, row.person))
+    return RoleEvent(row.number, at, row.what, row.role, row.person, details) if whole else None
 
 
 def _event(row: Row[Any]) -> RoleEvent:

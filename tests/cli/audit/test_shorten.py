@@ -26,7 +26,7 @@ def test_by_criteria(house: House) -> None:  # noqa: F811 - as pytest wants it
     assert erase(house, "--person", "anna") == 0
     assert b"anna" not in (house.folder / "audit-index.db").read_bytes()
     assert "2 erased" in house("verify").stdout
-    ((_, noted),) = standing(house.log)
+    ((_, noted),) = standing(house.log, print)
     assert (noted.records, noted.numbers, noted.done) == (2, (), True)
     assert "@" in noted.who
 

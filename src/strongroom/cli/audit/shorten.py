@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -226,11 +227,12 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 def _carried_out(settings: Settings, asked: Asked) -> bool:
     """Asks for it; whether it was done by the time that this returns."""
-    log, keys = configured(settings).log, _verifiers(settings)
+    audit, keys = configured(settings), _verifiers(settings)
+    log = audit.log
     name = put(log, asked)
     deadline = time.monotonic() + WAIT_SECONDS
     while not is_done(log, name) and time.monotonic() < deadline:
-        if go_through(log, keys):
+        if go_through(log, keys, audit.keep, partial(typer.echo, err=True)):
             break
         time.sleep(LOOK_SECONDS)
     return is_done(log, name)
