@@ -209,6 +209,19 @@ def test_behind_what_may_change_names() -> None:
     assert {one.instead for one in last.keyed} == {UNKNOWN}
 
 
+@pytest.mark.parametrize("name", ["_is_kept", "_own_type"])
+@pytest.mark.parametrize("context", [RECORDED, POLICED], ids=["recorded", "policed"])
+def test_what_breaks_is_not_known(context: Context, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record is worth a statement that would have run."""
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(f"strongroom.sql.keyed.{name}", breaks)
+    one = found("select txt from plain where id = 1", context)
+    assert one.keyed == (KeyedValue(ID, instead=UNKNOWN),)
+
+
 def test_where_no_column_is_keyed_nothing_is_kept() -> None:
     """No literal stays in an analysis for a record that has no hashes."""
     assert found("select txt from plain where id = 1", replace(RECORDED, keyed=frozenset())).keyed == ()

@@ -133,6 +133,15 @@ def _meet(
 ) -> None:
     if column is None or column not in run.context.keyed:
         return
+    try:
+        _hold(run, column, value, is_array=is_array, is_stored=is_stored)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - no record is worth a statement that would have run
+        run.held[column, UNKNOWN, is_stored] = Held(column, None)
+
+
+def _hold(run: Run, column: ColumnId, value: Value, *, is_array: bool, is_stored: bool) -> None:
     if not value.open:
         if not (value.null or columns_of(value)):
             run.held[column, UNKNOWN, is_stored] = Held(column, None)
@@ -151,6 +160,15 @@ def _meet(
 
 
 def _settled(run: Run, what: object, held: Held) -> KeyedValue:
+    try:
+        return _keyed_value(run, what, held)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return KeyedValue(held.column, instead=UNKNOWN)
+
+
+def _keyed_value(run: Run, what: object, held: Held) -> KeyedValue:
     node = held.node
     if isinstance(node, ParameterUse):
         oid = _parameter_type(run, node)
