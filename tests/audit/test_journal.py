@@ -38,11 +38,15 @@ def test_it_gives_back_what_was_appended(tmp_path: Path) -> None:
 
 
 def test_from_the_midst(tmp_path: Path) -> None:
-    """Only what comes after a record is given, though it be in the midst of a batch."""
+    """Only what comes after a record is given, be it in the midst of a batch, and how much each had sent."""
     written(tmp_path, ONE, TWO, THREE)
     journal, found = Journal.open(tmp_path, 4)
     journal.close()
-    assert found == [Batch((b"e 5\n", b"f 6\n"), "worker-1", 5)]
+    assert found == [
+        Batch((), ONE.source, ONE.number),
+        Batch((), TWO.source, TWO.number),
+        Batch((b"e 5\n", b"f 6\n"), "worker-1", 5),
+    ]
 
 
 def test_cut_anywhere(tmp_path: Path) -> None:

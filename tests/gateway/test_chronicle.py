@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,30 @@ def test_what_a_record_cannot_hold_does_not_pass(gateway: Gateway, postgres: Pos
     denied = one_of(records(gateway), Denied)
     assert (denied.plan.tables, denied.plan.revealed) == (("public.wide",), ())
     assert denied.code == "statement-too-complex"
+
+
+def test_what_a_drain_cuts_off(postgres: PostgresServer) -> None:
+    """Its end is recorded, and that nobody knows what came of the statement that was under way."""
+
+    def first(gateway: Gateway) -> None:
+        limits = {"limits": {"drain_seconds": 1}}
+        gateway.configure(configuration(gateway) | limits | {"audit": {"log": "audit", "origin": ORIGIN}})
+
+    with Gateway.start(postgres, "postgres", first=first) as gateway:
+        with closing(psycopg.connect(gateway.uri(), autocommit=True)) as client:
+            client.pgconn.send_query(b"SELECT pg_sleep(60)")
+            wait_until(partial(is_asleep, postgres), "it is under way")
+            stopped(gateway)
+        found = records(gateway)
+        under_way = [one for one in found if isinstance(one, Permitted) and "pg_sleep" in one.plan.text]
+        assert [one.outcome.result for one in under_way] == [Result.UNKNOWN]
+        assert one_of(found, SessionClosed).statements >= 1
+
+
+def is_asleep(postgres: PostgresServer) -> bool:
+    with postgres.connect("postgres") as db:
+        query = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
+        return db.execute(query).fetchone() is not None
 
 
 def test_a_database_without_anything_to_protect(postgres: PostgresServer) -> None:

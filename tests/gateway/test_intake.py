@@ -161,6 +161,29 @@ async def a_checkpoint_follows(recorder: Process) -> None:
     await ended(task)
 
 
+def test_it_is_killed_after_all_was_settled(recorder: Process) -> None:
+    """The journal has none of a worker's records any more, and it is known how many they were."""
+    asyncio.run(it_is_killed_after_all_was_settled(recorder))
+
+
+async def it_is_killed_after_all_was_settled(recorder: Process) -> None:
+    outbox, task = await connected(recorder.socket)
+    for number in range(3):
+        await outbox.kept(outbox.record(b"%d" % number))
+    settled = recorder.log / "settled"
+    for turn in range(2):
+        before = recorder.log / "journal"
+        await asyncio.to_thread(wait_until, settled.exists, "it is settled")
+        await asyncio.to_thread(recorder.end, signal.SIGKILL)
+        assert before.exists()
+        await asyncio.to_thread(recorder.start)
+        async with asyncio.timeout(20):
+            await outbox.kept(outbox.record(b"%d" % (3 + turn)))
+    await ended(task)
+    assert recorder.end() == 0
+    assert contents(recorder.log) == [b"%d" % number for number in range(5)]
+
+
 def test_what_cannot_be_written_at_all(recorder: Process) -> None:
     """It ends, and does not stand there deaf: another finds out what is wrong."""
     asyncio.run(what_cannot_be_written_at_all(recorder))

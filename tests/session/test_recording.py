@@ -193,6 +193,27 @@ def test_a_portal_that_stops_has_given_its_rows() -> None:
     assert [rows for _, _, rows in talk.said()] == [2, 1]
 
 
+def test_each_execute_of_a_portal_has_its_own_limit() -> None:
+    """Though both were sent before the first answer came."""
+    talk = Witnessed()
+    talk.client(parse("select note from people") + m.SYNC)
+    talk.upstream(PARSED + READ_NOTE + IN_TRANSACTION)
+    executes = m.Execute("p", 3).serialise() + m.Execute("p", 1).serialise()
+    talk.client(m.Bind("p", "s").serialise() + executes + m.SYNC)
+    talk.upstream(BOUND + data_row(b"x") * 3 + SUSPENDED + data_row(b"x") + SUSPENDED + IN_TRANSACTION)
+    assert [rows for _, _, rows in talk.said()] == [3, 1]
+
+
+def test_a_round_that_stops_has_given_its_rows() -> None:
+    """A limit in an ordinary round, as of JDBC's setMaxRows."""
+    talk = in_rounds("select note from people", READ_NOTE)
+    assert talk.relay.begin_round(BIND + m.Execute("", 2).serialise() + m.SYNC) is not None
+    answer = BOUND + data_row(b"x") * 2 + SUSPENDED + IDLE
+    assert talk.relay.end_round(answer) is None
+    talk.upstream(answer)
+    assert [rows for _, _, rows in talk.said()] == [2]
+
+
 def test_how_long_it_took() -> None:
     """From where it was sent, or the one before it in a query was done, by the clock of who drives."""
     talk = Witnessed()

@@ -71,6 +71,8 @@ class Journal:
     def open(cls, folder: Path, since: int) -> tuple[Self, list[Batch]]:
         """A journal to go on with, and what is in it from the record ``since`` on.
 
+        Of batches before it there is no line left, and how much their sources had sent. All of it is on the
+        disk then, also what a recorder that was killed had written, and nobody was told of.
         Raises ``LogDamaged`` where a record between them is missing.
         """
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -79,13 +81,13 @@ class Journal:
         next_one = since
         for path in segments:
             at = int(path.name)
+            _sync(path)
             for batch in _read(path):
                 end = at + len(batch.lines)
-                if end > next_one:
-                    if at > next_one:
-                        raise LogDamaged(f"the audit log's journal has no records from {next_one} to {at}")
-                    found.append(Batch(batch.lines[next_one - at :], batch.source, batch.number))
-                    next_one = end
+                if end > next_one and at > next_one:
+                    raise LogDamaged(f"the audit log's journal has no records from {next_one} to {at}")
+                found.append(Batch(batch.lines[max(next_one - at, 0) :], batch.source, batch.number))
+                next_one = max(next_one, end)
                 at = end
         # An empty one that a start left behind, before anything was written to it.
         (folder / f"{next_one:0{_DIGITS}}").unlink(missing_ok=True)
@@ -134,6 +136,14 @@ class Journal:
     def close(self) -> None:
         """The journal stays as it is."""
         os.close(self._descriptor)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> Iterator[Batch]:

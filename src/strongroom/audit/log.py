@@ -27,6 +27,8 @@ from strongroom.errors import LogDamaged, LogInUse, LogRolledBack, LogUnwritable
 from strongroom.keys.new_file import sync_folder
 
 CHECKPOINT = "checkpoint"
+SOURCES_KEPT = 1000
+"""Of which it is known how much they had sent: a worker that dies never comes back."""
 SETTLED = "settled"
 _JOURNAL, _LOCK = "journal", "lock"
 
@@ -117,6 +119,7 @@ class Log:
         committed = commit(contents)
         self._journal.append(Batch(committed.lines, source, number))
         self._wait(committed)
+        self._sources.pop(source, None)  # the one that sent last stands last
         self._sources[source] = number
         return self.size
 
@@ -169,10 +172,18 @@ class Log:
         """Publishes, and begins another segment of the journal: what comes before it can be settled."""
         self.publish()
         self._journal.turn(self.size)
+        self._carry_over()
         self._turned = _Turned(
             self.published, (self._folder / CHECKPOINT).read_bytes(), (*self._turned.whole, *self._whole)
         )
         self._whole = []
+
+    def _carry_over(self) -> None:
+        """Notes in the journal's new segment how much each source had sent: the others will be gone."""
+        self._sources = dict(list(self._sources.items())[-SOURCES_KEPT:])
+        for source, number in self._sources.items():
+            self._journal.append(Batch([], source, number))
+        self._journal.flush()
 
     def close(self) -> None:
         """Publishes and settles what there is, and lets another have the log."""
@@ -201,6 +212,7 @@ class Log:
             entries = [entry_of(line.removesuffix(b"\n")) for line in batch.lines]
             self._wait(Committed(entries, list(batch.lines)))
             self._sources[batch.source] = batch.number
+        self._carry_over()
         if published is not None:
             self._agree(published)
         self._turned = _Turned(self._settled, b"", ())

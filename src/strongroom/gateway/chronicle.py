@@ -123,6 +123,7 @@ class Chronicle:
         origin = driver.origin
         if origin is None:
             return  # it began before anything was recorded
+        self._close_gap()
         kind = Holder.PERSON if subject.kind == "person" else Holder.ACCOUNT
         application, address = origin.application[:64] or None, driver.source or None
         client = Client(subject.name, kind, secrets.token_hex(8), address, application)
@@ -166,6 +167,7 @@ class Chronicle:
 
     def turned_away(self, driver: Driver, user: str | None, refusal: Refusal) -> None:
         """Somebody did not come in; ``user`` is None where nobody has the name."""
+        self._close_gap()
         counted, name = refusal in _COUNTED, UNKNOWN_USER if user is None else user
         way, address = _WAYS[driver.way], driver.source or None
         self._record(LoginFailed(self._head(), name, way, refusal, counted, driver.database, address))
@@ -196,6 +198,7 @@ class Chronicle:
         if chapter is None:
             return  # it ended before it was open
         began = chapter.meter.clock()
+        self._close_gap()
         for deed in deeds:
             if isinstance(deed, Answers):
                 self._write_answers(chapter, deed, ahead)
@@ -219,7 +222,7 @@ class Chronicle:
         chapter.statements += len(records)
         chapter.rows += rows
         chapter.values += rows * answers.recorded.values
-        if self._lost is None and not (self._audit.unwritable == "allow" and self._is_waiting):
+        if not self._is_losing:
             self._outbox.record_all(records)
             return
         for record in records:
@@ -254,16 +257,24 @@ class Chronicle:
 
         Its number among those of this worker; 0 where it is lost.
         """
-        if self._audit.unwritable == "allow" and self._is_waiting:
+        if self._is_losing:
             self._lost = self._lost or _Lost(_now())
             self._lost.count += 1
             self._lost_in_all += 1
             return 0
-        if self._lost is not None and not self._is_behind:
-            lost, self._lost = self._lost, None
-            gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
-            self._outbox.record(encode(gap))
         return self._outbox.record(octets, urgent=urgent)
+
+    @property
+    def _is_losing(self) -> bool:
+        return self._audit.unwritable == "allow" and self._is_waiting
+
+    def _close_gap(self) -> None:
+        """Say what was lost, once there is room again; before anything behind it gets its number."""
+        if self._lost is None or self._is_losing or self._is_behind:
+            return
+        lost, self._lost = self._lost, None
+        gap = Gap(self._head(), Loss.UNWRITABLE, lost.count, lost.began, max(lost.began, _now()))
+        self._outbox.record(encode(gap))
 
 
 def _ahead() -> float:

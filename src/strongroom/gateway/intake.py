@@ -4,8 +4,9 @@ Workers connect over a Unix socket and send records; they are told how many of t
 several send at once is kept by one wait for the disk, off the way of every session. Where the recorder died
 another takes the log up, and workers send again what they were not told of, and nothing twice.
 
-    worker → recorder    a line of JSON, `{"source": NAME}`; then records, each behind its length in four
-                         octets, whose highest bit says that somebody waits for it
+    worker → recorder    a line of JSON, `{"source": NAME, "kept": COUNT}`, with how many it was told of; then
+                         records, each behind its length in four octets, whose highest bit says that somebody
+                         waits for it
     recorder → worker    how many of this source's records are on the disk, in eight octets; first of all once
 
 Run by `recorder`; the other end is `outbox`.
@@ -98,8 +99,9 @@ class _Source(asyncio.Protocol):
             if not newline:
                 self._rest = line
                 return
-            self.name = json.loads(line)["source"]
-            self._intake.greet(self)
+            said = json.loads(line)
+            self.name = said["source"]
+            self._intake.greet(self, said["kept"])
         records, end, urgent = cut_records(data)
         self._rest = data[end:]
         self.records += records
@@ -189,9 +191,9 @@ class Intake:
 
     # ------------------------------------------------------------------------------------------- what comes
 
-    def greet(self, source: _Source) -> None:
-        """A worker has said its name: it hears how many of its records are known."""
-        source.read = self._log.heard_of(source.name)
+    def greet(self, source: _Source, kept: int) -> None:
+        """A worker has said its name, and how many it was told of: it hears how many are known."""
+        source.read = max(self._log.heard_of(source.name), kept)
         self._sources.add(source)
         source.tell(source.read)
         source.listen(wanted=self._has_room)

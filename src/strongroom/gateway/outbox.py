@@ -113,7 +113,7 @@ class Outbox:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(json.dumps({"source": self._source}).encode() + b"\n")
+            writer.write(json.dumps({"source": self._source, "kept": self._kept}).encode() + b"\n")
             self._confirmed(*COUNT.unpack(await reader.readexactly(COUNT.size)))
             self._unsent[:0], self._writer = self._unkept, writer
             self._unkept.clear()

@@ -53,6 +53,8 @@ _log = structlog.get_logger("strongroom.server")
 SWEEP_SECONDS = 1.0
 """How often idle sessions are looked for; `idle_seconds` holds to this exactness."""
 
+LEAVE_SECONDS = 2.0
+"""For sessions that were cut off to be over on both sides."""
 RETRY_SECONDS = 1.0
 """Pause before an unreachable database is asked again."""
 
@@ -210,6 +212,9 @@ class Server:
                 await self._empty.wait()
         for driver in list(self._drivers):
             driver.abort()
+        with contextlib.suppress(TimeoutError):  # what became of their statements is recorded as they leave
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._empty.wait()
         if self._outbox is not None:
             await self._outbox.ended()
         await self.tasks.cancel_all()

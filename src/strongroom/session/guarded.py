@@ -323,8 +323,8 @@ class GuardedRelay(PipelinedRelay):
         current = run.current
         barriers = Barrier.NONE if current is None else current.barriers
         undo = self._barrier_passed if barriers else None
-        self._replies.ask(Owed(Request.EXECUTE, run, undo=undo))
-        self._note_begun(run, execute.maximum_rows)
+        self._replies.ask(Owed(Request.EXECUTE, run, undo=undo, limit=execute.maximum_rows))
+        self._note_begun(run)
         self._note_barriers(barriers)
         return None
 
@@ -379,6 +379,7 @@ class GuardedRelay(PipelinedRelay):
             raise _other_standing()
         began = self._meter.clock()
         run, sealed = self._sealed(resolved, chunk, standing)
+        run.limit = int.from_bytes(chunk[-len(m.SYNC) - 4 : -len(m.SYNC)])  # Execute's, at its end
         if resolved.touched:
             run.sealing = self._meter.clock() - began
         if self.recording is not None:

@@ -263,7 +263,7 @@ class OpeningRelay(Relay):
         if tag == _COMPLETE:
             rows = rows_of(body[:-1])
         elif tag == _SUSPENDED:
-            rows = run.limit
+            rows = owed.limit
         self._meter.veiled += run.current.veiled
         self._meter.opened += rows * opened_by(run.current)
 
@@ -304,7 +304,7 @@ class OpeningRelay(Relay):
             self._completed(owed, run, current)
         elif letter == "s" and current is not None:
             if self.recording is not None:
-                self.recording.suspended(run)
+                self.recording.suspended(run, owed.limit)
             if current.barriers:
                 self._guard.begun(current)
                 self._barrier_passed()

@@ -127,9 +127,9 @@ class Recording:
         deeds, self._deeds, self._answers = self._deeds, [], None
         return deeds
 
-    def begun(self, run: Run, standing: object, limit: int = 0) -> None:
-        """A query, or a portal of which ``limit`` rows are asked for, goes upstream to be carried out."""
-        run.begun, run.limit = self.moment, limit
+    def begun(self, run: Run, standing: object) -> None:
+        """A query, or a portal, goes upstream to be carried out."""
+        run.begun = self.moment
         if len(run.statements) == 1:
             run.recorded = self._what(run.statements[0], standing)
         else:
@@ -163,9 +163,9 @@ class Recording:
         self._note(run, run.index, Result.SUCCESS, SUCCESSFUL, rows_of(tag))
         run.begun = self.moment  # the next one of the query begins
 
-    def suspended(self, run: Run) -> None:
+    def suspended(self, run: Run, limit: int) -> None:
         """A portal gave as many rows as were asked for, and has more."""
-        self._note(run, run.index, Result.SUCCESS, SUCCESSFUL, run.limit)
+        self._note(run, run.index, Result.SUCCESS, SUCCESSFUL, limit)
 
     def failed(self, run: Run, sqlstate: str) -> None:
         """Upstream would not carry out the statement that a run is at, or not to its end."""

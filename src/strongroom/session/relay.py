@@ -174,7 +174,8 @@ class Relay:
             self._replies.ask(Owed(Request.BIND, portal, undo=undo))
             if one.described:
                 self._replies.ask(Owed(Request.DESCRIBE_PORTAL, portal))
-            self._replies.ask(Owed(Request.EXECUTE, portal.run or portal))
+            limit = 0 if portal.run is None else portal.run.limit
+            self._replies.ask(Owed(Request.EXECUTE, portal.run or portal, limit=limit))
             self._sync(b"")
 
     def _portal_of(self, one: Round) -> Portal:

@@ -103,9 +103,10 @@ class Owed:
     ``undo`` takes back what the request did to the session's maps, should upstream not carry it out.
     ``mine`` marks a request that the gateway made for itself: its replies do not go to the client.
     ``refusal`` is the ErrorResponse that replaces upstream's, where the request was made to fail.
+    ``limit`` is how many rows an Execute asks for; 0: all.
     """
 
-    __slots__ = ("mine", "refusal", "request", "subject", "undo")
+    __slots__ = ("limit", "mine", "refusal", "request", "subject", "undo")
 
     def __init__(
         self,
@@ -115,7 +116,9 @@ class Owed:
         undo: Callable[[], None] | None = None,
         mine: bool = False,
         refusal: bytes | None = None,
+        limit: int = 0,
     ) -> None:
+        self.limit = limit
         self.request = request
         self.subject = subject
         self.undo = undo

@@ -67,7 +67,7 @@ class Run:
     intended: deque[int] | None = None  # numbers of its statements that were begun and have no end
     keyed: tuple[tuple[Keyed, ...] | None, ...] = ()  # and their keyed hashes, of each statement
     begun: float = 0.0  # the moment at which the current statement was sent
-    limit: int = 0  # rows that Execute asked for; 0: all
+    limit: int = 0  # rows that the Execute of an ordinary round asked for; 0: all
     sealing: float = 0.0  # seconds that it took to seal, where it is a round that is taken whole
     completed: bytes = b""  # CommandComplete, kept back until the transaction has ended
 

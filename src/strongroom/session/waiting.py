@@ -36,11 +36,10 @@ class WaitingRelay(OpeningRelay):
 
     # ---------------------------------------------------------------- what is recorded
 
-    def _note_begun(self, run: Run, limit: int = 0) -> None:
+    def _note_begun(self, run: Run) -> None:
         """Statements go upstream to be carried out, unless upstream will skip them."""
-        run.limit = limit
         if self.recording is not None and not self._replies.skipping:
-            self.recording.begun(run, self._guard.standing, limit)
+            self.recording.begun(run, self._guard.standing)
 
     def _note_values(self, run: Run, body: bytes | None = None) -> None:
         """Hash what its statements hold against keyed columns; ``body`` is that of the Bind."""
