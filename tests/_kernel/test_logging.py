@@ -68,6 +68,13 @@ def test_numbers_out_of_bounds(kernel: ModuleType, number: int) -> None:
     assert kernel.Template([b"", b""]).fill((GREATEST,)) == str(GREATEST).encode()
 
 
+@pytest.mark.parametrize("filling", [1.5, 1.0, "1", None, [1]])
+def test_fillings_of_another_type(kernel: ModuleType, filling: object) -> None:
+    """Neither what would be cut to a number, nor text."""
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel.Template([b"", b""]).fill((filling,))
+
+
 @pytest.mark.parametrize("twin", INSTALLED)
 @given(st.lists(st.tuples(st.binary(max_size=9), st.booleans()), max_size=5), st.integers(0, 12))
 def test_records_are_cut(twin: str, sent: list[tuple[bytes, bool]], missing: int) -> None:

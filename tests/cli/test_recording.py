@@ -9,6 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from sqlalchemy.engine import Connection
 from tests.cli.conftest import Run
 from tests.cli.test_app import commands
 from typer.main import get_command
@@ -18,11 +19,13 @@ from strongroom.audit.records.codes import Record
 from strongroom.audit.records.reading import read
 from strongroom.audit.records.running import CommandRun
 from strongroom.audit.records.sessions import LoginFailed, Refusal, SignedIn
-from strongroom.audit.records.shared import Holder, Result
+from strongroom.audit.records.shared import Head, Holder, Result
 from strongroom.cli import app
-from strongroom.cli.recording import BY_PEOPLE, GATEWAY, UNRECORDED
+from strongroom.cli.recording import BY_PEOPLE, GATEWAY, UNRECORDED, WITHOUT_CHANGE
 from strongroom.config import StateAddress
 from strongroom.deeds.listing import DeedList
+from strongroom.deeds.present import Make, Pen
+from strongroom.errors import StateUnusable
 from strongroom.people import passwords
 from strongroom.state import open_state
 
@@ -85,6 +88,13 @@ RECORDED = {
     "unprotect",
 }
 
+ASKED = {
+    "keys backups": ["--forget", NOBODYS],
+    "keys rollbacks": ["--acknowledge"],
+    "keys custody": [NOBODYS],
+}
+"""With what a listing changes something."""
+
 Command = Callable[..., Run]
 
 
@@ -142,7 +152,7 @@ def test_each_is_recorded(typed: str, command: Command, file: Path) -> None:
     """That it begins, and how it ended: here without arguments, or with one that is nobody's."""
     found = dict(every())[typed]
     needed = [one for one in found.params if one.required]
-    arguments: list[str] = []
+    arguments: list[str] = list(ASKED.get(typed, []))
     for one in needed:
         arguments += [one.opts[0]] if one.param_type_name == "option" else []
         arguments += [NOBODYS]
@@ -240,3 +250,53 @@ def test_what_cannot_be_recorded_is_not_done(command: Command, file: Path) -> No
     assert run.status == 2
     assert "state-unusable" in run.stderr
     assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["password app --print", "keys backups", "keys custody", "keys rollbacks --json", "prune", "unprotect"],
+)
+def test_what_changes_nothing_needs_no_state(typed: str, command: Command, file: Path) -> None:
+    """And none is made for it."""
+    words = {"prune": "audit prune --before 1 --dry-run", "unprotect": "unprotect --all --dry-run"}
+    run = command(*words.get(typed, typed).split())
+    assert "state" not in run.stderr
+    if typed.split(maxsplit=1)[0] in {"password", "keys"}:
+        assert run.status == 0, run.stderr
+    assert not (file.parent / "state.db").exists()
+
+
+def test_an_option_that_changes_nothing_is_one_of_these() -> None:
+    """Whoever adds a command with such an option says here that it keeps to it."""
+    found = {(typed, one.name) for typed, command in every() for one in command.params}
+    assert {one for one in found if one[1] in WITHOUT_CHANGE and one[0] not in UNRECORDED} == {
+        ("audit erase", "dry_run"),
+        ("audit prune", "dry_run"),
+        ("password", "show"),
+        ("protect", "dry_run"),
+        ("unprotect", "dry_run"),
+    }
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_end_that_cannot_be_recorded(
+    command: Command, file: Path, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the command came to stays what it is: its error, and its exit status."""
+    if again:
+        command("people", "add", "anna")
+    note, noted = Pen.note, []
+
+    def full(self: Pen, connection: Connection, make: Make, *, minor: bool = False) -> None:
+        record = make(Head(0, 1, "", "", ""), self.doer)
+        if isinstance(record, CommandRun) and record.exit is not None:
+            noted.append(record)
+            raise StateUnusable("the disk is full")
+        note(self, connection, make, minor=minor)
+
+    monkeypatch.setattr(Pen, "note", full)
+    run = command("people", "add", "anna")
+    assert len(noted) == 1
+    assert "its end is not recorded: the disk is full" in run.stderr
+    assert run.status == (2 if again else 0)
+    assert ("person-refused" in run.stderr) is again

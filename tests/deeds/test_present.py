@@ -19,7 +19,7 @@ from strongroom.deeds.accounts import account_changed, turned_away
 from strongroom.deeds.jobs import ROTATE, job
 from strongroom.deeds.listing import DeedList
 from strongroom.deeds.present import Pen, acting, present
-from strongroom.errors import ChangeoverBusy
+from strongroom.errors import ChangeoverBusy, StateUnusable
 from strongroom.keys.journal import Journal
 from strongroom.state import State, open_state
 
@@ -153,3 +153,27 @@ def test_it_is_written_down_before_a_job_begins(state: State) -> None:
     """So that one that was killed shows as one that has no end."""
     with acting(pen()), job(state.engine, ROTATE, "shop", [COLUMN]):
         assert [one[0] for one in turns(state)] == [Job.ROTATE_BEGAN]
+
+
+@pytest.mark.parametrize("error", [StateUnusable("the disk is full"), OSError(28, "No space left")])
+def test_an_end_that_cannot_be_noted(
+    state: State, error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job is what it came to, and its error the one that it had."""
+
+    def full(*_: object) -> None:
+        raise error
+
+    def work(*, fails: bool) -> None:
+        with job(state.engine, ROTATE, "shop", [COLUMN]):
+            monkeypatch.setattr("strongroom.deeds.jobs.note", full)
+            if fails:
+                raise ChangeoverBusy("another is at work")
+
+    with acting(pen()):
+        work(fails=False)
+        monkeypatch.undo()
+        with pytest.raises(ChangeoverBusy):
+            work(fails=True)
+    assert capsys.readouterr().err.count("its end is not recorded") == 2
+    assert {one[0] for one in turns(state)} == {Job.ROTATE_BEGAN}

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg import errors
 from tests.gateway.serving import configuration, logged, workers
-from tests.gateway.test_recorder import ORIGIN
+from tests.gateway.test_recorder import ORIGIN, recorder
 
 from strongroom.audit.records.sessions import Ending, Refusal
 from strongroom.gateway.meters import CODES, FAMILIES, Merged, Report
@@ -243,6 +243,27 @@ def test_counts_outlive_a_worker_that_is_killed(gateway: Gateway) -> None:
     found = await_verdicts(gateway, permitted=WORK + 1)
     assert total(found, "strongroom_worker_deaths_total") == 2
     assert total(found, "strongroom_sessions_opened_total") == 2
+
+
+@pytest.mark.parametrize("kind", ["policed"], indirect=True)
+def test_a_recorder_that_is_gone_shows(gateway: Gateway) -> None:
+    """Its own gauges vanish with it: the supervisor says so, until another has the log open."""
+    assert total(samples(gateway), "strongroom_recorder_ready") == 1
+    checkpoint = gateway.folder / "audit" / "checkpoint"
+    wait_until(checkpoint.exists, "the log has begun")
+    aside = checkpoint.rename(gateway.folder / "aside")
+    checkpoint.mkdir()  # which no recorder can begin with
+    os.kill(recorder(gateway), signal.SIGKILL)
+    wait_until(lambda: samples(gateway)["strongroom_recorder_ready", frozenset()] == 0, "it is missed")
+    checkpoint.rmdir()
+    aside.rename(checkpoint)
+    wait_until(lambda: total(samples(gateway), "strongroom_recorder_ready") == 1, "another runs", seconds=60)
+
+
+@pytest.mark.parametrize("kind", ["plain"], indirect=True)
+def test_without_a_log_no_recorder_is_missed(gateway: Gateway) -> None:
+    """No alarm is raised for what is not to be there."""
+    assert "strongroom_recorder_ready" not in served(gateway)
 
 
 @pytest.mark.parametrize("kind", ["policed"], indirect=True)

@@ -14,7 +14,7 @@ from strongroom.audit.records.statements import MORE, UNKNOWN, Keyed
 from strongroom.protect.canonical import Sent, encode
 from strongroom.protect.forms import arrays
 from strongroom.protect.style import TextStyle
-from strongroom.session.hashing import hashes
+from strongroom.session.hashing import ARRAYS_AT_MOST, hashes
 from strongroom.session.snapshot import Snapshot
 from strongroom.sql.keyed import KEYED_AT_MOST
 from strongroom.sql.resolve import analyse
@@ -148,6 +148,62 @@ def test_there_are_at_most_so_many() -> None:
     numbers = [str(number) for number in range(KEYED_AT_MOST + 5)]
     found = hashed("select note from people where id = any($1)", f"{{{','.join(numbers)}}}".encode())
     assert found == (*expected("id", *numbers[:KEYED_AT_MOST]), Keyed("public.people.id", MORE))
+
+
+def test_what_is_looked_at_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what is found: an array of one value, however often and however it is written, costs no more."""
+    made: list[bytes] = []
+    of = KeyedColumn.of
+
+    def counted(self: KeyedColumn, value: bytes) -> Keyed:
+        made.append(value)
+        return of(self, value)
+
+    monkeypatch.setattr(KeyedColumn, "of", counted)
+    same = b"{%b}" % b",".join([b"7"] * 20_000)
+    assert hashed("select note from people where id = any($1)", same) == expected("id", "7")
+    assert len(made) == 1 + len(expected("id", "7"))
+    made.clear()
+    alike = b"{%b}" % b",".join(b"0" * number + b"7" for number in range(300))
+    found = hashed("select note from people where id = any($1)", alike)
+    assert found == (*expected("id", "7"), Keyed("public.people.id", MORE))
+    assert len(made) < KEYED_AT_MOST + 5
+
+
+@pytest.mark.parametrize("code", [m.TEXT, m.BINARY])
+def test_large_arrays_are_not_taken_apart(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together they may be so large; then the record says that there were more."""
+    half = b"{%b}" % b",".join([b"7"] * (ARRAYS_AT_MOST // 4))
+    if code == m.BINARY:
+        half = arrays.send(arrays.read(half.decode()).mapped(lambda _: b"\0\0\0\x07"), types.INT4)[
+            : len(half)
+        ]
+    parsed: list[int] = []
+    parse = arrays.parse
+
+    def counted(value: bytes, oid: int, code: int) -> arrays.Array:
+        parsed.append(len(value))
+        return parse(value, oid, code)
+
+    monkeypatch.setattr(arrays, "parse", counted)
+    text = "select note from people where id = any($1) or id = any($2) or id = any($3)"
+    found = hashed(text, half, half + b" " * 9, half, code=code) or ()
+    assert Keyed("public.people.id", MORE) in found
+    assert parsed == [len(half)]
+
+
+@pytest.mark.parametrize("broken", [RuntimeError, AttributeError, UnicodeError])
+def test_what_breaks_is_not_known(broken: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is: no record is worth a statement that would have run."""
+
+    def breaks(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr(KeyedColumn, "of", breaks)
+    monkeypatch.setattr(arrays, "parse", breaks)
+    for text in ("where id = $1", "where id = any($1)"):
+        (found,) = hashed(f"select note from people {text}", b"7") or ()
+        assert found.hash == UNKNOWN
 
 
 @pytest.mark.parametrize(

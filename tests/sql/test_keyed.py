@@ -109,6 +109,62 @@ def test_what_is_held_against_a_column(context: Context, text: str, held: list[s
     assert sorted(map(short, found(text, context).keyed)) == sorted(held)
 
 
+TXT = (PLAIN.oid, 2)
+WITH_TEXT = replace(RECORDED, keyed=frozenset({ID, TXT}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1 from plain where id = 4711.4::int",
+        "select 1 from plain where id = '4711.4'::numeric::int",
+        "select 1 from plain where id = $1::numeric::int",
+        "select 1 from plain where id = $1::float8::int",
+        "select 1 from plain where id = $1::text::numeric::int",
+        "select 1 from plain where $1::numeric is not null and id = $1::int",
+        "select 1 from plain where id = any(array[4711.4]::int[])",
+        "select 1 from plain where id = any($1::numeric[]::int[])",
+        "select 1 from plain where id = '47111'::varchar(4)::int",
+        "select 1 from plain where txt = 'abc'::char(2)",
+        "select 1 from plain where txt = char(2) 'abc'",
+        "select 1 from plain where txt = 'abc '::bpchar",
+        "select 1 from plain where txt = 007::text",
+        "select 1 from plain where txt = 'abc'::name",
+        "select 1 from plain where txt = 't'::text::bool::text",
+        "insert into plain (id) values (4711.4::int)",
+        "insert into plain (txt) values ('abc'::char(2))",
+        "prepare p as select 1 from plain where id = $1; execute p(4711.4::int)",
+        "prepare p as select 1 from plain where id = $1; execute p(4711.4)",
+    ],
+)
+def test_a_cast_that_makes_another_value(text: str) -> None:
+    """What is compared then is not what was written: it has no hash."""
+    assert [(one.instead, one.literal) for one in found(text, WITH_TEXT).keyed] == [(UNKNOWN, "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("select 1 from plain where id = 4711::int8", ()),
+        ("select 1 from plain where id = 4711::numeric", ()),
+        ("select 1 from plain where id = $1::int8::int", ()),
+        ("select 1 from plain where id = $1::int", (20,)),
+        ("select 1 from plain where id = $1::int", (TEXT,)),
+        ("select 1 from plain where id = int '4711'", ()),
+        ("select 1 from plain where id = any('{4711}'::int8[])", ()),
+        ("select 1 from plain where id = any(array[$1, 4711]::int[])", ()),
+        ("select 1 from plain where txt = 'abc'::varchar(2)::text", ()),
+        ("select 1 from plain where txt = varchar(2) 'abc'", ()),
+        ("prepare p as select 1 from plain where id = $1; execute p('5'::int8)", ()),
+    ],
+)
+def test_a_cast_that_keeps_the_value(text: str, declared: tuple[int, ...]) -> None:
+    """Or only widens its type, or fails: what was written has its hash."""
+    keyed = found(text, WITH_TEXT, declared).keyed
+    assert keyed
+    assert {one.instead for one in keyed} == {""}
+
+
 @pytest.mark.parametrize(
     ("text", "declared", "type_oid", "cut"),
     [
@@ -151,6 +207,19 @@ def test_behind_what_may_change_names() -> None:
     *_, last = analyse(text, (), RECORDED).statements
     assert {one.column for one in last.keyed} == {ID, EMAIL}
     assert {one.instead for one in last.keyed} == {UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["_is_kept", "_own_type"])
+@pytest.mark.parametrize("context", [RECORDED, POLICED], ids=["recorded", "policed"])
+def test_what_breaks_is_not_known(context: Context, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record is worth a statement that would have run."""
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(f"strongroom.sql.keyed.{name}", breaks)
+    one = found("select txt from plain where id = 1", context)
+    assert one.keyed == (KeyedValue(ID, instead=UNKNOWN),)
 
 
 def test_where_no_column_is_keyed_nothing_is_kept() -> None:

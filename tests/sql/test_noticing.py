@@ -10,6 +10,7 @@ from tests.sql.test_access import POLICED
 from tests.sql.test_normalized import CORPUS
 from tests.sql.world import CONTEXT, SCHEMA
 
+from strongroom.audit.records.statements import UNKNOWN
 from strongroom.errors import StrongroomError
 from strongroom.policy.model import Action
 from strongroom.sql.access import EVERY, Access
@@ -109,3 +110,17 @@ def test_statements_that_are_not_recorded_are_not_followed() -> None:
     """It would cost time for nothing."""
     (one,) = analyse(QUERY, (), CONTEXT).statements
     assert one.noticed is None
+
+
+@pytest.mark.parametrize("broken", [RuntimeError, AttributeError, ZeroDivisionError])
+def test_what_breaks_was_not_followed(broken: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is: no record is worth a statement that would have run."""
+
+    def breaks(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr("strongroom.sql.noticing.followed", breaks)
+    (one,) = analyse(QUERY, (), RECORDED).statements
+    assert one.noticed is not None
+    assert Access(Action.REVEAL, "public", "plain", EVERY) in one.noticed.accesses
+    assert {value.instead for value in one.keyed} == {UNKNOWN}

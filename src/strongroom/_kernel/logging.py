@@ -128,4 +128,4 @@ class Template:
 
 
 def _misfits(filling: int | bytes) -> bool:
-    return not isinstance(filling, bytes) and not 0 <= filling <= GREATEST
+    return not isinstance(filling, bytes) and not (isinstance(filling, int) and 0 <= filling <= GREATEST)

@@ -56,7 +56,7 @@ class HashSecrets:
         return self.all()[0]
 
     def add(self, now: datetime) -> HashSecret:
-        """Another one, which makes hashes from the gateway's next start on."""
+        """Another one, which makes hashes from the gateway's next reload or start on."""
         query = select(func.max(_secrets.c.number)).where(_secrets.c.origin == self._origin)
         with self._engine.begin() as connection:
             last = int(connection.scalar(query) or 0)

@@ -69,6 +69,12 @@ BY_PEOPLE = frozenset({"approve", "break-glass", "deny", "grant", "login", "requ
 GATEWAY = frozenset({"serve"})
 """What the gateway itself is: its starts and stops are recorded."""
 
+WITHOUT_CHANGE = frozenset({"dry_run", "show"})
+"""Options with which a command changes nothing: ``--dry-run``, and ``password --print``."""
+LISTINGS = frozenset({"keys backups", "keys custody", "keys rollbacks"})
+"""What lists where nothing is asked of it but how, and by which configuration."""
+_HOW = frozenset({"config", "json"})
+
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -82,15 +88,23 @@ def observe(command: Any) -> None:
     run = command.invoke
 
     def recorded(context: Any) -> Any:
-        with recording(_path(context), context.params.get("config")):
+        typed = _path(context)
+        file = context.params.get("config") if _may_change(typed, context.params) else None
+        with recording(typed, file):
             return run(context)
 
     command.invoke = recorded
 
 
+def _may_change(command: str, given: Mapping[str, Any]) -> bool:
+    """What changes nothing needs no state, and none is made for it."""
+    asked = {name for name, value in given.items() if value}
+    return not (asked & WITHOUT_CHANGE or (command in LISTINGS and asked <= _HOW))
+
+
 @contextmanager
 def recording(command: str, file: Path | None) -> Iterator[None]:
-    """While a command of this name runs by this configuration."""
+    """While a command of this name runs by this configuration; None: without a record."""
     if command in UNRECORDED or file is None:
         yield
         return
@@ -129,6 +143,7 @@ class _Run:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         from strongroom.audit.records.shared import Result  # noqa: PLC0415 - what only reads does without
+        from strongroom.deeds.present import ending  # noqa: PLC0415 - as above
 
         begun = self.clock()
         self._note(Result.UNKNOWN, 0)
@@ -138,9 +153,11 @@ class _Run:
             status = _status(error)
             code = error.code if isinstance(error, StrongroomError) else None
             result = Result.FAILURE if status else Result.SUCCESS
-            self._note(result, self.clock() - begun, status, code)
+            with ending():
+                self._note(result, self.clock() - begun, status, code)
             raise
-        self._note(Result.SUCCESS, self.clock() - begun, 0)
+        with ending():
+            self._note(Result.SUCCESS, self.clock() - begun, 0)
 
     def _note(
         self, result: Result, seconds: float, status: int | None = None, code: str | None = None

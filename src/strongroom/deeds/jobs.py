@@ -16,7 +16,7 @@ from strongroom.audit.records.naming import qualified
 from strongroom.audit.records.running import Job, JobTurned
 from strongroom.audit.records.shared import Doer, Head, Result
 from strongroom.changeover.model import Progress, Stage, Tell
-from strongroom.deeds.present import Make, note
+from strongroom.deeds.present import Make, ending, note
 from strongroom.errors import StrongroomError
 from strongroom.protect.scheme import split_column
 
@@ -103,6 +103,8 @@ def job(
     try:
         yield done
     except BaseException as error:
-        turned(turns.stopped, Result.FAILURE, error.code if isinstance(error, StrongroomError) else None)
+        with ending():
+            turned(turns.stopped, Result.FAILURE, error.code if isinstance(error, StrongroomError) else None)
         raise
-    turned(turns.ended, Result.SUCCESS)
+    with ending():
+        turned(turns.ended, Result.SUCCESS)

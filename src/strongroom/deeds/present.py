@@ -7,11 +7,13 @@ cannot go unrecorded. Where nobody is set, as in a worker, nothing is noted.
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from strongroom import __version__
 from strongroom.audit.records.codes import Record
@@ -19,6 +21,7 @@ from strongroom.audit.records.encoding import encode
 from strongroom.audit.records.running import ClockTurnedBack
 from strongroom.audit.records.shared import Doer, Head
 from strongroom.deeds.listing import DeedList
+from strongroom.errors import StrongroomError
 
 Make = Callable[[Head, Doer], Record]
 """Makes a record, of when and by which process, and of who did it."""
@@ -79,3 +82,16 @@ def note(connection: Connection, make: Make, *, minor: bool = False) -> None:
     pen = present()
     if pen is not None:
         pen.note(connection, make, minor=minor)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """While the end of something is noted: it is done by then, and what came of it counts, recorded or not.
+
+    What began and has no end shows in the log; whoever waits is told on the standard error.
+    """
+    try:
+        yield
+    except (StrongroomError, SQLAlchemyError, OSError) as error:
+        why = error.message if isinstance(error, StrongroomError) else type(error).__name__
+        print(f"its end is not recorded: {why}", file=sys.stderr)

@@ -54,6 +54,7 @@ FAMILIES: Mapping[str, Family] = {
     "strongroom_workers_alive": Family(_S, "Processes that do."),
     "strongroom_workers_ready": Family(_S, "Of these, those that take connections."),
     "strongroom_worker_deaths_total": Family(_C, "Workers that ended without being told to."),
+    "strongroom_recorder_ready": Family(_S, "1 while the audit log's recorder runs, and has the log open."),
     "strongroom_draining": Family(_S, "1 while the gateway ends."),
     "strongroom_configuration_loads_total": Family(
         _C, "Configurations that a reload took, or refused.", ("result",)

@@ -39,6 +39,7 @@ class RecorderProcess:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen()
+        self.is_ready = False  # another thread reads it
         self._was_ready = False  # else there is no gateway, whose sessions wait for it
         self._stopping = False
 
@@ -68,7 +69,7 @@ class RecorderProcess:
         async for message in self._line.messages():
             if message["what"] == "ready":
                 _log.info("audit log open", records=message["size"])
-                self._was_ready = True
+                self._was_ready = self.is_ready = True
                 self._tasks.start("recorder's reports", self._hear(self._line))
                 return
             raise LogUnusable(f"the audit log: {message['message']}", hint=message["hint"])
@@ -102,6 +103,7 @@ class RecorderProcess:
     async def _attend(self, process: asyncio.subprocess.Process, line: Line) -> None:
         """Wait until it ends, then start another in its place; what cannot be recorded waits as long."""
         status = await process.wait()
+        self.is_ready = False
         line.close()
         if self._stopping or not self._was_ready:
             return

@@ -47,6 +47,11 @@ class Records:
         """Where workers send what they record; None where nothing is recorded."""
         return None if self._recorder is None else self._recorder.path
 
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether the recorder runs, and has the log open; None where nothing is recorded."""
+        return None if self._recorder is None else self._recorder.is_ready
+
     async def start(self) -> None:
         """Opens the log; raises ``LogUnusable``."""
         if self._recorder is None or self._logbook is None:

@@ -493,6 +493,8 @@ class Supervisor:
         draft.put("strongroom_workers_configured", health.workers)
         draft.put("strongroom_workers_alive", health.alive)
         draft.put("strongroom_workers_ready", health.ready)
+        if self._records.is_ready is not None:
+            draft.put("strongroom_recorder_ready", self._records.is_ready)
         draft.put("strongroom_draining", health.draining)
         draft.put("strongroom_configuration_timestamp_seconds", self._taken_at)
         for name, *labels in OWN_COUNTS:

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from strongroom.audit.records.keyed import TYPES, KeyedColumn
 from strongroom.audit.records.statements import MORE, UNKNOWN, Keyed
-from strongroom.errors import StrongroomError
 from strongroom.protect.canonical import BINARY_FORMAT, TEXT_FORMAT, Sent, Use, encoder
 from strongroom.protect.forms import arrays
 from strongroom.protect.scheme import split_column
@@ -32,7 +31,8 @@ Names = tuple[str, str, str]
 _STRINGS = frozenset({types.TEXT, types.VARCHAR, types.BPCHAR})
 _INTEGERS = {2: types.INT2, 4: types.INT4, 8: types.INT8}
 _WHOLE = frozenset({0, *_INTEGERS.values()})
-_BROKEN = (StrongroomError, ValueError, LookupError, ArithmeticError)
+ARRAYS_AT_MOST = 65_536
+"""Octets of a statement's arrays that are taken apart: it is done on the event loop that sessions share."""
 _ELEMENT_OID = slice(8, 12)
 """In a binary array (arrayfuncs.c, array_send)."""
 
@@ -64,16 +64,32 @@ def hashes(
     if not resolved.keyed:
         return None
     found: dict[Keyed, None] = {}
+    looked, room = 0, _Room()
     for one in resolved.keyed:
         column = hashed.get(one.column)
         if column is None:
             continue  # the catalog is another by now
-        for hash_ in _of(one, column, style, bind):
-            if len(found) >= KEYED_AT_MOST and hash_ not in found:
+        for hash_ in _of(one, column, style, bind, room):
+            looked += 1  # not those that are found: values that are alike cost as much as others
+            if looked > KEYED_AT_MOST:
                 found[Keyed(column.hashes.column, MORE)] = None
                 break
             found[hash_] = None
     return tuple(found)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What of one statement's arrays may still be taken apart."""
+
+    octets: int = ARRAYS_AT_MOST
+
+    def has(self, array: bytes) -> bool:
+        """Whether it has room for this one, too, which it then takes."""
+        if len(array) > self.octets:
+            return False
+        self.octets -= len(array)
+        return True
 
 
 def _place(
@@ -93,18 +109,25 @@ def _place(
     return (relation.oid, column.attnum), DeclaredType(column.type_oid, column.typmod)
 
 
-def _of(one: KeyedValue, column: Hashed, style: TextStyle, bind: m.Bind | None) -> Iterator[Keyed]:
+def _of(
+    one: KeyedValue, column: Hashed, style: TextStyle, bind: m.Bind | None, room: _Room
+) -> Iterator[Keyed]:
     if one.instead:
         yield Keyed(column.hashes.column, one.instead)
         return
     try:
         value, code = _sent(one, bind)
+        if one.is_array and value is not None and not room.has(value):
+            yield Keyed(column.hashes.column, MORE)
+            return
         each, oid = _elements(one, column, value, code)
-    except _BROKEN:
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - no record is worth a statement that would have run
         yield Keyed(column.hashes.column, UNKNOWN)
         return
     sent = Sent(style, oid, code, Use.STORE if one.is_stored else Use.COMPARE, one.cut)
-    for element in each:
+    for element in dict.fromkeys(each):
         if element is not None:
             yield _hash(column, element, sent)
 
@@ -138,7 +161,9 @@ def _hash(column: Hashed, value: bytes, sent: Sent) -> Keyed:
         sent = replace(sent, client_oid=_INTEGERS.get(len(value), oid))
     try:
         return column.hashes.of(_encoder(column.type, sent)(value))
-    except _BROKEN:
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
         return Keyed(column.hashes.column, UNKNOWN)
 
 

@@ -5,8 +5,9 @@ analysis knows, once for all executions. `holds` and `stores` are called where v
 `queries` and `changes`; where no column is keyed (`Context.keyed`) they do nothing.
 
 A column counts where it stands as it is, also through views, subqueries and WITH; a value where it is a
-parameter or a literal, cast or not, or one of several that may stand in one place (CASE, COALESCE, VALUES).
-Of other values, but for those that come of columns, it is said that they are not known.
+parameter or a literal, or one of several that may stand in one place (CASE, COALESCE, VALUES), cast or not,
+as long as each cast leaves it what it is. Of other values, but for those that come of columns, it is said
+that they are not known.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,10 +18,16 @@ from strongroom.sql.access import columns_of
 from strongroom.sql.run import Held, Run
 from strongroom.sql.schema import ColumnId, Relation
 from strongroom.sql.statement import KeyedValue
-from strongroom.sql.value import Cast, Literal, Open, ParameterUse, Value, WholeArray
+from strongroom.sql.typenames import BPCHAR, DATE, ELEMENTS, EXACT, INTEGERS, TEXTUAL, UUID, widens
+from strongroom.sql.value import NO_TYPE, Cast, Literal, Open, ParameterUse, Value, WholeArray
 
 KEYED_AT_MOST = 100
 """Values of one statement of which a record has hashes; of an array each element is one."""
+
+_READ = frozenset({*EXACT, DATE, UUID})
+"""Types as which text is read by a cast, as it is where a column of one of them meets it."""
+_CUT = frozenset({BPCHAR, 18, 19})
+"""Strings that lose something: char(n) its blanks, "char" and name what is behind 1 and 63 octets."""
 
 
 def holds(run: Run, left: Value, right: Value, *, each: bool = False) -> None:
@@ -71,12 +78,14 @@ def executed(inner: tuple[KeyedValue, ...], given: list[Value | None]) -> tuple[
     for one in inner:
         value = given[one.client - 1] if 0 < one.client <= len(given) else None
         node = None if value is None else _alone(value)
+        oid = _own_type(node)
         if not one.client:
             found.append(one)
+        elif not _keeps(oid, one.type_oid):
+            found.append(KeyedValue(one.column, instead=UNKNOWN))
         elif isinstance(node, ParameterUse):
-            found.append(replace(one, client=node.number, type_oid=_known(node.type_oid)))
+            found.append(replace(one, client=node.number, type_oid=oid))
         elif isinstance(node, Literal):
-            oid = _known(node.type_oid or node.number_oid)
             found.append(replace(one, client=0, literal=node.value, type_oid=oid))
         elif value is None or not value.null:
             found.append(KeyedValue(one.column, instead=UNKNOWN))
@@ -84,9 +93,39 @@ def executed(inner: tuple[KeyedValue, ...], given: list[Value | None]) -> tuple[
 
 
 def _alone(value: Value) -> Open | None:
-    """The one parameter or literal that a value is, cast or not."""
+    """The one parameter or literal that a value is, cast or not, if the cast keeps it."""
     nodes = [(node, lift) for node, lift in value.open if not isinstance(node, Cast)]
-    return nodes[0][0] if len(nodes) == 1 and nodes[0][1] == 0 else None
+    if len(nodes) != 1 or nodes[0][1] != 0:
+        return None
+    return nodes[0][0] if _is_kept(nodes[0][0], value) else None
+
+
+def _is_kept(node: Open, value: Value) -> bool:
+    """Whether no cast in a value makes another of this parameter or literal: then it is what is compared.
+
+    Which cast is whose in COALESCE or VALUES is not known: one that makes another makes one of each.
+    """
+    casts = [cast for cast, _ in value.open if isinstance(cast, Cast)]
+    if node.typmod != -1 or {node.type_oid, ELEMENTS.get(node.type_oid)} & _CUT:
+        return False
+    if node.cut and any(ELEMENTS.get(cast.type_oid, cast.type_oid) not in TEXTUAL for cast in casts):
+        return False  # what is cut is text, and what is read of it another value
+    return all((cast.cuts or cast.typmod == -1) and _keeps(cast.inner_oid, cast.type_oid) for cast in casts)
+
+
+def _keeps(source: int, target: int) -> bool:
+    """Whether a cast, where it succeeds, gives the value that was written; what has no type takes this one.
+
+    One to an integer of any width does, and one that reads text; char(n) loses blanks, numeric its fraction.
+    """
+    if NO_TYPE in {source, target}:
+        return False
+    source, target = ELEMENTS.get(source, source), ELEMENTS.get(target, target)
+    if {source, target} & _CUT:
+        return False
+    if 0 in {source, target} or widens(source, target) or {source, target} <= INTEGERS:
+        return True
+    return source in TEXTUAL and target in _READ
 
 
 def _meet(
@@ -94,6 +133,15 @@ def _meet(
 ) -> None:
     if column is None or column not in run.context.keyed:
         return
+    try:
+        _hold(run, column, value, is_array=is_array, is_stored=is_stored)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - no record is worth a statement that would have run
+        run.held[column, UNKNOWN, is_stored] = Held(column, None)
+
+
+def _hold(run: Run, column: ColumnId, value: Value, *, is_array: bool, is_stored: bool) -> None:
     if not value.open:
         if not (value.null or columns_of(value)):
             run.held[column, UNKNOWN, is_stored] = Held(column, None)
@@ -102,6 +150,9 @@ def _meet(
         depth = int(is_array) + lift
         if isinstance(node, Cast | WholeArray) or depth not in {0, 1}:
             continue  # what is in them stands beside them
+        if not _is_kept(node, value):
+            run.held[column, UNKNOWN, is_stored] = Held(column, None)
+            continue
         if len(run.held) >= KEYED_AT_MOST:
             run.held[column, MORE, is_stored] = Held(column, None)
             return
@@ -109,12 +160,23 @@ def _meet(
 
 
 def _settled(run: Run, what: object, held: Held) -> KeyedValue:
+    try:
+        return _keyed_value(run, what, held)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return KeyedValue(held.column, instead=UNKNOWN)
+
+
+def _keyed_value(run: Run, what: object, held: Held) -> KeyedValue:
     node = held.node
     if isinstance(node, ParameterUse):
         oid = _parameter_type(run, node)
+        if not _keeps(oid, _known(node.type_oid)):  # it has the type of another use, and is cast in this one
+            return KeyedValue(held.column, instead=UNKNOWN)
         return KeyedValue(held.column, node.number, "", oid, held.is_array, held.is_stored, node.cut)
     if isinstance(node, Literal):
-        oid = _known(node.type_oid or node.number_oid)
+        oid = _own_type(node)
         return KeyedValue(held.column, 0, node.value, oid, held.is_array, held.is_stored, node.cut)
     return KeyedValue(held.column, instead=UNKNOWN if what == UNKNOWN else MORE)
 
@@ -127,6 +189,12 @@ def _parameter_type(run: Run, node: ParameterUse) -> int:
     found = (one.type_oid if one.type_oid > 0 else one.natural_oid for one in run.uses_of(node.number))
     oid = next((one for one in found if one), 0)
     return _known(oid)
+
+
+def _own_type(node: Open | None) -> int:
+    if isinstance(node, Literal):
+        return _known(node.type_oid or node.number_oid)
+    return 0 if node is None else _known(node.type_oid)
 
 
 def _known(oid: int) -> int:

@@ -8,16 +8,12 @@ what is recorded, and it passes as it did before. Called by `resolve.py`.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from strongroom.errors import StrongroomError
 from strongroom.policy.model import Action
 from strongroom.sql.access import EVERY, Access, depended
 from strongroom.sql.keyed import keyed_of, unknown
 from strongroom.sql.policed import followed, not_known
 from strongroom.sql.statement import KeyedValue, Kind, Noticed, Output, Resolved
 from strongroom.sql.task import Task
-
-_BROKEN = (StrongroomError, RecursionError, LookupError, TypeError, ValueError, AssertionError)
-"""No record is worth a statement that would have run: what breaks here was not followed."""
 
 ANYTHING = Noticed(
     frozenset(Access(action, column=EVERY) for action in (Action.REVEAL, Action.FILTER, Action.WRITE))
@@ -33,7 +29,9 @@ def noticed(task: Task, resolved: Resolved) -> Resolved:
     )
     try:
         found = followed(replace(task, context=beside))
-    except _BROKEN:
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - no record is worth a statement that would have run: it was not followed
         return _with(resolved, _instead(resolved, _unfollowed(task), not_known(task)))
     return _with(resolved, replace(found, relations=found.relations | _of_name(task, resolved)))
 

@@ -1,6 +1,7 @@
 """``strongroom audit``: verify, prove, keys; on a log that its own writer wrote."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from tests.cli.conftest import Run
 
 from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.keys import LogKeys
-from strongroom.audit.log import Log
+from strongroom.audit.log import Log, hold
 from strongroom.audit.sinks.bucket import Bucket
 from strongroom.audit.sinks.s3 import S3Sink
 from strongroom.config import StateAddress
@@ -173,6 +174,18 @@ def test_wrong_use(house: House) -> None:
     del found["audit"]
     house.file.write_text(yaml.safe_dump(found))
     assert "audit-log-missing" in house("verify", status=2).stderr
+
+
+def test_no_secret_is_forgotten_beside_a_gateway(house: House) -> None:
+    """It makes hashes by one of them; another secret may be made, and both find theirs."""
+    house.grow(1)
+    house("rotate-hash-secret")
+    held = hold(house.folder / "audit")
+    assert "a gateway runs" in house("rotate-hash-secret", "--forget-former", status=2).stderr
+    assert [one["number"] for one in json.loads(house("hash-secrets", "--json").stdout)] == [1]
+    house("rotate-hash-secret")
+    os.close(held)
+    assert json.loads(house("rotate-hash-secret", "--forget-former", "--json").stdout)["forgotten"] == 2
 
 
 def test_secrets_behind_keyed_hashes(house: House) -> None:

@@ -1,5 +1,6 @@
 """``strongroom audit who-saw``: persons and accounts to whom a column was shown, and how much of it."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -94,11 +95,16 @@ def who_saw(
         among = search.find(criteria) if asked is None else search.among(asked, criteria)
         found = sights(search, among, criteria)
         print_table(_COLUMNS, [_row(*one) for one in found.items()], as_json=json)
-        others = [one for one in perhaps_about(opened, columns) if one not in set(asked or ())]
+        others = _without(perhaps_about(opened, columns), asked or ())
         uncertain = len(list(search.among(others, criteria)))
         if uncertain:
             note(f"{uncertain} more statements were about values of which the records have no hashes")
         say_unreadable(opened)
+
+
+def _without(numbers: Iterable[int], known: Iterable[int]) -> list[int]:
+    surely = set(known)
+    return [one for one in numbers if one not in surely]
 
 
 def _row(sight: Sight, seen: Seen) -> dict[str, object]:
