@@ -251,10 +251,10 @@ class Log:
     def _write_contents(self) -> None:
         """Each record's salt and content, in the file of its bundle: from where the last checkpoint ends."""
         at = self._edge.size
-        lines = self._waiting.lines
-        while lines:
+        lines, done = self._waiting.lines, 0
+        while done < len(lines):
             index, start = divmod(at, TILE_WIDTH)
-            here, lines = lines[: TILE_WIDTH - start], lines[TILE_WIDTH - start :]
+            here = lines[done : done + TILE_WIDTH - start]
             path = self._folder / content_path(index)
             kept = b"".join(self._lines_of(path, start))
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -262,7 +262,7 @@ class Log:
                 file.seek(len(kept))
                 file.write(b"".join(here))
                 file.truncate()
-            at += len(here)
+            at, done = at + len(here), done + len(here)
 
     @staticmethod
     def _lines_of(path: Path, count: int) -> list[bytes]:

@@ -198,13 +198,13 @@ def _answer_all(stream: io.BufferedRWPair) -> None:
             schema, protections, functions, logins, keyed = request.catalog
             context = Context(
                 schema,  # type: ignore[arg-type]  # as `Analyst` put them in
-                protections,  # type: ignore[arg-type]
+                protections,  # type: ignore[arg-type]  # the same
                 (),
-                functions,  # type: ignore[arg-type]
+                functions,  # type: ignore[arg-type]  # the same
                 _Unknown(),
                 _Unknown(),
-                logins,  # type: ignore[arg-type]
-                keyed=keyed,  # type: ignore[arg-type]
+                logins,  # type: ignore[arg-type]  # the same
+                keyed=keyed,  # type: ignore[arg-type]  # the same
             )
         assert context is not None
         _answer(stream, request, context)

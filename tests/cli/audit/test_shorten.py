@@ -1,6 +1,7 @@
 """``strongroom audit erase`` and ``prune``, as their users run them; with a gateway: tests/gateway."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_a_beginning(house: House) -> None:  # noqa: F811 - as pytest wants it
     elsewhere = str(Path(house.folder, "audit"))
     key = json.loads(house("keys", "--json").stdout)[-1]["key"]
     assert "pruned before" in house("verify", "--log", elsewhere, "--key", key, status=1).stderr
+
+
+def test_what_cannot_be_asked_for_is_not_expected(house: House) -> None:  # noqa: F811 - as pytest wants it
+    """Where the order to prune cannot be left there, nothing may be missing from the log afterwards."""
+    house.write(*[permitted(7)] * 600)
+    assert erase(house, "0-255") == 256
+    folder = house.log / "asked"
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    assert "audit-log-unwritable" in house("prune", "--before", "256", "--yes", status=2).stderr
+    folder.unlink()
+    assert "was pruned" not in house("verify").stdout

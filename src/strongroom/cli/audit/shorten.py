@@ -20,13 +20,14 @@ from strongroom.audit.asking import about
 from strongroom.audit.checkpoint import VerifierKey
 from strongroom.audit.contents import Contents
 from strongroom.audit.criteria import Criteria, Verdict
+from strongroom.audit.index import Index
 from strongroom.audit.keys import MINIMUM, LogKeys
 from strongroom.audit.leaf import Content
 from strongroom.audit.minimum import minimum_of
 from strongroom.audit.pruning import prunable
 from strongroom.audit.records.running import Removed
 from strongroom.audit.records.shared import Holder
-from strongroom.audit.search import Search
+from strongroom.audit.search import Found, Search
 from strongroom.audit.sinks.follower import sent
 from strongroom.audit.tiles import TILE_WIDTH
 from strongroom.cli.audit.by_value import Secret, columns_asked, secrets_asked
@@ -49,7 +50,7 @@ from strongroom.cli.options import Config, Json
 from strongroom.cli.output import print_done
 from strongroom.config import DEFAULT_FILE, Settings, load
 from strongroom.config.audit import Audit
-from strongroom.errors import NotPrunable, RecordUnknown
+from strongroom.errors import LogUnwritable, NotPrunable, RecordUnknown
 from strongroom.state import open_state
 
 WAIT_SECONDS = 60.0
@@ -57,13 +58,15 @@ WAIT_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say how many it would be, and change nothing.")]
+Numbers = Annotated[list[str] | None, typer.Argument(metavar="[N|N-M]...", help="Records by their numbers.")]
+Key = Annotated[
+    str | None, typer.Option(metavar="VALUE", help="Of --table: statements about it, by keyed hashes.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")]
 
 
 def erase(
-    numbers: Annotated[
-        list[str] | None, typer.Argument(metavar="[N|N-M]...", help="Records by their numbers.")
-    ] = None,
+    numbers: Numbers = None,
     *,
     person: Person = None,
     column: Column = None,
@@ -74,9 +77,7 @@ def erase(
     address: Annotated[str | None, typer.Option(metavar="IP", help="An address, or a network.")] = None,
     since: Since = None,
     until: Until = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="Of --table: statements about it, by keyed hashes.")
-    ] = None,
+    key: Key = None,
     secret: Secret = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -110,21 +111,16 @@ def erase(
     with followed(log, None) as index:
         search = Search(index, log)
         if numbers:
-            among = _erasable(search, log, _numbered(numbers, log.size))
-        elif key is not None:
-            asked = about(index, columns_asked(index, table or ""), key, known)
-            among = _erasable(search, log, [one.number for one in search.among(asked, criteria)])
+            meant: Iterable[int] = _numbered(numbers, log.size)
         else:
-            among = _erasable(search, log, [one.number for one in search.find(criteria)])
+            meant = (one.number for one in _found(search, index, criteria, key, known))
+        among = _erasable(search, log, meant)
     words = f"the contents of {len(among)} records"
     if dry_run or not among:
         print_done({"records": len(among), "done": False}, f"would erase {words}", as_json=json)
         return
     _confirm(f"Erase {words}, for good?", yes=yes)
-    order = Asked(What.ERASE, asking(), Holder.ADMINISTRATOR, _now(), len(among), runs(among))
-    done = _carried_out(settings, order)
-    with followed(log_folder(config, None, None), None):
-        pass  # the index forgets them, too
+    done = _erase(settings, among)
     later = "" if done else ": asked for, and done by the gateway once they stand in the log's files for good"
     print_done({"records": len(among), "done": done}, f"erased {words}{later}", as_json=json)
 
@@ -158,13 +154,13 @@ def prune(
         print_done({**told, "done": False}, f"would prune {words}", as_json=json)
         return
     _confirm(f"Delete the first {words}, for good?", yes=yes)
-    state = open_state(settings.state)
-    try:
-        LogKeys(state.engine, audit.origin).mark(MINIMUM, limit)
-    finally:
-        state.close()
+    _expect(settings, limit)
     asked = Asked(What.PRUNE, asking(), Holder.ADMINISTRATOR, _now(), limit - former, limit=limit)
-    done = _carried_out(settings, asked)
+    try:
+        done = _carried_out(settings, asked)
+    except LogUnwritable:
+        _expect(settings, minimum_of(audit.log))  # nothing may be missing that was not pruned
+        raise
     said = f"pruned {words}" if done else f"asked for: {words}; the gateway goes on with it"
     other = f"who verifies elsewhere says --minimum-index {limit}"
     print_done({**told, "done": done}, said, other, as_json=json)
@@ -182,6 +178,15 @@ def _numbered(given: Sequence[str], size: int) -> Iterator[int]:
         if not first <= last < size:
             raise RecordUnknown(f"the log has the records 0 to {size - 1}, and not {text}")
         yield from range(first, last + 1)
+
+
+def _found(
+    search: Search, index: Index, criteria: Criteria, key: str | None, secrets: Iterable[bytes]
+) -> Iterator[Found]:
+    if key is None:
+        return search.find(criteria)
+    columns = columns_asked(index, criteria.table or "")
+    return search.among(about(index, columns, key, secrets), criteria)
 
 
 def _erasable(search: Search, log: Contents, numbers: Iterable[int]) -> list[int]:
@@ -236,6 +241,24 @@ def _carried_out(settings: Settings, asked: Asked) -> bool:
             break
         time.sleep(LOOK_SECONDS)
     return is_done(log, name)
+
+
+def _erase(settings: Settings, among: Sequence[int]) -> bool:
+    """Whether it was done by the time that this returns; then the index has forgotten them, too."""
+    order = Asked(What.ERASE, asking(), Holder.ADMINISTRATOR, _now(), len(among), runs(among))
+    done = _carried_out(settings, order)
+    with followed(log_folder(settings.file, None, None), None):
+        pass
+    return done
+
+
+def _expect(settings: Settings, first: int) -> None:
+    """Notes in the state which record is the first that the log has to have."""
+    state = open_state(settings.state)
+    try:
+        LogKeys(state.engine, configured(settings).origin).mark(MINIMUM, first)
+    finally:
+        state.close()
 
 
 def _verifiers(settings: Settings) -> list[VerifierKey]:
